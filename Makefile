@@ -1,0 +1,56 @@
+# Every target sets up what it needs; when nothing changed, the set-up is one comparison of time stamps.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TARGET ?= .
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help run test up lint format bench chaos interop lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Sanctuary needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	@echo "Setting up $(VENV) (once)"
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "The venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(READY) ## review TARGET (default: this repository) with all clones; writes report/
+	@$(BIN)/sanctuary review --up --store .sanctuary --output report "$(TARGET)"
+
+up: $(READY) ## start the network: server, Omega and the four clones
+	@$(BIN)/sanctuary up
+
+test: $(READY) ## the fast test suite
+	@$(BIN)/pytest -m "not chaos and not interop" $(ARGS)
+
+lint: $(READY) ## style, types and the import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(READY) ## rewrite the sources in the project's style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(READY) ## tasks/s and latency against the raw nats-py floor
+	@$(BIN)/sanctuary bench $(ARGS)
+
+chaos: $(READY) ## long fault and soak runs (CHAOS_ROUNDS=n)
+	@$(BIN)/pytest -m chaos $(ARGS)
+
+interop: $(READY) ## the real nats CLI (needs Go) and a Node client (needs Node) against a running network
+	@$(BIN)/pytest -m interop $(ARGS)
+
+lock: $(READY) ## resolve the dependencies anew: hashes, no addresses
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove what the targets made
+	@rm -rf $(VENV) .sanctuary report build dist

@@ -1,0 +1,52 @@
+"""The parameters of each task type: what `params` of a TaskAssignment may hold.
+
+Unknown fields are refused, so that a typo is told. The structs are light on purpose: the command line and Omega check
+parameters with them and never import an engine.
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Target = Annotated[str, Meta(min_length=1, max_length=4096)]
+"""A directory, a git URL, or `artifact:<name>` for an uploaded archive."""
+
+
+class _Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    target: Target
+
+
+class SecurityParams(_Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Beta, `security`: scan the target's code, secrets and configuration."""
+
+
+class PerformanceParams(_Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Beta, `performance`: profile one Python command, or the target's tests, in a copy of the target."""
+
+    command: tuple[str, ...] = ()
+    """An argument list that starts a Python script or module (`["python", "-m", "mypkg"]`, `["script.py"]`); no shell. Empty: pytest."""
+
+
+class ArchitectureParams(_Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Gamma, `architecture`: module graph, cycles, layers, hot spots, and a diagram."""
+
+
+class TestingParams(_Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Delta, `testing`: run the target's tests with branch coverage in an isolated copy."""
+
+    pytest_args: tuple[str, ...] = ()
+    """Further arguments for pytest, for example `["tests/unit", "-k", "fast"]`."""
+
+
+class ReportSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A finished task that a report is to be written over."""
+
+    task_type: str
+    task_id: str
+
+
+class DocumentationParams(_Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sigma, `documentation`: API reference and documentation coverage; with `report_over`, one report over other tasks' results as well."""
+
+    report_over: tuple[ReportSource, ...] = ()
