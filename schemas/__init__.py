@@ -1,0 +1,57 @@
+"""What goes over the wire: messages, names, error codes, and their encoding. msgspec and the standard library only."""
+
+from schemas.codec import JSON, MSGPACK, SchemaError, convert, decode, encode, to_plain
+from schemas.commands import Command, Decision, RecoveryAction, TaskCancel, WorkflowStart
+from schemas.errors import RETRYABLE, ErrorCode
+from schemas.events import (
+    AnyTaskEvent,
+    TaskEvent,
+    TaskParked,
+    TaskProgress,
+    TaskReassigned,
+    TaskRetrying,
+    TaskStarted,
+)
+from schemas.identifiers import SEQUENCE_PREFIX, is_task_id, is_token, new_id, sequence_id
+from schemas.status import ErrorEscalation, Heartbeat, Severity, State, StatusQuery, StatusResponse
+from schemas.tasks import ArtifactRef, TaskAssignment, TaskCompletion, TaskFailure, TaskResult
+
+__all__ = [
+    "JSON",
+    "MSGPACK",
+    "RETRYABLE",
+    "SEQUENCE_PREFIX",
+    "AnyTaskEvent",
+    "ArtifactRef",
+    "Command",
+    "Decision",
+    "ErrorCode",
+    "ErrorEscalation",
+    "Heartbeat",
+    "RecoveryAction",
+    "SchemaError",
+    "Severity",
+    "State",
+    "StatusQuery",
+    "StatusResponse",
+    "TaskAssignment",
+    "TaskCancel",
+    "TaskCompletion",
+    "TaskEvent",
+    "TaskFailure",
+    "TaskParked",
+    "TaskProgress",
+    "TaskReassigned",
+    "TaskResult",
+    "TaskRetrying",
+    "TaskStarted",
+    "WorkflowStart",
+    "convert",
+    "decode",
+    "encode",
+    "is_task_id",
+    "is_token",
+    "new_id",
+    "sequence_id",
+    "to_plain",
+]

@@ -1,0 +1,144 @@
+"""The few JetStream requests that the bus is made of: the management API, stored publishes, and direct reads.
+
+nats-py covers most of them, but drops fields that the bus needs (priority groups) and never fails the future of an
+asynchronous publish that the server refused; see the JetStream wire API reference for the subjects and error codes.
+"""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from nats.aio.msg import Msg
+
+from bus.errors import JetStreamError, NotStored, SlotTaken, StorageFull
+from bus.requests import DEFAULT_TIMEOUT_S, Requester
+
+
+class PubAck(msgspec.Struct, frozen=True):
+    """The server's word that a message is stored."""
+
+    stream: str
+    seq: int
+    duplicate: bool = False
+    """The same `Nats-Msg-Id` was stored before, under `seq`; nothing was stored now."""
+
+
+class _ApiError(msgspec.Struct, frozen=True):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class _PubAnswer(msgspec.Struct, frozen=True):
+    stream: str = ""
+    seq: int = 0
+    duplicate: bool = False
+    error: _ApiError | None = None
+
+
+class StoredMessage(msgspec.Struct, frozen=True):
+    """A message as the stream holds it."""
+
+    subject: str
+    sequence: int
+    stored_at: datetime
+    data: bytes
+    headers: dict[str, str]
+
+
+_decode_pub_answer = msgspec.json.Decoder(_PubAnswer).decode
+_decode_time = msgspec.json.Decoder(datetime).decode
+
+# https://github.com/nats-io/nats-server/blob/main/server/errors.json
+_STREAM_STORE_FAILED = 10077
+_STORAGE_ERRORS = {10047, 10028, 10023}
+"""Insufficient storage resources, storage limits exceeded, insufficient resources."""
+
+
+async def api(requester: Requester, subject: str, body: Any = None, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[str, Any]:
+    """Call `$JS.API.<subject>` and return its answer.
+
+    Raises:
+        JetStreamError: the server refused; `err_code` says why.
+        RequestTimeout, NoResponders, Disconnected: as of Requester.request.
+    """
+    payload = b"" if body is None else msgspec.json.encode(body)
+    answer = await requester.request(f"$JS.API.{subject}", payload, timeout_s=timeout_s)
+    decoded: dict[str, Any] = msgspec.json.decode(answer.data)
+    if "error" in decoded:
+        error = msgspec.convert(decoded["error"], _ApiError)
+        raise JetStreamError(error.description, err_code=error.err_code)
+    return decoded
+
+
+def _pub_ack(answer: Msg) -> PubAck:
+    try:
+        decoded = _decode_pub_answer(answer.data)
+    except msgspec.DecodeError:
+        raise NotStored(f"{answer.subject} was not answered by a stream") from None
+    if decoded.error is None:
+        return PubAck(decoded.stream, decoded.seq, decoded.duplicate)
+    description, err_code = decoded.error.description, decoded.error.err_code
+    if err_code == _STREAM_STORE_FAILED and "per subject" in description:
+        raise SlotTaken(description)
+    if err_code in _STORAGE_ERRORS or (err_code == _STREAM_STORE_FAILED and "maximum" in description):
+        raise StorageFull(description)
+    raise JetStreamError(description, err_code=err_code)
+
+
+async def publish(
+    requester: Requester, subject: str, payload: bytes, *, headers: dict[str, str] | None = None, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> PubAck:
+    """Store a message and return the server's acknowledgement.
+
+    Raises:
+        SlotTaken: the subject holds its one message already.
+        StorageFull: the stream, the account or the disk is full; nothing was stored.
+        JetStreamError: the server refused for another reason; nothing was stored.
+        RequestTimeout: whether it was stored is unknown.
+        NoResponders, Disconnected: nothing was stored.
+    """
+    return _pub_ack(await requester.request(subject, payload, headers=headers, timeout_s=timeout_s))
+
+
+async def publish_soon(
+    requester: Requester, subject: str, payload: bytes, *, headers: dict[str, str] | None = None, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> "asyncio.Future[Msg]":
+    """Send a message to be stored, without waiting; messages of one connection are stored in the order they are sent in.
+
+    The future's answer goes through `confirmed`.
+    """
+    return await requester.send(subject, payload, headers=headers, timeout_s=timeout_s)
+
+
+async def confirmed(answer: "asyncio.Future[Msg]") -> PubAck:
+    """Wait for what `publish_soon` sent; raises as `publish`."""
+    return _pub_ack(await answer)
+
+
+async def last_of(requester: Requester, stream: str, subject: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> StoredMessage | None:
+    """Return the newest stored message of one exact subject by direct get (ADR-31), or None where there is none.
+
+    Raises:
+        JetStreamError: the server refused.
+        RequestTimeout, NoResponders, Disconnected: as of Requester.request; without the stream nobody answers.
+    """
+    return stored(await requester.request(f"$JS.API.DIRECT.GET.{stream}.{subject}", timeout_s=timeout_s))
+
+
+def stored(answer: Msg) -> StoredMessage | None:
+    """Return the message in the answer to a direct get, or None where it says that there is none."""
+    headers = answer.headers or {}
+    status = headers.get("Status")
+    if status == "404":
+        return None
+    if status is not None:
+        raise JetStreamError(headers.get("Description", "the direct get was refused"), err_code=int(status))
+    return StoredMessage(
+        subject=headers["Nats-Subject"],
+        sequence=int(headers["Nats-Sequence"]),
+        stored_at=_decode_time(b'"%s"' % headers["Nats-Time-Stamp"].encode()),
+        data=answer.data,
+        headers=headers,
+    )

@@ -1,0 +1,121 @@
+"""Every subject and every stream, consumer and bucket name of a network: one builder, one parser.
+
+A network is a realm: the first token of its subjects. Several realms can share one server.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas import is_task_id, is_token
+
+Priority = Literal["high", "medium", "low"]
+PRIORITIES: tuple[Priority, ...] = ("high", "medium", "low")
+
+WORKFLOW_TYPE = "workflow"
+"""The type token of results and events of workflows."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSubject:
+    """`<realm>.task.<type>[.<priority>]`; without a priority the route's default counts."""
+
+    task_type: str
+    priority: Priority | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeSubject:
+    """`<realm>.result.<type>.<task_id>` or `<realm>.event.<type>.<task_id>`."""
+
+    kind: Literal["result", "event"]
+    task_type: str
+    task_id: str
+
+
+class Subjects:
+    """The names of one realm."""
+
+    def __init__(self, realm: str = "sanctuary") -> None:
+        """Take `realm`, 1 to 64 of a-z 0-9 _ -.
+
+        Raises:
+            ValueError: `realm` cannot be a subject token.
+        """
+        if not is_token(realm):
+            raise ValueError(f"the realm {realm!r} is no subject token: use 1 to 64 of a-z, 0-9, _ and -")
+        self.realm = realm
+        prefix = realm.upper().replace("-", "_")
+        self.ledger = f"{prefix}_LEDGER"
+        self.results = f"{prefix}_RESULTS"
+        self.artifacts = f"{realm}_artifacts"
+        self._event = f"{realm}.event."
+        self._result = f"{realm}.result."
+        self._settle = f"{realm}.settle."
+
+    def task(self, task_type: str, priority: Priority | None = None) -> str:
+        """Where a task of this type is published."""
+        return f"{self.realm}.task.{task_type}.{priority}" if priority else f"{self.realm}.task.{task_type}"
+
+    def workflow(self, name: str) -> str:
+        """Where a workflow is started."""
+        return f"{self.realm}.workflow.{name}"
+
+    def settle(self, task_type: str, task_id: str) -> str:
+        """Where a result is written; the results stream stores the first one under the result subject and refuses the rest."""
+        return f"{self._settle}{task_type}.{task_id}"
+
+    def result(self, task_type: str, task_id: str) -> str:
+        """Where a stored result is read and announced. Publishing here stores nothing."""
+        return f"{self._result}{task_type}.{task_id}"
+
+    def event(self, task_type: str, task_id: str) -> str:
+        """Where a task's events go."""
+        return f"{self._event}{task_type}.{task_id}"
+
+    def escalation(self, severity: str, clone: str) -> str:
+        """Where an ErrorEscalation goes."""
+        return f"{self.realm}.escalation.{severity}.{clone}"
+
+    def heartbeat(self, clone: str, instance: str) -> str:
+        """Where an instance's heartbeat goes, each second."""
+        return f"{self.realm}.heartbeat.{clone}.{instance}"
+
+    def status(self, clone: str | None = None, instance: str | None = None) -> str:
+        """Where to ask the whole network, one clone or one instance for its status."""
+        return ".".join(token for token in (self.realm, "status", clone, instance) if token)
+
+    def call(self, task_type: str) -> str:
+        """Where `nats req` gets a task's result as the answer."""
+        return f"{self.realm}.call.{task_type}"
+
+    def call_workflow(self, name: str) -> str:
+        """Where `nats req` gets a workflow's result as the answer."""
+        return f"{self.realm}.call.workflow.{name}"
+
+    def every(self, family: str) -> str:
+        """All subjects of a family: `task`, `event`, `result`, `escalation`, …"""
+        return f"{self.realm}.{family}.>"
+
+    def consumer(self, task_type: str, priority: Priority | None = None) -> str:
+        """Return the durable consumer of one task subject."""
+        return f"task_{task_type}_{priority}" if priority else f"task_{task_type}"
+
+    def workflow_consumer(self, name: str) -> str:
+        """Return the durable consumer of one workflow subject."""
+        return f"workflow_{name}"
+
+    def parse_task(self, subject: str) -> TaskSubject | None:
+        """Return the parts of a task subject, or None where `subject` is none."""
+        match subject.split("."):
+            case [self.realm, "task", task_type] if is_token(task_type):
+                return TaskSubject(task_type, None)
+            case [self.realm, "task", task_type, ("high" | "medium" | "low") as priority] if is_token(task_type):
+                return TaskSubject(task_type, priority)
+        return None
+
+    def parse_outcome(self, subject: str) -> OutcomeSubject | None:
+        """Return the parts of a result or event subject, or None where `subject` is none."""
+        match subject.split("."):
+            case [self.realm, ("result" | "event") as kind, task_type, task_id] if is_token(task_type) and is_task_id(task_id):
+                return OutcomeSubject(kind, task_type, task_id)
+        return None

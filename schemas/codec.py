@@ -1,0 +1,72 @@
+"""Messages to bytes and back, as JSON or MessagePack, with one encoder and one decoder a type for the process's life."""
+
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+JSON = "application/json"
+MSGPACK = "application/msgpack"
+
+_T = TypeVar("_T")
+_json_encode = msgspec.json.Encoder().encode
+_msgpack_encode = msgspec.msgpack.Encoder().encode
+
+
+class SchemaError(Exception):
+    """The bytes are not the message they should be; `message` says what and where (`$.params.target`)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@cache
+def _json_decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+@cache
+def _msgpack_decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(kind)
+
+
+def encode(message: Any, content_type: str = JSON) -> bytes:
+    """Return `message` as bytes of `content_type`."""
+    return _msgpack_encode(message) if content_type == MSGPACK else _json_encode(message)
+
+
+def decode(kind: type[_T] | Any, data: bytes, content_type: str | None = JSON) -> _T:
+    """Return the message in `data`; `kind` is a struct or a union of tagged structs.
+
+    Raises:
+        SchemaError: the bytes are no such message.
+    """
+    decoder: Any = _msgpack_decoder(kind) if content_type == MSGPACK else _json_decoder(kind)
+    try:
+        result: _T = decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise SchemaError(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        name = "MessagePack" if content_type == MSGPACK else "JSON"
+        raise SchemaError(f"the body is not {name}: {error}") from None
+    except RecursionError:
+        raise SchemaError("the body is nested too deeply") from None
+    return result
+
+
+def convert(kind: type[_T], value: Any) -> _T:
+    """Return plain values (a decoded `params`) as the struct `kind`.
+
+    Raises:
+        SchemaError: they do not fit it.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise SchemaError(str(error)) from None
+
+
+def to_plain(value: Any) -> Any:
+    """Return `value` as JSON-able dicts, lists and scalars."""
+    return msgspec.to_builtins(value)

@@ -1,0 +1,58 @@
+"""What operators and Omega ask for: `sanctuary.command.<target>`, and workflow starts."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from schemas.base import Asked
+from schemas.identifiers import TaskId, Token
+from schemas.tasks import Labels, Seconds
+
+Comment = Annotated[str, Meta(max_length=4096)]
+
+
+class TaskCancel(Asked, frozen=True, kw_only=True):
+    """End this task now."""
+
+    task_id: TaskId
+    task_type: Token
+    reason: Comment = ""
+
+
+class RecoveryAction(Asked, frozen=True, kw_only=True):
+    """What a person or Omega decides about a task that did not end well."""
+
+    task_id: TaskId
+    task_type: Token
+    action: Literal["retry", "reassign", "complete", "fail"]
+    clone: Token | None = None
+    """To whom, with `reassign`."""
+    output: Any = None
+    """The result, with `complete`."""
+    reason: Comment = ""
+
+
+class Decision(Asked, frozen=True, kw_only=True):
+    """A person's answer to a workflow that waits for one."""
+
+    workflow_id: TaskId
+    step: Token
+    verdict: Literal["approve", "reject"]
+    decided_by: Annotated[str, Meta(max_length=256)]
+    comment: Comment = ""
+
+
+class WorkflowStart(Asked, frozen=True, kw_only=True):
+    """Begin the workflow that the subject names: `sanctuary.workflow.<name>`."""
+
+    input: dict[str, Any] = {}
+    id: TaskId | None = None
+    """As in TaskAssignment."""
+    reply_to: Annotated[str, Meta(max_length=256)] | None = None
+    """As in TaskAssignment."""
+    timeout_s: Seconds | None = None
+    labels: Labels = {}
+    traceparent: Annotated[str, Meta(max_length=128)] | None = None
+
+
+Command = TaskCancel | RecoveryAction | Decision
