@@ -1,0 +1,247 @@
+"""Start one program under limits, and end everything that it started.
+
+A script of its own (`python -I -S launcher.py`, standard library only), between a clone daemon and the program, so that
+the program's processes end even where the daemon is killed with -9. Usage::
+
+    launcher.py TIMEOUT_S MEMORY_BYTES SCRATCH PROGRAM [ARGUMENT...]
+
+- standard input: held open by the daemon as long as it wants the program to live; end of file ends everything.
+- standard output: the program's descriptor 3. When every process is dead, the launcher adds one line of its own,
+  `{"type":"ended","reason":"exit"|"timeout"|"cancelled"|"not_started","status":N,"left":N}`: `status` as in
+  `subprocess` (the errno for `not_started`), `left` the number of processes that could not be killed.
+- standard error: the program's standard output and standard error.
+- SCRATCH: a directory for this run, the program's working and temporary directory; `SCRATCH/request` is the program's
+  standard input. Removed when everything is dead.
+
+Guarantees on Linux: as child subreaper the launcher stays the ancestor of whatever the program starts, in any session
+or process group, and kills it all; a launcher killed with -9 takes the program with it. Elsewhere (macOS) a process is
+found as long as its parent lives, or while it is in the program's process group.
+"""
+
+# importing pathlib would take as long as everything else here
+# ruff: noqa: PTH101, PTH114, PTH118, PTH123, PTH208
+
+import contextlib
+import ctypes
+import os
+import resource
+import select
+import shutil
+import signal
+import sys
+import time
+
+TYPE_CHECKING = False  # typing takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ANSWER_FD = 3
+GIVE_UP_AFTER_S = 10.0
+"""Time after which processes that cannot be killed (uninterruptible in the kernel) are left and counted."""
+
+# prctl(2), linux/prctl.h
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+
+_NICE = 5  # a daemon that renews its lease comes before the work
+_OOM_SCORE_ADJ = "500"  # and the kernel short of memory takes the work, not the daemon or the server
+_RESCAN_S = 0.005
+
+
+def main(argv: list[str]) -> int:
+    """Run the program of `argv` to its end, and say how it ended."""
+    timeout_s, memory_bytes, scratch, program = float(argv[1]), int(argv[2]), argv[3], argv[4:]
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    wakeup, wakeup_write = os.pipe()
+    os.set_blocking(wakeup_write, False)
+    signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    deadline = time.monotonic() + timeout_s
+    try:
+        pid = _start(program, scratch, memory_bytes)
+        reason, status = _wait(pid, wakeup, deadline)
+        left, killed_status = _end_all(pid)
+        _say(reason, killed_status if status is None else status, left)
+    except OSError as error:
+        _say("not_started", error.errno or 0, 0)
+    finally:
+        _remove(scratch)
+    return 0
+
+
+def _start(program: list[str], scratch: str, memory_bytes: int) -> int:
+    """Fork and execute the program; returns its process id.
+
+    Raises:
+        OSError: it cannot be executed.
+    """
+    launcher = os.getpid()
+    failure_read, failure_write = os.pipe()  # closed by a successful exec
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _become(program, scratch, memory_bytes, launcher)
+        except OSError as error:
+            os.write(failure_write, str(error.errno).encode())
+        finally:
+            os._exit(127)
+    os.close(failure_write)
+    failure = os.read(failure_read, 16)
+    os.close(failure_read)
+    if failure:
+        os.waitpid(pid, 0)
+        raise OSError(int(failure), os.strerror(int(failure)))
+    return pid
+
+
+def _become(program: list[str], scratch: str, memory_bytes: int, launcher: int) -> None:
+    os.setsid()
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != launcher:  # it died before the line above
+        os._exit(127)
+    _prctl(PR_SET_NO_NEW_PRIVS, 1)  # no set-user-id program: its processes could not be killed
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":  # macOS has the call and refuses it
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+            score.write(_OOM_SCORE_ADJ)  # some containers mount /proc read-only
+    os.nice(_NICE)
+    os.chdir(scratch)
+    request = os.open("request", os.O_RDONLY)
+    os.dup2(1, ANSWER_FD)
+    os.dup2(request, 0)
+    os.dup2(2, 1)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    os.execve(program[0], program, {**os.environ, "TMPDIR": scratch})  # noqa: S606 - no shell is the point
+
+
+def _wait(pid: int, wakeup: int, deadline: float) -> "tuple[str, int | None]":
+    """Wait until the program ends, the time is over, or the daemon lets go; returns why, and how the program ended."""
+    while True:
+        while True:  # orphans too: they are the launcher's children now
+            ended, status = _reap()
+            if ended == pid:
+                return "exit", os.waitstatus_to_exitcode(status)
+            if ended == 0:
+                break
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            return "timeout", None
+        ready, _, _ = select.select([0, wakeup], [], [], left_s)
+        if 0 in ready and not os.read(0, 4096):
+            return "cancelled", None
+        if wakeup in ready and set(os.read(wakeup, 4096)) & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}:
+            return "cancelled", None
+
+
+def _end_all(pid: int) -> "tuple[int, int]":
+    """Kill all descendants, until there is none; returns how many are left and the wait status of `pid`.
+
+    They are killed by process group as well, for the kernel signals a group at one stroke: a chain of processes that
+    fork and exit faster than they can be listed has no gap to slip through.
+    """
+    status = 0
+    give_up = time.monotonic() + GIVE_UP_AFTER_S
+    groups = {pid}
+    while True:
+        found = _descendants()
+        groups.update(found.values())
+        for group in groups - {os.getpgrp(), 0}:
+            _kill(os.killpg, group)
+        for process in found:
+            _kill(os.kill, process)
+        groups.clear()
+        while True:
+            ended, raw = _reap()
+            if ended == pid:
+                status = os.waitstatus_to_exitcode(raw)
+            if ended <= 0:
+                break
+        if ended < 0:
+            return 0, status
+        if time.monotonic() > give_up:
+            return len(found), status
+        time.sleep(_RESCAN_S)
+
+
+def _reap() -> "tuple[int, int]":
+    """Reap one child: its id and wait status, an id of 0 where none has ended, -1 where there is no child."""
+    try:
+        return os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return -1, 0
+
+
+def _kill(call: "Callable[[int, int], None]", target: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM for a group of zombies
+        call(target, signal.SIGKILL)
+
+
+def _descendants() -> "dict[int, int]":
+    """Return all living descendants of the launcher, with their process groups."""
+    table = _process_table()
+    children: dict[int, list[int]] = {}
+    for process, (parent, _) in table.items():
+        children.setdefault(parent, []).append(process)
+    found: dict[int, int] = {}
+    to_visit = [os.getpid()]
+    while to_visit:
+        for process in children.get(to_visit.pop(), ()):
+            found[process] = table[process][1]
+            to_visit.append(process)
+    return found
+
+
+def _process_table() -> "dict[int, tuple[int, int]]":
+    """Return process id -> (parent, process group) of every process.
+
+    Zombies too: one whose first thread has ended looks like one while its other threads run.
+    """
+    table = {}
+    if sys.platform != "linux":
+        with os.popen("/bin/ps -axo pid=,ppid=,pgid=") as listing:  # noqa: S605 - a constant
+            for line in listing:
+                process, parent, group = map(int, line.split())
+                table[process] = (parent, group)
+        return table
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as stat:
+                    # proc(5): `pid (comm) state ppid pgrp ...`, and comm may hold any character
+                    _, parent, group = stat.read().rpartition(b")")[2].split()[:3]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            table[int(name)] = (int(parent), int(group))
+    return table
+
+
+def _say(reason: str, status: int, left: int) -> None:
+    # the program may have been killed in the middle of a line
+    line = f'\n{{"type":"ended","reason":"{reason}","status":{status},"left":{left}}}\n'
+    with contextlib.suppress(BrokenPipeError):  # the daemon is dead
+        os.write(1, line.encode())
+
+
+def _remove(scratch: str) -> None:
+    for directory, names, _ in os.walk(scratch):
+        for name in names:
+            path = os.path.join(directory, name)
+            if not os.path.islink(path):
+                os.chmod(path, 0o700)  # a directory that the program made read-only could not be emptied
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)) != 0:
+            raise OSError(ctypes.get_errno(), "prctl")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
