@@ -56,7 +56,9 @@ _STORAGE_ERRORS = {10047, 10028, 10023}
 """Insufficient storage resources, storage limits exceeded, insufficient resources."""
 
 
-async def api(requester: Requester, subject: str, body: Any = None, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[str, Any]:
+async def api(
+    requester: Requester, subject: str, body: Any = None, *, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> dict[str, Any]:
     """Call `$JS.API.<subject>` and return its answer.
 
     Raises:
@@ -88,7 +90,12 @@ def _pub_ack(answer: Msg) -> PubAck:
 
 
 async def publish(
-    requester: Requester, subject: str, payload: bytes, *, headers: dict[str, str] | None = None, timeout_s: float = DEFAULT_TIMEOUT_S
+    requester: Requester,
+    subject: str,
+    payload: bytes,
+    *,
+    headers: dict[str, str] | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
 ) -> PubAck:
     """Store a message and return the server's acknowledgement.
 
@@ -103,7 +110,12 @@ async def publish(
 
 
 async def publish_soon(
-    requester: Requester, subject: str, payload: bytes, *, headers: dict[str, str] | None = None, timeout_s: float = DEFAULT_TIMEOUT_S
+    requester: Requester,
+    subject: str,
+    payload: bytes,
+    *,
+    headers: dict[str, str] | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
 ) -> "asyncio.Future[Msg]":
     """Send a message to be stored, without waiting; messages of one connection are stored in the order they are sent in.
 
@@ -117,7 +129,9 @@ async def confirmed(answer: "asyncio.Future[Msg]") -> PubAck:
     return _pub_ack(await answer)
 
 
-async def last_of(requester: Requester, stream: str, subject: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> StoredMessage | None:
+async def last_of(
+    requester: Requester, stream: str, subject: str, *, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> StoredMessage | None:
     """Return the newest stored message of one exact subject by direct get (ADR-31), or None where there is none.
 
     Raises:

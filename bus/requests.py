@@ -43,7 +43,14 @@ class Requester:
         if subscription is not None and not self._client.is_closed and not self._client.is_draining:
             await subscription.unsubscribe()
 
-    async def send(self, subject: str, payload: bytes, *, headers: dict[str, str] | None = None, timeout_s: float = DEFAULT_TIMEOUT_S) -> asyncio.Future[Msg]:
+    async def send(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        headers: dict[str, str] | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> asyncio.Future[Msg]:
         """Send a request and return the future of its answer, which fails with RequestTimeout or NoResponders.
 
         Raises:
@@ -69,7 +76,14 @@ class Requester:
             raise Disconnected(f"not connected to the NATS server: {error}") from None
         return future
 
-    async def request(self, subject: str, payload: bytes = b"", *, headers: dict[str, str] | None = None, timeout_s: float = DEFAULT_TIMEOUT_S) -> Msg:
+    async def request(
+        self,
+        subject: str,
+        payload: bytes = b"",
+        *,
+        headers: dict[str, str] | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> Msg:
         """Return the first answer.
 
         Raises:

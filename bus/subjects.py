@@ -116,6 +116,8 @@ class Subjects:
     def parse_outcome(self, subject: str) -> OutcomeSubject | None:
         """Return the parts of a result or event subject, or None where `subject` is none."""
         match subject.split("."):
-            case [self.realm, ("result" | "event") as kind, task_type, task_id] if is_token(task_type) and is_task_id(task_id):
+            case [self.realm, ("result" | "event") as kind, task_type, task_id] if is_token(task_type) and is_task_id(
+                task_id
+            ):
                 return OutcomeSubject(kind, task_type, task_id)
         return None

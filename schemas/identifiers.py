@@ -10,7 +10,9 @@ from msgspec import Meta
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}(?![\s\S])"
 TOKEN_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}(?![\s\S])"  # noqa: S105  a pattern of subject tokens, no secret
 
-TaskId = Annotated[str, Meta(pattern=ID_PATTERN, description="1 to 64 of A-Z a-z 0-9 _ -; unique, and best unguessable")]
+TaskId = Annotated[
+    str, Meta(pattern=ID_PATTERN, description="1 to 64 of A-Z a-z 0-9 _ -; unique, and best unguessable")
+]
 Token = Annotated[str, Meta(pattern=TOKEN_PATTERN, description="1 to 64 of a-z 0-9 _ -")]
 
 SEQUENCE_PREFIX = "seq-"

@@ -1,0 +1,73 @@
+"""One delivered task: what the server says about it, and the four answers it takes."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from schemas import JSON, MSGPACK
+
+ACK = b"+ACK"
+IN_PROGRESS = b"+WPI"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message of the ledger, delivered to this worker under a lease that other workers respect for `ACK_WAIT_S` seconds."""
+
+    subject: str
+    data: bytes
+    headers: dict[str, str]
+    ack_subject: str
+    consumer: str
+    sequence: int
+    """In the ledger."""
+    stored_at_s: float
+    """Unix time at which the ledger stored it."""
+    delivered: int
+    """How often the server has delivered it; not how often it was executed (see `bus.attempts`)."""
+
+    @property
+    def content_type(self) -> str:
+        """How the body is encoded, and how the publisher wants its answer."""
+        return MSGPACK if self.headers.get("Content-Type") == MSGPACK else JSON
+
+    @property
+    def stored_at(self) -> datetime:
+        """When the ledger stored it."""
+        return datetime.fromtimestamp(self.stored_at_s, UTC)
+
+
+def parse(message: Msg) -> Delivery | None:
+    """Return the delivery in a message on a pull's inbox, or None where it is a status.
+
+    The acknowledgement subject is `$JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer sequence>.<time>.<pending>`,
+    or the form with domain and account hash before the stream (ADR-15).
+    """
+    tokens = message.reply.split(".")
+    if len(tokens) < 9 or tokens[0] != "$JS" or tokens[1] != "ACK":
+        return None
+    base = 2 if len(tokens) == 9 else 4
+    return Delivery(
+        subject=message.subject,
+        data=message.data,
+        headers=message.headers or {},
+        ack_subject=message.reply,
+        consumer=tokens[base + 1],
+        delivered=int(tokens[base + 2]),
+        sequence=int(tokens[base + 3]),
+        stored_at_s=int(tokens[base + 5]) / 1e9,
+    )
+
+
+async def acknowledge(client: Client, delivery: Delivery) -> None:
+    """Tell the server that the task is settled. A lost acknowledgement costs a redelivery, which the stored result answers."""
+    await client.publish(delivery.ack_subject, ACK)
+
+
+async def hand_back(client: Client, delivery: Delivery, delay_s: float = 0.0) -> None:
+    """Return the task to the queue, for whoever is free after `delay_s` seconds."""
+    body = b"-NAK " + msgspec.json.encode({"delay": round(delay_s * 1e9)}) if delay_s > 0 else b"-NAK"
+    await client.publish(delivery.ack_subject, body)

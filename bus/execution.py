@@ -1,0 +1,299 @@
+"""One task's life under its lease, from its delivery to its acknowledgement.
+
+    read -> look for a result -> which attempt? -> run the handler -> store the result -> reply -> acknowledge
+
+Each step may be the last that this process does. What makes that safe: the ledger delivers again what was not
+acknowledged, the results stream refuses a second result, and attempts are counted by events stored before they run.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+from nats.errors import Error as NatsError
+
+from bus.attempts import MAX_DELIVERIES, next_attempt
+from bus.deadlines import missed_deadline, time_limit_s
+from bus.delivery import Delivery, acknowledge, hand_back
+from bus.identity import Identity
+from bus.intake import Refusal, Request, read
+from bus.journal import Journal, insist
+from bus.lease import Lease, Stop
+from bus.network import Network
+from bus.observer import Observer
+from bus.task import Done, Service, Task, TaskError
+from schemas import (
+    ErrorCode,
+    TaskCompletion,
+    TaskEvent,
+    TaskFailure,
+    TaskProgress,
+    TaskReassigned,
+    TaskResult,
+    TaskRetrying,
+    TaskStarted,
+    encode,
+)
+
+STARTED_AFTER_S = 0.1
+"""A first attempt that is over sooner leaves no TaskStarted; its result tells when it started."""
+PROGRESS_EVERY_S = 1.0
+HEADROOM_BYTES = 4096
+"""What a stored message needs beside the result: subject, headers, the marks of its origin in the ledger's copy."""
+
+log = logging.getLogger(__name__)
+
+
+class Executor:
+    """Lives the tasks of one worker."""
+
+    def __init__(self, network: Network, identity: Identity, observer: Observer) -> None:
+        self._network = network
+        self._identity = identity
+        self._observer = observer
+        self._journal = Journal(network.requester, network.subjects)
+
+    async def execute(self, lease: Lease, service: Service) -> None:
+        """Bring the task under `lease` to its result, or to its next attempt."""
+        delivery = lease.delivery
+        request = read(self._network.subjects, service.task_type, delivery)
+        self._observer.delivered(service.task_type, redelivered=delivery.delivered > 1)
+        try:
+            # A result may stand already: cancelled while queued, an id used before, an acknowledgement that was lost.
+            result = await insist(lambda: self._network.results.read(request.task_type, request.id))
+            if result is None:
+                outcome = await self._outcome(lease, service, request)
+                if outcome is None:
+                    return
+                result = await self._settle(delivery, outcome)
+            await self._answer(delivery, request, result)
+        except asyncio.CancelledError:
+            if lease.stop_reason is None:
+                raise
+            if lease.stop_reason is Stop.SETTLED:
+                _uncancel()
+                result = await insist(lambda: self._network.results.read(request.task_type, request.id))
+                if result is not None:
+                    await self._answer(delivery, request, result)
+
+    async def close(self) -> None:
+        """Wait for the events that are on their way."""
+        await self._journal.close()
+
+    async def _outcome(self, lease: Lease, service: Service, request: Request | Refusal) -> TaskResult | None:
+        """Return how this delivery ends the task, or None where another one will."""
+        if isinstance(request, Refusal):
+            return failure(self._identity, request, ErrorCode.INVALID_ASSIGNMENT, request.message)
+        delivery, assignment = lease.delivery, request.assignment
+        last_event = await self._journal.last(request.task_type, request.id) if delivery.delivered > 1 else None
+        attempt = next_attempt(delivery.delivered, last_event)
+        retries = service.retries if assignment.retries is None else assignment.retries
+        if attempt > retries + 1 or delivery.delivered > MAX_DELIVERIES:
+            message = f"{attempt - 1} attempts ended without a result (the worker died or lost the task); {retries + 1} are allowed"
+            return failure(self._identity, request, ErrorCode.ATTEMPTS_EXHAUSTED, message, attempt=attempt - 1)
+        now = datetime.now(UTC)
+        missed = missed_deadline(assignment, delivery.stored_at, now, begun=last_event is not None)
+        if missed is not None:
+            return failure(self._identity, request, ErrorCode.DEADLINE_EXCEEDED, missed, attempt=attempt - 1)
+        run = _Attempt(self._network, self._journal, self._observer, self._identity, service, request, attempt, now)
+        return await run.run(lease, is_last=attempt > retries)
+
+    async def _settle(self, delivery: Delivery, outcome: TaskResult) -> TaskResult:
+        settlement = await self._network.results.settle(self._within_size(outcome))
+        if settlement.won:
+            self._observer.settled(settlement.result, since_stored_s=time.time() - delivery.stored_at_s)
+        else:
+            self._observer.dropped(outcome.task_type)
+        return settlement.result
+
+    def _within_size(self, outcome: TaskResult) -> TaskResult:
+        size, limit = len(encode(outcome)), self._network.max_payload - HEADROOM_BYTES
+        if size <= limit:
+            return outcome
+        message = f"the result has {size:,} bytes and the server takes {limit:,}; the clone should store such output as an artifact"
+        return TaskFailure(
+            task_id=outcome.task_id,
+            task_type=outcome.task_type,
+            code=ErrorCode.RESULT_TOO_LARGE,
+            message=message,
+            clone=outcome.clone,
+            instance=outcome.instance,
+            attempt=outcome.attempt,
+            started_at=outcome.started_at,
+            finished_at=outcome.finished_at,
+            writer=outcome.writer,
+        )
+
+    async def _answer(self, delivery: Delivery, request: Request | Refusal, result: TaskResult) -> None:
+        """Send the copy for `reply_to`, best effort, and acknowledge: the result is stored already."""
+        reply_to = request.reply_to if isinstance(request, Refusal) else request.assignment.reply_to
+        try:
+            if reply_to is not None:
+                content_type = delivery.content_type
+                await self._network.client.publish(
+                    reply_to, encode(result, content_type), headers={"Content-Type": content_type}
+                )
+            await acknowledge(self._network.client, delivery)
+        except NatsError as error:
+            # Delivered again, the stored result answers it.
+            log.warning("could not acknowledge %s #%d: %s", delivery.subject, delivery.sequence, error)
+
+
+class _Attempt:
+    """One execution of a handler, and what follows from how it ends."""
+
+    def __init__(
+        self, executor: Executor, service: Service, request: Request, number: int, started_at: datetime
+    ) -> None:
+        self._executor = executor
+        self._service = service
+        self._request = request
+        self._number = number
+        self._started_at = started_at
+        self._progress_at = 0.0
+
+    async def run(self, lease: Lease, *, is_last: bool) -> TaskResult | None:
+        """Return the task's result, or None where the task goes back to the queue."""
+        delivery, request = lease.delivery, self._request
+        started = self._event(TaskStarted)
+        timer: asyncio.TimerHandle | None = None
+        if delivery.delivered > 1:
+            # Counted before it runs: a task that kills its worker must come to an end.
+            await self._journal.store(started)
+        else:
+            timer = asyncio.get_running_loop().call_later(STARTED_AFTER_S, self._journal.post, started)
+        lease.result_subject = self._network.subjects.result(request.task_type, request.id)
+        lease.interruptible = True
+        self._observer.started(request.task_type, self._started_at.timestamp() - delivery.stored_at_s)
+        try:
+            ended = await self._call(delivery)
+        except asyncio.CancelledError:
+            if lease.stop_reason is not Stop.HANDED_BACK:
+                raise
+            _uncancel()
+            await self._return(delivery, self._event(TaskReassigned, reason="the instance drains"))
+            return None
+        finally:
+            lease.interruptible = False
+            if timer is not None:
+                timer.cancel()
+        if isinstance(ended, Done):
+            return self._completion(ended)
+        if is_last or not ended.retryable:
+            return self._failure(ended)
+        delay_s = self._service.backoff.delay_s(self._number)
+        self._observer.retrying(request.task_type, ended.code)
+        await self._return(
+            delivery, self._event(TaskRetrying, code=ended.code, message=ended.message, delay_s=delay_s), delay_s
+        )
+        return None
+
+    async def _call(self, delivery: Delivery) -> Done | TaskError:
+        """Run the handler under its time limit."""
+        assignment = self._request.assignment
+        limit_s = time_limit_s(assignment, delivery.stored_at, self._started_at, self._service.timeout_s)
+        task = Task(
+            id=self._request.id,
+            task_type=self._request.task_type,
+            params=assignment.params,
+            attempt=self._number,
+            timeout_s=limit_s,
+            stored_at=delivery.stored_at,
+            labels=assignment.labels,
+            parent_id=assignment.parent_id,
+            traceparent=assignment.traceparent,
+            report=self._report,
+        )
+        clock = asyncio.timeout(limit_s)
+        try:
+            async with clock:
+                return await self._service.handler(task)
+        except TaskError as error:
+            return error
+        except Exception as error:  # noqa: BLE001  whatever a handler raises ends its attempt, never its worker
+            if clock.expired():
+                message = f"the attempt ran longer than {limit_s:g} s; ask for more with timeout_s"
+                return TaskError(ErrorCode.START_TO_CLOSE_TIMEOUT, message)
+            self.__observer.crashed(self._request.task_type, self._request.id, error)
+            return TaskError(ErrorCode.HANDLER_FAILED, f"{type(error).__name__}: {error}")
+
+    async def _return(self, delivery: Delivery, event: TaskEvent, delay_s: float = 0.0) -> None:
+        """Give the task back to the queue, once the event that counts this attempt is stored."""
+        await self._journal.store(event)
+        await hand_back(self.__network.client, delivery, delay_s)
+
+    def _report(self, fraction: float, message: str) -> None:
+        now = time.monotonic()
+        if now - self._progress_at >= PROGRESS_EVERY_S:
+            self._progress_at = now
+            self._journal.post(self._event(TaskProgress, fraction=min(1.0, max(0.0, fraction)), message=message))
+
+    def _event(self, kind: Callable[..., TaskEvent], **fields: object) -> TaskEvent:
+        request, identity = self._request, self._identity
+        return kind(
+            task_id=request.id,
+            task_type=request.task_type,
+            clone=identity.clone,
+            instance=identity.instance,
+            attempt=self._number,
+            at=datetime.now(UTC),
+            **fields,
+        )
+
+    def _completion(self, done: Done) -> TaskCompletion:
+        request, identity = self._request, self._identity
+        return TaskCompletion(
+            task_id=request.id,
+            task_type=request.task_type,
+            clone=identity.clone,
+            instance=identity.instance,
+            attempt=self._number,
+            started_at=self._started_at,
+            finished_at=datetime.now(UTC),
+            writer=self._identity.writer(),
+            summary=done.summary,
+            output=done.output,
+            artifacts=done.artifacts,
+            labels=request.assignment.labels,
+            retry_of=request.assignment.retry_of,
+            traceparent=request.assignment.traceparent,
+        )
+
+    def _failure(self, error: TaskError) -> TaskFailure:
+        return msgspec.structs.replace(
+            failure(self._identity, self._request, error.code, error.message, attempt=self._number),
+            started_at=self._started_at,
+            retryable=error.retryable,
+            details=error.details,
+        )
+
+
+def failure(
+    identity: Identity, request: Request | Refusal, code: str, message: str, *, attempt: int = 0
+) -> TaskFailure:
+    """Return the failure of `request`; `attempt` is the last one that was begun, 0 for none."""
+    assignment = request.assignment if isinstance(request, Request) else None
+    return TaskFailure(
+        task_id=request.id,
+        task_type=request.task_type,
+        code=code,
+        message=message,
+        clone=identity.clone,
+        instance=identity.instance,
+        attempt=attempt,
+        finished_at=datetime.now(UTC),
+        writer=identity.writer(),
+        labels=assignment.labels if assignment else {},
+        retry_of=assignment.retry_of if assignment else None,
+        traceparent=assignment.traceparent if assignment else None,
+    )
+
+
+def _uncancel() -> None:
+    """Go on after a cancellation that was meant for the handler alone."""
+    current = asyncio.current_task()
+    if current is not None:
+        current.uncancel()

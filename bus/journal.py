@@ -1,0 +1,70 @@
+"""A task's events: stored in the ledger, and the newest one read back to know which attempt is next."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from bus.errors import SanctuaryError
+from bus.jetstream import last_of, publish
+from bus.requests import Requester
+from bus.subjects import Subjects
+from schemas import AnyTaskEvent, TaskEvent, decode, encode
+
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 1.0
+
+log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+async def insist(action: Callable[[], Awaitable[_T]]) -> _T:
+    """Return what `action` gives, trying again for as long as the network refuses; a lost lease cancels this."""
+    pause_s = FIRST_PAUSE_S
+    while True:
+        try:
+            return await action()
+        except SanctuaryError as error:
+            log.warning("trying again in %.2g s: %s", pause_s, error)
+            await asyncio.sleep(pause_s)
+            pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+
+
+class Journal:
+    """Writes and reads the events of tasks."""
+
+    def __init__(self, requester: Requester, subjects: Subjects) -> None:
+        self._requester = requester
+        self._subjects = subjects
+        self._on_the_way: set[asyncio.Task[None]] = set()
+
+    async def store(self, event: TaskEvent) -> None:
+        """Return once `event` is stored, however long that takes: what follows depends on it."""
+        await insist(lambda: self._publish(event))
+
+    def post(self, event: TaskEvent) -> None:
+        """Store `event` in the background; it informs, nothing depends on it, so a refusal is only logged."""
+        task = asyncio.create_task(self._publish(event))
+        self._on_the_way.add(task)
+        task.add_done_callback(self._posted)
+
+    async def last(self, task_type: str, task_id: str) -> TaskEvent | None:
+        """Return the task's newest event, or None where it has none."""
+        subject = self._subjects.event(task_type, task_id)
+        message = await insist(lambda: last_of(self._requester, self._subjects.ledger, subject))
+        if message is None:
+            return None
+        event: TaskEvent = decode(AnyTaskEvent, message.data)
+        return event
+
+    async def close(self) -> None:
+        """Wait for the events that are on their way."""
+        await asyncio.gather(*self._on_the_way, return_exceptions=True)
+
+    async def _publish(self, event: TaskEvent) -> None:
+        await publish(self._requester, self._subjects.event(event.task_type, event.task_id), encode(event))
+
+    def _posted(self, task: "asyncio.Task[None]") -> None:
+        self._on_the_way.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("an event was not stored: %s", error)

@@ -1,0 +1,130 @@
+"""Leases: as long as a worker says that a task is in progress, the server gives it to nobody else.
+
+The worker trusts its lease only as far as the server has confirmed it. After a pause (a stopped process, a frozen server)
+that outlasted `ACK_WAIT_S`, somebody else may run the task: the lease is lost and nothing more is said about the task,
+because even a late acknowledgement of this worker would take effect on the other one's delivery.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from enum import Enum, auto
+
+from nats.aio.msg import Msg
+
+from bus.delivery import IN_PROGRESS, Delivery
+from bus.errors import SanctuaryError
+from bus.jetstream import stored
+from bus.requests import Requester
+from bus.topology import ACK_WAIT_S
+
+TICK_S = ACK_WAIT_S / 4
+
+log = logging.getLogger(__name__)
+
+
+class Stop(Enum):
+    """Why a running task is stopped from outside."""
+
+    LEASE_LOST = auto()
+    SETTLED = auto()
+    """It has a result already: cancelled, or ended by a deadline."""
+    HANDED_BACK = auto()
+    """This worker drains."""
+
+
+class Lease:
+    """The right to one task, and the way to stop what runs under it."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self.delivery = delivery
+        self.renewed_at = time.monotonic()
+        self.result_subject: str | None = None
+        """Set once the task's handler may start: from then on a result that another wrote stops it."""
+        self.interruptible = False
+        """Whether the handler is what runs now: only then can the task be handed back."""
+        self.stop_reason: Stop | None = None
+        self._runner: asyncio.Task[None] | None = None
+
+    def run(self, runner: "asyncio.Task[None]") -> None:
+        """Name the asyncio task that `stop` is to cancel."""
+        self._runner = runner
+
+    @property
+    def lost(self) -> bool:
+        """Whether the last confirmed renewal is too old to believe in."""
+        return time.monotonic() - self.renewed_at > ACK_WAIT_S
+
+    def stop(self, reason: Stop) -> None:
+        """Cancel what runs under this lease, once."""
+        if self.stop_reason is None and self._runner is not None:
+            self.stop_reason = reason
+            self._runner.cancel()
+
+
+class LeaseKeeper:
+    """Renews all leases of a worker, and sees to it that a task which has its result elsewhere stops."""
+
+    def __init__(self, requester: Requester, results_stream: str, is_connected: Callable[[], bool]) -> None:
+        self._requester = requester
+        self._results_stream = results_stream
+        self._is_connected = is_connected
+        self._leases: set[Lease] = set()
+
+    @property
+    def held(self) -> frozenset[Lease]:
+        """The leases held now."""
+        return frozenset(self._leases)
+
+    def hold(self, delivery: Delivery) -> Lease:
+        """Begin to renew the lease that came with `delivery`."""
+        lease = Lease(delivery)
+        self._leases.add(lease)
+        return lease
+
+    def let_go(self, lease: Lease) -> None:
+        """Stop to renew it."""
+        self._leases.discard(lease)
+
+    async def run(self) -> None:
+        """Renew until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            for lease in tuple(self._leases):
+                if lease.lost:
+                    log.warning(
+                        "the lease of %s #%d is lost; another worker may have it",
+                        lease.delivery.subject,
+                        lease.delivery.sequence,
+                    )
+                    lease.stop(Stop.LEASE_LOST)
+                elif self._is_connected():
+                    await self._tend(lease)
+
+    async def _tend(self, lease: Lease) -> None:
+        sent_at = time.monotonic()
+
+        def renewed(answer: asyncio.Future[Msg]) -> None:
+            if not answer.cancelled() and answer.exception() is None:
+                lease.renewed_at = max(lease.renewed_at, sent_at)
+
+        def looked_up(answer: asyncio.Future[Msg]) -> None:
+            if answer.cancelled() or answer.exception() is not None:
+                return
+            try:
+                if stored(answer.result()) is not None:
+                    lease.stop(Stop.SETTLED)
+            except SanctuaryError as error:
+                log.debug("could not look for a result of %s: %s", lease.result_subject, error)
+
+        try:
+            # With a reply subject the server confirms the renewal; without the confirmation it does not count.
+            (await self._requester.send(lease.delivery.ack_subject, IN_PROGRESS, timeout_s=TICK_S)).add_done_callback(
+                renewed
+            )
+            if lease.result_subject is not None:
+                get = f"$JS.API.DIRECT.GET.{self._results_stream}.{lease.result_subject}"
+                (await self._requester.send(get, b"", timeout_s=TICK_S)).add_done_callback(looked_up)
+        except SanctuaryError as error:
+            log.debug("could not renew a lease: %s", error)

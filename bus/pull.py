@@ -1,0 +1,279 @@
+"""The pull loop: takes tasks from the ledger's consumers, never more than there are free slots to run them.
+
+A worker pulls from several consumers at once (four priorities of each of its task types). With slots to spare, every
+consumer keeps one pull of its own open and busy ones share the rest by weight. With few slots, consumers are asked in
+turn by weight; when all are empty, one pull waits on each, the first task wins, and the other pulls are withdrawn.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+
+from bus.delivery import Delivery, hand_back, parse
+from bus.slots import WeightedRound
+from bus.topology import PRIORITY_GROUP
+
+LONG_PULL_S = 30.0
+"""How long a pull for one task stays open at the server."""
+BUSY_PULL_S = 0.1
+"""How long a pull for several tasks holds slots that another consumer might use."""
+GRACE_S = 2.0
+"""How much later than its expiry a pull without a word from the server counts as lost."""
+RETRY_S = 1.0
+"""How long to wait when the server refused a pull (no such consumer yet, no leader)."""
+RECONNECT_POLL_S = 0.05
+
+log = logging.getLogger(__name__)
+
+Deliver = Callable[[Delivery], None]
+
+
+class _Pull:
+    """One request for tasks, sent to one or more consumers: how many tasks it may still take, and whether it has ended."""
+
+    def __init__(self, batch: int) -> None:
+        self.open_slots = batch
+        self.received = 0
+        self.refusal = ""
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def take(self) -> None:
+        self.received += 1
+        self.open_slots -= 1
+        if self.open_slots == 0:
+            self.end()
+
+    def end(self, refusal: str = "") -> None:
+        self.refusal = self.refusal or refusal
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    async def wait(self, limit_s: float) -> None:
+        await asyncio.wait((self._ended,), timeout=limit_s)
+
+    def close(self) -> int:
+        """Return the slots that it did not fill; a task that still comes is a late one."""
+        unfilled, self.open_slots = self.open_slots, 0
+        return unfilled
+
+
+class PullLoop:
+    """Hands tasks to `deliver` as slots are free; the receiver calls `release` once for each when its slot is free again."""
+
+    def __init__(
+        self,
+        client: Client,
+        stream: str,
+        weights: Mapping[str, int],
+        capacity: int,
+        deliver: Deliver,
+        *,
+        priority: int = 0,
+    ) -> None:
+        """Pull from the consumers in `weights` of `stream`, with at most `capacity` tasks running at once.
+
+        `priority` is the place in the consumers' prioritized group: 0 for a primary, 1 for its fallback.
+        """
+        self._client = client
+        self._stream = stream
+        self._round = WeightedRound(weights.items())
+        self._deliver = deliver
+        self._priority = priority
+        self._capacity = capacity
+        self._free = capacity
+        self._freed = asyncio.Event()
+        self._claims: dict[str, tuple[int, asyncio.Future[int]]] = {}
+        self._granting = False
+        self._open: set[_Pull] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._hand_backs: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    def start(self) -> None:
+        """Begin to pull."""
+        consumers = self._round.consumers
+        if self._capacity >= 2 * len(consumers):
+            self._loops = [asyncio.create_task(self._pull_always(consumer)) for consumer in consumers]
+        else:
+            self._loops = [asyncio.create_task(self._pull_in_turn())]
+
+    def release(self) -> None:
+        """Say that a delivered task has left its slot."""
+        self._give_back(1)
+
+    def reconnected(self) -> None:
+        """Say that the connection is a new one: the server has forgotten all open pulls, so they are sent again."""
+        for pull in tuple(self._open):
+            pull.end()
+
+    async def stop(self) -> None:
+        """Withdraw all pulls. What the server sent before it knew is handed back at once; running tasks are not touched."""
+        self._stopping = True
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await asyncio.gather(*self._hand_backs, return_exceptions=True)
+
+    # Slots to spare: one loop a consumer, each with a pull of its own open at all times.
+
+    async def _pull_always(self, consumer: str) -> None:
+        current = _Pull(0)
+
+        async def on_message(message: Msg) -> None:
+            self._on_message(message, current)
+
+        inbox = self._client.new_inbox()
+        subscription = await self._client.subscribe(inbox, cb=on_message)
+        busy = False
+        try:
+            while True:
+                batch = await self._claim(consumer, self._capacity if busy else 1)
+                current = _Pull(batch)
+                await self._pull(current, {consumer: inbox}, expires_s=LONG_PULL_S if batch == 1 else BUSY_PULL_S)
+                busy = current.received > 0
+        finally:
+            await self._withdraw([subscription])
+
+    async def _claim(self, consumer: str, limit: int) -> int:
+        """Wait for free slots and take this consumer's share of them, 1 to `limit`."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._claims[consumer] = (limit, future)
+        self._grant_soon()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._give_back(future.result())
+            raise
+        finally:
+            del self._claims[consumer]
+
+    def _give_back(self, slots: int) -> None:
+        self._free += slots
+        self._freed.set()
+        self._grant_soon()
+
+    def _grant_soon(self) -> None:
+        # Once a turn of the event loop, so that slots which become free together are asked for in one pull.
+        if self._claims and self._free > 0 and not self._granting:
+            self._granting = True
+            asyncio.get_running_loop().call_soon(self._grant)
+
+    def _grant(self) -> None:
+        self._granting = False
+        waiting = {consumer: limit for consumer, (limit, future) in self._claims.items() if not future.done()}
+        for consumer, slots in self._round.divide(self._free, waiting).items():
+            self._free -= slots
+            self._claims[consumer][1].set_result(slots)
+
+    # Few slots: the consumers in turn, and when all are empty, one pull on each until the first task.
+
+    async def _pull_in_turn(self) -> None:
+        current = _Pull(0)
+
+        async def on_message(message: Msg) -> None:
+            self._on_message(message, current)
+
+        inbox = self._client.new_inbox()
+        subscription = await self._client.subscribe(inbox, cb=on_message)
+        candidates = set(self._round.consumers)
+        try:
+            while True:
+                await self._take_slot()
+                current = _Pull(1)
+                if candidates:
+                    consumer = self._round.turn(sorted(candidates))
+                    await self._pull(current, {consumer: inbox}, expires_s=0)
+                    candidates.discard(consumer)
+                else:
+                    await self._pull_anywhere(current)
+                if current.received:
+                    candidates = set(self._round.consumers)
+        finally:
+            await self._withdraw([subscription])
+
+    async def _take_slot(self) -> None:
+        while self._free < 1:
+            self._freed.clear()
+            await self._freed.wait()
+        self._free -= 1
+
+    async def _pull_anywhere(self, pull: _Pull) -> None:
+        async def on_message(message: Msg) -> None:
+            self._on_message(message, pull)
+
+        inboxes = {consumer: self._client.new_inbox() for consumer in self._round.consumers}
+        subscriptions = [await self._client.subscribe(inbox, cb=on_message) for inbox in inboxes.values()]
+        try:
+            await self._pull(pull, inboxes, expires_s=LONG_PULL_S)
+        finally:
+            await self._withdraw(subscriptions)
+
+    # Both ways.
+
+    async def _pull(self, pull: _Pull, inboxes: Mapping[str, str], *, expires_s: float) -> None:
+        """Send `pull` to each consumer and wait until it is full, has expired or is refused; its unfilled slots become free."""
+        self._open.add(pull)
+        try:
+            while not self._client.is_connected:
+                await asyncio.sleep(RECONNECT_POLL_S)
+            body: dict[str, object] = {"batch": pull.open_slots, "group": PRIORITY_GROUP, "priority": self._priority}
+            body |= {"expires": round(expires_s * 1e9)} if expires_s else {"no_wait": True}
+            payload = msgspec.json.encode(body)
+            for consumer, inbox in inboxes.items():
+                await self._client.publish(f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{consumer}", payload, reply=inbox)
+            await pull.wait(expires_s + GRACE_S)
+        except NatsError as error:
+            pull.end(str(error))
+        finally:
+            self._open.discard(pull)
+            self._give_back(pull.close())
+        if pull.refusal and not pull.received:
+            log.warning("the server refused to hand out tasks of %s: %s", ", ".join(inboxes), pull.refusal)
+            await asyncio.sleep(RETRY_S)
+
+    def _on_message(self, message: Msg, pull: _Pull) -> None:
+        delivery = parse(message)
+        if delivery is None:
+            _on_status(message, pull)
+        elif self._stopping:
+            self._hand_back(delivery)
+        elif pull.open_slots > 0:
+            pull.take()
+            self._deliver(delivery)
+        elif self._free > 0:
+            self._free -= 1
+            self._deliver(delivery)
+        else:
+            self._hand_back(delivery)
+
+    def _hand_back(self, delivery: Delivery) -> None:
+        task = asyncio.create_task(hand_back(self._client, delivery))
+        self._hand_backs.add(task)
+        task.add_done_callback(self._hand_backs.discard)
+
+    async def _withdraw(self, subscriptions: Sequence[Subscription]) -> None:
+        """Take back the interest in the inboxes, which ends their pulls; messages that were on their way are still handled."""
+        try:
+            # nats-py's unsubscribe would drop what is in flight, which then waits out the lease; drain handles it first.
+            await asyncio.gather(*(subscription.drain() for subscription in subscriptions))
+        except NatsError as error:
+            log.debug("could not withdraw a pull: %s", error)
+
+
+def _on_status(message: Msg, pull: _Pull) -> None:
+    """Handle the server's word about a pull: 404 none there, 408 expired, 409 and 503 refused; 100 is a heartbeat (ADR-13)."""
+    headers = message.headers or {}
+    status = headers.get("Status", "")
+    if status in ("404", "408"):
+        pull.end()
+    elif status and status != "100":
+        pull.end(
+            headers.get("Description") or "no such consumer" if status == "503" else headers.get("Description", status)
+        )

@@ -1,0 +1,75 @@
+"""Results: stored once, by whoever comes first; read directly."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from bus.errors import JetStreamError, NotStored, SanctuaryError, SlotTaken
+from bus.jetstream import last_of, publish
+from bus.requests import Requester
+from bus.subjects import Subjects
+from schemas import TaskResult, decode, encode
+
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 1.0
+SETTLE_TIMEOUT_S = 2.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The result that stands, and whether it is the one that was offered."""
+
+    result: TaskResult
+    won: bool
+
+
+class Results:
+    """The results stream of one realm."""
+
+    def __init__(self, requester: Requester, subjects: Subjects) -> None:
+        self._requester = requester
+        self._subjects = subjects
+
+    async def read(self, task_type: str, task_id: str, *, timeout_s: float = SETTLE_TIMEOUT_S) -> TaskResult | None:
+        """Return the task's stored result, or None while there is none.
+
+        Raises:
+            RequestTimeout, NoResponders, Disconnected, JetStreamError: nothing could be read.
+        """
+        subject = self._subjects.result(task_type, task_id)
+        message = await last_of(self._requester, self._subjects.results, subject, timeout_s=timeout_s)
+        if message is None:
+            return None
+        result: TaskResult = decode(TaskResult, message.data)
+        return result
+
+    async def settle(self, result: TaskResult) -> Settlement:
+        """Store `result` unless the task has one already, and return the one that stands.
+
+        Tries for as long as it takes: a worker whose lease is lost cancels this. There is no `Nats-Msg-Id`: one that was
+        used on another subject would be answered as a duplicate, with nothing stored.
+        """
+        subject = self._subjects.settle(result.task_type, result.task_id)
+        payload = encode(result)
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                await publish(self._requester, subject, payload, timeout_s=SETTLE_TIMEOUT_S)
+            except SlotTaken:
+                pass
+            except (SanctuaryError, JetStreamError, NotStored) as error:
+                # Stored or not is unknown: the slot says so, by the writer in it.
+                log.warning("the result of %s %s is not confirmed yet: %s", result.task_type, result.task_id, error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+            else:
+                return Settlement(result, won=True)
+            try:
+                standing = await self.read(result.task_type, result.task_id)
+            except SanctuaryError as error:
+                log.debug("the result slot of %s cannot be read yet: %s", result.task_id, error)
+                continue
+            if standing is not None:
+                return Settlement(standing, won=standing.writer == result.writer)

@@ -1,0 +1,77 @@
+"""What a handler sees of a task, and what it says about it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bus.attempts import Backoff, is_retryable
+from schemas import ArtifactRef, ErrorCode
+
+ReportProgress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One attempt of one task."""
+
+    id: str
+    task_type: str
+    params: Mapping[str, Any]
+    attempt: int
+    """1 for the first; a handler that has effects outside makes them idempotent by `id` and this."""
+    timeout_s: float
+    """How long this attempt may run before it is cancelled."""
+    stored_at: datetime
+    labels: Mapping[str, str]
+    parent_id: str | None
+    traceparent: str | None
+    report: ReportProgress
+    """`report(fraction, message)`: becomes a TaskProgress event, at most one a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a handler returns: the task was done."""
+
+    summary: str = ""
+    output: Any = None
+    artifacts: tuple[ArtifactRef, ...] = ()
+
+
+class TaskError(Exception):
+    """What a handler raises: the task cannot be done, or not now. The message is for the person who asked."""
+
+    def __init__(
+        self, code: str, message: str, *, retryable: bool | None = None, details: Mapping[str, Any] | None = None
+    ) -> None:
+        """Take a code of `schemas.ErrorCode`; without `retryable` the code decides."""
+        super().__init__(message)
+        self.code = str(code)
+        self.message = message
+        self.retryable = is_retryable(code) if retryable is None else retryable
+        self.details = dict(details or {})
+
+    @classmethod
+    def incompatible(cls, message: str) -> "TaskError":
+        """Return the error for a type or parameters that this clone cannot use."""
+        return cls(ErrorCode.INCOMPATIBLE_TASK, message)
+
+
+Handler = Callable[[Task], Awaitable[Done]]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One kind of task that a worker serves."""
+
+    task_type: str
+    """The token of its results and events."""
+    handler: Handler
+    consumers: Mapping[str, int]
+    """The durable consumers that bring its tasks, each with its weight among all that the worker pulls from."""
+    timeout_s: float = 60.0
+    """Start-to-close where the task names none."""
+    retries: int = 0
+    """Further attempts after a retryable failure where the task names none."""
+    backoff: Backoff = field(default_factory=Backoff)

@@ -1,0 +1,212 @@
+"""The streams and consumers of a network, as data, and their idempotent creation.
+
+Two streams carry everything that must not be lost. RESULTS holds exactly one message a result subject: the server refuses
+a second one, for any client. LEDGER is one totally ordered log of what was asked, what happened and how it ended, work
+queue and audit trail at once; it copies RESULTS by sourcing.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bus.errors import JetStreamError, TopologyMismatch
+from bus.jetstream import api
+from bus.requests import Requester
+from bus.subjects import PRIORITIES, Subjects
+
+ACK_WAIT_S = 5.0
+"""A task whose worker is silent this long is delivered again."""
+PRIORITY_GROUP = "jobs"
+RESULTS_MAX_AGE_S = 30 * 24 * 3600.0
+"""Beyond every deadline; the ledger keeps its copies."""
+DEDUPLICATION_S = 120.0
+MAX_CONSUMERS = 10_000
+
+_STREAM_NOT_FOUND = 10059
+_CONSUMER_NOT_FOUND = 10014
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What may differ between installations."""
+
+    ledger_max_bytes: int = -1
+    """The intake valve: with the ledger full, new tasks are refused while results of running ones are still stored. -1: none."""
+    replicas: int = 1
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * 1_000_000_000)
+
+
+def streams(subjects: Subjects, limits: Limits) -> tuple[Json, ...]:
+    """Return the configuration of each stream, in the order they are made in."""
+    realm = subjects.realm
+    results = {
+        "name": subjects.results,
+        "subjects": [f"{realm}.settle.*.*"],
+        "subject_transform": {
+            "src": f"{realm}.settle.*.*",
+            "dest": f"{realm}.result.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}",
+        },
+        # Core subscribers must see stored results only; without this they also see those that are refused a moment later.
+        "republish": {"src": f"{realm}.result.>", "dest": f"{realm}.result.>"},
+        "retention": "limits",
+        "storage": "file",
+        "discard": "new",
+        "discard_new_per_subject": True,
+        "max_msgs_per_subject": 1,
+        "max_age": _nanoseconds(RESULTS_MAX_AGE_S),
+        "duplicate_window": _nanoseconds(DEDUPLICATION_S),
+        "deny_delete": True,
+        "allow_direct": True,
+        "num_replicas": limits.replicas,
+    }
+    ledger = {
+        "name": subjects.ledger,
+        "subjects": [
+            f"{realm}.task.>",
+            f"{realm}.event.*.*",
+            f"{realm}.escalation.*.*",
+            f"{realm}.command.>",
+            f"{realm}.workflow.*",
+        ],
+        "sources": [{"name": subjects.results}],
+        "retention": "limits",
+        "storage": "file",
+        "discard": "new",
+        "max_bytes": limits.ledger_max_bytes,
+        "max_consumers": MAX_CONSUMERS,
+        "duplicate_window": _nanoseconds(DEDUPLICATION_S),
+        "deny_delete": True,
+        "allow_direct": True,
+        "num_replicas": limits.replicas,
+    }
+    return results, ledger
+
+
+def _consumer(name: str, filter_subject: str) -> Json:
+    return {
+        "durable_name": name,
+        "name": name,
+        # One exact filter each: two filters on one consumer are ten times slower on a large log.
+        "filter_subject": filter_subject,
+        "deliver_policy": "all",
+        "ack_policy": "explicit",
+        "ack_wait": _nanoseconds(ACK_WAIT_S),
+        # The worker decides about retries from the task's own events; the server must never drop a task silently.
+        "max_deliver": -1,
+        "max_ack_pending": -1,
+        "max_waiting": 4096,
+        "replay_policy": "instant",
+        "priority_groups": [PRIORITY_GROUP],
+        "priority_policy": "prioritized",
+    }
+
+
+def consumers(subjects: Subjects, task_types: Iterable[str], workflows: Iterable[str]) -> tuple[Json, ...]:
+    """Return the configuration of each durable consumer of the ledger: one for each exact subject that is worked on."""
+    tasks = [
+        _consumer(subjects.consumer(task_type, priority), subjects.task(task_type, priority))
+        for task_type in task_types
+        for priority in (None, *PRIORITIES)
+    ]
+    return *tasks, *(_consumer(subjects.workflow_consumer(name), subjects.workflow(name)) for name in workflows)
+
+
+def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Return in words each field of `wanted` that `found` has otherwise; fields that the server added do not count."""
+    said = []
+    for field, value in wanted.items():
+        other = found.get(field)
+        if isinstance(value, dict) and isinstance(other, dict):
+            said += [f"{field}.{text}" for text in differences(value, other)]
+        elif field == "sources":
+            names = [source["name"] for source in other or ()]
+            if names != [source["name"] for source in value]:
+                said.append(f"sources: is {names}, should be {[source['name'] for source in value]}")
+        elif other != value and not (other is None and value in (False, 0)):
+            said.append(f"{field}: is {other!r}, should be {value!r}")
+    return said
+
+
+async def _info(requester: Requester, subject: str, missing: int) -> Json | None:
+    try:
+        return await api(requester, subject)
+    except JetStreamError as error:
+        if error.err_code == missing:
+            return None
+        raise
+
+
+def _refuse_difference(kind: str, wanted: Json, found: Json, name: str) -> None:
+    if said := differences(wanted, found):
+        raise TopologyMismatch(
+            f"the {kind} {name} exists with another configuration: {'; '.join(said)}. "
+            f"Give this network a realm of its own (--realm), or change or remove the {kind} with the nats command line"
+        )
+
+
+async def ensure(
+    requester: Requester,
+    subjects: Subjects,
+    *,
+    task_types: Iterable[str],
+    workflows: Iterable[str] = (),
+    limits: Limits | None = None,
+) -> None:
+    """Make the streams and consumers that are missing; leave those that are there as they are.
+
+    Any number of processes may do this at once.
+
+    Raises:
+        TopologyMismatch: one exists with another configuration.
+        JetStreamError: the server refused to make one.
+    """
+    for stream in streams(subjects, limits or Limits()):
+        name = stream["name"]
+        found = await _info(requester, f"STREAM.INFO.{name}", _STREAM_NOT_FOUND)
+        if found is None:
+            # The server answers an equal creation with the existing stream, so a race of two makers is settled there.
+            found = await api(requester, f"STREAM.CREATE.{name}", stream, timeout_s=30)
+        _refuse_difference("stream", stream, found["config"], name)
+    await asyncio.gather(
+        *(
+            _ensure_consumer(requester, subjects.ledger, consumer)
+            for consumer in consumers(subjects, task_types, workflows)
+        )
+    )
+
+
+async def _ensure_consumer(requester: Requester, stream: str, consumer: Json) -> None:
+    name = consumer["name"]
+    found = await _info(requester, f"CONSUMER.INFO.{stream}.{name}", _CONSUMER_NOT_FOUND)
+    if found is None:
+        found = await api(
+            requester,
+            f"CONSUMER.CREATE.{stream}.{name}.{consumer['filter_subject']}",
+            {"stream_name": stream, "config": consumer, "action": "create"},
+            timeout_s=30,
+        )
+    _refuse_difference("consumer", consumer, found["config"], f"{stream}/{name}")
+
+
+async def missing_consumers(requester: Requester, subjects: Subjects, names: Iterable[str]) -> list[str]:
+    """Return those of the consumers `names` that do not exist yet; a worker waits until Omega has made them."""
+    wanted = list(names)
+    answers = await asyncio.gather(
+        *(_info_or_none(requester, f"CONSUMER.INFO.{subjects.ledger}.{name}") for name in wanted),
+    )
+    return [name for name, answer in zip(wanted, answers, strict=True) if answer is None]
+
+
+async def _info_or_none(requester: Requester, subject: str) -> Json | None:
+    try:
+        return await api(requester, subject)
+    except JetStreamError as error:
+        if error.err_code in (_STREAM_NOT_FOUND, _CONSUMER_NOT_FOUND):
+            return None
+        raise
