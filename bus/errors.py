@@ -47,3 +47,23 @@ class TopologyMismatch(SanctuaryError):
 
 class LeaseLost(SanctuaryError):
     """The task's lease could not be renewed in time: somebody else may hold it now, so nothing more may be done for it."""
+
+
+class ConfigurationError(SanctuaryError):
+    """A setting, or a file that a setting names, cannot be used; nothing was tried with it."""
+
+
+class ConnectionFailed(SanctuaryError):
+    """The first connection to a server did not come about."""
+
+
+class AuthorizationFailed(ConnectionFailed):
+    """The server refused who we say we are; trying again with the same credentials is no use."""
+
+
+class ServerFailed(SanctuaryError):
+    """The embedded server did not start, or not well enough to be used."""
+
+
+class StoreInUse(ServerFailed):
+    """Another server works on the store directory."""

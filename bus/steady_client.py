@@ -1,0 +1,87 @@
+"""nats-py's client, steadier where a break of the connection could stop it for good. Behaviour of nats-py 2.16.
+
+What is overridden are the client's own protocol hooks, each with the reason beside it; a test shows each failure.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from nats import errors
+from nats.aio.client import PING_PROTO, Client
+
+_log = logging.getLogger(__name__)
+
+_RETRY_WAIT_S = 1.0
+
+
+class SteadyClient(Client):
+    """A client that reconnects for ever and never sends late what was published before a break."""
+
+    def __init__(self, *, demand_tls: bool) -> None:
+        super().__init__()
+        self._demand_tls = demand_tls
+
+    async def give_up(self) -> None:
+        """Close a client that never came to be connected, without its callbacks; nothing was sent that could be lost."""
+        if self._transport is not None:
+            _abort(self._transport)
+        self._transport = None
+        if self._flush_queue is not None:
+            await self._close(Client.CLOSED, do_cbs=False)
+
+    async def _process_err(self, err_msg: str) -> None:
+        # nats-py closes for good on any error that it does not know ("maximum connections exceeded", "authentication
+        # expired"). The server closes the socket itself where an error is fatal, and then we reconnect.
+        if "stale connection" in err_msg or "permissions violation" in err_msg:
+            await super()._process_err(err_msg)
+        else:
+            await self._error_cb(errors.Error(f"nats: {err_msg.strip(chr(39))}"))
+
+    async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
+        # nats-py writes the PING past what waits to be sent, so that a flush could return before the server had seen a
+        # subscription or a publish that came first. In line with the rest, it confirms them.
+        self._pongs.append(asyncio.get_running_loop().create_future() if future is None else future)
+        await self._send_command(PING_PROTO)
+        await self._flush_pending()
+
+    async def _process_pong(self) -> None:
+        # A flush that timed out leaves its future behind, cancelled; setting it would end the read loop.
+        if self._pongs and self._pongs[0].done():
+            self._pongs.pop(0)
+            self._pongs_received += 1
+            self._pings_outstanding = 0
+        else:
+            await super()._process_pong()
+
+    async def _attempt_reconnect(self) -> None:
+        # A frozen server reads nothing, so closing gracefully would wait on what was written, perhaps for ever.
+        _abort(self._transport)
+        # What was not sent before the break is not sent after it: callers were told that it was not confirmed.
+        # Subscriptions are sent anew from nats-py's list of them.
+        self._pending = []
+        self._pending_data_size = 0
+        while not self.is_closed:
+            try:
+                await super()._attempt_reconnect()
+            except Exception:  # noqa: BLE001  see the next line
+                # nats-py's loop lets errors of kinds it does not expect end the task: connected to nothing, for ever.
+                _log.exception("reconnecting failed in an unexpected way; trying again")
+                await asyncio.sleep(_RETRY_WAIT_S)
+            else:
+                return
+
+    def _connect_command(self) -> bytes:
+        # The last moment before credentials are sent. nats-py goes on in the clear where a server offers no TLS.
+        if self._demand_tls and not self._server_info.get("tls_required"):
+            raise errors.SecureConnWantedError
+        return super()._connect_command()
+
+
+def _abort(transport: Any) -> None:
+    """Drop the socket with whatever is unsent."""
+    # nats-py's transport has no public way to do that.
+    for name in ("_io_writer", "_bare_io_writer"):
+        writer = getattr(transport, name, None)
+        if writer is not None:
+            writer.transport.abort()

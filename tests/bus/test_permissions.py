@@ -1,0 +1,288 @@
+"""Who may do what on the embedded server; every refusal is shown against a stream that would have stored it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from bus.connection import Connection, connect
+from bus.server import EmbeddedServer
+from tests.bus.streams import api, make_streams, stored
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+QUIET_S = 0.2
+"""How long nothing is awaited; the server's own refusal or flush has already come back by then."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def operator(server: EmbeddedServer) -> AsyncIterator[Client]:
+    async with await connect(server.settings_for("operator"), name="operator", wait_s=5) as connection:
+        await make_streams(connection.client)
+        yield connection.client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def beta(server: EmbeddedServer, operator: Client) -> AsyncIterator[Connection]:
+    async with await connect(server.settings_for("beta"), name="beta", wait_s=5) as connection:
+        yield connection
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def anybody(server: EmbeddedServer, operator: Client) -> AsyncIterator[Connection]:
+    async with await connect(server.anonymous_settings(), name="anybody", wait_s=5) as connection:
+        yield connection
+
+
+async def collect(client: Client, subject: str, payload: bytes, count: int) -> list[bytes]:
+    """Publish a request and return its first `count` answers."""
+    inbox = client.new_inbox()
+    subscription = await client.subscribe(inbox)
+    await client.publish(subject, payload, reply=inbox)
+    answers = [(await subscription.next_msg(timeout=5)).data for _ in range(count)]
+    await subscription.unsubscribe()
+    return sorted(answers)
+
+
+async def assert_refused(connection: Connection, subject: str, *, reply: str = "") -> None:
+    before = len(connection.refusals)
+    await connection.publish(subject, b"{}", reply=reply)
+    await connection.client.flush()
+    refusals = connection.refusals[before:]
+    assert [(refusal.operation, refusal.subject) for refusal in refusals] == [("publish", subject.lower())]
+
+
+async def assert_silent(client: Client, subject: str, act: "asyncio.Future[None]") -> None:
+    subscription = await client.subscribe(subject)
+    await client.flush()
+    await act
+    with pytest.raises(TimeoutError):
+        await subscription.next_msg(timeout=QUIET_S)
+    await subscription.unsubscribe()
+
+
+class TestAnybody:
+    async def test_a_plain_publish_with_a_reply_subject_gets_the_puback(self, anybody: Connection) -> None:
+        answer = await anybody.client.request("sanctuary.task.security", b"{}", timeout=5)
+        assert b'"stream":"SANCTUARY_LEDGER"' in answer.data
+
+    async def test_starts_a_workflow(self, anybody: Connection) -> None:
+        answer = await anybody.client.request("sanctuary.workflow.review", b"{}", timeout=5)
+        assert b'"seq"' in answer.data
+
+    @pytest.mark.parametrize("subject", ["sanctuary.settle.security.forged", "sanctuary.result.security.forged"])
+    async def test_a_reply_subject_of_the_network_stores_no_result(
+        self, anybody: Connection, operator: Client, subject: str
+    ) -> None:
+        before = (await stored(operator, "SANCTUARY_LEDGER"))["sanctuary.task.security"]
+        await anybody.publish("sanctuary.task.security", b"{}", reply=subject)
+        await anybody.client.request("sanctuary.task.security", b"{}", timeout=5)  # behind the forgery, in order
+        assert (await stored(operator, "SANCTUARY_LEDGER"))["sanctuary.task.security"] == before + 2
+        assert "sanctuary.result.security.forged" not in await stored(operator, "SANCTUARY_RESULTS")
+
+    async def test_a_reply_subject_that_is_a_command_call_reaches_nobody(
+        self, anybody: Connection, operator: Client
+    ) -> None:
+        async def forge() -> None:
+            await anybody.publish("sanctuary.task.security", b"{}", reply="sanctuary.call.command")
+            await anybody.client.request("sanctuary.task.security", b"{}", timeout=5)
+
+        await assert_silent(operator, "sanctuary.call.command", asyncio.ensure_future(forge()))
+
+    async def test_reads_a_stored_result(self, anybody: Connection, beta: Connection) -> None:
+        await beta.client.request("sanctuary.settle.security.read-me", b'{"n":1}', timeout=5)
+        subject = "sanctuary.result.security.read-me"
+        answer = await anybody.client.request(f"$JS.API.DIRECT.GET.SANCTUARY_RESULTS.{subject}", b"", timeout=5)
+        assert (answer.data, (answer.headers or {})["Nats-Subject"]) == (b'{"n":1}', subject)
+
+    async def test_sees_stored_results_once_and_refused_ones_never(self, anybody: Connection, beta: Connection) -> None:
+        subscription = await anybody.client.subscribe("sanctuary.result.security.race")
+        await anybody.client.flush()
+        first = await beta.client.request("sanctuary.settle.security.race", b"first", timeout=5)
+        second = await beta.client.request("sanctuary.settle.security.race", b"second", timeout=5)
+        assert b'"error"' not in first.data
+        assert b"10077" in second.data
+        seen = await subscription.next_msg(timeout=5)
+        assert (seen.data, "Nats-Sequence" in (seen.headers or {})) == (b"first", True)
+        with pytest.raises(TimeoutError):
+            await subscription.next_msg(timeout=QUIET_S)
+
+    async def test_sees_events(self, anybody: Connection, beta: Connection) -> None:
+        subscription = await anybody.client.subscribe("sanctuary.event.>")
+        await anybody.client.flush()
+        await beta.client.request("sanctuary.event.security.t1", b"started", timeout=5)
+        assert (await subscription.next_msg(timeout=5)).data == b"started"
+
+    async def test_receives_what_a_worker_sends_to_its_inbox(self, anybody: Connection, beta: Connection) -> None:
+        inbox = anybody.client.new_inbox()
+        subscription = await anybody.client.subscribe(inbox)
+        await anybody.client.flush()
+        await beta.publish(inbox, b"your result")
+        assert (await subscription.next_msg(timeout=5)).data == b"your result"
+
+    @pytest.mark.parametrize(
+        "subject",
+        [
+            "sanctuary.call.command",
+            "sanctuary.command.beta",
+            "sanctuary.settle.security.x",
+            "sanctuary.result.security.x",
+            "sanctuary.event.security.x",
+            "sanctuary.escalation.high.beta",
+            "sanctuary.heartbeat.beta.1",
+            "$JS.API.INFO",
+            "$JS.API.STREAM.LIST",
+            "$JS.API.STREAM.DELETE.SANCTUARY_LEDGER",
+            "$JS.API.STREAM.INFO.SANCTUARY_RESULTS",
+            "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.task_security",
+            "$JS.API.DIRECT.GET.SANCTUARY_LEDGER.sanctuary.task.security",
+            "$JS.ACK.SANCTUARY_LEDGER.task_security.1.1.1.1.0",
+            "$KV.sanctuary_routes.security",
+            "$O.sanctuary_artifacts.M.x",
+        ],
+    )
+    async def test_may_not(self, anybody: Connection, subject: str) -> None:
+        await assert_refused(anybody, subject)
+        assert anybody.refusal_of(subject) is not None
+
+    async def test_reads_no_other_client_s_requests_even_through_a_wildcard(
+        self, server: EmbeddedServer, anybody: Connection
+    ) -> None:
+        async with await connect(server.anonymous_settings(), name="nosy", wait_s=5) as nosy:
+            for subject in ("sanctuary.task.>", "sanctuary.call.>"):
+                await nosy.client.subscribe(subject)
+            await nosy.client.flush()
+            assert [refusal.operation for refusal in nosy.refusals] == ["subscription", "subscription"]
+            ask = anybody.client.request("sanctuary.task.security", b'{"secret":1}', timeout=5)
+            await assert_silent(nosy.client, "sanctuary.>", asyncio.ensure_future(_discard(ask)))
+
+    async def test_finds_micro_services_and_calls_them(self, anybody: Connection, operator: Client) -> None:
+        from nats.micro import Request, add_service
+
+        async def answer(request: Request) -> None:
+            await request.respond(b"done")
+
+        service = await add_service(operator, name="sanctuary", version="0.1.0")
+        await service.add_endpoint(name="call", subject="sanctuary.call.*", handler=answer, queue_group="omega")
+        await operator.flush()
+        assert b"io.nats.micro.v1.ping_response" in (await collect(anybody.client, "$SRV.PING", b"", 1))[0]
+        assert (await anybody.client.request("sanctuary.call.security", b"{}", timeout=5)).data == b"done"
+        await service.stop()
+
+
+class TestStatus:
+    async def test_every_instance_answers_every_asker(
+        self, server: EmbeddedServer, anybody: Connection, operator: Client, beta: Connection
+    ) -> None:
+        async with (
+            await connect(server.settings_for("gamma"), name="gamma", wait_s=5) as gamma,
+            await connect(server.anonymous_settings(), name="somebody else", wait_s=5) as other,
+        ):
+            for clone in (beta, gamma):
+
+                async def answer(query: Msg, name: bytes = clone.name.encode()) -> None:
+                    await query.respond(name)
+
+                await clone.client.subscribe("sanctuary.status", cb=answer)
+                await clone.client.subscribe(f"sanctuary.status.{clone.name}.>", cb=answer)
+                await clone.client.flush()
+            for asker in (anybody.client, other.client, operator):
+                assert await collect(asker, "sanctuary.status", b"{}", 2) == [b"beta", b"gamma"]
+            assert await collect(anybody.client, "sanctuary.status.gamma.1", b"{}", 1) == [b"gamma"]
+
+
+class TestClone:
+    async def test_takes_acknowledges_and_inspects_its_own_tasks(self, anybody: Connection, beta: Connection) -> None:
+        await anybody.client.request("sanctuary.task.security", b'{"mine":1}', timeout=5)
+        inbox = beta.client.new_inbox()
+        assert inbox.startswith("_INBOX_beta.")
+        subscription = await beta.client.subscribe(inbox)
+        await beta.publish(
+            "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.task_security", b'{"batch":1,"expires":5000000000}', reply=inbox
+        )
+        task = await subscription.next_msg(timeout=5)
+        assert task.subject == "sanctuary.task.security"
+        await beta.client.request(task.reply, b"+ACK", timeout=5)
+        info = await api(beta.client, "CONSUMER.INFO.SANCTUARY_LEDGER.task_security")
+        assert info["ack_floor"]["consumer_seq"] == 1
+        ledger = await api(beta.client, "STREAM.INFO.SANCTUARY_LEDGER")
+        assert ledger["config"]["name"] == "SANCTUARY_LEDGER"
+
+    async def test_reads_the_ledger_and_the_results(self, beta: Connection) -> None:
+        await beta.client.request("sanctuary.event.security.t2", b"event", timeout=5)
+        answer = await beta.client.request(
+            "$JS.API.DIRECT.GET.SANCTUARY_LEDGER.sanctuary.event.security.t2", b"", timeout=5
+        )
+        assert answer.data == b"event"
+        batch = b'{"batch":10,"next_by_subj":"sanctuary.event.>","seq":1}'
+        assert (await beta.client.request("$JS.API.DIRECT.GET.SANCTUARY_LEDGER", batch, timeout=5)).subject.startswith(
+            "_INBOX_beta."
+        )
+
+    async def test_stores_replaces_and_reads_artifacts(self, beta: Connection) -> None:
+        store = await beta.client.jetstream().object_store("sanctuary_artifacts")
+        await store.put("report.html", b"x" * 300_000)
+        await store.put("report.html", b"y" * 300_001)
+        assert (await store.get("report.html")).data == b"y" * 300_001
+
+    async def test_watches_the_routes(self, beta: Connection, operator: Client) -> None:
+        routes = await beta.client.jetstream().key_value("sanctuary_routes")
+        watcher = await routes.watchall()
+        assert await watcher.updates(timeout=5) is None
+        await (await operator.jetstream().key_value("sanctuary_routes")).put("security", b"beta")
+        update = await watcher.updates(timeout=5)
+        assert update is not None
+        assert (update.key, update.value) == ("security", b"beta")
+        await watcher.stop()
+
+    async def test_hears_commands_and_escalates_in_its_own_name(self, beta: Connection, operator: Client) -> None:
+        commands = await beta.client.subscribe("sanctuary.command.>")
+        await beta.client.flush()
+        await operator.request("sanctuary.command.beta", b"cancel", timeout=5)
+        assert (await commands.next_msg(timeout=5)).data == b"cancel"
+        assert b'"seq"' in (await beta.client.request("sanctuary.escalation.high.beta", b"{}", timeout=5)).data
+
+    @pytest.mark.parametrize(
+        "subject",
+        [
+            "sanctuary.settle.architecture.x",
+            "sanctuary.event.architecture.x",
+            "sanctuary.result.security.x",
+            "sanctuary.task.security",
+            "sanctuary.command.gamma",
+            "sanctuary.escalation.high.gamma",
+            "sanctuary.heartbeat.gamma.1",
+            "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.task_architecture",
+            "$JS.ACK.SANCTUARY_LEDGER.task_architecture.1.1.1.1.0",
+            "$JS.API.CONSUMER.CREATE.SANCTUARY_LEDGER.mine",
+            "$JS.API.CONSUMER.DELETE.SANCTUARY_LEDGER.task_architecture",
+            "$JS.API.STREAM.PURGE.SANCTUARY_LEDGER",
+            "$JS.API.STREAM.DELETE.SANCTUARY_RESULTS",
+            "$KV.sanctuary_routes.security",
+        ],
+    )
+    async def test_may_not(self, beta: Connection, subject: str) -> None:
+        await assert_refused(beta, subject)
+
+    @pytest.mark.parametrize("subject", ["_INBOX_gamma.>", "_INBOX.>", "sanctuary.task.>", ">"])
+    async def test_may_not_listen_to(self, server: EmbeddedServer, beta: Connection, subject: str) -> None:
+        async with await connect(server.settings_for("beta"), name="nosy", wait_s=5) as nosy:
+            await nosy.client.subscribe(subject)
+            await nosy.client.flush()
+            assert [(refusal.operation, refusal.subject) for refusal in nosy.refusals] == [
+                ("subscription", subject.lower())
+            ]
+
+    async def test_omega_has_the_whole_account(self, server: EmbeddedServer, operator: Client) -> None:
+        async with await connect(server.settings_for("omega"), name="omega", wait_s=5) as omega:
+            await omega.client.request("sanctuary.settle.architecture.by-omega", b"{}", timeout=5)
+            info = await api(omega.client, "STREAM.INFO.SANCTUARY_RESULTS")
+            assert info["state"]["messages"] > 0
+            assert omega.refusals == ()
+
+
+async def _discard(request: "asyncio.Future[Msg]") -> None:
+    await request

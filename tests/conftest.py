@@ -1,0 +1,24 @@
+"""Fixtures for every package's tests."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import pytest_asyncio
+from pytest import TempPathFactory
+
+from bus.server import EmbeddedServer, ServerOptions
+
+CLONES: Mapping[str, tuple[str, ...]] = {
+    "beta": ("security", "performance"),
+    "gamma": ("architecture",),
+    "delta": ("testing",),
+    "sigma": ("documentation",),
+}
+"""Whose users the test server knows, and for which task types."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: TempPathFactory) -> AsyncIterator[EmbeddedServer]:
+    """A fresh embedded server for each test module, on a free port, with the accounts and keys of a real network."""
+    options = ServerOptions(store=tmp_path_factory.mktemp("network") / "store", port=-1, clones=CLONES)
+    async with EmbeddedServer(options) as running:
+        yield running
