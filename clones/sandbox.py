@@ -99,7 +99,7 @@ class _Answers:
             self._partial.clear()
         self._partial += rest
         if len(self._partial) > MAX_ANSWER_BYTES:
-            self.problem = f"a line of more than {MAX_ANSWER_BYTES} bytes"
+            self._note(f"a line of more than {MAX_ANSWER_BYTES} bytes")
             self._partial.clear()
 
     def take_progress(self) -> Progress | None:
@@ -110,8 +110,11 @@ class _Answers:
         try:
             return msgspec.json.decode(line, type=Progress)
         except msgspec.MsgspecError as error:
-            self.problem = f"{line[:200]!r}: {error}"
+            self._note(f"{line[:200]!r}: {error}")
             return None
+
+    def _note(self, problem: str) -> None:
+        self.problem = self.problem or problem  # the first explains those after it
 
     def _line(self, line: bytes) -> None:
         if line.startswith(b'{"type":"progress"'):  # not decoded here: most are never told
@@ -120,7 +123,7 @@ class _Answers:
             try:
                 message = msgspec.json.decode(line, type=Message)
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                self.problem = f"{line[:200]!r}: {error}"
+                self._note(f"{line[:200]!r}: {error}")
                 return
             match message:
                 case Ended():

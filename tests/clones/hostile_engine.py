@@ -1,0 +1,144 @@
+"""Engines that misbehave; the tests put this module into a copy of `clones.engines` and run it through the sandbox."""
+
+import ctypes
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clones.engines.contract import EngineError, EngineOutput, OutputFile, Progress
+
+
+class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    text: str = ""
+    number: int = 0
+
+
+def good(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    progress(0.5, "half")
+    (out / "report.txt").write_text(params.text)
+    data: dict[str, Any] = {
+        "target": str(target),
+        "environment": dict(os.environ),
+        "directory": str(Path.cwd()),
+        "stdin": sys.stdin.read(),
+        "core": resource.getrlimit(resource.RLIMIT_CORE)[1],
+    }
+    return EngineOutput(summary="done", data=data, files=(OutputFile(name="report.txt", media_type="text/plain"),))
+
+
+def refuses(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    raise EngineError("no tests here", code="engine_failed", retryable=True)
+
+
+def raises(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    raise KeyError("lost")
+
+
+def exits(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    sys.exit(3)
+
+
+def vanishes(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    print("last words", flush=True)  # noqa: T201 - that it is kept is the test
+    os._exit(7)
+
+
+def dies_by_signal(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    os.kill(os.getpid(), params.number)
+    raise AssertionError("unreachable")
+
+
+def garbage(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    os.write(3, b'\xff\x00 no message\n{"type":"answer","output":7}\n')
+    os._exit(0)
+
+
+def endless_line(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    for _ in range(40):
+        os.write(3, b"x" * 1024 * 1024)
+    os._exit(0)
+
+
+def too_much_data(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    return EngineOutput(summary="", data={"x": "y" * 9 * 1024 * 1024})
+
+
+def surrogates(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    return EngineOutput(summary="", data={"file": os.fsdecode(b"caf\xe9.py")})
+
+
+def names_outside(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    (out / "link").symlink_to("/etc/passwd")
+    return EngineOutput(summary="", data={}, files=(OutputFile(name=params.text, media_type="text/plain"),))
+
+
+def chatters(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    for step in range(params.number):
+        progress(step / params.number, f"step {step}")
+    time.sleep(0.6)  # so long that the last step has to be told while the engine is silent
+    os.write(1, b"z" * 4 * 1024 * 1024)
+    return EngineOutput(summary="", data={})
+
+
+def eats_memory(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    eaten = []
+    while True:
+        eaten.append(bytearray(16 * 1024 * 1024))
+
+
+def aborts_without_memory(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    os.write(2, b"memory allocation of 4294967296 bytes failed\n")  # what Rust says before it aborts
+    ctypes.CDLL(None).abort()
+    raise AssertionError("unreachable")
+
+
+def spins(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    while True:
+        pass
+
+
+def spawns(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    """Start processes in every way that escapes a process group, name them in `out/pids`, and wait or answer."""
+    sleeper = "import time; time.sleep(600)"
+    plain = subprocess.Popen([sys.executable, "-S", "-c", sleeper])
+    own_session = subprocess.Popen([sys.executable, "-S", "-c", sleeper], start_new_session=True)
+    orphan = _orphan()
+    scratch = Path.cwd()
+    (scratch / "kept").mkdir()
+    (scratch / "kept" / "file").write_text("")
+    (scratch / "kept").chmod(0o500)
+    pids = [os.getpid(), plain.pid, own_session.pid, orphan]
+    (out / "pids.part").write_text(" ".join(map(str, pids)) + f"\n{scratch}")
+    (out / "pids.part").rename(out / "pids")
+    while params.text == "wait":
+        time.sleep(60)
+    return EngineOutput(summary="", data={})
+
+
+def _orphan() -> int:
+    """Start a daemon by the book: its parent exits, it leads a session, and it ignores polite signals."""
+    sleeper = "import signal, time\nfor n in (1, 2, 15): signal.signal(n, signal.SIG_IGN)\ntime.sleep(600)"
+    starter = (
+        "import subprocess, sys;"
+        "print(subprocess.Popen([sys.executable, '-S', '-c', sys.argv[1]], start_new_session=True, stdout=2).pid)"
+    )
+    return int(subprocess.check_output([sys.executable, "-S", "-c", starter, sleeper]))
+
+
+def forks_forever(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    """A chain of processes, each of which starts the next and exits; `out/beat` grows while it runs."""
+    if os.fork() == 0:
+        os.setsid()
+        beat = os.open(out / "beat", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+        while True:
+            os.write(beat, b".")
+            if os.fork():
+                os._exit(0)
+    while True:
+        time.sleep(60)
