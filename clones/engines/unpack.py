@@ -5,6 +5,7 @@ nothing can be written through a link. Git's own directories are left out, for t
 """
 
 import errno
+import gzip
 import os
 import stat
 import tarfile
@@ -162,7 +163,8 @@ def _entries(archive: Path) -> Iterator[_Entry]:
 
 
 def _tar_entries(archive: Path) -> Iterator[_Entry]:
-    with tarfile.open(archive, "r|gz") as tar:
+    # tarfile's own "r|gz" checks neither the checksum nor the end of the compressed data
+    with gzip.open(archive) as data, tarfile.open(fileobj=data, mode="r|") as tar:
         for member in tar:
             kind = _tar_kind(member)
             yield _Entry(
@@ -173,6 +175,8 @@ def _tar_entries(archive: Path) -> Iterator[_Entry]:
                 executable=bool(member.mode & 0o100),
             )
             tar.members.clear()  # type: ignore[attr-defined] # tarfile keeps every header; a long archive's fill the memory
+        while data.read(_COPY_BYTES):  # to the checksum, which stands behind the last entry
+            pass
 
 
 def _tar_kind(member: tarfile.TarInfo) -> str:
