@@ -1,0 +1,130 @@
+"""Gamma's first engine: the import graph of a Python project, its cycles, layers and coupling, and hot spots.
+
+Other languages are measured (size, complexity), not graphed. Nothing of the target is imported or run.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from clones.engines.architecture import churn as churn_of
+from clones.engines.architecture import cycles as cycles_of
+from clones.engines.architecture import diagram, discovery, graph, hotspots, mermaid, packages, sizes, source, tree
+from clones.engines.architecture import orphans as orphans_of
+from clones.engines.architecture import report as report_of
+from clones.engines.contract import EngineOutput, NotAnalysed, OutputFile, Progress
+from clones.params import ArchitectureParams
+
+_HOT: frozenset[discovery.Role] = frozenset({"source", "script"})
+_ROLE_NAMES: Mapping[discovery.Role, str] = {
+    "source": "sources",
+    "script": "scripts and build files",
+    "example": "examples",
+    "test": "tests",
+    "docs": "documentation",
+}
+
+
+def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progress) -> EngineOutput:
+    """Analyse the architecture of the project in `target`; writes `graph.json`, `architecture.svg` and `.mmd`."""
+    progress(0.0, "looking for packages")
+    found = tree.walk(target)
+    facts = {file: source.read(target / file) for file in found.python}
+    units = discovery.find_units(found.python, facts, target.resolve().name)
+    subjects = discovery.analysed(units)
+    others = [unit for unit in units if unit not in subjects]
+
+    progress(0.3, "building the import graph")
+    modules = graph.build(target, subjects, others, facts)
+    cycles = cycles_of.find(modules)
+    structure = packages.structure(modules)
+    orphans = orphans_of.find(target, modules, subjects, others, facts)
+
+    progress(0.5, "measuring size and complexity")
+    measured, unmeasured = sizes.measure(
+        target, found.files, lambda fraction, message: progress(0.5 + 0.4 * fraction, message)
+    )
+    progress(0.9, "reading the git history")
+    churn = churn_of.read(target)
+    subject_files = _subject_files(measured, others)
+    hot_spots = hotspots.find(subject_files, churn)
+
+    progress(0.95, "drawing")
+    output = report_of.Report(
+        units=subjects,
+        graph=modules,
+        cycles=cycles,
+        structure=structure,
+        orphans=orphans,
+        sizes=measured,
+        hot_spots=hot_spots,
+        churn=churn,
+    )
+    files = _write(target, out, output)
+    left_out = [
+        *found.left_out,
+        *modules.unreadable,
+        *unmeasured,
+        *_not_in_graph(found.python, units, others, structure),
+        *([NotAnalysed(subject="churn", reason=churn.note)] if churn.note else []),
+    ]
+    return EngineOutput(
+        summary=report_of.summary(output), data=report_of.data(output), files=files, not_analysed=tuple(left_out)
+    )
+
+
+def _subject_files(measured: Sequence[sizes.FileSize], others: Sequence[discovery.Unit]) -> list[sizes.FileSize]:
+    """Return the files whose functions can be hot spots: no tests, examples or documentation."""
+    aside = {file for unit in others if unit.role != "script" for file in unit.files}
+    return [size for size in measured if size.file not in aside and discovery.role_of_path(size.file) in _HOT]
+
+
+def _write(target: Path, out: Path, report: report_of.Report) -> tuple[OutputFile, ...]:
+    if not report.graph.files:
+        return ()
+    title = f"{_title(target, report.units)}: what imports what"
+    facts: Mapping[str, diagram.PartFacts] = report_of.part_facts(report)
+    subtitle = report_of.headline(report)
+    if report.structure.omitted:
+        subtitle += f"; {len(report.structure.omitted)} parts with the fewest dependencies are not drawn"
+    (out / "graph.json").write_bytes(msgspec.json.format(msgspec.json.encode(report_of.graph_file(report)), indent=1))
+    (out / "architecture.svg").write_text(diagram.draw(title, subtitle, report.structure, facts), encoding="utf-8")
+    (out / "architecture.mmd").write_text(mermaid.write(report.structure), encoding="utf-8")
+    return (
+        OutputFile(name="architecture.svg", media_type="image/svg+xml"),
+        OutputFile(name="architecture.mmd", media_type="text/vnd.mermaid"),
+        OutputFile(name="graph.json", media_type="application/json"),
+    )
+
+
+def _title(target: Path, units: Sequence[discovery.Unit]) -> str:
+    """Return the package's name where there is one package, else the target's."""
+    found = [unit.name for unit in units if unit.is_package]
+    return found[0] if len(found) == 1 else target.resolve().name
+
+
+def _not_in_graph(
+    files: Sequence[str],
+    units: Sequence[discovery.Unit],
+    others: Sequence[discovery.Unit],
+    structure: packages.Structure,
+) -> list[NotAnalysed]:
+    """Tell what the graph leaves out."""
+    notes = []
+    if not files:
+        notes.append(NotAnalysed(subject="import graph", reason="no Python file was found"))
+    for role, count in sorted(Counter(unit.role for unit in others for _ in unit.files).items()):
+        reason = f"{count} Python files of this kind are not in the import graph, only looked at for uses of it"
+        notes.append(NotAnalysed(subject=_ROLE_NAMES[role], reason=reason))
+    lost = discovery.unreachable(files, units)
+    lost_sources = [file for file in lost if discovery.role_of_path(file) == "source"]
+    reason = "not in the import graph: its directory has no `__init__.py`, and nothing is imported from there"
+    notes += sizes.by_directory(lost_sources, reason)
+    if structure.omitted:
+        reason = (
+            f"{len(structure.omitted)} parts with the fewest dependencies are not drawn; graph.json has all modules"
+        )
+        notes.append(NotAnalysed(subject="architecture.svg", reason=reason))
+    return notes
