@@ -1,0 +1,123 @@
+"""bandit: the project's Python files, some at a time, in processes of their own.
+
+bandit looks at each file by itself, so the parts together report what one run over the whole target would.
+"""
+
+import os
+import posixpath
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clones.engines import process
+from clones.engines.contract import EngineError
+from clones.engines.security.reported import Reported, Scan
+from clones.engines.security.rules import PASSWORD_RULES
+from clones.engines.security.scope import Scope
+
+_BASE = ("bandit", "--ini", "/dev/null", "-q", "-f", "json")
+"""An empty settings file stands before any `.bandit` of the target."""
+_PART_BYTES = 512 * 1024
+_PART_FILES = 200
+_PART_TIMEOUT_S = 900.0
+_WORKERS = min(4, os.cpu_count() or 1)
+
+
+def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
+    """Run bandit on the Python files of `scope` that stand in `copy`.
+
+    Raises:
+        EngineError: `tool_missing`, `engine_timeout`.
+    """
+    begin = time.monotonic()
+    python = [name for name in scope.python if name.endswith(".py")]
+    parts = list(_parts(copy, python))
+    results: list[Reported] = []
+    unread: dict[str, str] = {}
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        for done, (found, errors) in enumerate(pool.map(lambda part: _scan_part(copy, part), parts), start=1):
+            results += found
+            unread |= errors
+            progress(done / len(parts))
+    excluded = ",".join(f"./{name}" for name in scope.excluded) or "/dev/null"
+    return Scan(
+        name="bandit",
+        version=version("bandit"),
+        command=(*_BASE, "-x", excluded, "-r", "."),  # -x also replaces bandit's own list, which hides `.github`
+        results=tuple(results),
+        files_analysed=len(python) - len(unread),
+        duration_s=time.monotonic() - begin,
+        unread=unread,
+    )
+
+
+def _parts(copy: Path, python: Sequence[str]) -> Iterator[list[str]]:
+    part: list[str] = []
+    size = 0
+    for name in python:
+        part.append(name)
+        size += (copy / name).stat().st_size
+        if size >= _PART_BYTES or len(part) == _PART_FILES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _scan_part(copy: Path, part: Sequence[str]) -> tuple[list[Reported], dict[str, str]]:
+    answer = _run(copy, part)
+    if answer is None:
+        # one file that brings the interpreter down must not hide the others
+        if len(part) == 1:
+            return [], {part[0]: "bandit ended without an answer on this file"}
+        middle = len(part) // 2
+        first, second = _scan_part(copy, part[:middle]), _scan_part(copy, part[middle:])
+        return first[0] + second[0], first[1] | second[1]
+    results = [_reported(each, suppressed=False) for each in answer["results"]]
+    errors = {_path(each["filename"]): each["reason"] for each in answer["errors"]}
+    commented = [name for name in part if name not in errors and b"nosec" in (copy / name).read_bytes()]
+    if commented and (everything := _run(copy, commented, "--ignore-nosec")) is not None:
+        left = [*results]
+        for each in everything["results"]:
+            result = _reported(each, suppressed=False)
+            if result in left:
+                left.remove(result)
+            else:
+                results.append(msgspec.structs.replace(result, suppressed=True))
+    return results, errors
+
+
+def _run(copy: Path, part: Sequence[str], *options: str) -> dict[str, Any] | None:
+    files = [f"./{name}" for name in part]
+    ended = process.run([*_BASE, "-x", "/dev/null", *options, *files], cwd=copy, timeout_s=_PART_TIMEOUT_S)
+    if ended.truncated or ended.exit_status not in {0, 1}:
+        return None
+    try:
+        return msgspec.json.decode(ended.stdout, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise EngineError(f"bandit printed no JSON: {ended.stderr[-2000:].decode(errors='replace')}") from error
+
+
+def _path(name: str) -> str:
+    return posixpath.normpath(name)  # bandit puts another "./" before each
+
+
+def _reported(each: dict[str, Any], *, suppressed: bool) -> Reported:
+    line = each["line_number"]
+    return Reported(
+        engine="bandit",
+        rule=each["test_id"],
+        path=_path(each["filename"]),
+        line=line,
+        # for a password bandit tells the range of the dictionary or call that it stands in
+        end_line=line if each["test_id"] in PASSWORD_RULES else max((line, *each["line_range"])),
+        message=each["issue_text"],
+        severity=each["issue_severity"].lower(),
+        confidence=each["issue_confidence"].lower(),
+        suppressed=suppressed,
+    )

@@ -1,0 +1,121 @@
+"""SARIF 2.1.0 (OASIS, errata 01): one run, with every finding, those taken back or set aside marked as suppressed."""
+
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import quote
+
+from clones.engines.contract import NotAnalysed
+from clones.engines.security.findings import Finding, Findings
+from clones.engines.security.reported import Scan
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
+# GitHub's bands for `security-severity`: critical above 9.0, high from 7.0, medium from 4.0
+_SCORES = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "2.0"}
+_SCANNERS = {
+    "bandit": "https://bandit.readthedocs.io/",
+    "ruff": "https://docs.astral.sh/ruff/",
+    "gitleaks": "https://github.com/gitleaks/gitleaks",
+}
+_CWE = "CWE"
+
+
+def document(scans: Sequence[Scan], findings: Findings, not_analysed: Iterable[NotAnalysed]) -> dict[str, Any]:
+    """Return the log as JSON values."""
+    everything = [*findings.counted, *(each.finding for each in findings.suppressed)]
+    rules = list({finding.rule: finding for finding in reversed(everything)}.values())[::-1]
+    index = {finding.rule: position for position, finding in enumerate(rules)}
+    weaknesses = sorted({finding.cwe for finding in rules if finding.cwe is not None})
+    notifications = [
+        {"level": "note", "message": {"text": f"{each.subject}: {each.reason}"}, "descriptor": {"id": "not-analysed"}}
+        for each in not_analysed
+    ]
+    run = {
+        "tool": {
+            "driver": {
+                "name": "Sanctuary security",
+                "version": version("sanctuary-bus"),
+                "rules": [_rule(finding) for finding in rules],
+                "notifications": [
+                    {"id": "not-analysed", "shortDescription": {"text": "Something that was left out of the scan"}}
+                ],
+                "supportedTaxonomies": [{"name": _CWE}],
+            },
+            "extensions": [
+                {"name": scan.name, "version": scan.version, "informationUri": _SCANNERS[scan.name]} for scan in scans
+            ],
+        },
+        "taxonomies": [
+            {
+                "name": _CWE,
+                "organization": "MITRE",
+                "shortDescription": {"text": "The MITRE Common Weakness Enumeration"},
+                "informationUri": "https://cwe.mitre.org/",
+                "taxa": [
+                    {"id": str(cwe), "helpUri": f"https://cwe.mitre.org/data/definitions/{cwe}.html"}
+                    for cwe in weaknesses
+                ],
+            }
+        ],
+        "originalUriBaseIds": {"SRCROOT": {"description": {"text": "The directory that was scanned"}}},
+        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notifications}],
+        "columnKind": "unicodeCodePoints",
+        "results": [
+            *(_result(finding, index) | _advice(finding) for finding in findings.counted),
+            *(
+                _result(each.finding, index)
+                | {"suppressions": [{"kind": each.kind, "status": "accepted", "justification": each.reason}]}
+                for each in findings.suppressed
+            ),
+        ],
+    }
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _rule(finding: Finding) -> dict[str, Any]:
+    tags = ["security"]
+    rule: dict[str, Any] = {
+        "id": finding.rule,
+        "shortDescription": {"text": finding.title},
+        "defaultConfiguration": {"level": _LEVELS[finding.severity]},
+    }
+    if finding.cwe is not None:
+        tags.append(f"external/cwe/cwe-{finding.cwe:03}")
+        target = {"id": str(finding.cwe), "toolComponent": {"name": _CWE}}
+        rule["relationships"] = [{"target": target, "kinds": ["superset"]}]
+    rule["properties"] = {"tags": tags, "security-severity": _SCORES[finding.severity]}
+    return rule
+
+
+def _result(finding: Finding, index: dict[str, int]) -> dict[str, Any]:
+    region = {
+        "startLine": finding.line,
+        # a snippet is the text of its whole region, and here it is one line
+        **(
+            {"endLine": finding.end_line} if finding.end_line > finding.line else {"snippet": {"text": finding.snippet}}
+        ),
+    }
+    place = {"artifactLocation": {"uri": quote(finding.file), "uriBaseId": "SRCROOT"}, "region": region}
+    return {
+        "ruleId": finding.rule,
+        "ruleIndex": index[finding.rule],
+        "level": _LEVELS[finding.severity],
+        "message": {"text": f"{finding.title}. {finding.message}"},
+        "locations": [{"physicalLocation": place}],
+        "partialFingerprints": {"sanctuary/v1": finding.fingerprint},
+    }
+
+
+def _advice(finding: Finding) -> dict[str, Any]:
+    advice: dict[str, Any] = {
+        "properties": {
+            "severity": finding.severity,
+            "confidence": finding.confidence,
+            "reportedAs": list(finding.reported_as),
+            "howToCheck": finding.how_to_check,
+        }
+    }
+    if finding.cwe is not None:
+        advice["taxa"] = [{"id": str(finding.cwe), "toolComponent": {"name": _CWE}}]
+    return advice

