@@ -26,6 +26,7 @@ from bus.network import Network
 from bus.observer import Observer
 from bus.task import Done, Service, Task, TaskError
 from schemas import (
+    MSGPACK,
     ErrorCode,
     TaskCompletion,
     TaskEvent,
@@ -132,10 +133,8 @@ class Executor:
         reply_to = request.reply_to if isinstance(request, Refusal) else request.assignment.reply_to
         try:
             if reply_to is not None:
-                content_type = delivery.content_type
-                await self._network.client.publish(
-                    reply_to, encode(result, content_type), headers={"Content-Type": content_type}
-                )
+                headers = {"Content-Type": MSGPACK} if delivery.content_type == MSGPACK else None
+                await self._network.client.publish(reply_to, encode(result, delivery.content_type), headers=headers)
             await acknowledge(self._network.client, delivery)
         except NatsError as error:
             # Delivered again, the stored result answers it.
@@ -146,9 +145,20 @@ class _Attempt:
     """One execution of a handler, and what follows from how it ends."""
 
     def __init__(
-        self, executor: Executor, service: Service, request: Request, number: int, started_at: datetime
+        self,
+        network: Network,
+        journal: Journal,
+        observer: Observer,
+        identity: Identity,
+        service: Service,
+        request: Request,
+        number: int,
+        started_at: datetime,
     ) -> None:
-        self._executor = executor
+        self._network = network
+        self._journal = journal
+        self._observer = observer
+        self._identity = identity
         self._service = service
         self._request = request
         self._number = number
@@ -158,13 +168,12 @@ class _Attempt:
     async def run(self, lease: Lease, *, is_last: bool) -> TaskResult | None:
         """Return the task's result, or None where the task goes back to the queue."""
         delivery, request = lease.delivery, self._request
-        started = self._event(TaskStarted)
         timer: asyncio.TimerHandle | None = None
         if delivery.delivered > 1:
             # Counted before it runs: a task that kills its worker must come to an end.
-            await self._journal.store(started)
+            await self._journal.store(self._event(TaskStarted))
         else:
-            timer = asyncio.get_running_loop().call_later(STARTED_AFTER_S, self._journal.post, started)
+            timer = asyncio.get_running_loop().call_later(STARTED_AFTER_S, self._post_started)
         lease.result_subject = self._network.subjects.result(request.task_type, request.id)
         lease.interruptible = True
         self._observer.started(request.task_type, self._started_at.timestamp() - delivery.stored_at_s)
@@ -190,6 +199,9 @@ class _Attempt:
             delivery, self._event(TaskRetrying, code=ended.code, message=ended.message, delay_s=delay_s), delay_s
         )
         return None
+
+    def _post_started(self) -> None:
+        self._journal.post(self._event(TaskStarted))
 
     async def _call(self, delivery: Delivery) -> Done | TaskError:
         """Run the handler under its time limit."""
@@ -217,13 +229,13 @@ class _Attempt:
             if clock.expired():
                 message = f"the attempt ran longer than {limit_s:g} s; ask for more with timeout_s"
                 return TaskError(ErrorCode.START_TO_CLOSE_TIMEOUT, message)
-            self.__observer.crashed(self._request.task_type, self._request.id, error)
+            self._observer.crashed(self._request.task_type, self._request.id, error)
             return TaskError(ErrorCode.HANDLER_FAILED, f"{type(error).__name__}: {error}")
 
     async def _return(self, delivery: Delivery, event: TaskEvent, delay_s: float = 0.0) -> None:
         """Give the task back to the queue, once the event that counts this attempt is stored."""
         await self._journal.store(event)
-        await hand_back(self.__network.client, delivery, delay_s)
+        await hand_back(self._network.client, delivery, delay_s)
 
     def _report(self, fraction: float, message: str) -> None:
         now = time.monotonic()

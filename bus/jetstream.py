@@ -4,7 +4,7 @@ nats-py covers most of them, but drops fields that the bus needs (priority group
 asynchronous publish that the server refused; see the JetStream wire API reference for the subjects and error codes.
 """
 
-import asyncio
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -109,26 +109,6 @@ async def publish(
     return _pub_ack(await requester.request(subject, payload, headers=headers, timeout_s=timeout_s))
 
 
-async def publish_soon(
-    requester: Requester,
-    subject: str,
-    payload: bytes,
-    *,
-    headers: dict[str, str] | None = None,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
-) -> "asyncio.Future[Msg]":
-    """Send a message to be stored, without waiting; messages of one connection are stored in the order they are sent in.
-
-    The future's answer goes through `confirmed`.
-    """
-    return await requester.send(subject, payload, headers=headers, timeout_s=timeout_s)
-
-
-async def confirmed(answer: "asyncio.Future[Msg]") -> PubAck:
-    """Wait for what `publish_soon` sent; raises as `publish`."""
-    return _pub_ack(await answer)
-
-
 async def last_of(
     requester: Requester, stream: str, subject: str, *, timeout_s: float = DEFAULT_TIMEOUT_S
 ) -> StoredMessage | None:
@@ -139,6 +119,19 @@ async def last_of(
         RequestTimeout, NoResponders, Disconnected: as of Requester.request; without the stream nobody answers.
     """
     return stored(await requester.request(f"$JS.API.DIRECT.GET.{stream}.{subject}", timeout_s=timeout_s))
+
+
+async def last_of_each(
+    requester: Requester, stream: str, subjects: Collection[str], *, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> dict[str, StoredMessage]:
+    """Return the newest stored message of each of up to 1024 exact subjects that has one, in one request (ADR-31); raises as `last_of`."""
+    body = msgspec.json.encode({"multi_last": list(subjects), "batch": len(subjects)})
+    answers = await requester.collect(f"$JS.API.DIRECT.GET.{stream}", body, timeout_s=timeout_s)
+    status = (answers.pop().headers or {}).get("Status")
+    if status not in ("204", "404"):
+        raise JetStreamError("the direct get was refused", err_code=int(status or 0))
+    found = (stored(answer) for answer in answers)
+    return {message.subject: message for message in found if message is not None}
 
 
 def stored(answer: Msg) -> StoredMessage | None:

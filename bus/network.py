@@ -1,34 +1,28 @@
 """One open connection to one realm: what everything on the bus is given."""
 
-import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from nats.aio.client import Client
 
+from bus.connection import ConnectionState, connect
 from bus.requests import Requester
 from bus.results import Results
+from bus.settings import ConnectionSettings
 from bus.subjects import Subjects
 
 
 class Network:
-    """A realm as this process reaches it; use as an async context manager around a connected client."""
+    """A realm as this process reaches it. Made by `open_network`."""
 
-    def __init__(self, client: Client, subjects: Subjects) -> None:
+    def __init__(self, client: Client, requester: Requester, subjects: Subjects) -> None:
         self.client = client
+        self.requester = requester
         self.subjects = subjects
-        self.requester = Requester(client)
-        self.results = Results(self.requester, subjects)
+        self.results = Results(requester, subjects)
         self.reconnects = 0
+        """How often the connection was replaced by a new one."""
         self._listeners: list[Callable[[], None]] = []
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> "Network":
-        await self._stack.enter_async_context(self.requester)
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._stack.aclose()
 
     @property
     def max_payload(self) -> int:
@@ -45,16 +39,32 @@ class Network:
         return lambda: self._listeners.remove(listener)
 
     def reconnected(self) -> None:
-        """Say that the connection is a new one; whoever opened the client calls this from its reconnect callback."""
+        """Tell all listeners that the connection is a new one: what the server held for the old one is gone."""
         self.reconnects += 1
         for listener in tuple(self._listeners):
             listener()
 
 
-async def flush(network: Network, timeout_s: float = 5.0) -> None:
-    """Return when the server has handled all that was sent before.
+@asynccontextmanager
+async def open_network(
+    settings: ConnectionSettings, subjects: Subjects, *, name: str, wait_s: float | None = None
+) -> AsyncIterator[Network]:
+    """Connect to the realm of `subjects`; `name` is what `nats server report connections` shows.
+
+    `wait_s` bounds the first connect, in seconds; None waits for ever. Later losses are mended without a bound.
 
     Raises:
-        TimeoutError: it has not within `timeout_s`.
+        ConnectionFailed, AuthorizationFailed: as of `bus.connection.connect`.
     """
-    await asyncio.wait_for(network.client.flush(), timeout_s)
+    network: Network | None = None
+
+    def on_state(state: ConnectionState) -> None:
+        if state is ConnectionState.RECONNECTED and network is not None:
+            network.reconnected()
+
+    async with (
+        await connect(settings, name=name, on_state=on_state, wait_s=wait_s) as connection,
+        Requester(connection.client) as requester,
+    ):
+        network = Network(connection.client, requester, subjects)
+        yield network

@@ -1,12 +1,12 @@
 """Requests over one connection: any number in flight, answered on one shared inbox, each with a time limit of its own.
 
 nats-py's own `request` does this too; here an answer is a plain future (so that a caller can send many and then wait), a
-request costs no task, and a missing responder is an error of ours.
+request costs neither a task nor a timer, and a missing responder is an error of ours.
 """
 
 import asyncio
 import itertools
-from typing import Protocol
+from typing import Any, Protocol
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -15,10 +15,24 @@ from nats.errors import ConnectionClosedError, ConnectionDrainingError, Outbound
 from bus.errors import Disconnected, NoResponders, RequestTimeout
 
 DEFAULT_TIMEOUT_S = 5.0
+SWEEP_S = 0.25
+"""How often overdue requests are looked for: a time limit is kept to within this."""
 
 
 class _Subscription(Protocol):
     async def unsubscribe(self, limit: int = 0) -> None: ...
+
+
+class _Pending:
+    """A request that waits: for one answer, or for all until the one with a status that ends them."""
+
+    __slots__ = ("deadline", "future", "parts", "subject")
+
+    def __init__(self, future: "asyncio.Future[Any]", subject: str, deadline: float, parts: list[Msg] | None) -> None:
+        self.future = future
+        self.subject = subject
+        self.deadline = deadline
+        self.parts = parts
 
 
 class Requester:
@@ -27,19 +41,23 @@ class Requester:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._tokens = itertools.count()
-        self._waiting: dict[str, asyncio.Future[Msg]] = {}
+        self._waiting: dict[str, _Pending] = {}
+        self._sweep: asyncio.TimerHandle | None = None
         self._inbox = ""
         self._subscription: _Subscription | None = None
 
     async def __aenter__(self) -> "Requester":
         self._inbox = self._client.new_inbox() + "."
         self._subscription = await self._client.subscribe(self._inbox + "*", cb=self._on_answer)
+        self._sweep_later()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         subscription, self._subscription = self._subscription, None
-        for future in self._waiting.values():
-            future.cancel()
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for pending in self._waiting.values():
+            pending.future.cancel()
         if subscription is not None and not self._client.is_closed and not self._client.is_draining:
             await subscription.unsubscribe()
 
@@ -50,31 +68,13 @@ class Requester:
         *,
         headers: dict[str, str] | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
-    ) -> asyncio.Future[Msg]:
+    ) -> "asyncio.Future[Msg]":
         """Send a request and return the future of its answer, which fails with RequestTimeout or NoResponders.
 
         Raises:
             Disconnected: the connection is closed, or there is none just now; nothing was sent.
         """
-        if not self._client.is_connected:
-            raise Disconnected("not connected to the NATS server")
-        loop = asyncio.get_running_loop()
-        token = str(next(self._tokens))
-        future: asyncio.Future[Msg] = loop.create_future()
-        self._waiting[token] = future
-        timer = loop.call_later(timeout_s, self._expire, token, subject, timeout_s)
-
-        def forget(_: asyncio.Future[Msg]) -> None:
-            timer.cancel()
-            self._waiting.pop(token, None)
-
-        future.add_done_callback(forget)
-        try:
-            await self._client.publish(subject, payload, reply=self._inbox + token, headers=headers)
-        except (ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError) as error:
-            future.cancel()
-            raise Disconnected(f"not connected to the NATS server: {error}") from None
-        return future
+        return await self._send(subject, payload, headers, timeout_s, None)
 
     async def request(
         self,
@@ -91,18 +91,57 @@ class Requester:
             NoResponders: nobody listens on `subject`, or this user may not publish there from its account.
             Disconnected: nothing was sent.
         """
-        return await (await self.send(subject, payload, headers=headers, timeout_s=timeout_s))
+        answer: Msg = await (await self._send(subject, payload, headers, timeout_s, None))
+        return answer
+
+    async def collect(self, subject: str, payload: bytes = b"", *, timeout_s: float = DEFAULT_TIMEOUT_S) -> list[Msg]:
+        """Return all answers up to and with the one that has a status and no body, which ends them; raises as `request`."""
+        answers: list[Msg] = await (await self._send(subject, payload, None, timeout_s, []))
+        return answers
+
+    async def _send(
+        self, subject: str, payload: bytes, headers: dict[str, str] | None, timeout_s: float, parts: list[Msg] | None
+    ) -> "asyncio.Future[Any]":
+        if not self._client.is_connected:
+            raise Disconnected("not connected to the NATS server")
+        loop = asyncio.get_running_loop()
+        token = str(next(self._tokens))
+        future: asyncio.Future[Any] = loop.create_future()
+        self._waiting[token] = _Pending(future, subject, loop.time() + timeout_s, parts)
+        try:
+            await self._client.publish(subject, payload, reply=self._inbox + token, headers=headers)
+        except (ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError) as error:
+            del self._waiting[token]
+            raise Disconnected(f"not connected to the NATS server: {error}") from None
+        return future
 
     async def _on_answer(self, message: Msg) -> None:
-        future = self._waiting.get(message.subject[len(self._inbox) :])
-        if future is None or future.done():
+        token = message.subject[len(self._inbox) :]
+        pending = self._waiting.get(token)
+        if pending is None:
             return
-        if message.headers is not None and message.headers.get("Status") == "503" and not message.data:
-            future.set_exception(NoResponders("nobody answers there"))
+        status = message.headers.get("Status") if message.headers is not None and not message.data else None
+        if pending.parts is not None:
+            pending.parts.append(message)
+            if status is None:
+                return
+        del self._waiting[token]
+        if pending.future.done():
+            return
+        if status == "503":
+            pending.future.set_exception(NoResponders("nobody answers there"))
         else:
-            future.set_result(message)
+            pending.future.set_result(message if pending.parts is None else pending.parts)
 
-    def _expire(self, token: str, subject: str, timeout_s: float) -> None:
-        future = self._waiting.get(token)
-        if future is not None and not future.done():
-            future.set_exception(RequestTimeout(f"no answer on {subject} within {timeout_s:g} s"))
+    def _sweep_later(self) -> None:
+        self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep_now)
+
+    def _sweep_now(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for token, pending in tuple(self._waiting.items()):
+            if pending.future.done():
+                del self._waiting[token]
+            elif now >= pending.deadline:
+                del self._waiting[token]
+                pending.future.set_exception(RequestTimeout(f"no answer on {pending.subject} in time"))
+        self._sweep_later()

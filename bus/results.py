@@ -1,11 +1,12 @@
 """Results: stored once, by whoever comes first; read directly."""
 
 import asyncio
+import itertools
 import logging
 from dataclasses import dataclass
 
 from bus.errors import JetStreamError, NotStored, SanctuaryError, SlotTaken
-from bus.jetstream import last_of, publish
+from bus.jetstream import StoredMessage, last_of_each, publish
 from bus.requests import Requester
 from bus.subjects import Subjects
 from schemas import TaskResult, decode, encode
@@ -13,6 +14,9 @@ from schemas import TaskResult, decode, encode
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
 SETTLE_TIMEOUT_S = 2.0
+READ_TIMEOUT_S = 2.0
+BATCH = 1000
+"""Subjects in one read; the server takes 1024."""
 
 log = logging.getLogger(__name__)
 
@@ -31,19 +35,48 @@ class Results:
     def __init__(self, requester: Requester, subjects: Subjects) -> None:
         self._requester = requester
         self._subjects = subjects
+        self._wanted: dict[str, asyncio.Future[StoredMessage | None]] = {}
+        self._reading: asyncio.Task[None] | None = None
 
-    async def read(self, task_type: str, task_id: str, *, timeout_s: float = SETTLE_TIMEOUT_S) -> TaskResult | None:
+    async def read(self, task_type: str, task_id: str) -> TaskResult | None:
         """Return the task's stored result, or None while there is none.
+
+        Reads that are asked for while one is under way go out together as the next one: each worker reads before each
+        task, and in a crowd that costs one request for many.
 
         Raises:
             RequestTimeout, NoResponders, Disconnected, JetStreamError: nothing could be read.
         """
         subject = self._subjects.result(task_type, task_id)
-        message = await last_of(self._requester, self._subjects.results, subject, timeout_s=timeout_s)
+        future = self._wanted.get(subject)
+        if future is None:
+            future = self._wanted[subject] = asyncio.get_running_loop().create_future()
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_wanted())
+        # Shielded: another reader may wait for the same subject.
+        message = await asyncio.shield(future)
         if message is None:
             return None
         result: TaskResult = decode(TaskResult, message.data)
         return result
+
+    async def _read_wanted(self) -> None:
+        while self._wanted:
+            batch = dict(itertools.islice(self._wanted.items(), BATCH))
+            for subject in batch:
+                del self._wanted[subject]
+            try:
+                found = await last_of_each(self._requester, self._subjects.results, batch, timeout_s=READ_TIMEOUT_S)
+            except (SanctuaryError, asyncio.CancelledError) as error:
+                for future in batch.values():
+                    _fail(future, error)
+                if isinstance(error, asyncio.CancelledError):
+                    raise
+            else:
+                for subject, future in batch.items():
+                    if not future.done():
+                        future.set_result(found.get(subject))
+        self._reading = None
 
     async def settle(self, result: TaskResult) -> Settlement:
         """Store `result` unless the task has one already, and return the one that stands.
@@ -73,3 +106,13 @@ class Results:
                 continue
             if standing is not None:
                 return Settlement(standing, won=standing.writer == result.writer)
+
+
+def _fail(future: "asyncio.Future[StoredMessage | None]", error: BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(error, SanctuaryError):
+        future.set_exception(error)
+        future.exception()  # marked as seen: its reader may be gone
+    else:
+        future.cancel()

@@ -1,0 +1,160 @@
+"""Submitting tasks, and waiting for their results without missing any."""
+
+import asyncio
+import itertools
+from dataclasses import dataclass
+
+import msgspec
+from nats.aio.msg import Msg
+
+from bus.errors import RequestTimeout, SanctuaryError
+from bus.intake import MAX_BODY_BYTES
+from bus.jetstream import publish
+from bus.network import Network
+from bus.subjects import WORKFLOW_TYPE, Priority
+from schemas import TaskAssignment, TaskResult, WorkflowStart, encode, new_id
+
+LOOK_EVERY_S = 1.0
+"""A waiter looks for the result this often, whatever it hears."""
+SUBMIT_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A stored task."""
+
+    task_type: str
+    id: str
+    sequence: int
+    """In the ledger."""
+
+
+class Submitter:
+    """Submits tasks and waits for results on one network; any number at once. Use as an async context manager."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._inbox = f"_INBOX.{new_id()}."
+        self._serial = itertools.count()
+        self._wakes: dict[str, asyncio.Event] = {}
+
+    async def __aenter__(self) -> "Submitter":
+        self._subscription = await self._network.client.subscribe(self._inbox + "*", cb=self._on_reply)
+        self._forget = self._network.on_reconnect(self._wake_all)
+        self._ticker = asyncio.create_task(self._tick())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._ticker.cancel()
+        self._forget()
+        if not self._network.client.is_closed:
+            await self._subscription.unsubscribe()
+
+    async def _on_reply(self, message: Msg) -> None:
+        wake = self._wakes.get(message.subject[len(self._inbox) :])
+        if wake is not None:
+            wake.set()
+
+    async def _tick(self) -> None:
+        # A reply is best effort; the stored result is found without it, a little later.
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        for wake in self._wakes.values():
+            wake.set()
+
+    async def submit(
+        self, task_type: str, assignment: TaskAssignment, *, priority: Priority | None = None
+    ) -> Submitted:
+        """Store a task, under a fresh random id where `assignment` has none, and return once it is stored.
+
+        A publish without an answer is repeated; the server knows the id and stores it once.
+
+        Raises:
+            ValueError: the assignment is larger than `MAX_BODY_BYTES`.
+            StorageFull: the ledger takes no more; nothing was stored.
+            RequestTimeout: no answer after several tries; whether it was stored is unknown.
+            NoResponders, Disconnected, JetStreamError: nothing was stored.
+        """
+        task_id = assignment.id or new_id()
+        body = encode(assignment if assignment.id else msgspec.structs.replace(assignment, id=task_id))
+        subject = self._network.subjects.task(task_type, priority)
+        return Submitted(task_type, task_id, await self._store(subject, body, task_id))
+
+    async def start_workflow(self, name: str, start: WorkflowStart) -> Submitted:
+        """Store a workflow start; otherwise as `submit`."""
+        task_id = start.id or new_id()
+        body = encode(start if start.id else msgspec.structs.replace(start, id=task_id))
+        subject = self._network.subjects.workflow(name)
+        return Submitted(WORKFLOW_TYPE, task_id, await self._store(subject, body, task_id))
+
+    async def _store(self, subject: str, body: bytes, task_id: str) -> int:
+        if len(body) > MAX_BODY_BYTES:
+            raise ValueError(f"the task has {len(body):,} bytes and may have {MAX_BODY_BYTES:,}: upload large input")
+        headers = {"Nats-Msg-Id": f"{subject}.{task_id}"}
+        for tries_left in reversed(range(SUBMIT_TRIES)):
+            try:
+                return (await publish(self._network.requester, subject, body, headers=headers)).seq
+            except RequestTimeout:
+                if not tries_left:
+                    raise
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def result(self, task_type: str, task_id: str, *, timeout_s: float | None = None) -> TaskResult:
+        """Return the task's result, now or when it is stored. Hearing of it only wakes: what counts is what is stored.
+
+        Raises:
+            TimeoutError: none within `timeout_s`; the task lives on.
+        """
+        waiter = f"{task_type} {task_id} {next(self._serial)}"
+        wake = self._wakes[waiter] = asyncio.Event()
+        wake.set()  # look at once: it may be there
+
+        async def heard(_: Msg) -> None:
+            wake.set()
+
+        subscription = await self._network.client.subscribe(self._network.subjects.result(task_type, task_id), cb=heard)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._read_when(wake, task_type, task_id)
+        finally:
+            del self._wakes[waiter]
+            if not self._network.client.is_closed:
+                await subscription.unsubscribe()
+
+    async def run(
+        self,
+        task_type: str,
+        assignment: TaskAssignment,
+        *,
+        priority: Priority | None = None,
+        timeout_s: float | None = None,
+    ) -> TaskResult:
+        """Submit a task and return its result; raises as `submit` and `result` do.
+
+        The result is announced on an inbox of this submitter, named in `reply_to`: one subscription serves all tasks.
+        """
+        task_id = assignment.id or new_id()
+        wake = self._wakes[task_id] = asyncio.Event()
+        try:
+            async with asyncio.timeout(timeout_s):
+                reply_to = assignment.reply_to or self._inbox + task_id
+                complete = msgspec.structs.replace(assignment, id=task_id, reply_to=reply_to)
+                await self.submit(task_type, complete, priority=priority)
+                return await self._read_when(wake, task_type, task_id)
+        finally:
+            del self._wakes[task_id]
+
+    async def _read_when(self, wake: asyncio.Event, task_type: str, task_id: str) -> TaskResult:
+        """Read the result each time that `wake` is set, until there is one."""
+        while True:
+            await wake.wait()
+            wake.clear()
+            try:
+                result = await self._network.results.read(task_type, task_id)
+            except SanctuaryError:
+                continue
+            if result is not None:
+                return result
