@@ -13,6 +13,13 @@ Target = Annotated[str, Meta(min_length=1, max_length=4096)]
 """A directory, a git URL, or `artifact:<name>` for an uploaded archive."""
 
 
+Budget = Annotated[float, Meta(ge=10, le=86400)]
+"""Seconds that an engine which runs the target's code may take, the building of its environment included.
+
+At its end the code is interrupted and what there is by then is reported; keep it below the task's `timeout_s`, whose end
+leaves nothing."""
+
+
 class _Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     target: Target
 
@@ -26,6 +33,7 @@ class PerformanceParams(_Params, frozen=True, kw_only=True, forbid_unknown_field
 
     command: tuple[str, ...] = ()
     """An argument list that starts a Python script or module (`["python", "-m", "mypkg"]`, `["script.py"]`); no shell. Empty: pytest."""
+    budget_s: Budget = 600.0
 
 
 class ArchitectureParams(_Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,6 +45,7 @@ class TestingParams(_Params, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     pytest_args: tuple[str, ...] = ()
     """Further arguments for pytest, for example `["tests/unit", "-k", "fast"]`."""
+    budget_s: Budget = 600.0
 
 
 class ReportSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,68 @@
+"""Install with pip into a virtual environment: all at once, or piece by piece where that fails."""
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from clones.engines import process
+from clones.engines.contract import EngineError
+
+_ERROR = re.compile(r"^(?:ERROR|error):\s*(?P<message>.+)$", re.MULTILINE)
+_LEAST_S = 5.0
+
+
+class NotInstalled(msgspec.Struct, frozen=True, kw_only=True):
+    """A requirement that the environment lacks, and pip's word on why."""
+
+    requirement: str
+    reason: str
+
+
+class Installer:
+    """Runs the pip of one environment until a deadline; what did not install gathers in `missing`."""
+
+    def __init__(
+        self, python: Path, *, cwd: Path, env: Mapping[str, str], constraints: Sequence[str], deadline: float
+    ) -> None:
+        self.missing: list[NotInstalled] = []
+        self._python = python
+        self._cwd = cwd
+        self._env = dict(env)
+        self._constraints = [part for path in constraints for part in ("-c", path)]
+        self._deadline = deadline
+
+    def install(self, requirements: Sequence[str]) -> str | None:
+        """Install all of `requirements` or none; return pip's reason where it refuses."""
+        if not requirements:
+            return None
+        left = self._deadline - time.monotonic()
+        if left < _LEAST_S:
+            return "the time for installing was used up"
+        argv = [str(self._python), "-m", "pip", "install", "--prefer-binary", "--no-input", "--quiet"]
+        argv += ["--disable-pip-version-check", "--retries", "2", "--timeout", "20", "--no-warn-script-location"]
+        try:
+            done = process.run([*argv, *self._constraints, *requirements], cwd=self._cwd, timeout_s=left, env=self._env)
+        except EngineError as error:
+            return "the time for installing was used up" if error.code == "engine_timeout" else error.message
+        return None if done.exit_status == 0 else reason_of(done.stderr.decode(errors="replace"))
+
+    def install_each(self, requirements: Sequence[str], on_each: Callable[[str], None]) -> None:
+        """Install one by one what can be; the others go to `missing`."""
+        for requirement in requirements:
+            on_each(requirement)
+            reason = self.install([requirement])
+            if reason is not None:
+                self.missing.append(NotInstalled(requirement=requirement, reason=reason))
+
+
+def reason_of(stderr: str) -> str:
+    """Return the sentence in pip's error output that says why, at most 300 characters."""
+    if re.search(r"Failed to establish a new connection|Temporary failure in name resolution|ConnectTimeout", stderr):
+        return "the package index cannot be reached from this machine"
+    found = [match["message"] for match in _ERROR.finditer(stderr)]
+    specific = [message for message in found if not message.startswith(("subprocess-exited", "metadata-gen"))]
+    text = (specific or found or stderr.strip().splitlines() or ["pip said nothing"])[-1]
+    return text.strip()[:300]

@@ -1,0 +1,1 @@
+"""Running a target's code: watched runs, its tests, and commands that start Python."""

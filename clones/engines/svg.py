@@ -1,0 +1,76 @@
+"""Small self-contained SVG pictures: dark on light, plain fonts, no scripts, no outside references."""
+
+import re
+from xml.sax.saxutils import escape
+
+FONT = "ui-sans-serif, -apple-system, 'Segoe UI', 'DejaVu Sans', Arial, sans-serif"
+MONO = "ui-monospace, 'SF Mono', 'DejaVu Sans Mono', Menlo, Consolas, monospace"
+INK, FAINT, LINE, PAPER = "#1f2430", "#5d6575", "#d9dde4", "#ffffff"
+
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+MONO_WIDTH = 0.62
+"""Width of a character of `MONO` in parts of the font size, on the safe side."""
+
+
+class Picture:
+    """Elements in drawing order; coordinates and sizes are user units (pixels at 100 %)."""
+
+    def __init__(self, width: float, height: float, title: str) -> None:
+        self.width = width
+        self.height = height
+        self._title = title
+        self._parts: list[str] = []
+
+    def rect(
+        self, x: float, y: float, width: float, height: float, *, fill: str, radius: float = 0, hover: str = ""
+    ) -> None:
+        """Draw a rectangle; `hover` is what a pointer over it shows."""
+        corner = f' rx="{radius:g}"' if radius else ""
+        open_tag = f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{fill}"{corner}'
+        self._parts.append(f"{open_tag}><title>{clean(hover)}</title></rect>" if hover else f"{open_tag}/>")
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float = 12,
+        fill: str = INK,
+        anchor: str = "start",
+        weight: int = 400,
+        mono: bool = False,
+    ) -> None:
+        """Write `text` with its baseline at `y`; `anchor` is start, middle or end."""
+        attributes = f'x="{x:.2f}" y="{y:.2f}" font-size="{size:g}" fill="{fill}"'
+        if anchor != "start":
+            attributes += f' text-anchor="{anchor}"'
+        if weight != 400:
+            attributes += f' font-weight="{weight}"'
+        if mono:
+            attributes += ' class="m"'
+        self._parts.append(f"<text {attributes}>{clean(text)}</text>")
+
+    def line(self, x1: float, y1: float, x2: float, y2: float, *, stroke: str = LINE) -> None:
+        """Draw a hairline."""
+        self._parts.append(f'<path d="M{x1:.2f} {y1:.2f}L{x2:.2f} {y2:.2f}" stroke="{stroke}" stroke-width="1"/>')
+
+    def render(self) -> str:
+        """Return the document."""
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width:g} {self.height:g}" '
+            f'width="{self.width:g}" height="{self.height:g}" role="img" font-family="{FONT}">'
+            f"<title>{clean(self._title)}</title><style>.m{{font-family:{MONO}}}text{{pointer-events:none}}</style>"
+            f'<rect width="100%" height="100%" fill="{PAPER}"/>{"".join(self._parts)}</svg>\n'
+        )
+
+
+def clean(text: str) -> str:
+    """Escape for XML; characters that XML 1.0 does not allow become U+FFFD."""
+    return escape(_NOT_XML.sub("\ufffd", text), {'"': "&quot;"})
+
+
+def shortened(text: str, characters: int) -> str:
+    """Cut from the left, where paths say least, to at most `characters`."""
+    return text if len(text) <= characters else "…" + text[len(text) - max(characters - 1, 0) :]
