@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable
@@ -153,7 +154,7 @@ async def _supervise(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=minimal_env() | {"PYTHONPATH": str(_ROOT)},
+        env=_environment(),
         start_new_session=True,  # a Ctrl-C at the terminal is the daemon's to handle
     )
     control, output, log = _pipe(process.stdin), _pipe(process.stdout), _pipe(process.stderr)
@@ -165,6 +166,15 @@ async def _supervise(
         control.close()  # from here on the launcher ends everything, whatever happens to this task
         await asyncio.shield(_finish(process, output, tail))
     return answers, tail.result()
+
+
+def _environment() -> dict[str, str]:
+    """`minimal_env()`, with the packages that this daemon runs, from wherever it has them.
+
+    Installed ones are found anyway, and site-packages in PYTHONPATH would come before the standard library.
+    """
+    installed = Path(sysconfig.get_path("purelib")).resolve()
+    return minimal_env() | ({} if installed == _ROOT else {"PYTHONPATH": str(_ROOT)})
 
 
 async def _finish(process: asyncio.subprocess.Process, output: asyncio.StreamReader, tail: asyncio.Task[bytes]) -> None:

@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -151,20 +152,18 @@ def _allowed_directory(path: str, target: str, policy: TargetPolicy) -> Path:
     """
     try:
         resolved = (policy.workspace / path).resolve()
-    except (OSError, RuntimeError) as error:  # links in a circle; RuntimeError until Python 3.13
-        raise EngineError(f"target {target!r} cannot be resolved: {error}", code=ErrorCode.TARGET_NOT_FOUND) from error
-    roots = [root.resolve() for root in (policy.workspace, *policy.roots)]
-    if not any(resolved.is_relative_to(root) for root in roots):
-        allowed = ", ".join(map(str, dict.fromkeys(roots)))
-        raise _refused(target, f"{resolved} is outside the directories that this clone may read ({allowed})")
-    if not resolved.exists():
-        message = (
-            f"target {target!r}: there is no {resolved} on the machine of this clone; upload it, or give a git address"
-        )
-        raise EngineError(message, code=ErrorCode.TARGET_NOT_FOUND)
-    if not resolved.is_dir():
-        message = f"target {target!r}: {resolved} is a file, and a target is a directory; name the one that holds it"
-        raise EngineError(message, code=ErrorCode.TARGET_NOT_FOUND)
+        roots = [root.resolve() for root in (policy.workspace, *policy.roots)]
+        if not any(resolved.is_relative_to(root) for root in roots):
+            allowed = ", ".join(map(str, dict.fromkeys(roots)))
+            raise _refused(target, f"{resolved} is outside the directories that this clone may read ({allowed})")
+        kind = resolved.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        what = f"there is no {resolved} on this clone's machine; upload it, or give a git address"
+        raise _not_found(target, what) from error
+    except (OSError, RuntimeError) as error:  # a name too long, links in a circle; RuntimeError until Python 3.13
+        raise _not_found(target, str(error)) from error
+    if not stat.S_ISDIR(kind):
+        raise _not_found(target, f"{resolved} is a file, and a target is a directory; name the one that holds it")
     if not os.access(resolved, os.R_OK | os.X_OK):
         raise EngineError(f"target {target!r}: {resolved} may not be read", code=ErrorCode.TARGET_UNAVAILABLE)
     return resolved
@@ -272,6 +271,10 @@ def _project_name(url: str) -> str:
 
 def _refused(target: str, why: str) -> EngineError:
     return EngineError(f"target {redact(target)!r} is refused: {why}", code=ErrorCode.TARGET_REFUSED)
+
+
+def _not_found(target: str, why: str) -> EngineError:
+    return EngineError(f"target {redact(target)!r} is not there: {why}", code=ErrorCode.TARGET_NOT_FOUND)
 
 
 def _ignore(_fraction: float, _message: str) -> None:
