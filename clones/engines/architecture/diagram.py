@@ -78,9 +78,9 @@ def draw(title: str, subtitle: str, structure: Structure, facts: Mapping[str, Pa
                     scene.x(item),
                     tops[item.row],
                     widths[item.name],
-                    shown[item.name],
-                    sizes[item.name],
-                    facts[item.name].max_complexity,
+                    label=shown[item.name],
+                    size=sizes[item.name],
+                    complexity=facts[item.name].max_complexity,
                     shade=math.sqrt(facts[item.name].nloc / most) if most else 0.0,
                     frame=_RED if item.name in tangled else _FRAME,
                 )
@@ -217,7 +217,7 @@ def _size(fact: PartFacts, is_init: bool) -> str:
 
 
 def _box(
-    x: float, top: float, width: float, label: str, size: str, complexity: int, *, shade: float, frame: str
+    x: float, top: float, width: float, *, label: str, size: str, complexity: int, shade: float, frame: str
 ) -> str:
     red, green, blue = (round(pale + (deep - pale) * shade) for pale, deep in zip(_PALE, _DEEP, strict=True))
     return (

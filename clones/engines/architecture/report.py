@@ -44,7 +44,9 @@ def summary(report: Report) -> str:
         nloc = sum(size.nloc for size in report.sizes)
         languages = ", ".join(row.language for row in by_language(report.sizes)[:3])
         return f"No Python module was found; {_count(nloc, 'line')} of {languages} were measured: {spots}."
-    return f"{headline(report)}; {spots}."
+    implicit = sum(len(unit.implicit) for unit in report.units)
+    note = f" ({_count(implicit, 'module')} in directories without `__init__.py`, which grimp alone passes over)"
+    return f"{headline(report)}; {spots}{note if implicit else ''}."
 
 
 def headline(report: Report) -> str:
@@ -203,7 +205,9 @@ def _hot_spot(spot: HotSpot) -> dict[str, Any]:
 def _orphan(orphan: Orphan) -> dict[str, Any]:
     stem = orphan.module.rpartition(":")[2].rpartition(".")[2]
     return {
-        **msgspec.to_builtins(orphan),
+        "module": orphan.module,
+        "file": orphan.file,
+        "used_by": list(orphan.used_by),
         "how_to_check": f"`grep -rnw {stem} --include='*.py' .` shows no import of it in the sources; "
         "look for a loader that builds its name.",
     }
