@@ -64,7 +64,7 @@ def _summary(covered: coverage.Coverage, pages: int) -> str:
     if not covered.total:
         return "No public Python module found: nothing to document."
     return (
-        f"{covered.documented} of {covered.total} public objects documented ({covered.percent} %), "
+        f"{covered.documented} of {covered.total} public objects documented ({covered.percent}%), "
         f"{len(covered.undocumented)} without a docstring; API reference of {pages} modules."
     )
 

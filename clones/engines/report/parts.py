@@ -1,0 +1,271 @@
+"""What each task's part of the report shows: its data bounded and put in order, ready for either template. Pure but for pictures."""
+
+import shlex
+from collections.abc import Sequence
+
+import msgspec
+
+from clones.engines.report import shapes, wording
+from clones.engines.report.model import Section
+from clones.engines.report.pictures import Picture, picture
+from clones.engines.report.wording import Some, some
+
+MAX_PLACES = 250
+"""Findings shown in all, the most severe first."""
+MAX_PLACES_OF_A_RULE = 25
+MAX_ROWS = 15
+MAX_LISTED = 60
+MAX_SNIPPET_CHARS = 600
+MAX_MESSAGE_CHARS = 1500
+_MAX_FACT_CHARS = 600
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a rule found something; `message` and `how_to_check` only where they differ from the group's first."""
+
+    file: str
+    line: int
+    confidence: str
+    snippet: str
+    message: str
+    how_to_check: str
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """The findings of one rule at one severity."""
+
+    severity: shapes.Severity
+    rule: str
+    title: str
+    engine: str
+    cwe: int | None
+    message: str
+    how_to_check: str
+    total: int
+    places: Some[Place]
+
+
+class SecurityPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Findings grouped by severity and rule."""
+
+    data: shapes.SecurityData
+    total: int
+    counts: tuple[tuple[shapes.Severity, int], ...]
+    groups: tuple[Group, ...]
+    more: int
+    """Findings of which no place is shown."""
+    full: str
+
+
+class ArchitecturePart(msgspec.Struct, frozen=True, kw_only=True):
+    """Structure."""
+
+    data: shapes.ArchitectureData
+    cycles: Some[shapes.Cycle]
+    layers: Some[tuple[int, Some[str]]]
+    hot_spots: Some[shapes.HotSpot]
+    most_complex: int
+    """The highest complexity shown, for the bars."""
+    coupling: Some[shapes.Coupling]
+    orphans: Some[shapes.Orphan]
+    diagram: Picture | None
+    full: str
+
+
+class TestingPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Tests and their coverage."""
+
+    data: shapes.TestingData
+    outcomes: tuple[tuple[str, int], ...]
+    """Each outcome that occurred, in the order of the bar."""
+    failures: Some[shapes.TestFailure]
+    least_covered: Some[shapes.CoveredFile]
+    slowest: Some[shapes.SlowTest]
+    environment: tuple[tuple[str, str], ...]
+    coverage_picture: Picture | None
+    full: str
+    coverage_full: str
+
+
+class PerformancePart(msgspec.Struct, frozen=True, kw_only=True):
+    """A profile."""
+
+    data: shapes.PerformanceData
+    hot: Some[shapes.HotFunction]
+    flame: Picture | None
+    full: str
+
+
+class DocumentationPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Documentation coverage."""
+
+    data: shapes.DocumentationData
+    missing: int
+    least: Some[shapes.DocumentedModule]
+    undocumented: Some[shapes.UndocumentedObject]
+    full: str
+
+
+Part = SecurityPart | ArchitecturePart | TestingPart | PerformancePart | DocumentationPart
+
+
+def part(section: Section, data: shapes.EngineData) -> Part:
+    """Return what the report shows of `data`."""
+    match data:
+        case shapes.SecurityData():
+            return _security(section, data)
+        case shapes.ArchitectureData():
+            return _architecture(section, data)
+        case shapes.TestingData():
+            return _testing(section, data)
+        case shapes.PerformanceData():
+            return _performance(section, data)
+        case shapes.DocumentationData():
+            return _documentation(section, data)
+
+
+def _security(section: Section, data: shapes.SecurityData) -> SecurityPart:
+    found = dict.fromkeys(shapes.SEVERITIES, 0)
+    by_rule: dict[tuple[shapes.Severity, str, str], list[shapes.Finding]] = {}
+    rank = {"high": 0, "medium": 1, "low": 2}
+    for finding in sorted(data.findings, key=lambda each: (rank.get(each.confidence, 3), each.file, each.line)):
+        found[finding.severity] += 1
+        by_rule.setdefault((finding.severity, finding.rule, finding.title), []).append(finding)
+    counts = tuple((severity, max(found[severity], data.counts.get(severity, 0))) for severity in shapes.SEVERITIES)
+    total = sum(count for _, count in counts)
+    order = sorted(
+        by_rule, key=lambda key: (shapes.SEVERITIES.index(key[0]), rank.get(by_rule[key][0].confidence, 3), key)
+    )
+    groups: list[Group] = []
+    left = MAX_PLACES
+    for key in order:
+        groups.append(_group(key[0], by_rule[key], min(left, MAX_PLACES_OF_A_RULE)))
+        left -= len(groups[-1].places.items)
+        if left <= 0:
+            break
+    in_groups = sum(group.total for group in groups)
+    return SecurityPart(
+        data=data,
+        total=total,
+        counts=counts,
+        groups=tuple(groups),
+        more=total - in_groups,
+        full=full_data(section, "security.sarif"),
+    )
+
+
+def _group(severity: shapes.Severity, findings: Sequence[shapes.Finding], limit: int) -> Group:
+    first = findings[0]
+    places = [
+        Place(
+            file=each.file,
+            line=each.line,
+            confidence=each.confidence,
+            snippet=wording.cut(each.snippet.strip("\r\n"), MAX_SNIPPET_CHARS),
+            message="" if each.message == first.message else wording.cut(each.message, MAX_MESSAGE_CHARS),
+            how_to_check=""
+            if each.how_to_check == first.how_to_check
+            else wording.cut(each.how_to_check, MAX_MESSAGE_CHARS),
+        )
+        for each in findings[:limit]
+    ]
+    return Group(
+        severity=severity,
+        rule=first.rule,
+        title=first.title,
+        engine=first.engine,
+        cwe=first.cwe,
+        message=wording.cut(first.message, MAX_MESSAGE_CHARS),
+        how_to_check=wording.cut(first.how_to_check, MAX_MESSAGE_CHARS),
+        total=len(findings),
+        places=some(places, limit, len(findings)),
+    )
+
+
+def _architecture(section: Section, data: shapes.ArchitectureData) -> ArchitecturePart:
+    layers = [(number, some(members, MAX_ROWS * 2)) for number, members in enumerate(data.layers, 1)]
+    coupling = sorted(data.coupling, key=lambda each: (-each.afferent - each.efferent, each.module))
+    hot = some(data.hot_spots, MAX_ROWS)
+    return ArchitecturePart(
+        data=data,
+        cycles=some(
+            data.cycle_details or [shapes.Cycle(modules=each) for each in data.cycles], MAX_ROWS, len(data.cycles)
+        ),
+        layers=some(layers, MAX_ROWS * 2),
+        hot_spots=hot,
+        most_complex=max((each.complexity for each in hot.items), default=1),
+        coupling=some(coupling, MAX_ROWS),
+        orphans=some(data.orphans, MAX_ROWS, data.orphan_count),
+        diagram=picture(section.files, "architecture.svg"),
+        full=full_data(section, "graph.json"),
+    )
+
+
+def _testing(section: Section, data: shapes.TestingData) -> TestingPart:
+    counts = data.counts
+    names = ("passed", "failed", "errors", "skipped", "xfailed", "xpassed")
+    outcomes = [(name, getattr(counts, name)) for name in names] if counts is not None else []
+    least = sorted(data.files, key=lambda each: (101 if each.line_percent is None else each.line_percent, each.file))
+    short = [
+        msgspec.structs.replace(each, message=wording.cut(each.message, MAX_MESSAGE_CHARS)) for each in data.failures
+    ]
+    return TestingPart(
+        data=data,
+        outcomes=tuple((name, count) for name, count in outcomes if count),
+        failures=some(short, MAX_ROWS * 2, data.failures_total),
+        least_covered=some(least, MAX_ROWS),
+        slowest=some(data.slowest, MAX_ROWS),
+        environment=tuple(
+            (key.replace("_", " "), _scalar(value)) for key, value in data.environment.items() if _scalar(value)
+        ),
+        coverage_picture=picture(section.files, "coverage.svg"),
+        full=full_data(section, "junit.xml"),
+        coverage_full=full_data(section, "coverage.xml"),
+    )
+
+
+def _performance(section: Section, data: shapes.PerformanceData) -> PerformancePart:
+    hot = sorted(data.hot, key=lambda each: -each.self_s)
+    return PerformancePart(
+        data=data,
+        hot=some(hot, MAX_ROWS),
+        flame=picture(section.files, "flame.svg"),
+        full=full_data(section, "profile.json"),
+    )
+
+
+def _documentation(section: Section, data: shapes.DocumentationData) -> DocumentationPart:
+    missing = data.coverage.total - data.coverage.documented
+    least = sorted(
+        (each for each in data.modules if each.documented < each.total),
+        key=lambda each: (each.documented - each.total, each.module),
+    )
+    return DocumentationPart(
+        data=data,
+        missing=missing,
+        least=some(least, MAX_ROWS),
+        undocumented=some(data.undocumented, MAX_LISTED, missing),
+        full=full_data(section, "documentation.json"),
+    )
+
+
+def full_data(section: Section, name: str) -> str:
+    """Where everything stands that a bounded list leaves out: an artifact of the task, or the task's result itself."""
+    if name in section.files:
+        return name
+    return f"sanctuary task show {shlex.quote(section.task_id)} --json" if section.task_id else "the task's data"
+
+
+def _scalar(value: object) -> str:
+    """Return a JSON value as one line; empty for nothing."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case str() | int() | float():
+            return wording.cut(str(value), _MAX_FACT_CHARS)
+        case dict():
+            return wording.cut(", ".join(f"{key} {_scalar(each)}" for key, each in value.items()), _MAX_FACT_CHARS)
+        case list():
+            return wording.cut("; ".join(_scalar(each) for each in value), _MAX_FACT_CHARS)
+        case _:
+            return ""
