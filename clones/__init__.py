@@ -1,0 +1,1 @@
+"""The clones: daemons that serve task types, and the engines behind them."""

@@ -1,0 +1,1 @@
+"""What people run and watch: command line, supervisor, audit, metrics, benchmarks."""
