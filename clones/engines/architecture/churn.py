@@ -38,30 +38,29 @@ def read(target: Path) -> Churn:
     """Count the commits touching each file of `target`, where that is in a git work tree."""
     try:
         inside = _git(target, "rev-parse", "--is-inside-work-tree", "--is-shallow-repository")
-        if inside is None or not inside.startswith(b"true"):
-            return Churn(commits=None, note="the target is not a git work tree (or belongs to another user)")
         log = _git(
             target,
             *("log", "--no-show-signature", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-merges"),
             *("--relative", "--name-only", "-z", f"--max-count={_MAX_COMMITS}", "--format=%x01", "--", "."),
         )
     except EngineError as error:
-        return Churn(commits=None, note=f"git did not answer: {error.message}")
-    if log is None:
-        return Churn(commits=None, note="git has no history here")
+        return Churn(commits=None, note=f"no git history: {error.message}")
     # records are separated by NUL; the mark of a commit precedes its files
     names = (name.lstrip(b"\x01\n") for name in log.split(b"\0"))
     commits = Counter(name.decode(errors="replace") for name in names if name)
     if not commits:
-        return Churn(commits=None, note="git tracks no file of the target")
+        return Churn(commits=None, note="no git history: git tracks no file of the target")
     if log.count(b"\x01") >= _MAX_COMMITS:
         return Churn(commits=commits, note=f"only the last {_MAX_COMMITS} commits were counted")
     shallow = b"true" in inside.splitlines()[1:]
     return Churn(commits=commits, note="the git history is shallow: older commits are not counted" if shallow else "")
 
 
-def _git(target: Path, *arguments: str) -> bytes | None:
-    """Return what git prints, None where it fails."""
+def _git(target: Path, *arguments: str) -> bytes:
+    """Return what git prints; where it fails, raise EngineError with its own words."""
     env = process.minimal_env() | _ENV
     finished = process.run((*_GIT, *arguments), cwd=target, timeout_s=_TIMEOUT_S, env=env)
-    return finished.stdout if finished.exit_status == 0 else None
+    if finished.exit_status != 0:
+        words = finished.stderr.decode(errors="replace").strip().partition("\n")[0]
+        raise EngineError(words or f"git ended with status {finished.exit_status}")
+    return finished.stdout

@@ -117,7 +117,8 @@ def test_hot_spots_come_with_their_place_and_without_history_say_so(tmp_path: Pa
     assert (spot["function"], spot["file"], spot["line"], spot["complexity"]) == ("knot", "shop/store.py", 2, 15)
     assert spot["churn"] is None
     assert "lizard shop/store.py" in spot["how_to_check"]
-    assert any(note.subject == "churn" for note in output.not_analysed)
+    (note,) = [note for note in output.not_analysed if note.subject == "churn"]
+    assert "not a git repository" in note.reason
 
 
 def test_churn_counts_the_commits_that_touch_a_file(tmp_path: Path) -> None:
