@@ -16,6 +16,7 @@ import msgspec
 
 from clones.engines import process
 from clones.engines.contract import EngineError
+from clones.engines.security.halving import run_halving
 from clones.engines.security.reported import Reported, Scan
 from clones.engines.security.rules import PASSWORD_RULES
 from clones.engines.security.scope import Scope
@@ -32,7 +33,7 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
     """Run bandit on the Python files of `scope` that stand in `copy`.
 
     Raises:
-        EngineError: `tool_missing`, `engine_timeout`.
+        EngineError: `tool_missing`, `engine_timeout`, `engine_failed`.
     """
     begin = time.monotonic()
     python = [name for name in scope.python if name.endswith(".py")]
@@ -70,44 +71,38 @@ def _parts(copy: Path, python: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _scan_part(copy: Path, part: Sequence[str]) -> tuple[list[Reported], dict[str, str]]:
-    answer = _run(copy, part)
-    if answer is None:
-        # one file that brings the interpreter down must not hide the others
-        if len(part) == 1:
-            return [], {part[0]: "bandit ended without an answer on this file"}
-        middle = len(part) // 2
-        first, second = _scan_part(copy, part[:middle]), _scan_part(copy, part[middle:])
-        return first[0] + second[0], first[1] | second[1]
-    results = [_reported(each, suppressed=False) for each in answer["results"]]
-    errors = {_path(each["filename"]): each["reason"] for each in answer["errors"]}
-    commented = [name for name in part if name not in errors and b"nosec" in (copy / name).read_bytes()]
-    if commented and (everything := _run(copy, commented, "--ignore-nosec")) is not None:
-        left = [*results]
-        for each in everything["results"]:
-            result = _reported(each, suppressed=False)
+    answers, culprits = run_halving(part, lambda files: _run(copy, files))
+    results = [_reported(each) for answer in answers for each in answer["results"]]
+    unread = {_path(each["filename"]): each["reason"] for answer in answers for each in answer["errors"]}
+    unread |= dict.fromkeys(culprits, "the scanner crashed on it")
+    commented = [name for name in part if name not in unread and b"nosec" in (copy / name).read_bytes()]
+    left = [*results]
+    for answer in run_halving(commented, lambda files: _run(copy, files, "--ignore-nosec"))[0]:
+        for result in map(_reported, answer["results"]):
             if result in left:
                 left.remove(result)
             else:
                 results.append(msgspec.structs.replace(result, suppressed=True))
-    return results, errors
+    return results, unread
 
 
 def _run(copy: Path, part: Sequence[str], *options: str) -> dict[str, Any] | None:
+    """Return bandit's report, or None where the interpreter went down or the report is too long to read."""
     files = [f"./{name}" for name in part]
     ended = process.run([*_BASE, "-x", "/dev/null", *options, *files], cwd=copy, timeout_s=_PART_TIMEOUT_S)
-    if ended.truncated or ended.exit_status not in {0, 1}:
-        return None
+    if ended.exit_status not in {0, 1} and ended.exit_status >= 0:
+        raise EngineError(f"bandit failed: {ended.stderr[-2000:].decode(errors='replace')}")
     try:
         return msgspec.json.decode(ended.stdout, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise EngineError(f"bandit printed no JSON: {ended.stderr[-2000:].decode(errors='replace')}") from error
+    except msgspec.DecodeError:
+        return None
 
 
 def _path(name: str) -> str:
     return posixpath.normpath(name)  # bandit puts another "./" before each
 
 
-def _reported(each: dict[str, Any], *, suppressed: bool) -> Reported:
+def _reported(each: dict[str, Any]) -> Reported:
     line = each["line_number"]
     return Reported(
         engine="bandit",
@@ -119,5 +114,4 @@ def _reported(each: dict[str, Any], *, suppressed: bool) -> Reported:
         message=each["issue_text"],
         severity=each["issue_severity"].lower(),
         confidence=each["issue_confidence"].lower(),
-        suppressed=suppressed,
     )

@@ -60,9 +60,10 @@ def analyse(target: Path, params: SecurityParams, out: Path, progress: Progress)
     document = sarif.document(scans, findings, not_analysed)
     (out / _SARIF).write_bytes(msgspec.json.encode(document))
     data = _data(surveyed, scans, findings)
+    unread = len(scans[0].unread.keys() | scans[1].unread.keys())
     progress(1.0, "done")
     return EngineOutput(
-        summary=_summary(data),
+        summary=_summary(data, unread),
         data=data,
         files=(OutputFile(name=_SARIF, media_type="application/sarif+json"),),
         not_analysed=_capped(not_analysed),
@@ -105,9 +106,9 @@ def _not_analysed(surveyed: Scope, scans: Sequence[Scan]) -> list[NotAnalysed]:
 def _unread(bandit: str | None, ruff: str | None) -> str:
     """Say which scanner could not read a Python file, and why; ruff's reason names the place."""
     if bandit and ruff:
-        return f"no scanner of Python code could read it: {ruff}" if ruff.startswith("line") else f"{bandit}; {ruff}"
+        return f"no scanner of Python code could read it; bandit: {bandit}; ruff: {ruff}"
     if bandit:
-        return f"bandit could not read it ({bandit}; it knows the syntax of the Python that it runs on); ruff did"
+        return f"bandit could not read it ({bandit}; it knows the syntax of the Python it runs on, no newer); ruff did"
     return f"ruff could not read it ({ruff}); bandit did"
 
 
@@ -164,14 +165,15 @@ def _data(surveyed: Scope, scans: Sequence[Scan], findings: Findings) -> dict[st
     }
 
 
-def _summary(data: dict[str, Any]) -> str:
+def _summary(data: dict[str, Any], unread: int) -> str:
     counts = ", ".join(f"{count} {severity}" for severity, count in data["counts"].items() if count)
     total = data["findings_total"]
     found = f"{total} finding{'' if total == 1 else 's'} ({counts})" if total else "No findings"
     printed = ", ".join(f"{engine['name']} {engine['findings']}" for engine in data["engines"])
     aside = f"; {data['merging']['set_aside']} set aside" if data["merging"]["set_aside"] else ""
     back = f"; {data['suppressed_total']} taken back by comments" if data["suppressed_total"] else ""
-    return f"{found} in {data['files_analysed']} files; reported by {printed}{aside}{back}."
+    missed = f"; Python files that not every scanner could read: {unread}" if unread else ""
+    return f"{found} in {data['files_analysed']} files; reported by {printed}{aside}{back}{missed}."
 
 
 def _capped(not_analysed: Sequence[NotAnalysed]) -> tuple[NotAnalysed, ...]:

@@ -92,7 +92,7 @@ def build(scans: Sequence[Scan], scope: Scope, copy: Path) -> Findings:
         if is_suppressed(each, lines[each.path][each.line - 1 : each.end_line]):
             reason = "a comment on the line takes it back"
             suppressed.append(Suppressed(finding=finding, kind="inSource", reason=reason, printed=printed))
-        elif reason := set_aside(each, finding.context):
+        elif reason := set_aside(each, finding.context, finding.snippet):
             suppressed.append(Suppressed(finding=finding, kind="external", reason=reason, printed=printed))
         else:
             counted.append(finding)

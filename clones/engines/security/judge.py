@@ -38,8 +38,10 @@ def context(path: str, test_directories: frozenset[str]) -> str:
     return ""
 
 
-def set_aside(each: Merged, where: str) -> str:
-    """Return why a result is no finding, or an empty text where it is one."""
+def set_aside(each: Merged, where: str, text: str) -> str:
+    """Return why a result is no finding, or an empty text where it is one; `text` is the source line."""
+    if each.rule == "B406" and "xml.sax.saxutils" in text:
+        return "the module quotes and writes XML, it parses none"
     if each.rule in PASSWORD_RULES and each.engine == "bandit" and value_of(each.reported[0]) in NO_TEXT:
         return "there is no password: the value is empty, None or a boolean"
     if where != "test code":

@@ -1,6 +1,7 @@
 """ruff's flake8-bandit rules (S): a port of bandit's that also reads what bandit's interpreter cannot."""
 
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ import msgspec
 
 from clones.engines import process
 from clones.engines.contract import EngineError
+from clones.engines.security.halving import run_halving
 from clones.engines.security.reported import Reported, Scan
 from clones.engines.security.scope import Scope
 
 _BASE = ("ruff", "check", "--isolated", "--no-cache", "--no-respect-gitignore", "--select", "S")
 _OUTPUT = ("--output-format", "json")
 _TIMEOUT_S = 600.0
+_CRASHED = "the scanner crashed on it"
 
 
 def scan(copy: Path, scope: Scope, scratch: Path) -> Scan:
@@ -24,14 +27,13 @@ def scan(copy: Path, scope: Scope, scratch: Path) -> Scan:
         EngineError: `tool_missing`, `engine_timeout`, `engine_failed`.
     """
     begin = time.monotonic()
-    listed: list[dict[str, Any]] = []
-    everything: list[dict[str, Any]] = []
-    if scope.python:
-        arguments = scratch / "python-files"
-        arguments.write_text("".join(f"./{name}\n" for name in scope.python))
-        listed = _run(copy, arguments)
-        everything = _run(copy, arguments, "--ignore-noqa")
-    unread = dict.fromkeys(scope.not_utf8, "ruff reads UTF-8 only")
+    arguments = scratch / "python-files"
+    answers, culprits = run_halving(scope.python, lambda files: _run(copy, arguments, files))
+    listed = [each for answer in answers for each in answer]
+    read = [name for name in scope.python if name not in culprits]
+    answers, _ = run_halving(read, lambda files: _run(copy, arguments, files, "--ignore-noqa"))
+    everything = [each for answer in answers for each in answer]
+    unread = dict.fromkeys(scope.not_utf8, "ruff reads UTF-8 only") | dict.fromkeys(culprits, _CRASHED)
     for each in listed:
         if each["code"] == "invalid-syntax":
             place = each["location"]["row"]
@@ -42,11 +44,12 @@ def scan(copy: Path, scope: Scope, scratch: Path) -> Scan:
         for each in everything
         if each["code"] != "invalid-syntax"
     ]
-    exclude = [f"--exclude=./{name}" for name in scope.excluded] or ["--exclude=/dev/null"]
+    # --exclude also replaces ruff's own list
+    exclude = ["--exclude=*.ipynb", *(f"--exclude=./{name}" for name in (*scope.excluded, *culprits))]
     return Scan(
         name="ruff",
         version=version("ruff"),
-        command=(*_BASE, *_OUTPUT, *exclude, "."),  # --exclude also replaces ruff's own list
+        command=(*_BASE, *_OUTPUT, *exclude, "."),
         results=tuple(results),
         files_analysed=len(scope.python) - len(unread),
         duration_s=time.monotonic() - begin,
@@ -54,14 +57,16 @@ def scan(copy: Path, scope: Scope, scratch: Path) -> Scan:
     )
 
 
-def _run(copy: Path, arguments: Path, *options: str) -> list[dict[str, Any]]:
+def _run(copy: Path, arguments: Path, files: Sequence[str], *options: str) -> list[dict[str, Any]] | None:
+    """Return ruff's report, or None where it went down (its parser has no limit on depth) or is too long to read."""
+    arguments.write_text("".join(f"./{name}\n" for name in files))
     ended = process.run([*_BASE, *_OUTPUT, *options, f"@{arguments}"], cwd=copy, timeout_s=_TIMEOUT_S)
+    if ended.exit_status not in {0, 1} and ended.exit_status >= 0:
+        raise EngineError(f"ruff failed: {ended.stderr[-2000:].decode(errors='replace')}")
     try:
-        if ended.exit_status in {0, 1} and not ended.truncated:
-            return msgspec.json.decode(ended.stdout, type=list[dict[str, Any]])
+        return msgspec.json.decode(ended.stdout, type=list[dict[str, Any]])
     except msgspec.DecodeError:
-        pass
-    raise EngineError(f"ruff failed: {ended.stderr[-2000:].decode(errors='replace')}")
+        return None
 
 
 def _path(copy: Path, each: dict[str, Any]) -> str:

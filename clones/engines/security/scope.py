@@ -53,7 +53,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     not_utf8: tuple[str, ...]
     """Python files in another encoding."""
     excluded: tuple[str, ...]
-    """Directories and files that were left out, for who runs a scanner by hand."""
+    """Directories and files that were left out, for who runs a scanner by hand; `__pycache__` holds no source."""
     left_out: tuple[NotAnalysed, ...]
     settings: tuple[str, ...]
     """Files of the target that would steer a scanner run by hand, and did not steer this scan."""
@@ -95,11 +95,12 @@ def survey(target: Path, copy: Path) -> Scope:
             NotAnalysed(subject="Jupyter notebooks", reason=f"searched for secrets only: {_some(notebooks)}")
         )
     left_out += [NotAnalysed(subject=_printable(name), reason=why) for name, why in sorted(single.items())]
+    excluded = {name for names in kinds.values() for name in names if not name.endswith("__pycache__")}
     return Scope(
         files=tuple(sorted(files)),
         python=tuple(sorted(python)),
         not_utf8=tuple(sorted(not_utf8)),
-        excluded=tuple(sorted({*(name for names in kinds.values() for name in names), *single, *notebooks})),
+        excluded=tuple(sorted({*excluded, *single})),
         left_out=tuple(left_out),
         settings=tuple(sorted(settings)),
     )

@@ -55,11 +55,9 @@ def scan(copy: Path, scope: Scope) -> Scan:
 
 def _by_hand(scope: Scope) -> tuple[str, ...]:
     """Return the start of a command that leaves out of the target what is not in the copy."""
-    if not scope.excluded and not scope.settings:
-        return ()
-    settings = "[extend]\nuseDefault = true\n"
-    if paths := [f"'''^{re.escape(name)}(/|$)'''" for name in scope.excluded if "'''" not in name]:
-        settings += f"[[allowlists]]\npaths = [{', '.join(paths)}]\n"
+    left_out = "|".join(re.escape(name) for name in scope.excluded if "'''" not in name)
+    paths = ["'''(^|/)__pycache__/'''", *([f"'''^({left_out})(/|$)'''"] if left_out else ())]
+    settings = f"[extend]\nuseDefault = true\n[[allowlists]]\npaths = [{', '.join(paths)}]\n"
     return ("env", f"GITLEAKS_CONFIG_TOML={settings}")
 
 
