@@ -77,7 +77,7 @@ def _files(target: Path) -> Iterator[tuple[Path, int]]:
 
 def _is_skipped(directory: Path) -> bool:
     name = directory.name
-    if name.startswith(".") or name.endswith((".egg-info", ".dist-info")) or directory.is_symlink():
+    if name.startswith(".") or name.endswith((".egg-info", ".dist-info")):
         return True
     if (directory / "__init__.py").is_file():
         return False

@@ -87,3 +87,7 @@ def test_a_long_chain_does_not_exhaust_the_stack(length: int) -> None:
     names = [f"m{index:05}" for index in range(length)]
     chain = {name: {following} for name, following in itertools.pairwise(names)} | {names[-1]: {names[0]}}
     assert digraph.components(chain) == [names]
+
+
+def test_an_arc_that_points_back_but_closes_no_cycle_stays() -> None:
+    assert digraph._minimal({"a": {"b": 1.0}, "b": {}}, ["b", "a"]) == set()

@@ -145,10 +145,10 @@ def test_the_targets_git_configuration_starts_no_program(tmp_path: Path) -> None
     git(target, "init", "-q")
     git(target, "add", ".")
     git(target, "commit", "-q", "-m", "x")
-    tree, parent = git(target, "rev-parse", "HEAD^{tree}").strip(), git(target, "rev-parse", "HEAD").strip()
-    # a commit that looks signed, so that `log.showSignature` would call `gpg.program`
+    tree = git(target, "rev-parse", "HEAD^{tree}").strip()
+    # a commit of all files that looks signed, so that `log.showSignature` would call `gpg.program`
     signed = (
-        f"tree {tree}\nparent {parent}\nauthor A <a@example.org> 1 +0000\ncommitter A <a@example.org> 1 +0000\n"
+        f"tree {tree}\nauthor A <a@example.org> 1 +0000\ncommitter A <a@example.org> 1 +0000\n"
         "gpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\nsigned\n"
     )
     git(target, "reset", "-q", git(target, "hash-object", "-t", "commit", "-w", "--stdin", stdin=signed).strip())
@@ -305,3 +305,18 @@ def test_modules_that_plain_grimp_misses_are_told(tmp_path: Path) -> None:
     assert output.data["modules"] == 2
     assert [row["implicit_modules"] for row in rows(output, "roots")] == [["p.core.wheel"]]
     assert "(1 module in directories without `__init__.py`, which grimp alone passes over)" in output.summary
+
+
+@pytest.mark.parametrize(("late", "early"), [("a", "b"), ("b", "a")])
+def test_the_deferred_import_of_a_cycle_is_the_one_to_cut(tmp_path: Path, late: str, early: str) -> None:
+    files = {f"p/{late}.py": f"def f():\n    from p import {early}", f"p/{early}.py": f"from p import {late}"}
+    output = run(write(tmp_path / "t", {"p/__init__.py": "", **files}), tmp_path / "out")
+    (cycle,) = rows(output, "cycle_details")
+    assert [(cut["importer"], cut["imported"]) for cut in cycle["cut"]] == [(f"p.{late}", f"p.{early}")]
+    assert output.data["layers"] == [[f"p.{early}"], [f"p.{late}"]]
+
+
+def test_a_package_stands_above_what_its_init_gathers(tmp_path: Path) -> None:
+    files = {"p/__init__.py": "from p import a, b", "p/a.py": "import p\nfrom p import b", "p/b.py": "import p"}
+    output = run(write(tmp_path / "t", files), tmp_path / "out")
+    assert output.data["layers"] == [["p"], ["p.a"], ["p.b"]]
