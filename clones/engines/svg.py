@@ -74,3 +74,8 @@ def clean(text: str) -> str:
 def shortened(text: str, characters: int) -> str:
     """Cut from the left, where paths say least, to at most `characters`."""
     return text if len(text) <= characters else "…" + text[len(text) - max(characters - 1, 0) :]
+
+
+def shortened_right(text: str, characters: int) -> str:
+    """Cut from the right to at most `characters`."""
+    return text if len(text) <= characters else text[: max(characters - 1, 0)] + "…"

@@ -97,6 +97,14 @@ def _ask(python: Path, code: str, arguments: list[str]) -> Any:
     return json.loads(done.stdout)
 
 
+def standard_library(python: Path) -> tuple[Path, ...]:
+    """Return the directories of the standard library of `python`."""
+    found = _ask(
+        python, "import json, sysconfig as s; print(json.dumps([s.get_path(n) for n in ('stdlib', 'platstdlib')]))", []
+    )
+    return tuple(Path(path) for path in dict.fromkeys(found) if path)
+
+
 def distributions(python: Path, name: str) -> list[importlib.metadata.Distribution]:
     """Return what is installed under `name` in the virtual environment of `python`."""
     packages = site_packages(python)

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-_MAX_MESSAGE = 2000
-_MAX_TRACEBACK = 6000
+_MAX_MESSAGE = 600
+_MAX_TRACEBACK = 2500
 
 
 def pytest_configure(config: pytest.Config) -> None:

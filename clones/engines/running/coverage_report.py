@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-MAX_MISSING = 200
+MAX_MISSING = 40
 """Missing lines given for each file, as ranges."""
-MAX_FILES = 500
+MAX_FILES = 300
 
 
 class FileCoverage(msgspec.Struct, frozen=True, kw_only=True):

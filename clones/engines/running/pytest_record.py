@@ -16,7 +16,7 @@ CATEGORIES = {
 }
 """pytest's category and the name under which it is reported."""
 
-MAX_FAILURES = 200
+MAX_FAILURES = 100
 MAX_SLOWEST = 20
 
 

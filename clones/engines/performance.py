@@ -1,0 +1,191 @@
+"""Beta's engine `performance`: profile a Python command of the target, or its tests, in a copy."""
+
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clones.engines import isolation
+from clones.engines.contract import EngineError, EngineOutput, NotAnalysed, OutputFile, Progress
+from clones.engines.environment import Environment, prepare, run_env
+from clones.engines.environment.interpreter import standard_library
+from clones.engines.running import pytest_config
+from clones.engines.running.flame_svg import flame_svg
+from clones.engines.running.measured import INSIDE, pytest_arguments
+from clones.engines.running.places import Places
+from clones.engines.running.profile_fold import Hot, Kind, flame_tree, hot_functions, stacks_of, thinned
+from clones.engines.running.python_command import PythonCommand, python_command
+from clones.engines.running.watched import Watched, run_watched
+from clones.params import PerformanceParams
+
+INTERVAL_S = 0.001
+"""Between two samples: pyinstrument's default, which slows code down by about half."""
+LEAST_SHARE = 0.001
+"""Calls with a smaller share of the time are not in `profile.json`; the hottest functions are taken before that cut."""
+MAX_HOT_OWN, MAX_HOT_OTHER = 40, 20
+
+_INSTALL_SHARE = 0.6
+_PROFILER = "sanctuary_profiler.py"
+_MAX_NAMED = 50
+
+
+class _Run(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures that the profiler wrote."""
+
+    wall_s: float
+    cpu_s: float
+    exit_status: int
+    samples: int
+
+
+def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progress) -> EngineOutput:
+    """Profile the command, or pytest where there is none, and report where the time went.
+
+    A command that fails is a result: `data["exit_status"]` and `data["stderr_tail"]` tell of it.
+
+    Raises:
+        EngineError: `incompatible_task` for a command that is not Python, and where there is neither a command nor a
+            test; the profiler is not installed or the command ended without leaving a profile.
+    """
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="sanctuary-profile-") as scratch_name:
+        scratch = Path(scratch_name)
+        progress(0.0, "copying the target")
+        copied = isolation.copy_target(target, scratch / "copy")
+        found = pytest_config.find_tests(copied.root)
+        if not params.command and not found.files and found.configured_in is None:
+            message = 'nothing to profile: the target has no tests, so name a command, for example ["python", "-m", "package"]'
+            raise EngineError(message, code="incompatible_task")
+        environment = prepare(target, copied.root, progress, deadline=begin + params.budget_s * _INSTALL_SHARE)
+        if "pyinstrument" not in environment.versions:
+            reasons = [item.reason for item in environment.missing if item.requirement == "pyinstrument"]
+            raise EngineError(f"the profiler did not install: {(reasons or ['unknown reason'])[0]}", retryable=True)
+        if params.command:
+            program = python_command(params.command, copied.root, environment.bin())
+        else:
+            program = PythonCommand(program=("-m", "pytest", *_in_one_process(copied.root, found, environment)))
+        shown = params.command or ("python", *program.program)
+        left_s = max(10.0, begin + params.budget_s - time.monotonic())
+        progress(0.3, f"profiling {' '.join(shown)[:200]}")
+        done = _profile(copied.root, program, environment, scratch, left_s)
+        progress(0.9, "reading the profile")
+        return _output(done, shown, copied=copied, environment=environment, scratch=scratch, out=out, left_s=left_s)
+
+
+def _in_one_process(copy: Path, found: pytest_config.FoundTests, environment: Environment) -> list[str]:
+    """Return pytest's arguments; workers of pytest-xdist would do the work where the profiler does not look."""
+    own = ["-n0"] if "pytest-xdist" in environment.versions else []
+    return [*own, *pytest_arguments(copy, found, (), environment)]
+
+
+def _profile(copy: Path, program: PythonCommand, environment: Environment, scratch: Path, budget_s: float) -> Watched:
+    inside = scratch / "inside"
+    inside.mkdir()
+    profiler = shutil.copy2(INSIDE / _PROFILER, inside)
+    record = scratch / "record.jsonl"
+    argv = [environment.python, *program.flags, str(profiler), str(scratch), repr(INTERVAL_S), *program.program]
+    env = {**run_env(environment, copy, scratch), "SANCTUARY_RECORD": str(record)}
+    return run_watched(argv, cwd=copy, env=env, record=record, budget_s=budget_s, on_event=lambda _: None)
+
+
+def _output(
+    done: Watched,
+    command: tuple[str, ...],
+    *,
+    copied: isolation.Copied,
+    environment: Environment,
+    scratch: Path,
+    out: Path,
+    left_s: float,
+) -> EngineOutput:
+    stderr_tail = "\n".join(done.stderr.strip().splitlines()[-20:])[-4000:]
+    try:
+        run = msgspec.json.decode((scratch / "run.json").read_bytes(), type=_Run)
+        session = json.loads((scratch / "profile.json").read_bytes())
+    except (OSError, ValueError) as error:
+        ended = f"exit status {done.exit_status}" if done.exit_status is not None else f"killed after {left_s:.0f} s"
+        message = f"the command left no profile ({ended}): it ended without returning to Python. {stderr_tail[-1000:]}"
+        raise EngineError(message) from error
+    places = Places(copied.root, standard_library(Path(environment.python)))
+    stacks = stacks_of(session, places.place, skip=_PROFILER)
+    whole = sum(seconds for _, seconds in stacks)
+    hot = hot_functions(stacks)
+    own = [item for item in hot if item.frame.kind is Kind.TARGET]
+    other = [item for item in hot if item.frame.kind is not Kind.TARGET]
+    chosen = [*own[:MAX_HOT_OWN], *(item for item in other[:MAX_HOT_OTHER] if item.self_s > 0)]
+    data: dict[str, Any] = {
+        "command": list(command),
+        "exit_status": done.exit_status if done.exit_status is not None else run.exit_status,
+        "interrupted": done.interrupted,
+        "wall_s": round(run.wall_s, 4),
+        "cpu_s": round(run.cpu_s, 4),
+        "sample_interval_s": INTERVAL_S,
+        "samples": run.samples,
+        "share_by_kind": _shares(stacks, whole),
+        "hot": [_hot(item, whole, places) for item in chosen],
+        "functions_seen": len(hot),
+        "stderr_tail": stderr_tail if done.exit_status else "",
+        "environment": environment.report(),
+    }
+    (out / "profile.json").write_text(json.dumps(thinned(session, least_share=LEAST_SHARE)), encoding="utf-8")
+    title = " ".join(command)
+    shown = f"{whole:.2f} s in {run.samples} samples; {len(own)} functions of the target"
+    (out / "flame.svg").write_text(flame_svg(flame_tree(stacks), title=title, shown=shown), encoding="utf-8")
+    not_analysed = [*copied.left_out[:_MAX_NAMED]]
+    not_analysed += [
+        NotAnalysed(subject=f"requirement {item.requirement}", reason=f"did not install: {item.reason}")
+        for item in environment.missing[:_MAX_NAMED]
+    ]
+    not_analysed.append(NotAnalysed(subject="other threads and processes", reason="only the main thread is profiled"))
+    if done.interrupted:
+        reason = f"interrupted after {left_s:.0f} s, when the budget was used up"
+        not_analysed.append(NotAnalysed(subject="the rest of the command", reason=reason))
+    return EngineOutput(
+        summary=_summary(data, own, whole),
+        data=data,
+        files=(
+            OutputFile(name="profile.json", media_type="application/json"),
+            OutputFile(name="flame.svg", media_type="image/svg+xml"),
+        ),
+        not_analysed=tuple(not_analysed),
+    )
+
+
+def _summary(data: dict[str, Any], own: list[Hot], whole: float) -> str:
+    text = f"{data['wall_s']:.2f} s wall, {data['cpu_s']:.2f} s CPU"
+    if data["exit_status"]:
+        text += f", exit status {data['exit_status']}"
+    if data["interrupted"]:
+        text += ", interrupted"
+    if own and whole and own[0].self_s > 0:
+        text += (
+            f"; the target's hottest function is {own[0].frame.function} with {own[0].self_s / whole:.1%} of the time"
+        )
+    return f"{text}."
+
+
+def _shares(stacks: list[tuple[tuple[Any, ...], float]], whole: float) -> dict[str, float]:
+    shares = dict.fromkeys([kind.value for kind in Kind], 0.0)
+    for stack, seconds in stacks:
+        shares[stack[-1].kind.value] += seconds / whole if whole else 0.0
+    return {kind: round(share, 4) for kind, share in shares.items()}
+
+
+def _hot(item: Hot, whole: float, places: Places) -> dict[str, Any]:
+    frame = item.frame
+    hottest = max(item.lines, key=lambda line: item.lines[line], default=frame.line)
+    return {
+        "function": frame.function,
+        "file": frame.short,
+        "line": frame.line,
+        "kind": frame.kind.value,
+        "self_s": round(item.self_s, 4),
+        "self_share": round(item.self_s / whole, 4) if whole else 0.0,
+        "total_s": round(item.total_s, 4),
+        "hottest_line": hottest,
+        "source": places.line(frame.path, hottest),
+    }
