@@ -42,7 +42,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     reported_as: tuple[str, ...]
     """Each scanner's own name for the rule, as `ruff S602`."""
     context: str
-    """`test code`, `documentation or example`, or empty for code that ships."""
+    """`test code`, `documentation or an example`, or empty for code that ships."""
 
 
 class Suppressed(msgspec.Struct, frozen=True, kw_only=True):

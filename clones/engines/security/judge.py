@@ -13,6 +13,7 @@ from clones.engines.security.scope import is_test_module
 _IMPORT_HINTS = frozenset({*(f"B40{digit}" for digit in range(1, 10)), "B411", "B415"})
 _EXAMPLES = frozenset({"doc", "docs", "example", "examples", "sample", "samples", "demo", "demos"})
 _ROUND_TRIP = re.compile(r"\bloads\(\s*(?:\w+\.)*dumps\(")
+_STATUS_CODES = re.compile(r"\b(?:requests|httpx)\.(?:status_)?codes\.")
 _UNSPECIFIC = frozenset({"private-key", "generic-api-key", "jwt", "curl-auth-header", "curl-auth-user"})
 """Patterns that made-up credentials match as well; an issuer's own form of a token is seldom made up."""
 
@@ -23,7 +24,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     confidence: Confidence
     context: str
-    """`test code`, `documentation or example`, or empty for code that ships."""
+    """`test code`, `documentation or an example`, or empty for code that ships."""
     note: str
     """Why it is rated other than the scanner or the rule rates it; empty where it is not."""
 
@@ -34,23 +35,35 @@ def context(path: str, test_directories: frozenset[str]) -> str:
     if is_test_module(path) or parents & test_directories:
         return "test code"
     if _EXAMPLES & {part.lower() for part in PurePosixPath(path).parts[:-1]}:
-        return "documentation or example"
+        return "documentation or an example"
     return ""
 
 
 def set_aside(each: Merged, where: str, text: str) -> str:
     """Return why a result is no finding, or an empty text where it is one; `text` is the source line."""
-    if each.rule == "B406" and "xml.sax.saxutils" in text:
-        return "the module quotes and writes XML, it parses none"
-    if each.rule in PASSWORD_RULES and each.engine == "bandit" and value_of(each.reported[0]) in NO_TEXT:
-        return "there is no password: the value is empty, None or a boolean"
-    if where != "test code":
-        return ""
-    if each.rule == "B101":
-        return "assertions are how tests state what they expect, and tests are not run under -O"
-    if each.rule in _IMPORT_HINTS:
-        return "an import by itself does nothing, and test code chooses its own input"
-    return ""
+    by_bandit_alone = each.engine == "bandit"
+    is_test = where == "test code"
+    no_password = by_bandit_alone and each.rule in PASSWORD_RULES and value_of(each.reported[0]) in NO_TEXT
+    reasons = (
+        (
+            is_test and each.rule == "B101",
+            "assertions are how tests state what they expect, and tests are not run under -O",
+        ),
+        (
+            is_test and each.rule in _IMPORT_HINTS,
+            "an import by itself does nothing, and test code chooses its own input",
+        ),
+        (no_password, "there is no password: the value is empty, None or a boolean"),
+        (
+            each.rule == "B406" and "xml.sax.saxutils" in text,
+            "the module quotes and writes XML, it parses none",
+        ),
+        (
+            by_bandit_alone and each.rule == "B113" and _STATUS_CODES.search(text) is not None,
+            "a look-up in the table of status codes, no request",
+        ),
+    )
+    return next((reason for applies, reason in reasons if applies), "")
 
 
 def judge(each: Merged, rule: Rule, where: str, text: str) -> Verdict:

@@ -78,10 +78,16 @@ def _blank_passwords(line: str, passwords: list[Reported]) -> str:
     if values <= texts | NO_TEXT:
         return _LITERAL.sub(lambda literal: _blank(literal) if literal["text"] in values else literal[0], line)
     # ruff tells the name that a text is given to, not the text, and bandit's value may be written with escapes
-    names = {
-        quoted[2] for result in passwords if result.engine == "ruff" and (quoted := _QUOTED.search(result.message))
-    }
-    return _LITERAL.sub(lambda literal: literal[0] if literal["text"] in names else _blank(literal), line)
+    named = [_QUOTED.search(result.message) for result in passwords if result.engine == "ruff"]
+    names = {quoted[2] for quoted in named if quoted}
+
+    def blank(literal: re.Match[str]) -> str:
+        if literal["text"] not in names:
+            return _blank(literal)
+        names.remove(literal["text"])  # the password may be the same word
+        return literal[0]
+
+    return _LITERAL.sub(blank, line)
 
 
 def _blank(literal: re.Match[str]) -> str:

@@ -110,7 +110,7 @@ def test_ratings_are_lowered_where_code_does_not_ship() -> None:
     assert judge(shell, known["B602"], "", "run()").severity == "high"
     lowered = judge(shell, known["B602"], "test code", "run()")
     assert (lowered.severity, "not high" in lowered.note) == ("low", True)
-    assert judge(shell, known["B602"], "documentation or example", "run()").severity == "high"
+    assert judge(shell, known["B602"], "documentation or an example", "run()").severity == "high"
     token = only(msgspec.structs.replace(secret(1, "x" * 20), rule="github-pat"))
     described = rules.describe(known, "github-pat")
     assert judge(token, described, "", "").severity == "critical"
@@ -130,6 +130,8 @@ def test_only_what_is_no_finding_is_set_aside() -> None:
     assert not set_aside(only(*nothing.reported, ruff("S105", 1)), "", 'SECRET_KEY = "None"')
     assert set_aside(only(bandit("B406", 1)), "", "from xml.sax.saxutils import escape")
     assert not set_aside(only(bandit("B406", 1)), "", "import xml.sax")
+    assert set_aside(only(bandit("B113", 1)), "", 'requests.codes.get("OK")')
+    assert not set_aside(only(bandit("B113", 1)), "", 'requests.get("http://localhost")')
 
 
 def test_a_directory_of_tests_holds_tests() -> None:
@@ -138,7 +140,7 @@ def test_a_directory_of_tests_holds_tests() -> None:
     assert context("t/unit/helpers.py", tests) == "test code"
     assert context("django/test/client.py", tests) == ""
     assert context("scripts/test_smoke.py", tests) == "test code"
-    assert context("Examples/app.py", tests) == "documentation or example"
+    assert context("Examples/app.py", tests) == "documentation or an example"
 
 
 @pytest.mark.parametrize(
@@ -147,6 +149,7 @@ def test_a_directory_of_tests_holds_tests() -> None:
         ([bandit("B105", 1, message="password: 'abc'")], 'd["key"] = "abc"', 'd["key"] = "[redacted]"'),
         ([ruff("S105", 1, message='assigned to: "key"')], 'd["key"] = "abc"', 'd["key"] = "[redacted]"'),
         ([bandit("B105", 1, message="password: 'a\nb'")], r'd["key"] = "a\nb"', 'd["[redacted]"] = "[redacted]"'),
+        ([ruff("S105", 1, message='to: "key"')], "d['key'] == 'key'", "d['key'] == '[redacted]'"),
         ([bandit("B105", 1, message="password: 'None'")], '"SECRET": None,', '"SECRET": None,'),
         ([bandit("B105", 1, message="password: 'open'")], 'token = """open', 'token = """[redacted]'),
         (
