@@ -67,3 +67,7 @@ class ServerFailed(SanctuaryError):
 
 class StoreInUse(ServerFailed):
     """Another server works on the store directory."""
+
+
+class ArtifactMissing(SanctuaryError):
+    """The object store has nothing of that name."""

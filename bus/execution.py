@@ -214,6 +214,7 @@ class _Attempt:
             attempt=self._number,
             timeout_s=limit_s,
             stored_at=delivery.stored_at,
+            started_at=self._started_at,
             labels=assignment.labels,
             parent_id=assignment.parent_id,
             traceparent=assignment.traceparent,

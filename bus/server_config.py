@@ -116,7 +116,7 @@ def _open_services(subjects: Subjects) -> list[tuple[str, bool]]:
         (subjects.status(), True),
         (subjects.every("status"), True),
         ("$SRV.>", True),
-        (f"$JS.API.DIRECT.GET.{subjects.results}.>", True),
+        *((f"$JS.API.DIRECT.GET.{subjects.results}{rest}", True) for rest in ("", ".>")),
     ]
 
 

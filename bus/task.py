@@ -23,6 +23,9 @@ class Task:
     timeout_s: float
     """How long this attempt may run before it is cancelled."""
     stored_at: datetime
+    """When the ledger stored the task."""
+    started_at: datetime
+    """When this attempt began."""
     labels: Mapping[str, str]
     parent_id: str | None
     traceparent: str | None

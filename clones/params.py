@@ -20,15 +20,17 @@ At its end the code is interrupted and what there is by then is reported; keep i
 leaves nothing."""
 
 
-class _Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TargetParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the parameters of every task type hold."""
+
     target: Target
 
 
-class SecurityParams(_Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SecurityParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Beta, `security`: scan the target's code, secrets and configuration."""
 
 
-class PerformanceParams(_Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PerformanceParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Beta, `performance`: profile one Python command, or the target's tests, in a copy of the target."""
 
     command: tuple[str, ...] = ()
@@ -36,11 +38,11 @@ class PerformanceParams(_Params, frozen=True, kw_only=True, forbid_unknown_field
     budget_s: Budget = 600.0
 
 
-class ArchitectureParams(_Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ArchitectureParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Gamma, `architecture`: module graph, cycles, layers, hot spots, and a diagram."""
 
 
-class TestingParams(_Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TestingParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Delta, `testing`: run the target's tests with branch coverage in an isolated copy."""
 
     pytest_args: tuple[str, ...] = ()
@@ -53,9 +55,11 @@ class ReportSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     task_type: str
     task_id: str
+    sequence: int | None = None
+    """The ledger sequence of its TaskAssignment, where it is known; the audit trail begins there."""
 
 
-class DocumentationParams(_Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DocumentationParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sigma, `documentation`: API reference and documentation coverage; with `report_over`, one report over other tasks' results as well."""
 
     report_over: tuple[ReportSource, ...] = ()

@@ -1,0 +1,83 @@
+"""The network's object store: reports and uploads that are too large for a message."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import nats.js.errors
+from nats.errors import Error as NatsError
+from nats.js.api import ObjectStoreConfig, StorageType
+from nats.js.object_store import ObjectStore
+
+from bus.errors import ArtifactMissing, SanctuaryError
+from bus.network import Network
+from schemas import ArtifactRef
+
+TRANSFER_TIMEOUT_S = 300.0
+"""For one file; nats-py waits without a bound for a chunk that never comes."""
+MAX_AGE_S = 30 * 24 * 3600.0
+"""As long as results."""
+
+log = logging.getLogger(__name__)
+
+
+async def ensure_store(network: Network) -> None:
+    """Make the bucket where it is missing."""
+    config = ObjectStoreConfig(bucket=network.subjects.artifacts, ttl=MAX_AGE_S, storage=StorageType.FILE)
+    js = network.client.jetstream()
+    try:
+        await js.object_store(network.subjects.artifacts)
+    except nats.js.errors.NotFoundError:
+        await js.create_object_store(network.subjects.artifacts, config=config)
+
+
+class Artifacts:
+    """Puts files into the bucket and gets them out."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    async def put(self, path: Path, *, name: str, filename: str, media_type: str) -> ArtifactRef:
+        """Store the file `path` as the object `name` and return its claim check.
+
+        Raises:
+            SanctuaryError: it could not be stored.
+        """
+        try:
+            async with asyncio.timeout(TRANSFER_TIMEOUT_S):
+                bucket = await self._bucket()
+                with path.open("rb") as file:  # noqa: ASYNC230  opening blocks for no longer than a stat; nats-py reads in a thread
+                    info = await bucket.put(name, file)
+        except (NatsError, TimeoutError, OSError) as error:
+            raise SanctuaryError(f"{filename} could not be put into the object store: {_words(error)}") from None
+        return ArtifactRef(
+            name=name,
+            filename=filename,
+            media_type=media_type,
+            size_bytes=info.size or 0,
+            digest=info.digest or "",
+        )
+
+    async def get(self, name: str, destination: Path) -> None:
+        """Write the object `name` to `destination`, checked against its digest.
+
+        Raises:
+            ArtifactMissing: there is none of that name.
+            SanctuaryError: it could not be fetched whole.
+        """
+        try:
+            async with asyncio.timeout(TRANSFER_TIMEOUT_S):
+                bucket = await self._bucket()
+                with destination.open("wb") as file:  # noqa: ASYNC230  as above
+                    await bucket.get(name, writeinto=file)
+        except nats.js.errors.NotFoundError:
+            raise ArtifactMissing(f"the object store has no {name!r}") from None
+        except (NatsError, TimeoutError, OSError) as error:
+            raise SanctuaryError(f"{name!r} could not be fetched from the object store: {_words(error)}") from None
+
+    async def _bucket(self) -> ObjectStore:
+        return await self._network.client.jetstream().object_store(self._network.subjects.artifacts)
+
+
+def _words(error: BaseException) -> str:
+    return "it took too long" if isinstance(error, TimeoutError) else str(error)

@@ -1,0 +1,174 @@
+"""From a task to an engine's run and back: parameters, target, limits, artifacts."""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bus.artifacts import Artifacts
+from bus.errors import ArtifactMissing, SanctuaryError
+from bus.network import Network
+from bus.task import Done, Handler, Task, TaskError
+from clones.engines.contract import EngineError, EngineOutput, NotAnalysed
+from clones.params import TargetParams
+from clones.sandbox import Limits, run_engine
+from clones.targets import Checkout, TargetPolicy, checkout
+from schemas import ArtifactRef, ErrorCode, SchemaError, convert, to_plain
+
+FINISH_S = 1.0
+"""What an attempt keeps of its time for the network, so that a slow engine ends with its own error and not the attempt's."""
+BUDGET_SHARE = 0.85
+"""The part of an attempt's time that an engine which runs the target's code gives to that; the rest is for what it found."""
+MIN_BUDGET_S = 10.0
+MAX_INLINE_BYTES = 512 * 1024
+"""Larger findings travel as an artifact; the result then holds `output.data_artifact` instead of `output.data`."""
+MAX_NOT_ANALYSED = 200
+
+Handlers = Mapping[str, Handler]
+"""Task type to what serves it."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What a clone works with."""
+
+    network: Network
+    artifacts: Artifacts
+    targets: TargetPolicy
+    memory_bytes: int = Limits(timeout_s=1).memory_bytes
+    """For each process of an engine."""
+
+
+def read_params(task: Task, kind: type[TargetParams]) -> TargetParams:
+    """Return the task's parameters as `kind`.
+
+    Raises:
+        TaskError: `incompatible_task`, saying which parameter is wrong and how.
+    """
+    try:
+        return convert(kind, task.params)
+    except SchemaError as error:
+        where = error.message.replace("`$.", "`$.params.").replace("`$`", "`$.params`")
+        fields = ", ".join(field.name for field in msgspec.structs.fields(kind))
+        raise TaskError.incompatible(
+            f"{task.task_type} cannot use these parameters: {where}. It takes: {fields}"
+        ) from None
+
+
+def within_time(params: TargetParams, limit_s: float) -> TargetParams:
+    """Return `params` with a budget that ends before the attempt does, so that what was found by then is reported."""
+    budget_s = getattr(params, "budget_s", None)
+    if budget_s is None or budget_s <= limit_s * BUDGET_SHARE:
+        return params
+    return msgspec.structs.replace(params, budget_s=max(MIN_BUDGET_S, limit_s * BUDGET_SHARE))
+
+
+class EngineHandler:
+    """Serves one task type with one engine."""
+
+    def __init__(self, engine: str, params: type[TargetParams], workshop: Workshop) -> None:
+        """Take the engine's name as of `run_engine`, and the struct of its parameters."""
+        self._engine = engine
+        self._params = params
+        self._workshop = workshop
+
+    async def __call__(self, task: Task) -> Done:
+        """Run the engine on the task's target.
+
+        Raises:
+            TaskError: the parameters, the target or the engine do not allow it.
+        """
+        params = within_time(read_params(task, self._params), task.timeout_s - FINISH_S)
+        with tempfile.TemporaryDirectory(prefix="sanctuary-") as directory:
+            async with open_target(params.target, self._workshop) as source:
+                output = await run(self._engine, source, params, Path(directory), task, self._workshop)
+            return await deliver(output, source, Path(directory), task, self._workshop)
+
+
+@asynccontextmanager
+async def open_target(target: str, workshop: Workshop) -> AsyncIterator[Checkout]:
+    """Yield the target's Checkout; its errors are TaskErrors."""
+    try:
+        async with checkout(target, workshop.targets) as source:
+            yield source
+    except EngineError as error:
+        raise task_error(error) from None
+
+
+async def run(
+    engine: str, source: Checkout, params: TargetParams, out: Path, task: Task, workshop: Workshop
+) -> EngineOutput:
+    """Run an engine on a checkout within what is left of the attempt; raises TaskError."""
+    limits = Limits(timeout_s=max(1.0, task.timeout_s - FINISH_S), memory_bytes=workshop.memory_bytes)
+    try:
+        return await run_engine(
+            engine=engine, target=source.path, params=params, out=out, limits=limits, on_progress=task.report
+        )
+    except EngineError as error:
+        raise task_error(error) from None
+
+
+def task_error(error: EngineError) -> TaskError:
+    """Return an engine's error as the task's."""
+    return TaskError(error.code, error.message, retryable=error.retryable)
+
+
+async def deliver(output: EngineOutput, source: Checkout, out: Path, task: Task, workshop: Workshop) -> Done:
+    """Store the engine's files and return the task's result.
+
+    `output` of the result: `{"target", "revision", "data" | "data_artifact", "not_analysed", "not_analysed_total"}`.
+    """
+    refs = []
+    try:
+        for file in output.files:
+            refs.append(await put(workshop.artifacts, task, out / file.name, file.name, file.media_type))
+        body: dict[str, Any] = {"target": source.origin, "revision": source.revision}
+        data = msgspec.json.encode(output.data)
+        if len(data) <= MAX_INLINE_BYTES:
+            body["data"] = output.data
+        else:
+            path = out / "data.json"
+            await asyncio.to_thread(path.write_bytes, data)
+            refs.append(await put(workshop.artifacts, task, path, "data.json", "application/json"))
+            body["data_artifact"] = refs[-1].name
+    except SanctuaryError as error:
+        raise TaskError(ErrorCode.NETWORK_UNAVAILABLE, error.message) from None
+    left_out = (*source.not_analysed, *output.not_analysed)
+    body["not_analysed"] = to_plain(left_out[:MAX_NOT_ANALYSED])
+    body["not_analysed_total"] = len(left_out)
+    return Done(summary=output.summary, output=body, artifacts=tuple(refs))
+
+
+async def put(artifacts: Artifacts, task: Task, path: Path, name: str, media_type: str) -> ArtifactRef:
+    """Store one file of a task, under a name that no other attempt uses."""
+    return await artifacts.put(path, name=f"{task.id}/{task.attempt}/{name}", filename=name, media_type=media_type)
+
+
+def artifact_fetcher(artifacts: Artifacts) -> Callable[[str], Awaitable[Path]]:
+    """Return what fetches an uploaded archive for `clones.targets`."""
+
+    async def fetch(name: str) -> Path:
+        handle = tempfile.NamedTemporaryFile(prefix="sanctuary-upload-", delete=False)  # noqa: SIM115  outlives this function; `checkout` removes it
+        handle.close()
+        path = Path(handle.name)
+        try:
+            await artifacts.get(name, path)
+        except ArtifactMissing as error:
+            path.unlink(missing_ok=True)
+            raise EngineError(
+                f"{error.message}; upload it first (sanctuary submit --upload)", code=ErrorCode.TARGET_NOT_FOUND
+            ) from None
+        except SanctuaryError as error:
+            path.unlink(missing_ok=True)
+            raise EngineError(error.message, code=ErrorCode.TARGET_UNAVAILABLE, retryable=True) from None
+        return path
+
+    return fetch

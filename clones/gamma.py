@@ -1,0 +1,9 @@
+"""Gamma: architecture."""
+
+from clones.engine_handler import EngineHandler, Handlers, Workshop
+from clones.params import ArchitectureParams
+
+
+def handlers(workshop: Workshop) -> Handlers:
+    """Return what Gamma does for each of its task types."""
+    return {"architecture": EngineHandler("clones.engines.architecture:analyse", ArchitectureParams, workshop)}

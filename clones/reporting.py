@@ -1,0 +1,198 @@
+"""What Sigma needs for a report over other tasks: their results, pictures and ledger entries, fetched from the network."""
+
+import logging
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+
+from bus.artifacts import Artifacts
+from bus.errors import SanctuaryError
+from bus.jetstream import StoredMessage
+from bus.ledger import entries, entry
+from bus.network import Network
+from bus.task import Done, Task
+from clones.engines.contract import NotAnalysed
+from clones.engines.report.model import AuditEntry, ReportInput, Section
+from clones.engines.report.model import Network as ReportNetwork
+from clones.params import ReportSource
+from clones.routing import ROUTES, Route, route_of
+from schemas import ArtifactRef, TaskCompletion, TaskFailure
+
+PICTURE_TYPES = {".svg", ".png"}
+MAX_AUDIT_ENTRIES = 500
+
+log = logging.getLogger(__name__)
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """What the audit trail shows of any ledger entry."""
+
+    type: str = "TaskAssignment"
+    task_id: str | None = None
+    id: str | None = None
+    clone: str = ""
+
+
+async def collect(
+    network: Network, artifacts: Artifacts, own: Task, sources: Iterable[ReportSource], documentation: Done, out: Path
+) -> ReportInput:
+    """Return everything the report over `sources` tells, with this very task's `documentation` as one section.
+
+    Pictures are fetched into `out`; what cannot be read becomes a section that says so.
+    """
+    sections: list[Section] = []
+    audit: list[AuditEntry] = []
+    for source in sources:
+        trail = [head async for head in _trail(network, source)]
+        audit += trail
+        submitted_at = next((line.time for line in trail if line.kind == "TaskAssignment"), None)
+        sections.append(await _section(network, artifacts, source, submitted_at, out))
+    sections += [
+        _skipped(route)
+        for route in ROUTES
+        if route.task_type not in {section.task_type for section in sections} | {own.task_type}
+    ]
+    sections.append(_own_section(own, documentation))
+    target = next(
+        (found for section in sections if (found := section.data.get("target"))), documentation.output["target"]
+    )
+    return ReportInput(
+        project=PurePosixPath(str(target).partition("#")[0].rstrip("/")).name.removesuffix(".git") or str(target),
+        target=str(target),
+        revision=documentation.output["revision"] or "",
+        created_at=datetime.now(UTC),
+        network=ReportNetwork(
+            realm=network.subjects.realm, server_version=str(network.client.connected_server_version)
+        ),
+        sections=tuple(sections),
+        audit=tuple(sorted(audit, key=lambda line: line.seq)[:MAX_AUDIT_ENTRIES]),
+    )
+
+
+async def _section(
+    network: Network, artifacts: Artifacts, source: ReportSource, submitted_at: datetime | None, out: Path
+) -> Section:
+    route = route_of(source.task_type)
+    clone = route.clone if route else ""
+    result = await network.results.read(source.task_type, source.task_id)
+    if result is None:
+        return Section(
+            task_type=source.task_type,
+            task_id=source.task_id,
+            clone=clone,
+            state="failed",
+            error_code="no_result",
+            error_message="The task had no result when the report was written.",
+        )
+    started_at = result.started_at
+    common = {
+        "task_type": result.task_type,
+        "task_id": result.task_id,
+        "clone": clone or result.clone,
+        "instance": result.instance,
+        "started_at": started_at,
+        "finished_at": result.finished_at,
+        "duration_s": (result.finished_at - started_at).total_seconds() if started_at else None,
+        "queued_s": (started_at - submitted_at).total_seconds() if started_at and submitted_at else None,
+        "attempt": result.attempt,
+    }
+    if isinstance(result, TaskFailure):
+        return Section(**common, state="failed", error_code=result.code, error_message=result.message)
+    return Section(**common, **await _content(artifacts, result, out))
+
+
+async def _content(artifacts: Artifacts, result: TaskCompletion, out: Path) -> dict[str, Any]:
+    output = result.output if isinstance(result.output, dict) else {}
+    data = output.get("data")
+    if data is None:
+        data = await _large_data(artifacts, str(output.get("data_artifact", "")), out)
+    return {
+        "state": "completed",
+        "summary": result.summary,
+        "data": data,
+        "files": {ref.filename: await _picture(artifacts, result.task_id, ref, out) for ref in result.artifacts},
+        "not_analysed": msgspec.convert(output.get("not_analysed", []), tuple[NotAnalysed, ...]),
+    }
+
+
+async def _large_data(artifacts: Artifacts, name: str, out: Path) -> dict[str, Any]:
+    path = out / "data.json"
+    try:
+        await artifacts.get(name, path)
+        data: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (SanctuaryError, msgspec.DecodeError) as error:
+        log.warning("the findings in %s cannot be read: %s", name, error)
+        return {}
+    return data
+
+
+async def _picture(artifacts: Artifacts, task_id: str, ref: ArtifactRef, out: Path) -> Path | None:
+    """Return where the picture lies now; None for other files and for one that cannot be fetched, which is then only named."""
+    if PurePosixPath(ref.filename).suffix not in PICTURE_TYPES:
+        return None
+    path = out / f"{task_id}-{PurePosixPath(ref.filename).name}"
+    try:
+        await artifacts.get(ref.name, path)
+    except SanctuaryError as error:
+        log.warning("the picture %s cannot be fetched: %s", ref.name, error)
+        return None
+    return path
+
+
+def _own_section(own: Task, documentation: Done) -> Section:
+    now = datetime.now(UTC)
+    return Section(
+        task_type=own.task_type,
+        task_id=own.id,
+        clone="sigma",
+        state="completed",
+        started_at=own.started_at,
+        finished_at=now,
+        duration_s=(now - own.started_at).total_seconds(),
+        queued_s=(own.started_at - own.stored_at).total_seconds(),
+        attempt=own.attempt,
+        summary=documentation.summary,
+        data=documentation.output.get("data", {}),
+        files={ref.filename: None for ref in documentation.artifacts},
+        not_analysed=msgspec.convert(documentation.output["not_analysed"], tuple[NotAnalysed, ...]),
+    )
+
+
+def _skipped(route: Route) -> Section:
+    reason = "No command to profile was given." if route.task_type == "performance" else "It was not asked for."
+    return Section(
+        task_type=route.task_type, clone=route.clone, state="skipped", error_code="not_requested", error_message=reason
+    )
+
+
+async def _trail(network: Network, source: ReportSource) -> AsyncIterator[AuditEntry]:
+    """Yield the ledger's entries about one task: its assignment, its events and its result."""
+    subjects = network.subjects
+    start = 1
+    if source.sequence is not None and (message := await entry(network, source.sequence)) is not None:
+        yield _audit_entry(message, source.task_id)
+        start = source.sequence
+    for subject in (
+        subjects.event(source.task_type, source.task_id),
+        subjects.result(source.task_type, source.task_id),
+    ):
+        async for message in entries(network, subject, start=start):
+            yield _audit_entry(message, source.task_id)
+
+
+def _audit_entry(message: StoredMessage, task_id: str) -> AuditEntry:
+    try:
+        head = msgspec.json.decode(message.data, type=_Head)
+    except msgspec.DecodeError:
+        head = _Head(type="unreadable")
+    return AuditEntry(
+        seq=message.sequence,
+        time=message.stored_at,
+        subject=message.subject,
+        kind=head.type,
+        task_id=head.task_id or head.id or task_id,
+        clone=head.clone,
+    )

@@ -1,0 +1,50 @@
+"""Sigma: documentation, and the report over what the other clones found."""
+
+import asyncio
+import dataclasses
+import tempfile
+from pathlib import Path
+
+from bus.errors import SanctuaryError
+from bus.task import Done, Task, TaskError
+from clones.engine_handler import Handlers, Workshop, deliver, open_target, put, read_params, run
+from clones.params import DocumentationParams
+from clones.reporting import collect
+from schemas import ErrorCode
+
+ENGINE = "clones.engines.documentation:analyse"
+
+
+def handlers(workshop: Workshop) -> Handlers:
+    """Return what Sigma does for each of its task types."""
+
+    async def document(task: Task) -> Done:
+        params = read_params(task, DocumentationParams)
+        with tempfile.TemporaryDirectory(prefix="sanctuary-") as directory:
+            out = Path(directory, "documentation")
+            out.mkdir()
+            async with open_target(params.target, workshop) as source:
+                output = await run(ENGINE, source, params, out, task, workshop)
+            done = await deliver(output, source, out, task, workshop)
+            if params.report_over:
+                done = await _report(task, params, done, Path(directory), workshop)
+            return done
+
+    return {"documentation": document}
+
+
+async def _report(task: Task, params: DocumentationParams, done: Done, directory: Path, workshop: Workshop) -> Done:
+    # Imported here: a template engine is of no use to Sigma before the first report.
+    from clones.engines.report import render
+
+    task.report(0.8, "writing the report")
+    pictures, pages = directory / "pictures", directory / "report"
+    pictures.mkdir()
+    pages.mkdir()
+    try:
+        report = await collect(workshop.network, workshop.artifacts, task, params.report_over, done, pictures)
+        files = await asyncio.to_thread(render, report, pages)
+        refs = [await put(workshop.artifacts, task, pages / file.name, file.name, file.media_type) for file in files]
+    except SanctuaryError as error:
+        raise TaskError(ErrorCode.NETWORK_UNAVAILABLE, error.message) from None
+    return dataclasses.replace(done, artifacts=(*refs, *done.artifacts))
