@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import clones
+import schemas
 from clones import sandbox
 from clones.engines.contract import EngineError, EngineOutput
 from clones.sandbox import Limits, run_engine
@@ -25,9 +26,11 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package `clones` whose engines include the hostile ones."""
+    """Copies of the packages that engines need; its engines include the hostile ones."""
     root = tmp_path_factory.mktemp("root")
-    shutil.copytree(Path(clones.__file__).parent, root / "clones", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in (clones, schemas):
+        source = Path(str(package.__file__)).parent
+        shutil.copytree(source, root / source.name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(HERE / "hostile_engine.py", root / "clones" / "engines" / "hostile.py")
     return root
 
