@@ -46,7 +46,7 @@ class Artifacts:
         try:
             async with asyncio.timeout(TRANSFER_TIMEOUT_S):
                 bucket = await self._bucket()
-                with path.open("rb") as file:  # noqa: ASYNC230  opening blocks for no longer than a stat; nats-py reads in a thread
+                with path.open("rb") as file:
                     info = await bucket.put(name, file)
         except (NatsError, TimeoutError, OSError) as error:
             raise SanctuaryError(f"{filename} could not be put into the object store: {_words(error)}") from None
@@ -68,7 +68,7 @@ class Artifacts:
         try:
             async with asyncio.timeout(TRANSFER_TIMEOUT_S):
                 bucket = await self._bucket()
-                with destination.open("wb") as file:  # noqa: ASYNC230  as above
+                with destination.open("wb") as file:
                     await bucket.get(name, writeinto=file)
         except nats.js.errors.NotFoundError:
             raise ArtifactMissing(f"the object store has no {name!r}") from None

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,7 +16,7 @@ from bus.artifacts import Artifacts
 from bus.errors import ArtifactMissing, SanctuaryError
 from bus.network import Network
 from bus.task import Done, Handler, Task, TaskError
-from clones.engines.contract import EngineError, EngineOutput, NotAnalysed
+from clones.engines.contract import EngineError, EngineOutput
 from clones.params import TargetParams
 from clones.sandbox import Limits, run_engine
 from clones.targets import Checkout, TargetPolicy, checkout
@@ -47,7 +48,10 @@ class Workshop:
     """For each process of an engine."""
 
 
-def read_params(task: Task, kind: type[TargetParams]) -> TargetParams:
+_P = TypeVar("_P", bound=TargetParams)
+
+
+def read_params(task: Task, kind: type[_P]) -> _P:
     """Return the task's parameters as `kind`.
 
     Raises:
@@ -89,7 +93,9 @@ class EngineHandler:
         params = within_time(read_params(task, self._params), task.timeout_s - FINISH_S)
         with tempfile.TemporaryDirectory(prefix="sanctuary-") as directory:
             async with open_target(params.target, self._workshop) as source:
-                output = await run(self._engine, source, params, Path(directory), task, self._workshop)
+                output = await run(
+                    self._engine, source, params, out=Path(directory), task=task, workshop=self._workshop
+                )
             return await deliver(output, source, Path(directory), task, self._workshop)
 
 
@@ -104,7 +110,7 @@ async def open_target(target: str, workshop: Workshop) -> AsyncIterator[Checkout
 
 
 async def run(
-    engine: str, source: Checkout, params: TargetParams, out: Path, task: Task, workshop: Workshop
+    engine: str, source: Checkout, params: TargetParams, *, out: Path, task: Task, workshop: Workshop
 ) -> EngineOutput:
     """Run an engine on a checkout within what is left of the attempt; raises TaskError."""
     limits = Limits(timeout_s=max(1.0, task.timeout_s - FINISH_S), memory_bytes=workshop.memory_bytes)
@@ -126,10 +132,10 @@ async def deliver(output: EngineOutput, source: Checkout, out: Path, task: Task,
 
     `output` of the result: `{"target", "revision", "data" | "data_artifact", "not_analysed", "not_analysed_total"}`.
     """
-    refs = []
     try:
-        for file in output.files:
-            refs.append(await put(workshop.artifacts, task, out / file.name, file.name, file.media_type))
+        refs = [
+            await put(workshop.artifacts, task, out / file.name, file.name, file.media_type) for file in output.files
+        ]
         body: dict[str, Any] = {"target": source.origin, "revision": source.revision}
         data = msgspec.json.encode(output.data)
         if len(data) <= MAX_INLINE_BYTES:
@@ -156,19 +162,21 @@ def artifact_fetcher(artifacts: Artifacts) -> Callable[[str], Awaitable[Path]]:
     """Return what fetches an uploaded archive for `clones.targets`."""
 
     async def fetch(name: str) -> Path:
-        handle = tempfile.NamedTemporaryFile(prefix="sanctuary-upload-", delete=False)  # noqa: SIM115  outlives this function; `checkout` removes it
-        handle.close()
-        path = Path(handle.name)
+        path = await asyncio.to_thread(_temporary_file)
         try:
             await artifacts.get(name, path)
-        except ArtifactMissing as error:
-            path.unlink(missing_ok=True)
-            raise EngineError(
-                f"{error.message}; upload it first (sanctuary submit --upload)", code=ErrorCode.TARGET_NOT_FOUND
-            ) from None
         except SanctuaryError as error:
-            path.unlink(missing_ok=True)
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            if isinstance(error, ArtifactMissing):
+                words = f"{error.message}; upload it first (sanctuary submit --upload)"
+                raise EngineError(words, code=ErrorCode.TARGET_NOT_FOUND) from None
             raise EngineError(error.message, code=ErrorCode.TARGET_UNAVAILABLE, retryable=True) from None
         return path
 
     return fetch
+
+
+def _temporary_file() -> Path:
+    descriptor, name = tempfile.mkstemp(prefix="sanctuary-upload-")
+    os.close(descriptor)
+    return Path(name)

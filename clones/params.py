@@ -60,6 +60,6 @@ class ReportSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class DocumentationParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Sigma, `documentation`: API reference and documentation coverage; with `report_over`, one report over other tasks' results as well."""
+    """Sigma, `documentation`: API reference and coverage; with `report_over`, one report over other tasks as well."""
 
     report_over: tuple[ReportSource, ...] = ()

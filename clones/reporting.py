@@ -37,7 +37,13 @@ class _Head(msgspec.Struct, frozen=True):
 
 
 async def collect(
-    network: Network, artifacts: Artifacts, own: Task, sources: Iterable[ReportSource], documentation: Done, out: Path
+    network: Network,
+    artifacts: Artifacts,
+    own: Task,
+    sources: Iterable[ReportSource],
+    *,
+    documentation: Done,
+    out: Path,
 ) -> ReportInput:
     """Return everything the report over `sources` tells, with this very task's `documentation` as one section.
 

@@ -21,30 +21,35 @@ def handlers(workshop: Workshop) -> Handlers:
     async def document(task: Task) -> Done:
         params = read_params(task, DocumentationParams)
         with tempfile.TemporaryDirectory(prefix="sanctuary-") as directory:
-            out = Path(directory, "documentation")
-            out.mkdir()
+            out = _subdirectory(directory, "documentation")
             async with open_target(params.target, workshop) as source:
-                output = await run(ENGINE, source, params, out, task, workshop)
+                output = await run(ENGINE, source, params, out=out, task=task, workshop=workshop)
             done = await deliver(output, source, out, task, workshop)
             if params.report_over:
-                done = await _report(task, params, done, Path(directory), workshop)
+                done = await _report(task, params, done, directory, workshop)
             return done
 
     return {"documentation": document}
 
 
-async def _report(task: Task, params: DocumentationParams, done: Done, directory: Path, workshop: Workshop) -> Done:
+async def _report(task: Task, params: DocumentationParams, done: Done, directory: str, workshop: Workshop) -> Done:
     # Imported here: a template engine is of no use to Sigma before the first report.
     from clones.engines.report import render
 
     task.report(0.8, "writing the report")
-    pictures, pages = directory / "pictures", directory / "report"
-    pictures.mkdir()
-    pages.mkdir()
+    pictures, pages = _subdirectory(directory, "pictures"), _subdirectory(directory, "report")
     try:
-        report = await collect(workshop.network, workshop.artifacts, task, params.report_over, done, pictures)
+        report = await collect(
+            workshop.network, workshop.artifacts, task, params.report_over, documentation=done, out=pictures
+        )
         files = await asyncio.to_thread(render, report, pages)
         refs = [await put(workshop.artifacts, task, pages / file.name, file.name, file.media_type) for file in files]
     except SanctuaryError as error:
         raise TaskError(ErrorCode.NETWORK_UNAVAILABLE, error.message) from None
     return dataclasses.replace(done, artifacts=(*refs, *done.artifacts))
+
+
+def _subdirectory(directory: str, name: str) -> Path:
+    path = Path(directory, name)
+    path.mkdir()
+    return path
