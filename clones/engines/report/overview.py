@@ -1,7 +1,8 @@
 """What a tech lead reads in half a minute: a verdict figure for each task, and what stands out. Pure.
 
-No threshold of taste decides here. Stands out: a task that failed, a critical or high finding, a failing test, an import cycle,
-and the most complex function above McCabe's own limit of 10 (IEEE Transactions on Software Engineering SE-2, 1976).
+No threshold of taste decides here. Stands out: a task that failed, a critical or high finding or a medium one of high
+confidence, a failing test, an import cycle, and the most complex function above McCabe's own limit of 10 (IEEE
+Transactions on Software Engineering SE-2, 1976).
 """
 
 from collections.abc import Iterator, Sequence
@@ -100,7 +101,7 @@ def _architecture(part: parts.ArchitecturePart) -> Tile:
     ]
     if part.hot_spots.items:
         worst = max(part.hot_spots.items, key=lambda each: each.complexity)
-        details.append(f"most complex: {worst.function}, {worst.complexity}")
+        details.append(f"highest complexity {worst.complexity}: {worst.function}")
     return Tile(
         figure=number(count),
         label="import cycle" if count == 1 else "import cycles",
@@ -118,8 +119,8 @@ def _testing(part: parts.TestingPart) -> Tile:
     details = [others] if others else []
     if data.coverage is not None and data.coverage.line_percent is not None:
         branches = data.coverage.branch_percent
-        of_branches = "" if branches is None else f", {wording.percent(branches)} of branches"
-        details.append(f"cover {wording.percent(data.coverage.line_percent)} of lines{of_branches}")
+        of_branches = "" if branches is None else f", {wording.covered(branches)} of branches"
+        details.append(f"cover {wording.covered(data.coverage.line_percent)} of lines{of_branches}")
     broken = counts.failed + counts.errors
     return Tile(
         figure=number(counts.passed),
@@ -131,17 +132,19 @@ def _testing(part: parts.TestingPart) -> Tile:
 
 def _performance(part: parts.PerformancePart) -> Tile:
     details = []
-    if part.hot.items:
-        top = part.hot.items[0]
+    if part.own.items:
+        top = part.own.items[0]
         share = "" if top.self_share is None else f", {wording.percent(top.self_share * _SHARE)} of the time"
-        details.append(f"hottest: {top.function}{share}")
-    if part.data.exit_status:
+        details.append(f"hottest of its own: {top.function}{share}")
+    if part.data.interrupted:
+        details.append("stopped before its end")
+    elif part.data.exit_status:
         details.append(f"the command ended with status {part.data.exit_status}")
     return Tile(
         figure=wording.duration(part.data.wall_s),
         label="profiled",
         details=tuple(details),
-        tone="warn" if part.data.exit_status else "plain",
+        tone="warn" if part.data.exit_status or part.data.interrupted else "plain",
     )
 
 
@@ -169,12 +172,15 @@ def _risks(anchor: str, section: Section, part: parts.Part | None) -> Iterator[R
     match part:
         case parts.SecurityPart():
             for group in part.groups:
-                if group.severity not in {"critical", "high"}:
+                grave = group.severity in {"critical", "high"}
+                if not grave and (group.severity, group.confidence) != ("medium", "high"):
                     continue
                 first = group.places.items[0]
                 more = f" and {plural(group.total - 1, 'more place')}" if group.total > 1 else ""
                 where = f"{first.file}:{first.line}{more}"
-                yield Risk(tone="bad", kind=group.severity, text=group.title, where=where, anchor=anchor)
+                yield Risk(
+                    tone="bad" if grave else "warn", kind=group.severity, text=group.title, where=where, anchor=anchor
+                )
         case parts.TestingPart() if part.data.counts is not None and part.data.counts.failed + part.data.counts.errors:
             broken = part.data.counts.failed + part.data.counts.errors
             first_test = part.failures.items[0].test if part.failures.items else ""
@@ -196,9 +202,7 @@ def _risks(anchor: str, section: Section, part: parts.Part | None) -> Iterator[R
 
 def _structure_risks(anchor: str, part: parts.ArchitecturePart) -> Iterator[Risk]:
     for cycle in part.cycles.items:
-        when = {True: " when they are imported", False: " through imports inside functions", None: ""}[
-            cycle.at_import_time
-        ]
+        when = {True: " at import time", False: " through imports inside functions", None: ""}[cycle.at_import_time]
         text = f"{plural(len(cycle.modules), 'module')} import each other{when}"
         way = cycle.shortest or cycle.modules
         where = " → ".join((*way[:6], "…" if len(way) > 6 else way[0]))

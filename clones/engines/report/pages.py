@@ -28,6 +28,7 @@ def html(report: Report) -> str:
     """Return the HTML page: one file, nothing loaded, only its own script allowed to run."""
     environment = _environment(autoescape=True, finalize=_shown)
     environment.filters["inline_code"] = _html_inline_code
+    environment.filters["breakable"] = _html_breakable
     script, style = _asset("filter.js"), _asset("style.css")
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("report.html.j2").render(
@@ -41,14 +42,13 @@ def html(report: Report) -> str:
 
 def markdown_page(report: Report) -> str:
     """Return the Markdown page: every value is escaped prose unless a filter made code of it."""
-    environment = _environment(
-        autoescape=False, finalize=lambda value: value if isinstance(value, _Written) else markdown.line(str(value))
-    )
+    environment = _environment(autoescape=False, finalize=_markdown_value)
     writers: dict[str, Callable[[str], str]] = {
         "code": markdown.code,
         "cell": markdown.cell_code,
         "block": markdown.fence,
         "inline_code": _markdown_inline_code,
+        "inline_cell": lambda value: _markdown_inline_code(value, code=markdown.cell_code),
     }
     for name, write in writers.items():
         environment.filters[name] = _writer(write)
@@ -72,6 +72,7 @@ def _environment(*, autoescape: bool, finalize: Callable[[Any], Any]) -> Environ
     filters: dict[str, Callable[..., Any]] = {
         "duration": wording.duration,
         "percent": wording.percent,
+        "covered": wording.covered,
         "number": wording.number,
         "plural": wording.plural,
         "moment": wording.moment,
@@ -101,14 +102,23 @@ def _html_inline_code(value: str) -> Markup:
     )
 
 
-def _markdown_inline_code(value: str) -> str:
+def _html_breakable(path: str) -> Markup:
+    """Return a path that may break after its slashes, and so keeps its line number whole."""
+    return Markup("/<wbr>").join(markdown.visible(path).split("/"))
+
+
+def _markdown_value(value: Any) -> _Written:
+    """Escape what no filter has written, and keep a space at either end."""
+    return value if isinstance(value, _Written) else _Written(_prose(str(value)))
+
+
+def _markdown_inline_code(value: str, code: Callable[[str], str] = markdown.code) -> str:
     parts = value.split("`")
-    return "".join(markdown.code(part) if index % 2 else _line(part) for index, part in enumerate(parts))
+    return "".join(code(part) if index % 2 else _prose(part) for index, part in enumerate(parts))
 
 
-def _line(part: str) -> str:
-    """Escape as one line, but keep a space at either end."""
-    return markdown.text(re.sub(r"\s+", " ", part))
+def _prose(value: str) -> str:
+    return markdown.text(re.sub(r"\s+", " ", value))
 
 
 def _writer(write: Callable[[str], str]) -> Callable[[Any], _Written]:

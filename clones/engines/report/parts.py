@@ -1,6 +1,8 @@
 """What each task's part of the report shows: its data bounded and put in order, ready for either template. Pure but for pictures."""
 
+import re
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -18,10 +20,11 @@ MAX_LISTED = 60
 MAX_SNIPPET_CHARS = 600
 MAX_MESSAGE_CHARS = 1500
 _MAX_FACT_CHARS = 600
+_OWN = frozenset({"", "target"})
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a rule found something; `message` and `how_to_check` only where they differ from the group's first."""
+    """Where a rule found something; what its group says for all its places is empty here."""
 
     file: str
     line: int
@@ -39,8 +42,11 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     engine: str
     cwe: int | None
+    confidence: str
     message: str
+    """The usual one; a place with another has its own."""
     how_to_check: str
+    """For the first place; the others' differ in file and line alone, or have their own."""
     total: int
     places: Some[Place]
 
@@ -63,6 +69,7 @@ class ArchitecturePart(msgspec.Struct, frozen=True, kw_only=True):
     data: shapes.ArchitectureData
     cycles: Some[shapes.Cycle]
     layers: Some[tuple[int, Some[str]]]
+    """Top first, numbered from the bottom as in the diagram."""
     hot_spots: Some[shapes.HotSpot]
     most_complex: int
     """The highest complexity shown, for the bars."""
@@ -70,6 +77,8 @@ class ArchitecturePart(msgspec.Struct, frozen=True, kw_only=True):
     orphans: Some[shapes.Orphan]
     diagram: Picture | None
     full: str
+    result: str
+    """Where the tables' other rows are; the graph's file has the graph alone."""
 
 
 class TestingPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +100,11 @@ class PerformancePart(msgspec.Struct, frozen=True, kw_only=True):
     """A profile."""
 
     data: shapes.PerformanceData
-    hot: Some[shapes.HotFunction]
+    shares: tuple[tuple[str, float], ...]
+    """Percent of the time by whose code ran, the largest first."""
+    own: Some[shapes.HotFunction]
+    """The target's functions, or all where the data do not tell them apart."""
+    others: Some[shapes.HotFunction]
     flame: Picture | None
     full: str
 
@@ -156,16 +169,21 @@ def _security(section: Section, data: shapes.SecurityData) -> SecurityPart:
 
 def _group(severity: shapes.Severity, findings: Sequence[shapes.Finding], limit: int) -> Group:
     first = findings[0]
+    one_check = len({_without_place(each.how_to_check, each.file) for each in findings}) == 1
+    kinds = Counter(_without_place(each.message, each.file) for each in findings)
+    usual = next(each for each in findings if _without_place(each.message, each.file) == kinds.most_common(1)[0][0])
+    common = _without_place(usual.message, usual.file)
+    one_confidence = len({each.confidence for each in findings}) == 1
     places = [
         Place(
             file=each.file,
             line=each.line,
-            confidence=each.confidence,
+            confidence="" if one_confidence else each.confidence,
             snippet=wording.cut(each.snippet.strip("\r\n"), MAX_SNIPPET_CHARS),
-            message="" if each.message == first.message else wording.cut(each.message, MAX_MESSAGE_CHARS),
-            how_to_check=""
-            if each.how_to_check == first.how_to_check
-            else wording.cut(each.how_to_check, MAX_MESSAGE_CHARS),
+            message=""
+            if _without_place(each.message, each.file) == common
+            else wording.cut(each.message, MAX_MESSAGE_CHARS),
+            how_to_check="" if one_check else wording.cut(each.how_to_check, MAX_MESSAGE_CHARS),
         )
         for each in findings[:limit]
     ]
@@ -175,15 +193,24 @@ def _group(severity: shapes.Severity, findings: Sequence[shapes.Finding], limit:
         title=first.title,
         engine=first.engine,
         cwe=first.cwe,
-        message=wording.cut(first.message, MAX_MESSAGE_CHARS),
-        how_to_check=wording.cut(first.how_to_check, MAX_MESSAGE_CHARS),
+        confidence=first.confidence if one_confidence else "",
+        message=wording.cut(usual.message, MAX_MESSAGE_CHARS),
+        how_to_check=wording.cut(first.how_to_check, MAX_MESSAGE_CHARS) if one_check else "",
         total=len(findings),
         places=some(places, limit, len(findings)),
     )
 
 
+def _without_place(text: str, file: str) -> str:
+    """Return what stays of `text` for another place of the same rule: no file, no numbers."""
+    return re.sub(r"\d+", "#", text.replace(file, "FILE") if file else text)
+
+
 def _architecture(section: Section, data: shapes.ArchitectureData) -> ArchitecturePart:
-    layers = [(number, some(members, MAX_ROWS * 2)) for number, members in enumerate(data.layers, 1)]
+    layers = [
+        (number, some(members, MAX_ROWS * 2))
+        for number, members in zip(range(len(data.layers), 0, -1), data.layers, strict=True)
+    ]
     coupling = sorted(data.coupling, key=lambda each: (-each.afferent - each.efferent, each.module))
     hot = some(data.hot_spots, MAX_ROWS)
     return ArchitecturePart(
@@ -198,6 +225,7 @@ def _architecture(section: Section, data: shapes.ArchitectureData) -> Architectu
         orphans=some(data.orphans, MAX_ROWS, data.orphan_count),
         diagram=picture(section.files, "architecture.svg"),
         full=full_data(section, "graph.json"),
+        result=full_data(section, ""),
     )
 
 
@@ -226,9 +254,12 @@ def _testing(section: Section, data: shapes.TestingData) -> TestingPart:
 
 def _performance(section: Section, data: shapes.PerformanceData) -> PerformancePart:
     hot = sorted(data.hot, key=lambda each: -each.self_s)
+    shares = sorted(((kind, 100 * share) for kind, share in data.share_by_kind.items()), key=lambda pair: -pair[1])
     return PerformancePart(
         data=data,
-        hot=some(hot, MAX_ROWS),
+        shares=tuple(shares),
+        own=some([each for each in hot if each.kind in _OWN], MAX_ROWS),
+        others=some([each for each in hot if each.kind not in _OWN], MAX_ROWS),
         flame=picture(section.files, "flame.svg"),
         full=full_data(section, "profile.json"),
     )
@@ -250,7 +281,7 @@ def _documentation(section: Section, data: shapes.DocumentationData) -> Document
 
 
 def full_data(section: Section, name: str) -> str:
-    """Where everything stands that a bounded list leaves out: an artifact of the task, or the task's result itself."""
+    """Say where everything stands that a bounded list leaves out: an artifact of the task, or the task's result itself."""
     if name in section.files:
         return name
     return f"sanctuary task show {shlex.quote(section.task_id)} --json" if section.task_id else "the task's data"

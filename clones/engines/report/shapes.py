@@ -67,6 +67,8 @@ class HotFunction(msgspec.Struct, frozen=True, kw_only=True):
     function: str
     file: str = ""
     line: int | None = None
+    kind: str = ""
+    """Whose code it is: `target`, `tests`, `third-party` or `stdlib`; empty where it is not told apart."""
     self_s: float
     self_share: float | None = None
     """0.0 to 1.0 of the profiled time."""
@@ -83,6 +85,11 @@ class PerformanceData(msgspec.Struct, frozen=True, kw_only=True):
     wall_s: float | None = None
     cpu_s: float | None = None
     sample_interval_s: float | None = None
+    samples: int | None = None
+    share_by_kind: dict[str, float] = {}
+    """0.0 to 1.0 of the time, by whose code ran."""
+    interrupted: bool = False
+    stderr_tail: str = ""
 
 
 class ImportLine(msgspec.Struct, frozen=True, kw_only=True):

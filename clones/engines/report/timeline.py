@@ -66,7 +66,7 @@ def timeline(sections: Sequence[Section]) -> Timeline | None:
     rows = tuple(_row(section, start, zero, scale, index * ROW_HEIGHT) for index, (start, section) in enumerate(ran))
     step = _step(span)
     ticks = tuple(
-        Tick(x=LABEL_WIDTH + index * step * scale, label=wording.duration(index * step) if index else "0")
+        Tick(x=LABEL_WIDTH + index * step * scale, label=_tick(index * step))
         for index in range(math.floor(span / step) + 1)
     )
     work = sum(section.duration_s or 0.0 for _, section in ran)
@@ -97,6 +97,10 @@ def _stored(start: datetime, section: Section) -> datetime:
 
 def _after(moment: datetime, zero: datetime) -> float:
     return (moment - zero).total_seconds()
+
+
+def _tick(seconds: float) -> str:
+    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
 
 
 def _step(span_s: float) -> float:

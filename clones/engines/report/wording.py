@@ -47,8 +47,12 @@ def percent(value: float | None) -> str:
         return "99.9%"
     if 0 < value < 0.05:
         return "< 0.1%"
-    text = f"{value:.1f}"
-    return f"{text.removesuffix('.0')}%"
+    return f"{value:.1f}%"
+
+
+def covered(value: float | None) -> str:
+    """Return test coverage in percent, cut after one decimal as in Delta's picture: never more than there is."""
+    return _UNKNOWN if value is None else f"{int(value * 10) / 10:.1f}%"
 
 
 def number(value: float | None) -> str:
