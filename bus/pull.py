@@ -8,11 +8,11 @@ turn by weight; when all are empty, one pull waits on each, the first task wins,
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from bus.delivery import Delivery, hand_back, parse
@@ -27,11 +27,17 @@ GRACE_S = 2.0
 """How much later than its expiry a pull without a word from the server counts as lost."""
 RETRY_S = 1.0
 """How long to wait when the server refused a pull (no such consumer yet, no leader)."""
-RECONNECT_POLL_S = 0.05
+WITHDRAW_S = 2.0
+"""How long a withdrawal waits for what is on its way; on a working connection that is one round trip."""
 
 log = logging.getLogger(__name__)
 
 Deliver = Callable[[Delivery], None]
+
+
+class _Subscription(Protocol):
+    async def drain(self) -> None: ...
+    async def unsubscribe(self, limit: int = 0) -> None: ...
 
 
 class _Pull:
@@ -39,6 +45,8 @@ class _Pull:
 
     def __init__(self, batch: int) -> None:
         self.open_slots = batch
+        self.connection = -1
+        """On which connection it was sent, counted by reconnects; the server forgets a pull with its connection."""
         self.received = 0
         self.refusal = ""
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -91,6 +99,8 @@ class PullLoop:
         self._claims: dict[str, tuple[int, asyncio.Future[int]]] = {}
         self._granting = False
         self._open: set[_Pull] = set()
+        self._connected = asyncio.Event()
+        self._withdrawals: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._hand_backs: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -108,9 +118,11 @@ class PullLoop:
         self._give_back(1)
 
     def reconnected(self) -> None:
-        """Say that the connection is a new one: the server has forgotten all open pulls, so they are sent again."""
+        """Say that the connection is a new one: the server has forgotten the pulls of the old one, so they are sent again."""
+        self._connected.set()
         for pull in tuple(self._open):
-            pull.end()
+            if pull.connection != self._connection:
+                pull.end()
 
     async def stop(self) -> None:
         """Withdraw all pulls. What the server sent before it knew is handed back at once; running tasks are not touched."""
@@ -118,6 +130,7 @@ class PullLoop:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        await asyncio.gather(*self._withdrawals, return_exceptions=True)
         await asyncio.gather(*self._hand_backs, return_exceptions=True)
 
     # Slots to spare: one loop a consumer, each with a pull of its own open at all times.
@@ -219,10 +232,12 @@ class PullLoop:
 
     async def _pull(self, pull: _Pull, inboxes: Mapping[str, str], *, expires_s: float) -> None:
         """Send `pull` to each consumer and wait until it is full, has expired or is refused; its unfilled slots become free."""
-        self._open.add(pull)
         try:
             while not self._client.is_connected:
-                await asyncio.sleep(RECONNECT_POLL_S)
+                self._connected.clear()
+                await self._connected.wait()
+            pull.connection = self._connection
+            self._open.add(pull)
             body: dict[str, object] = {"batch": pull.open_slots, "group": PRIORITY_GROUP, "priority": self._priority}
             body |= {"expires": round(expires_s * 1e9)} if expires_s else {"no_wait": True}
             payload = msgspec.json.encode(body)
@@ -237,6 +252,10 @@ class PullLoop:
         if pull.refusal and not pull.received:
             log.warning("the server refused to hand out tasks of %s: %s", ", ".join(inboxes), pull.refusal)
             await asyncio.sleep(RETRY_S)
+
+    @property
+    def _connection(self) -> int:
+        return self._client.stats["reconnects"]
 
     def _on_message(self, message: Msg, pull: _Pull) -> None:
         delivery = parse(message)
@@ -258,13 +277,25 @@ class PullLoop:
         self._hand_backs.add(task)
         task.add_done_callback(self._hand_backs.discard)
 
-    async def _withdraw(self, subscriptions: Sequence[Subscription]) -> None:
+    async def _withdraw(self, subscriptions: Sequence[_Subscription]) -> None:
         """Take back the interest in the inboxes, which ends their pulls; messages that were on their way are still handled."""
+        withdrawal = asyncio.create_task(self._drain(subscriptions))
+        self._withdrawals.add(withdrawal)
+        withdrawal.add_done_callback(self._withdrawals.discard)
+        # Shielded: what is on its way is handed back even where the loop is cancelled meanwhile.
+        await asyncio.shield(withdrawal)
+
+    async def _drain(self, subscriptions: Sequence[_Subscription]) -> None:
         try:
-            # nats-py's unsubscribe would drop what is in flight, which then waits out the lease; drain handles it first.
-            await asyncio.gather(*(subscription.drain() for subscription in subscriptions))
-        except NatsError as error:
-            log.debug("could not withdraw a pull: %s", error)
+            if self._client.is_connected:
+                # nats-py's unsubscribe would drop what is in flight, which then waits out the lease; drain handles it first.
+                async with asyncio.timeout(WITHDRAW_S):
+                    await asyncio.gather(*(subscription.drain() for subscription in subscriptions))
+            else:
+                # What was in flight went with the connection, and draining would wait for the next one.
+                await asyncio.gather(*(subscription.unsubscribe() for subscription in subscriptions))
+        except (NatsError, TimeoutError) as error:
+            log.debug("could not withdraw a pull: %r", error)
 
 
 def _on_status(message: Msg, pull: _Pull) -> None:
