@@ -40,6 +40,7 @@ class StartLatency(Observer):
         self.waited_s: list[float] = []
 
     def started(self, task_type: str, waited_s: float) -> None:
+        """Note how long the task waited."""
         self.waited_s.append(waited_s)
 
 

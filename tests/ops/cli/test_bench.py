@@ -1,0 +1,72 @@
+"""`sanctuary bench` on the real server with real processes, small. No figure is judged: the machine may be busy."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.bench.figures import Run
+from ops.bench.measure import BenchFailed, _child
+
+SANCTUARY = Path(sys.executable).with_name("sanctuary")
+
+
+def bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [SANCTUARY, "bench", "--quick", *arguments], capture_output=True, text=True, timeout=90, check=False
+    )
+
+
+def test_json_is_one_object_with_a_run_for_each_setting() -> None:
+    done = bench("--json", "--in-flight", "1", "--in-flight", "20")
+
+    assert done.returncode == 0, done.stderr
+    runs: list[dict[str, Any]] = json.loads(done.stdout)["runs"]
+    assert [(run["sync"], run["in_flight"]) for run in runs] == [
+        ("default", 1),
+        ("default", 20),
+        ("always", 1),
+        ("always", 20),
+    ]
+    for run in runs:
+        assert set(run) == set(Run.__struct_fields__)
+        assert (run["tasks"], run["pairs"]) == (50, 1)
+        assert 0 < run["p50_ms"] <= run["p99_ms"]
+        assert 0 < run["start_p50_ms"] <= run["start_p99_ms"] <= run["p99_ms"]
+        assert run["ratio_to_floor"] == run["ratio_lowest"] == run["ratio_highest"]
+        assert run["ratio_to_floor"] == pytest.approx(run["tasks_per_s"] / run["floor_tasks_per_s"], rel=0.01)
+
+
+def test_table_is_plain_text_in_a_pipe_and_progress_goes_to_stderr() -> None:
+    done = bench("--sync", "default", "--in-flight", "5")
+
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    rows = [line.split() for line in done.stdout.splitlines() if line.split()[:1] == ["default"]]
+    assert len(rows) == 1
+    assert (len(rows[0]), rows[0][1]) == (9, "5")
+    assert "default, 5 in flight" in done.stderr
+    assert "in flight: ratio" not in done.stdout
+
+
+def test_no_store_and_no_process_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    done = bench("--sync", "default", "--in-flight", "5")
+
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert [command for command in commands if str(tmp_path).encode() in command] == []
+
+
+async def test_a_process_that_cannot_start_ends_the_bench_in_words(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(BenchFailed, match="the process `ours work` did not start"):
+        async with _child(tmp_path, "ours", "work"):
+            pass
+    assert "no server runs on" in capfd.readouterr().err
