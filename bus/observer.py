@@ -23,3 +23,40 @@ class Observer:
 
     def crashed(self, task_type: str, task_id: str | None, error: BaseException) -> None:
         """Hear that a handler, or the worker itself, raised what it should not."""
+
+
+class Observers(Observer):
+    """Tells several observers what it hears."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def delivered(self, task_type: str, *, redelivered: bool) -> None:
+        """As in Observer."""
+        for observer in self._observers:
+            observer.delivered(task_type, redelivered=redelivered)
+
+    def started(self, task_type: str, waited_s: float) -> None:
+        """As in Observer."""
+        for observer in self._observers:
+            observer.started(task_type, waited_s)
+
+    def retrying(self, task_type: str, code: str) -> None:
+        """As in Observer."""
+        for observer in self._observers:
+            observer.retrying(task_type, code)
+
+    def settled(self, result: TaskResult, *, since_stored_s: float) -> None:
+        """As in Observer."""
+        for observer in self._observers:
+            observer.settled(result, since_stored_s=since_stored_s)
+
+    def dropped(self, task_type: str) -> None:
+        """As in Observer."""
+        for observer in self._observers:
+            observer.dropped(task_type)
+
+    def crashed(self, task_type: str, task_id: str | None, error: BaseException) -> None:
+        """As in Observer."""
+        for observer in self._observers:
+            observer.crashed(task_type, task_id, error)

@@ -17,7 +17,7 @@ from bus.errors import ArtifactMissing, SanctuaryError
 from bus.network import Network
 from bus.task import Done, Handler, Task, TaskError
 from clones.engines.contract import EngineError, EngineOutput
-from clones.params import TargetParams
+from clones.params import TargetParams, describe_misfit
 from clones.sandbox import Limits, run_engine
 from clones.targets import Checkout, TargetPolicy, checkout
 from schemas import ArtifactRef, ErrorCode, SchemaError, convert, to_plain
@@ -60,11 +60,7 @@ def read_params(task: Task, kind: type[_P]) -> _P:
     try:
         return convert(kind, task.params)
     except SchemaError as error:
-        where = error.message.replace("`$.", "`$.params.").replace("`$`", "`$.params`")
-        fields = ", ".join(field.name for field in msgspec.structs.fields(kind))
-        raise TaskError.incompatible(
-            f"{task.task_type} cannot use these parameters: {where}. It takes: {fields}"
-        ) from None
+        raise TaskError.incompatible(describe_misfit(task.task_type, kind, error.message)) from None
 
 
 def within_time(params: TargetParams, limit_s: float) -> TargetParams:

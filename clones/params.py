@@ -63,3 +63,19 @@ class DocumentationParams(TargetParams, frozen=True, kw_only=True, forbid_unknow
     """Sigma, `documentation`: API reference and coverage; with `report_over`, one report over other tasks as well."""
 
     report_over: tuple[ReportSource, ...] = ()
+
+
+PARAMS: dict[str, type[TargetParams]] = {
+    "security": SecurityParams,
+    "performance": PerformanceParams,
+    "architecture": ArchitectureParams,
+    "testing": TestingParams,
+    "documentation": DocumentationParams,
+}
+"""The parameters of each task type."""
+
+
+def describe_misfit(task_type: str, kind: type[msgspec.Struct], problem: str) -> str:
+    """Return in words why parameters do not fit `kind`; `problem` is what msgspec says, with the path in it."""
+    where = problem.replace("`$.", "`$.params.").replace("`$`", "`$.params`")
+    return f"{task_type} cannot use these parameters: {where}. It takes: {', '.join(field.name for field in msgspec.structs.fields(kind))}"

@@ -46,7 +46,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     timeout_s: float
     """Wall-clock time from start to answer."""
-    memory_bytes: int = 4 * 1024**3
+    memory_bytes: int = 8 * 1024**3
     """Address space of each single process (RLIMIT_AS; not enforced on macOS, whose kernel has no such limit)."""
 
 

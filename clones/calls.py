@@ -1,0 +1,197 @@
+"""`nats req sanctuary.call.<type>`: Omega validates at once, submits the durable task, and answers with its result.
+
+A NATS micro service (ADR-32) in the queue group `omega`, so that several Omegas share the calls. Errors stand in the
+`Nats-Service-Error` headers; a TaskFailure stands there too and is the body.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import TypeVar
+
+import nats.micro
+from nats.errors import Error as NatsError
+from nats.micro.request import Request
+
+from bus.client import Submitter
+from bus.errors import SanctuaryError
+from bus.identity import Identity
+from bus.intake import MAX_BODY_BYTES
+from bus.network import Network
+from bus.subjects import WORKFLOW_TYPE
+from clones.params import PARAMS, describe_misfit
+from clones.routing import route_of, task_types
+from clones.workflows import WORKFLOWS
+from schemas import (
+    JSON,
+    MSGPACK,
+    SEQUENCE_PREFIX,
+    ErrorCode,
+    SchemaError,
+    TaskAssignment,
+    TaskFailure,
+    TaskResult,
+    WorkflowStart,
+    convert,
+    decode,
+    encode,
+)
+
+QUEUE_GROUP = "omega"
+LONGEST_WAIT_S = 24 * 3600.0
+"""How long a call's caller is kept in mind; the task lives on."""
+
+log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class CallRefused(Exception):
+    """A call that cannot become a task, and why."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def read_call(task_type: str, data: bytes, content_type: str) -> tuple[str, TaskAssignment]:
+    """Return the task that a call asks for, with its type's own name.
+
+    Raises:
+        CallRefused: the body is no TaskAssignment, or nobody serves it.
+    """
+    route = route_of(task_type)
+    if route is None:
+        raise CallRefused(
+            ErrorCode.UNKNOWN_TASK_TYPE, f"no clone serves {task_type!r}; known: {', '.join(task_types())}"
+        )
+    assignment = _decode(TaskAssignment, data, content_type)
+    if assignment.id is not None and assignment.id.startswith(SEQUENCE_PREFIX):
+        raise CallRefused(
+            ErrorCode.INVALID_ASSIGNMENT, f"ids that begin with {SEQUENCE_PREFIX!r} belong to the network"
+        )
+    kind = PARAMS[route.task_type]
+    try:
+        convert(kind, assignment.params)
+    except SchemaError as error:
+        raise CallRefused(ErrorCode.INCOMPATIBLE_TASK, describe_misfit(route.task_type, kind, error.message)) from None
+    return route.task_type, assignment
+
+
+def read_workflow_call(name: str, data: bytes, content_type: str) -> WorkflowStart:
+    """Return the workflow start that a call asks for; raises as `read_call`."""
+    workflow = WORKFLOWS.get(name)
+    if workflow is None:
+        raise CallRefused(ErrorCode.UNKNOWN_WORKFLOW, f"there is no workflow {name!r}; known: {', '.join(WORKFLOWS)}")
+    start = _decode(WorkflowStart, data, content_type)
+    try:
+        convert(workflow.input, start.input)
+    except SchemaError as error:
+        raise CallRefused(ErrorCode.INCOMPATIBLE_TASK, describe_misfit(name, workflow.input, error.message)) from None
+    return start
+
+
+def _decode(kind: type[_T], data: bytes, content_type: str) -> _T:
+    if len(data) > MAX_BODY_BYTES:
+        message = f"the body has {len(data):,} bytes; a task may have {MAX_BODY_BYTES:,}"
+        raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, message)
+    try:
+        message: _T = decode(kind, data or b"{}", content_type)
+    except SchemaError as error:
+        raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, error.message) from None
+    return message
+
+
+class Calls:
+    """The call service of one Omega; use as an async context manager."""
+
+    def __init__(self, network: Network, submitter: Submitter, identity: Identity, version: str) -> None:
+        self._network = network
+        self._submitter = submitter
+        self._identity = identity
+        self._version = version
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> "Calls":
+        self._service = await nats.micro.add_service(
+            self._network.client,
+            name=f"{self._network.subjects.realm}-omega",
+            version=self._version,
+            description="Tasks by request and reply",
+            queue_group=QUEUE_GROUP,
+            metadata={"instance": self._identity.instance},
+        )
+        subjects = self._network.subjects
+        await self._service.add_endpoint(name="call", subject=subjects.call("*"), handler=self._on_call)
+        await self._service.add_endpoint(
+            name="call-workflow", subject=subjects.call_workflow("*"), handler=self._on_workflow
+        )
+        # Until the server knows the subscriptions, a first request would meet no responders.
+        await self._network.client.flush()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._waiting:
+            task.cancel()
+        await asyncio.gather(*self._waiting, return_exceptions=True)
+        if self._network.is_connected():
+            await self._service.stop()
+
+    # An endpoint of nats-py handles one request at a time, so each call waits in a task of its own.
+
+    async def _on_call(self, request: Request) -> None:
+        self._spawn(request, self._call(request))
+
+    async def _on_workflow(self, request: Request) -> None:
+        self._spawn(request, self._start_workflow(request))
+
+    def _spawn(self, request: Request, work: Coroutine[None, None, TaskResult]) -> None:
+        task = asyncio.create_task(self._answer(request, work))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def _call(self, request: Request) -> TaskResult:
+        task_type, assignment = read_call(_last_token(request.subject), request.data, content_type(request))
+        return await self._submitter.run(task_type, assignment, timeout_s=LONGEST_WAIT_S)
+
+    async def _start_workflow(self, request: Request) -> TaskResult:
+        name = _last_token(request.subject)
+        start = read_workflow_call(name, request.data, content_type(request))
+        submitted = await self._submitter.start_workflow(name, start)
+        return await self._submitter.result(WORKFLOW_TYPE, submitted.id, timeout_s=LONGEST_WAIT_S)
+
+    async def _answer(self, request: Request, work: Coroutine[None, None, TaskResult]) -> None:
+        wanted = content_type(request)
+        try:
+            try:
+                result = await work
+            except CallRefused as refusal:
+                await request.respond_error(refusal.code, _one_line(refusal.message))
+            except TimeoutError:
+                message = f"no result within {LONGEST_WAIT_S / 3600:g} h; the task lives on"
+                await request.respond_error(ErrorCode.NETWORK_UNAVAILABLE, message)
+            except SanctuaryError as error:
+                await request.respond_error(ErrorCode.NETWORK_UNAVAILABLE, error.message)
+            else:
+                headers = {"Content-Type": wanted}
+                body = encode(result, wanted)
+                if isinstance(result, TaskFailure):
+                    await request.respond_error(result.code, _one_line(result.message), data=body, headers=headers)
+                else:
+                    await request.respond(body, headers=headers)
+        except NatsError as error:
+            log.warning("a call on %s could not be answered: %s", request.subject, error)
+
+
+def content_type(request: Request) -> str:
+    """Return how a call's body is encoded, and its answer."""
+    return MSGPACK if (request.headers or {}).get("Content-Type") == MSGPACK else JSON
+
+
+def _last_token(subject: str) -> str:
+    return subject.rpartition(".")[2]
+
+
+def _one_line(text: str) -> str:
+    """Return `text` fit for a header."""
+    return " ".join(text.split())

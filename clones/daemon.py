@@ -1,0 +1,79 @@
+"""A clone's daemon: one worker with its presence and its escalations, from start to drained stop."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from bus.identity import Identity
+from bus.network import Network
+from bus.observer import Observer, Observers
+from bus.task import Service
+from bus.worker import DRAIN_S, Worker
+from clones.escalation import Escalations
+from clones.presence import About, Presence, Tally
+
+log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """Serves `services` on a network until told to stop."""
+
+    def __init__(
+        self,
+        network: Network,
+        identity: Identity,
+        services: Iterable[Service],
+        *,
+        capacity: int,
+        observer: Observer | None = None,
+        metrics_url: str | None = None,
+        drain_s: float = DRAIN_S,
+    ) -> None:
+        """Take what to serve; `observer` also hears what the worker does, `capacity` tasks run at once."""
+        served = tuple(services)
+        self._network = network
+        self._drain_s = drain_s
+        self._escalations = Escalations(network, identity)
+        tally = Tally()
+        observers = Observers(tally, self._escalations, *([observer] if observer else []))
+        self.worker = Worker(network, served, identity, capacity=capacity, observer=observers)
+        about = About(
+            identity=identity,
+            version=version("sanctuary-bus"),
+            task_types=tuple(service.task_type for service in served),
+            metrics_url=metrics_url,
+            started_at=datetime.now(UTC),
+        )
+        self._presence = Presence(network, about, self.worker, tally)
+        self._identity = identity
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set; then take no more tasks, finish or hand back what runs, and return."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_stray_exception)
+        async with AsyncExitStack() as stack:
+            stack.callback(loop.set_exception_handler, None)
+            stack.push_async_callback(self._escalations.close)
+            await stack.enter_async_context(self._presence)
+            starting = asyncio.create_task(self.worker.start())
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                self._presence.state = "ready"
+                log.info("%s is ready", self._identity.instance)
+                await stopping
+            starting.cancel()
+            self._presence.state = "draining"
+            log.info("%s drains: %d tasks run", self._identity.instance, self.worker.in_flight)
+            await self.worker.stop(self._drain_s)
+
+    def _on_stray_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        log.error("%s", context.get("message"), exc_info=error)
+        if error is not None:
+            self._escalations.raise_(error, severity="high")

@@ -1,0 +1,137 @@
+"""The `review` workflow: all clones look at one target side by side, then Sigma reports over what they found."""
+
+import asyncio
+import base64
+import hashlib
+import shlex
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from bus.client import Submitted, Submitter
+from bus.task import Done, Handler, Task, TaskError
+from clones.params import Target
+from clones.routing import route_of
+from schemas import ErrorCode, SchemaError, TaskAssignment, TaskCompletion, TaskFailure, TaskResult, convert, to_plain
+
+STEP_TIMEOUT_S = 900.0
+"""What each step may take where the input names nothing else: real test suites run longer than the routes' defaults."""
+REPORT_TYPE = "documentation"
+
+
+class ReviewInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `sanctuary.workflow.review` takes as `input`."""
+
+    target: Target
+    command: tuple[str, ...] | str = ()
+    """What Beta profiles, an argument list or one line split as a shell would; empty: no performance analysis."""
+    pytest_args: tuple[str, ...] = ()
+    step_timeout_s: Annotated[float, Meta(ge=30, le=86400)] = STEP_TIMEOUT_S
+
+
+class _Step(msgspec.Struct, frozen=True, kw_only=True):
+    task_type: str
+    params: dict[str, Any]
+
+
+def plan(review: ReviewInput) -> tuple[_Step, ...]:
+    """Return the steps that run side by side."""
+    target = {"target": review.target}
+    command = shlex.split(review.command) if isinstance(review.command, str) else list(review.command)
+    steps = [
+        _Step(task_type="security", params=target),
+        _Step(task_type="architecture", params=target),
+        _Step(task_type="testing", params={**target, "pytest_args": list(review.pytest_args)}),
+    ]
+    if command:
+        steps.append(_Step(task_type="performance", params={**target, "command": command}))
+    return tuple(steps)
+
+
+def step_id(workflow_id: str, step: str) -> str:
+    """Return the id of a workflow's step: the same after any restart, so that no step runs under two ids."""
+    digest = hashlib.sha256(f"{workflow_id}/{step}".encode()).digest()[:16]
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def review_handler(submitter: Submitter) -> Handler:
+    """Return what Omega does for a WorkflowStart of `review`."""
+
+    async def review(task: Task) -> Done:
+        try:
+            wanted = convert(ReviewInput, task.params)
+            steps = plan(wanted)
+        except (SchemaError, ValueError) as error:
+            raise TaskError.incompatible(f"the review cannot use this input: {error}") from None
+        run = _Run(submitter, task, wanted.step_timeout_s)
+        results = await asyncio.gather(*(run.step(step) for step in steps))
+        over = [
+            {"task_type": submitted.task_type, "task_id": submitted.id, "sequence": submitted.sequence}
+            for submitted in run.submitted.values()
+        ]
+        report = await run.step(
+            _Step(task_type=REPORT_TYPE, params={"target": wanted.target, "report_over": over}), total=len(steps) + 1
+        )
+        return conclude([*results, report])
+
+    return review
+
+
+def conclude(results: list[TaskResult]) -> Done:
+    """Return the workflow's result, from its steps' with the report's last.
+
+    `output`: `{"steps": [{"task_type", "task_id", "state", "clone", "summary" | "code", "message"}]}`.
+
+    Raises:
+        TaskError: `step_failed`, where there is no report.
+    """
+    report = results[-1]
+    if isinstance(report, TaskFailure):
+        raise TaskError(
+            ErrorCode.STEP_FAILED,
+            f"the report could not be written ({report.code}): {report.message}",
+            details={"steps": [_line(result) for result in results]},
+        )
+    done = sum(isinstance(result, TaskCompletion) for result in results)
+    return Done(
+        summary=f"{done} of {len(results)} analyses done",
+        output={"steps": [_line(result) for result in results]},
+        artifacts=report.artifacts,
+    )
+
+
+def _line(result: TaskResult) -> dict[str, Any]:
+    common = {"task_type": result.task_type, "task_id": result.task_id, "clone": result.clone}
+    if isinstance(result, TaskCompletion):
+        return {**common, "state": "completed", "summary": result.summary, "artifacts": to_plain(result.artifacts)}
+    return {**common, "state": "failed", "code": result.code, "message": result.message}
+
+
+class _Run:
+    """One review under way."""
+
+    def __init__(self, submitter: Submitter, task: Task, timeout_s: float) -> None:
+        self._submitter = submitter
+        self._task = task
+        self._timeout_s = timeout_s
+        self._done = 0
+        self.submitted: dict[str, Submitted] = {}
+
+    async def step(self, step: _Step, total: int = 5) -> TaskResult:
+        """Submit a step, wait for its result, and say so."""
+        assignment = TaskAssignment(
+            id=step_id(self._task.id, step.task_type),
+            params=step.params,
+            timeout_s=self._timeout_s,
+            parent_id=self._task.id,
+            labels=dict(self._task.labels),
+            traceparent=self._task.traceparent,
+        )
+        submitted = await self._submitter.submit(step.task_type, assignment)
+        self.submitted[step.task_type] = submitted
+        result = await self._submitter.result(step.task_type, submitted.id)
+        self._done += 1
+        route = route_of(step.task_type)
+        self._task.report(min(1.0, self._done / total), f"{route.clone if route else ''}: {step.task_type} is done")
+        return result
