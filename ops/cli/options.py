@@ -1,0 +1,72 @@
+"""What several commands share: where the network is, how to print, and how errors end a command."""
+
+import asyncio
+import functools
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from bus.errors import SanctuaryError
+from ops.connect import Where, default_store
+
+FAILED, UNUSABLE = 1, 2
+"""Exit statuses: the task or the network failed; the command was used wrongly (click's own)."""
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def where_options(command: _F) -> _F:
+    """Add the options that say which network is meant; the command gets them as `where`."""
+
+    @click.option(
+        "-s",
+        "--server",
+        metavar="URL",
+        help="NATS server; default: NATS_URL, the nats context, or what `sanctuary up` started.",
+    )
+    @click.option("--context", metavar="NAME", help="nats context.")
+    @click.option(
+        "--store", type=click.Path(path_type=Path), envvar="SANCTUARY_STORE", help="Directory of the embedded server."
+    )
+    @click.option(
+        "--realm", default="sanctuary", envvar="SANCTUARY_REALM", show_default=True, help="First token of all subjects."
+    )
+    @functools.wraps(command)
+    def with_where(
+        *args: Any, server: str | None, context: str | None, store: Path | None, realm: str, **kwargs: Any
+    ) -> Any:
+        return command(*args, where=Where(server, context, store or default_store(), realm), **kwargs)
+
+    return with_where  # type: ignore[return-value]  # click turns it into a command, whatever its type
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def run(work: Coroutine[Any, Any, int | None]) -> None:
+    """Run a command's coroutine and exit with its status; the bus's errors become one line."""
+    try:
+        sys.exit(asyncio.run(work) or 0)
+    except SanctuaryError as error:
+        fail(error.message)
+    except ValueError as error:
+        fail(str(error), status=UNUSABLE)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def fail(message: str, status: int = FAILED) -> None:
+    """Print one line on standard error and exit."""
+    click.secho("sanctuary: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(message, err=True)
+    sys.exit(status)
+
+
+def print_json(value: Any) -> None:
+    """Print structs and plain values as indented JSON."""
+    click.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))

@@ -1,0 +1,72 @@
+"""Which server a command talks to, and as whom."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from bus.network import Network, open_network
+from bus.server_config import OPERATOR
+from bus.settings import DEFAULT_URL, ConnectionSettings, resolve
+from bus.store import read_network
+from bus.subjects import Subjects
+
+CONNECT_S = 5.0
+"""How long a command waits for its first connection; daemons wait for ever."""
+
+
+def default_store() -> Path:
+    """Return where `sanctuary up` keeps its server's data where nothing else is said."""
+    return platformdirs.user_state_path("sanctuary")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the user said about the network."""
+
+    server: str | None
+    context: str | None
+    store: Path
+    realm: str
+
+    def named(self) -> ConnectionSettings | None:
+        """Return the server that the user named (option, NATS variables, nats context), or None.
+
+        Raises:
+            ConfigurationError: what was named cannot be used.
+        """
+        config_home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        return resolve(os.environ, server=self.server, context=self.context, config_home=config_home)
+
+    def settings(self, user: str = OPERATOR) -> ConnectionSettings:
+        """Return how to connect: to the named server; else, as `user`, to the one that runs on the store; else to this machine's.
+
+        Raises:
+            ConfigurationError: what was named cannot be used.
+        """
+        named = self.named()
+        if named is not None:
+            return named
+        running = read_network(self.store)
+        if running is not None and running.realm == self.realm:
+            return running.settings_for(user)
+        source = f"the default, as no server is named and none runs on {self.store}"
+        return ConnectionSettings(servers=(DEFAULT_URL,), source=source)
+
+    @property
+    def subjects(self) -> Subjects:
+        """The realm's names."""
+        return Subjects(self.realm)
+
+    @asynccontextmanager
+    async def open(self, name: str) -> AsyncIterator[Network]:
+        """Connect as the operator, for one command.
+
+        Raises:
+            ConfigurationError, ConnectionFailed, AuthorizationFailed: with what to do about it.
+        """
+        async with open_network(self.settings(), self.subjects, name=f"sanctuary {name}", wait_s=CONNECT_S) as network:
+            yield network
