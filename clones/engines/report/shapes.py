@@ -277,6 +277,11 @@ _SHAPES: dict[str, type[EngineData]] = {
 }
 
 
+def is_known(task_type: str) -> bool:
+    """Whether tasks of this type have a part of their own in the report."""
+    return task_type in _SHAPES
+
+
 def read(task_type: str, data: dict[str, Any]) -> EngineData | None:
     """Return `data` in the shape of its task type, None for a type that has no part of its own in the report.
 

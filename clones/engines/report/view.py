@@ -75,7 +75,9 @@ def build(source: ReportInput) -> Report:
 
 def _chapter(section: Section, occurrence: int) -> Chapter:
     problem, part = "", None
-    if section.state == "completed":
+    if section.state == "completed" and not section.data and shapes.is_known(section.task_type):
+        problem = f"its data are not at hand here; they are in {parts.full_data(section, '')}"
+    elif section.state == "completed":
         try:
             data = shapes.read(section.task_type, section.data)
             part = None if data is None else parts.part(section, data)
