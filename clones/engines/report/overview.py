@@ -20,6 +20,7 @@ Tone = Literal["good", "warn", "bad", "plain"]
 MAX_RISKS = 8
 _MCCABE_LIMIT = 10
 _SHARE = 100.0
+_ORDER = ("failed", "critical", "high", "tests", "medium", "cycle", "complexity")
 
 
 class Tile(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +75,7 @@ def _completed(section: Section, part: parts.Part | None, problem: str) -> Tile:
 def risks(found: Sequence[tuple[str, Section, parts.Part | None]]) -> Some[Risk]:
     """Return what stands out of (anchor, section, part), the gravest first."""
     every = [risk for anchor, section, part in found for risk in _risks(anchor, section, part)]
-    every.sort(key=lambda risk: ("bad", "warn", "plain", "good").index(risk.tone))
+    every.sort(key=lambda risk: _ORDER.index(risk.kind))
     return some(every, MAX_RISKS)
 
 

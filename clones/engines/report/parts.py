@@ -46,7 +46,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     """The usual one; a place with another has its own."""
     how_to_check: str
-    """For the first place; the others' differ in file and line alone, or have their own."""
+    """For one of the places; the others' differ in file and line alone, or they have their own."""
     total: int
     places: Some[Place]
 
@@ -169,10 +169,8 @@ def _security(section: Section, data: shapes.SecurityData) -> SecurityPart:
 
 def _group(severity: shapes.Severity, findings: Sequence[shapes.Finding], limit: int) -> Group:
     first = findings[0]
-    one_check = len({_without_place(each.how_to_check, each.file) for each in findings}) == 1
-    kinds = Counter(_without_place(each.message, each.file) for each in findings)
-    usual = next(each for each in findings if _without_place(each.message, each.file) == kinds.most_common(1)[0][0])
-    common = _without_place(usual.message, usual.file)
+    message, own_messages = _usual([(each.message, each.file) for each in findings])
+    check, own_checks = _usual([(each.how_to_check, each.file) for each in findings])
     one_confidence = len({each.confidence for each in findings}) == 1
     places = [
         Place(
@@ -180,12 +178,10 @@ def _group(severity: shapes.Severity, findings: Sequence[shapes.Finding], limit:
             line=each.line,
             confidence="" if one_confidence else each.confidence,
             snippet=wording.cut(each.snippet.strip("\r\n"), MAX_SNIPPET_CHARS),
-            message=""
-            if _without_place(each.message, each.file) == common
-            else wording.cut(each.message, MAX_MESSAGE_CHARS),
-            how_to_check="" if one_check else wording.cut(each.how_to_check, MAX_MESSAGE_CHARS),
+            message=own_message,
+            how_to_check=own_check,
         )
-        for each in findings[:limit]
+        for each, own_message, own_check in zip(findings[:limit], own_messages, own_checks, strict=False)
     ]
     return Group(
         severity=severity,
@@ -194,11 +190,22 @@ def _group(severity: shapes.Severity, findings: Sequence[shapes.Finding], limit:
         engine=first.engine,
         cwe=first.cwe,
         confidence=first.confidence if one_confidence else "",
-        message=wording.cut(usual.message, MAX_MESSAGE_CHARS),
-        how_to_check=wording.cut(first.how_to_check, MAX_MESSAGE_CHARS) if one_check else "",
+        message=message,
+        how_to_check=check,
         total=len(findings),
         places=some(places, limit, len(findings)),
     )
+
+
+def _usual(texts: Sequence[tuple[str, str]]) -> tuple[str, list[str]]:
+    """Return the text that most places of a rule share but for file and numbers, and each place's own, empty where it is that one."""
+    kinds = [_without_place(text, file) for text, file in texts]
+    usual = Counter(kinds).most_common(1)[0][0]
+    own = [
+        "" if kind == usual else wording.cut(text, MAX_MESSAGE_CHARS)
+        for kind, (text, _) in zip(kinds, texts, strict=True)
+    ]
+    return wording.cut(texts[kinds.index(usual)][0], MAX_MESSAGE_CHARS), own
 
 
 def _without_place(text: str, file: str) -> str:
@@ -239,7 +246,9 @@ def _testing(section: Section, data: shapes.TestingData) -> TestingPart:
     ]
     return TestingPart(
         data=data,
-        outcomes=tuple((name, count) for name, count in outcomes if count),
+        outcomes=tuple(
+            ("error" if (name, count) == ("errors", 1) else name, count) for name, count in outcomes if count
+        ),
         failures=some(short, MAX_ROWS * 2, data.failures_total),
         least_covered=some(least, MAX_ROWS),
         slowest=some(data.slowest, MAX_ROWS),

@@ -93,7 +93,7 @@ FACTS = (
     "1 import cycle",
     "31 modules, 88 imports, 3 layers",
     "1,227 of 1,234 tests passed",
-    "2 failed · 1 errors · 3 skipped · 1 xfailed",
+    "2 failed · 1 error · 3 skipped · 1 xfailed",
     "cover 99.9% of lines, 71.0% of branches",
     "73.8% of public objects documented",
     "42 of 160 have no docstring",
@@ -363,6 +363,25 @@ def test_counts_are_those_of_the_data_even_where_the_list_was_cut(tmp_path: Path
     for text in write(review(section("security", data=SECURITY | {"counts": counts})), tmp_path).texts:
         assert "504 findings" in text
         assert "500 more findings in sanctuary task show id-security --json" in text
+
+
+def test_a_rule_is_explained_once_and_a_place_that_differs_by_itself(tmp_path: Path) -> None:
+    findings = [SECURITY["findings"][0] | {"line": line, "how_to_check": f"look at line {line}"} for line in (1, 2, 3)]
+    findings.append(SECURITY["findings"][0] | {"line": 4, "how_to_check": "ask the author", "message": "It differs."})
+    data = SECURITY | {"findings": findings, "counts": {}}
+    for text in write(review(section("security", data=data)), tmp_path).texts:
+        assert text.count("How to check one of them. look at line 1") == 1
+        assert "look at line 2" not in text
+        assert text.count("How to check. ask the author") == 1
+        assert text.count("A shell runs what it gets.") == 1
+        assert text.count("It differs.") == 1
+
+
+def test_what_stands_out_comes_gravest_first(tmp_path: Path) -> None:
+    sections = (section("architecture"), section("security"), section("testing"), failed("documentation"))
+    page = write(review(*sections), tmp_path).page
+    kinds = [str(each["class"]) for each in page.all("span") if str(each.get("class")).startswith("chip")]
+    assert kinds[:6] == ["chip bad", "chip high", "chip bad", "chip medium", "chip warn", "chip plain"]
 
 
 def test_equal_input_gives_equal_pages(tmp_path: Path) -> None:
