@@ -35,7 +35,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """The findings of one rule at one severity."""
+    """The findings of one rule at one severity, by the same analysers."""
 
     severity: shapes.Severity
     rule: str
@@ -139,11 +139,11 @@ def part(section: Section, data: shapes.EngineData) -> Part:
 
 def _security(section: Section, data: shapes.SecurityData) -> SecurityPart:
     found = dict.fromkeys(shapes.SEVERITIES, 0)
-    by_rule: dict[tuple[shapes.Severity, str, str], list[shapes.Finding]] = {}
+    by_rule: dict[tuple[shapes.Severity, str, str, str], list[shapes.Finding]] = {}
     rank = {"high": 0, "medium": 1, "low": 2}
     for finding in sorted(data.findings, key=lambda each: (rank.get(each.confidence, 3), each.file, each.line)):
         found[finding.severity] += 1
-        by_rule.setdefault((finding.severity, finding.rule, finding.title), []).append(finding)
+        by_rule.setdefault((finding.severity, finding.rule, finding.title, finding.engine), []).append(finding)
     counts = tuple((severity, max(found[severity], data.counts.get(severity, 0))) for severity in shapes.SEVERITIES)
     total = sum(count for _, count in counts)
     order = sorted(
