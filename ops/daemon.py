@@ -71,10 +71,14 @@ async def run_clone(clone: str, options: DaemonOptions) -> None:
 async def run_omega(options: DaemonOptions) -> None:
     """Run Omega until SIGTERM or SIGINT."""
     from clones.omega import coordination, make_network
+    from ops.queues import watched
 
     async with _Process(OMEGA, options) as process:
         await make_network(process.network, Limits(ledger_max_bytes=options.ledger_max_bytes))
-        async with coordination(process.network, process.identity) as services:
+        async with (
+            watched(process.network, process.metrics),
+            coordination(process.network, process.identity) as services,
+        ):
             await process.serve(services, OMEGA_CAPACITY)
 
 
@@ -87,6 +91,7 @@ class _Process:
         self._stack = AsyncExitStack()
         self._stop = asyncio.Event()
         self.network: Network
+        self.metrics: Metrics
 
     async def __aenter__(self) -> "_Process":
         loop = asyncio.get_running_loop()
@@ -106,22 +111,22 @@ class _Process:
             raise SystemExit(0)
         stopped.cancel()
         self.network = connecting.result()
+        self.metrics = Metrics(self.identity, self.network)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     async def serve(self, services: "list[Service] | tuple[Service, ...]", capacity: int) -> None:
-        metrics = Metrics(self.identity, self.network)
-        url = self._stack.enter_context(metrics.served(self._options.metrics_port))
+        url = self._stack.enter_context(self.metrics.served(self._options.metrics_port))
         daemon = Daemon(
             self.network,
             self.identity,
             services,
             capacity=capacity,
-            observer=metrics.observer,
+            observer=self.metrics.observer,
             metrics_url=url,
             drain_s=self._options.drain_s,
         )
-        metrics.watch(daemon.worker)
+        self.metrics.watch(daemon.worker)
         await daemon.run(self._stop)

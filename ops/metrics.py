@@ -1,0 +1,177 @@
+"""A daemon's metrics for Prometheus: what its worker does, and whether it is connected.
+
+Names and units follow https://prometheus.io/docs/practices/naming/. Every series has the label `clone`; which instance it
+is stands in `name` of `sanctuary_build_info`: the label `instance` is Prometheus' own for what it scrapes.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    start_http_server,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from bus.errors import ConfigurationError
+from bus.identity import Identity
+from bus.network import Network
+from bus.observer import Observer
+from bus.worker import Worker
+from schemas import TaskCompletion, TaskResult
+
+ADDRESS = "127.0.0.1"
+WAIT_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+RESULT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+
+
+class Metrics:
+    """The metrics of one daemon, in a registry of their own."""
+
+    def __init__(self, identity: Identity, network: Network) -> None:
+        self._clone = identity.clone
+        self._registry = CollectorRegistry()
+        self.observer: Observer = _TaskMetrics(identity.clone, self._registry)
+        """To be told what the worker does."""
+        self._queues = Gauge(
+            "sanctuary_queue_depth",
+            "Tasks and workflows stored and not ended, as Omega sees them.",
+            ("clone", "task_type", "priority"),
+            registry=self._registry,
+        )
+        build = Gauge(
+            "sanctuary_build_info",
+            "What runs here; the value is always 1.",
+            ("clone", "name", "version"),
+            registry=self._registry,
+        )
+        build.labels(identity.clone, identity.instance, version("sanctuary-bus")).set(1)
+        self._live = _Live(identity.clone, network)
+        self._registry.register(self._live)
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+
+    def watch(self, worker: Worker) -> None:
+        """Tell from now on how busy `worker` is."""
+        self._live.worker = worker
+
+    def set_queues(self, depths: Mapping[tuple[str, str], int]) -> None:
+        """Tell how many tasks of each (task type, priority) wait or run; an empty mapping: not known just now."""
+        self._queues.clear()
+        for (task_type, priority), depth in depths.items():
+            self._queues.labels(self._clone, task_type, priority).set(depth)
+
+    @contextmanager
+    def served(self, port: int | None) -> Iterator[str | None]:
+        """Serve the metrics on this port of the loopback interface and yield their URL; 0 takes a free port, None serves nothing.
+
+        Raises:
+            ConfigurationError: the port cannot be used.
+        """
+        if port is None:
+            yield None
+            return
+        try:
+            server, thread = start_http_server(port, ADDRESS, self._registry)
+        except OSError as error:
+            raise ConfigurationError(
+                f"metrics cannot be served on {ADDRESS}:{port}: {error.strerror}. Choose another --metrics-port, or 0 for a free one"
+            ) from None
+        try:
+            yield f"http://{ADDRESS}:{server.server_port}/metrics"
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+class _TaskMetrics(Observer):
+    """Counts what a worker tells."""
+
+    def __init__(self, clone: str, registry: CollectorRegistry) -> None:
+        self._clone = clone
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, ("clone", "task_type", *labels), registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(name, text, ("clone", "task_type"), registry=registry, buckets=buckets)
+
+        self._tasks = counter("sanctuary_tasks", "Tasks that this instance's result ended.", "outcome")
+        self._failures = counter("sanctuary_task_failures", "Tasks that ended as failed, by error code.", "code")
+        self._deliveries = counter("sanctuary_task_deliveries", "Deliveries of tasks, first and repeated ones.")
+        self._redeliveries = counter("sanctuary_task_redeliveries", "Deliveries of tasks that were delivered before.")
+        self._retries = counter("sanctuary_task_retries", "Attempts that failed and are followed by another.", "code")
+        self._dropped = counter("sanctuary_results_dropped", "Results dropped because the task had one already.")
+        self._exceptions = counter("sanctuary_handler_exceptions", "Exceptions that a handler should not have raised.")
+        self._wait = histogram(
+            "sanctuary_task_wait_seconds", "From the task stored to the start of its handler.", WAIT_BUCKETS_S
+        )
+        self._result = histogram(
+            "sanctuary_task_result_seconds", "From the task stored to its result stored.", RESULT_BUCKETS_S
+        )
+
+    def delivered(self, task_type: str, *, redelivered: bool) -> None:
+        """As in Observer."""
+        self._deliveries.labels(self._clone, task_type).inc()
+        self._redeliveries.labels(self._clone, task_type).inc(redelivered)
+
+    def started(self, task_type: str, waited_s: float) -> None:
+        """As in Observer."""
+        # The ledger's clock and this machine's may differ by more than a short wait.
+        self._wait.labels(self._clone, task_type).observe(max(0.0, waited_s))
+
+    def retrying(self, task_type: str, code: str) -> None:
+        """As in Observer."""
+        self._retries.labels(self._clone, task_type, code).inc()
+
+    def settled(self, result: TaskResult, *, since_stored_s: float) -> None:
+        """As in Observer."""
+        completed = isinstance(result, TaskCompletion)
+        self._tasks.labels(self._clone, result.task_type, "completed" if completed else "failed").inc()
+        if not isinstance(result, TaskCompletion):
+            self._failures.labels(self._clone, result.task_type, result.code).inc()
+        self._result.labels(self._clone, result.task_type).observe(max(0.0, since_stored_s))
+
+    def dropped(self, task_type: str) -> None:
+        """As in Observer."""
+        self._dropped.labels(self._clone, task_type).inc()
+
+    def crashed(self, task_type: str, task_id: str | None, error: BaseException) -> None:
+        """As in Observer."""
+        self._exceptions.labels(self._clone, task_type).inc()
+
+
+class _Live(Collector):
+    """What is looked up when somebody scrapes."""
+
+    def __init__(self, clone: str, network: Network) -> None:
+        self._clone = clone
+        self._network = network
+        self.worker: Worker | None = None
+
+    def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
+        """Return the present values."""
+        connected = float(self._network.is_connected())
+        yield self._one(GaugeMetricFamily, "sanctuary_connected", "Whether there is a connection: 1 or 0.", connected)
+        text = "How often the connection was replaced by a new one."
+        yield self._one(CounterMetricFamily, "sanctuary_reconnects", text, self._network.reconnects)
+        if self.worker is not None:
+            text = "Tasks that run now."
+            yield self._one(GaugeMetricFamily, "sanctuary_tasks_in_flight", text, self.worker.in_flight)
+            text = "Tasks that may run at once."
+            yield self._one(GaugeMetricFamily, "sanctuary_tasks_capacity", text, self.worker.capacity)
+
+    def _one(
+        self, kind: type[GaugeMetricFamily] | type[CounterMetricFamily], name: str, text: str, value: float
+    ) -> GaugeMetricFamily | CounterMetricFamily:
+        family = kind(name, text, labels=["clone"])
+        family.add_metric([self._clone], value)
+        return family
