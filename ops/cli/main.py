@@ -51,4 +51,4 @@ def main() -> None:
     sanctuary up                        start everything on this machine
     sanctuary review .                  review a project with all clones
     nats pub sanctuary.task.security '{"params":{"target":"."}}'
-    """
+    """  # noqa: D301  click reads the backspace as "keep these lines"

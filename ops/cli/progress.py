@@ -1,0 +1,82 @@
+"""How work goes, live: a table that renews itself on a terminal, a line for each change elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from ops.review import StepNews
+
+STYLES = {"waiting": "dim", "running": "cyan", "retrying": "yellow", "completed": "green", "failed": "bold red"}
+SIGNS = {"waiting": "·", "retrying": "↻", "completed": "✓", "failed": "✗"}
+LINE_EVERY_S = 5.0
+"""Elsewhere than on a terminal, progress within one state is told this often."""
+
+
+class Board:
+    """Shows the steps of a review; use as a context manager."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, StepNews] = {}
+        self._since: dict[str, float] = {}
+        self._said: dict[str, tuple[str, float]] = {}
+        self._live: Live | None = None
+        if sys.stderr.isatty():
+            self._live = Live(get_renderable=self._table, console=Console(stderr=True), refresh_per_second=8)
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, news: StepNews) -> None:
+        """Take in how a step fares; what comes after its end is late and shown no more."""
+        old = self._steps.get(news.task_type)
+        if old is not None and old.state in ("completed", "failed"):
+            return
+        now = time.monotonic()
+        if old is None or old.state == "waiting":
+            self._since[news.task_type] = now
+        self._steps[news.task_type] = news
+        if self._live is None:
+            self._line(news, now)
+
+    def _line(self, news: StepNews, now: float) -> None:
+        state, at = self._said.get(news.task_type, ("", 0.0))
+        if state != news.state or now - at >= LINE_EVERY_S:
+            self._said[news.task_type] = (news.state, now)
+            click.echo(f"{news.clone:<6} {news.task_type:<14} {news.state:<10} {news.text}".rstrip(), err=True)
+
+    def _table(self) -> Group:
+        table = Table.grid(padding=(0, 1))
+        for column in (2, 6, 14, 22, 6):
+            table.add_column(min_width=column)
+        table.add_column(overflow="ellipsis", no_wrap=True)
+        for news in self._steps.values():
+            style = STYLES[news.state]
+            sign = Spinner("dots", style=style) if news.state == "running" else Text(SIGNS[news.state], style)
+            elapsed = f"{time.monotonic() - self._since[news.task_type]:.0f} s" if news.state == "running" else ""
+            bar = ProgressBar(total=1.0, completed=news.fraction, width=22) if news.state != "waiting" else ""
+            table.add_row(
+                sign,
+                Text(news.clone, "bold"),
+                news.task_type,
+                bar,
+                elapsed,
+                Text(news.text, "" if style == "dim" else style),
+            )
+        return Group(table)

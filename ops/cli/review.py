@@ -1,0 +1,135 @@
+"""`sanctuary review PATH`: all clones look at one project, and a report is left."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ops.cli.options import FAILED, json_option, print_json, run, where_options
+from ops.cli.up import local_options, say, stopped_by_signals
+from ops.connect import Where
+
+if TYPE_CHECKING:
+    from ops.review import Reviewed
+
+
+@click.command()
+@click.argument("target")
+@where_options
+@local_options
+@json_option
+@click.option("--up", "start", is_flag=True, help="Start a network of its own for this review, and stop it afterwards.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="report",
+    show_default=True,
+    help="Where the report is written to.",
+)
+@click.option(
+    "--command", "command_line", default="", help="A Python command to profile too, for example 'python -m mypackage'."
+)
+@click.option(
+    "--timeout",
+    "step_timeout_s",
+    type=click.FloatRange(30, 86400),
+    default=900.0,
+    show_default=True,
+    help="Seconds that each analysis may take.",
+)
+def review(target: str, **rest: Any) -> None:
+    """Review TARGET (a directory or a git URL) with all clones: security, architecture, tests, documentation.
+
+    Exits with 0 when every analysis was done, with 1 when one failed; the report says which and why.
+    """
+    from ops.logs import configure
+
+    configure("review", verbose=rest["verbose"])
+    run(_review(target, **rest))
+
+
+async def _review(
+    target: str,
+    *,
+    where: Where,
+    start: bool,
+    as_json: bool,
+    output: Path,
+    command_line: str,
+    step_timeout_s: float,
+    **local: Any,
+) -> int:
+    from clones.review import ReviewInput
+    from ops.cli.progress import Board
+    from ops.review import review as run_review
+    from schemas import TaskFailure
+
+    absolute = absolute_target(target)
+    wanted = ReviewInput(target=absolute, command=command_line, step_timeout_s=step_timeout_s)
+    with stopped_by_signals():
+        async with AsyncExitStack() as stack:
+            if start:
+                where = await _start(stack, where, absolute, local)
+            network = await stack.enter_async_context(where.open("review"))
+            say(f"reviewing {absolute}")
+            with Board() as board:
+                reviewed = await run_review(network, wanted, output, board.show)
+        failed = [step for step in reviewed.steps if isinstance(step, TaskFailure)]
+        if as_json:
+            print_json(
+                {
+                    "workflow_id": reviewed.workflow_id,
+                    "took_s": round(reviewed.took_s, 1),
+                    "result": reviewed.result,
+                    "files": reviewed.files,
+                }
+            )
+        else:
+            summarise(reviewed)
+        return FAILED if failed or not reviewed.files else 0
+    return FAILED
+
+
+async def _start(stack: AsyncExitStack, where: Where, target: str, local: dict[str, Any]) -> Where:
+    """Start a network that may read the target; its daemons log to files, as the terminal shows the work."""
+    from ops.local import LocalOptions, local_network
+
+    roots = [root.resolve() for root in local["roots"]]
+    if Path(target).is_absolute():
+        roots.append(Path(target))
+    options = LocalOptions(
+        where=where,
+        **{**local, "workspace": local["workspace"].resolve(), "roots": tuple(roots)},
+        port=-1,
+        metrics_port=None,
+        log_directory=where.store.absolute() / "logs",
+    )
+    return (await stack.enter_async_context(local_network(options, say))).where
+
+
+def absolute_target(target: str) -> str:
+    """Return a directory's absolute path; git URLs and uploads as they are."""
+    path = Path(target)
+    if path.is_dir():
+        return str(path.resolve())
+    if "://" in target or "::" in target or ("@" in target and ":" in target) or target.startswith("artifact:"):
+        return target
+    raise ValueError(f"there is no directory {target}, and it is no git URL either")
+
+
+def summarise(reviewed: "Reviewed") -> None:
+    """Print how each analysis ended and where the report is."""
+    from schemas import TaskFailure
+
+    if isinstance(reviewed.result, TaskFailure):
+        click.echo(f"the review failed ({reviewed.result.code}): {reviewed.result.message}")
+    for step in reviewed.steps:
+        if isinstance(step, TaskFailure):
+            click.echo(click.style(f"✗ {step.task_type}: ", fg="red") + f"{step.code}: {step.message}")
+        else:
+            took_s = (step.finished_at - step.started_at).total_seconds()
+            click.echo(click.style("✓ ", fg="green") + f"{step.task_type} ({took_s:.1f} s): {step.summary}")
+    for path in reviewed.files:
+        click.echo(f"report: {path}")

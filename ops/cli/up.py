@@ -1,0 +1,135 @@
+"""`sanctuary up`: the whole network on this machine."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ops.cli.options import run, where_options
+from ops.connect import Where
+
+
+def local_options(command: Any) -> Any:
+    """Add what starting a network takes."""
+    directory = click.Path(path_type=Path, exists=True, file_okay=False)
+    for option in (
+        click.option(
+            "--workspace", type=directory, default=".", help="What relative targets are relative to; default: here."
+        ),
+        click.option(
+            "--root", "roots", type=directory, multiple=True, help="A further directory below which targets may lie."
+        ),
+        click.option(
+            "--sync",
+            "durability",
+            type=click.Choice(["100ms", "always"]),
+            default="100ms",
+            show_default=True,
+            help="When the server calls fsync.",
+        ),
+        click.option(
+            "--concurrency",
+            type=click.IntRange(1, 10_000),
+            help="Tasks that each clone runs at once; default: one a processor.",
+        ),
+        click.option(
+            "--drain",
+            "drain_s",
+            type=click.FloatRange(0, 3600),
+            default=10.0,
+            show_default=True,
+            help="Seconds that running tasks get to finish at SIGTERM.",
+        ),
+        click.option("-v", "--verbose", is_flag=True, help="Log more."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@where_options
+@local_options
+@click.option(
+    "--port",
+    type=click.IntRange(-1, 65535),
+    default=4222,
+    show_default=True,
+    help="Where the server listens; -1: a free port.",
+)
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65530),
+    default=0,
+    show_default=True,
+    help="First of five ports for Prometheus metrics; 0: free ones, see `sanctuary status`.",
+)
+def up(where: Where, **rest: Any) -> None:
+    """Start the network here: a NATS server (unless one is named), Omega and the four clones.
+
+    Stops on Ctrl-C or SIGTERM, once running tasks are done or handed back. Data stay in --store.
+    """
+    from ops.logs import configure
+
+    configure("up", verbose=rest["verbose"])
+    run(_up(where, rest))
+
+
+async def _up(where: Where, rest: dict[str, Any]) -> None:
+    from ops.local import LocalOptions, local_network
+
+    rest["workspace"] = rest["workspace"].resolve()
+    rest["roots"] = tuple(root.resolve() for root in rest["roots"])
+    with stopped_by_signals():
+        async with local_network(LocalOptions(where=where, **rest), say) as network:
+            say(f"ready at {network.url}; stop with Ctrl-C")
+            if network.server is not None:
+                say("hand it a task:   " + example(where, network.url))
+                say(f"operate it:       sanctuary status{_store_option(where)}")
+            await asyncio.Event().wait()
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Cancel what runs inside at the first SIGTERM or SIGINT, and leave quietly; later ones do not disturb the stopping."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    caught = False
+
+    def on_signal() -> None:
+        nonlocal caught
+        if not caught and task is not None:
+            caught = True
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not caught:
+            raise
+        say("stopped")
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal what happens."""
+    click.echo(click.style("sanctuary ", fg="cyan", bold=True) + text, err=True)
+
+
+def example(where: Where, url: str) -> str:
+    """Return a command that submits a task to a server here."""
+    option = "" if url.endswith(":4222") else f" -s {url}"
+    return f'nats pub{option} {where.realm}.task.security \'{{"params":{{"target":"."}}}}\''
+
+
+def _store_option(where: Where) -> str:
+    from ops.connect import default_store
+
+    return "" if where.store == default_store() else f" --store {where.store}"

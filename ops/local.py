@@ -1,0 +1,146 @@
+"""A whole network on this machine: the server unless one is named, Omega, and the four clones, each a process."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bus.errors import SanctuaryError
+from bus.server import EmbeddedServer, ServerOptions
+from bus.server_config import Durability
+from clones.routing import types_by_clone
+from ops.connect import Where
+from ops.daemon import OMEGA
+from ops.status import ask
+from ops.supervisor import Supervisor
+
+READY_WITHIN_S = 60.0
+LEDGER_SHARE = 0.5
+"""The part of what JetStream may store that the ledger may fill: the intake closes long before the disk does."""
+HEALTH_EVERY_S = 2.0
+RESTART_PAUSE_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalOptions:
+    """What to run."""
+
+    where: Where
+    workspace: Path
+    roots: tuple[Path, ...]
+    port: int
+    durability: Durability
+    concurrency: int | None
+    metrics_port: int | None
+    """The first of consecutive ports, Omega's; 0 takes free ones, None serves no metrics."""
+    drain_s: float
+    verbose: bool = False
+    log_directory: Path | None = None
+    """Where each daemon's log goes; None: to this process's standard error."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalNetwork:
+    """A network that runs."""
+
+    where: Where
+    url: str
+    server: EmbeddedServer | None
+    """None where a server was named."""
+
+
+@asynccontextmanager
+async def local_network(options: LocalOptions, say: Callable[[str], None]) -> AsyncIterator[LocalNetwork]:
+    """Run the network while this is open; `say` hears in words what is being started.
+
+    Raises:
+        SanctuaryError: the server cannot run, or a daemon does not come up.
+    """
+    async with AsyncExitStack() as stack:
+        where = options.where
+        named = where.named()
+        server = None
+        if named is None:
+            say("starting nats-server")
+            server = EmbeddedServer(
+                ServerOptions(
+                    store=where.store,
+                    clones=types_by_clone(),
+                    realm=where.realm,
+                    port=options.port,
+                    durability=options.durability,
+                )
+            )
+            await stack.enter_async_context(server)
+            watch = asyncio.create_task(_keep_server(server))
+            stack.callback(watch.cancel)
+        else:
+            say(f"using {named.where}; no server is started")
+        supervisor = Supervisor(options.drain_s, os.environ, options.log_directory)
+        stack.push_async_callback(supervisor.stop)
+        names = (OMEGA, *types_by_clone())
+        for number, name in enumerate(names):
+            supervisor.add(name, _argv(name, number, options, server))
+        say(f"starting {', '.join(names)}")
+        await _until_ready(where, names, supervisor)
+        yield LocalNetwork(where, server.url if server else ", ".join(named.servers if named else ()), server)
+
+
+def _argv(name: str, number: int, options: LocalOptions, server: EmbeddedServer | None) -> list[str]:
+    """Return the command line of one daemon."""
+    where = options.where
+    argv = [sys.executable, "-P", "-m", "ops.cli", *([OMEGA] if name == OMEGA else ["clone", name])]
+    argv += ["--store", str(where.store.absolute()), "--realm", where.realm]
+    if where.server is not None:
+        argv += ["--server", where.server]
+    if where.context is not None:
+        argv += ["--context", where.context]
+    argv += ["--workspace", str(options.workspace), "--drain", str(options.drain_s)]
+    for root in options.roots:
+        argv += ["--root", str(root)]
+    if options.concurrency is not None and name != OMEGA:
+        argv += ["--concurrency", str(options.concurrency)]
+    if options.metrics_port is not None:
+        argv += ["--metrics-port", str(options.metrics_port + number if options.metrics_port else 0)]
+    if name == OMEGA and server is not None:
+        argv += ["--ledger-max-bytes", str(int(server.max_file_bytes * LEDGER_SHARE))]
+    return [*argv, "--verbose"] if options.verbose else argv
+
+
+async def _until_ready(where: Where, names: tuple[str, ...], supervisor: Supervisor) -> None:
+    missing = set(names)
+    async with where.open("up") as network:
+        deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
+        while missing:
+            missing = set(names) - {answer.clone for answer in await ask(network) if answer.state == "ready"}
+            if missing and asyncio.get_running_loop().time() > deadline:
+                deaths = [name for name in sorted(missing) if supervisor.children[name].starts > 1]
+                hint = f" ({', '.join(deaths)} keep dying: see the log above)" if deaths else ""
+                raise SanctuaryError(
+                    f"{', '.join(sorted(missing))} did not get ready within {READY_WITHIN_S:g} s{hint}"
+                )
+
+
+async def _keep_server(server: EmbeddedServer) -> None:
+    """Start the server again when it dies, or when a full disk has disabled JetStream, which only a restart mends."""
+    while True:
+        ended = asyncio.create_task(server.wait())
+        while not ended.done():
+            await asyncio.wait((ended,), timeout=HEALTH_EVERY_S)
+            if not ended.done() and not (health := await server.health()).ok:
+                log.error("nats-server is not well: %s; restarting it", health.detail)
+                break
+        else:
+            log.error("nats-server ended with status %d; starting it again", ended.result())
+        try:
+            await server.restart()
+        except SanctuaryError as error:
+            log.error("nats-server cannot be started: %s", error.message)
+            await asyncio.sleep(RESTART_PAUSE_S)
+        ended.cancel()

@@ -1,0 +1,138 @@
+"""Running a review from outside: start the workflow, follow its clones, fetch the report."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from nats.aio.msg import Msg
+
+from bus.artifacts import Artifacts
+from bus.client import Submitter
+from bus.network import Network
+from bus.subjects import WORKFLOW_TYPE
+from clones.review import ReviewInput, plan, step_id
+from clones.routing import route_of
+from schemas import (
+    AnyTaskEvent,
+    SchemaError,
+    TaskCompletion,
+    TaskFailure,
+    TaskProgress,
+    TaskResult,
+    TaskRetrying,
+    TaskStarted,
+    WorkflowStart,
+    decode,
+    new_id,
+    to_plain,
+)
+
+REPORT_FILES = ("report.html", "report.md")
+
+
+class StepNews(msgspec.Struct, frozen=True, kw_only=True):
+    """How one step fares now."""
+
+    clone: str
+    task_type: str
+    state: str
+    """`waiting`, `running`, `retrying`, `completed` or `failed`."""
+    fraction: float = 0.0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A review that has ended."""
+
+    workflow_id: str
+    result: TaskResult
+    steps: tuple[TaskResult, ...]
+    files: tuple[Path, ...]
+    """The report's files, where they were written to."""
+    took_s: float
+
+
+async def review(network: Network, wanted: ReviewInput, output: Path, on_news: Callable[[StepNews], None]) -> Reviewed:
+    """Start a review, tell `on_news` how its steps fare, and write the report's files into `output`.
+
+    Raises:
+        SanctuaryError: the network refused, or the report could not be fetched.
+        ValueError: the input cannot be used.
+    """
+    begun = time.monotonic()
+    workflow_id = new_id()
+    types = [step.task_type for step in plan(wanted)] + ["documentation"]
+    ids = {step_id(workflow_id, task_type): task_type for task_type in types}
+    async with Submitter(network) as submitter:
+        for task_type in types:
+            on_news(_news(task_type, "waiting"))
+        follow = [asyncio.create_task(_follow_result(submitter, ids[task_id], task_id, on_news)) for task_id in ids]
+        subscriptions = [
+            await network.client.subscribe(network.subjects.event(task_type, task_id), cb=_listener(on_news))
+            for task_id, task_type in ids.items()
+        ]
+        try:
+            start = WorkflowStart(id=workflow_id, input=to_plain(wanted))
+            await submitter.start_workflow("review", start)
+            result = await submitter.result(WORKFLOW_TYPE, workflow_id)
+            steps = await _known_results(network, ids)
+        finally:
+            for task in follow:
+                task.cancel()
+            await asyncio.gather(*follow, return_exceptions=True)
+            for subscription in subscriptions:
+                await subscription.unsubscribe()
+    files = await _fetch(network, result, output) if isinstance(result, TaskCompletion) else ()
+    return Reviewed(workflow_id, result, steps, files, time.monotonic() - begun)
+
+
+async def _known_results(network: Network, ids: dict[str, str]) -> tuple[TaskResult, ...]:
+    found = [await network.results.read(task_type, task_id) for task_id, task_type in ids.items()]
+    return tuple(result for result in found if result is not None)
+
+
+async def _follow_result(
+    submitter: Submitter, task_type: str, task_id: str, on_news: Callable[[StepNews], None]
+) -> None:
+    result = await submitter.result(task_type, task_id)
+    if isinstance(result, TaskFailure):
+        on_news(_news(task_type, "failed", 1.0, f"{result.code}: {result.message}"))
+    else:
+        on_news(_news(task_type, "completed", 1.0, result.summary))
+
+
+def _listener(on_news: Callable[[StepNews], None]) -> Callable[[Msg], Coroutine[None, None, None]]:
+    async def on_message(message: Msg) -> None:
+        try:
+            event: AnyTaskEvent = decode(AnyTaskEvent, message.data)
+        except SchemaError:
+            return
+        if isinstance(event, TaskProgress):
+            on_news(_news(event.task_type, "running", event.fraction, event.message))
+        elif isinstance(event, TaskStarted):
+            on_news(_news(event.task_type, "running", 0.0, f"attempt {event.attempt}" if event.attempt > 1 else ""))
+        elif isinstance(event, TaskRetrying):
+            on_news(_news(event.task_type, "retrying", 0.0, f"{event.code}: {event.message}"))
+
+    return on_message
+
+
+def _news(task_type: str, state: str, fraction: float = 0.0, text: str = "") -> StepNews:
+    route = route_of(task_type)
+    return StepNews(clone=route.clone if route else "", task_type=task_type, state=state, fraction=fraction, text=text)
+
+
+async def _fetch(network: Network, result: TaskCompletion, output: Path) -> tuple[Path, ...]:
+    artifacts = Artifacts(network)
+    await asyncio.to_thread(output.mkdir, parents=True, exist_ok=True)
+    files = []
+    for ref in result.artifacts:
+        if ref.filename in REPORT_FILES:
+            path = output / ref.filename
+            await artifacts.get(ref.name, path)
+            files.append(path)
+    return tuple(files)

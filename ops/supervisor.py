@@ -1,0 +1,123 @@
+"""Keeps processes running: starts each, starts it again with back-off when it dies, and stops all of them cleanly."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import bus.tether
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+STEADY_S = 30.0
+"""A process that ran this long is taken to work: its next death begins the back-off anew."""
+KILL_AFTER_S = 5.0
+"""What a process gets beyond its own time to drain before it is killed."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Child:
+    """One supervised process."""
+
+    name: str
+    argv: Sequence[str]
+    process: asyncio.subprocess.Process | None = None
+    starts: int = 0
+    failures_in_row: int = 0
+    runner: "asyncio.Task[None] | None" = field(default=None, repr=False)
+
+
+def pause_s(failures_in_row: int) -> float:
+    """Return how long to wait before the next start after this many deaths in a row."""
+    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (failures_in_row - 1)) if failures_in_row else 0.0
+
+
+class Supervisor:
+    """Runs children until `stop`. On Linux they end with this process, however it ends."""
+
+    def __init__(self, drain_s: float, environ: Mapping[str, str], log_directory: Path | None = None) -> None:
+        """Take what children inherit, how long they may drain, and where `<name>.log` goes; None: to our standard error."""
+        self._drain_s = drain_s
+        self._environ = dict(environ)
+        self._log_directory = log_directory
+        self._children: dict[str, Child] = {}
+        self._stopping = False
+
+    @property
+    def children(self) -> Mapping[str, Child]:
+        """By name."""
+        return self._children
+
+    def add(self, name: str, argv: Sequence[str]) -> None:
+        """Start a process and keep it running."""
+        child = Child(name, argv)
+        self._children[name] = child
+        child.runner = asyncio.create_task(self._keep(child), name=f"keep {name}")
+
+    async def stop(self) -> None:
+        """Stop all: SIGTERM, time to drain, SIGKILL. Returns when none lives."""
+        self._stopping = True
+        await asyncio.gather(*(self._end(child) for child in self._children.values()))
+
+    async def _keep(self, child: Child) -> None:
+        while not self._stopping:
+            started_at = time.monotonic()
+            child.process = await self._start(child)
+            child.starts += 1
+            status = await child.process.wait()
+            steady = time.monotonic() - started_at >= STEADY_S
+            child.failures_in_row = 1 if steady else child.failures_in_row + 1
+            pause = pause_s(child.failures_in_row)
+            log.error("%s ended with status %d; starting it again in %.1f s", child.name, status, pause)
+            await asyncio.sleep(pause)
+
+    async def _start(self, child: Child) -> asyncio.subprocess.Process:
+        log_file = (
+            None if self._log_directory is None else await asyncio.to_thread(_open_log, self._log_directory, child.name)
+        )
+        try:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", Path(bus.tether.__file__), str(os.getpid())),
+                *child.argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stderr=log_file,
+                env=self._environ,
+                start_new_session=True,
+            )
+        finally:
+            if log_file is not None:
+                log_file.close()
+
+    async def _end(self, child: Child) -> None:
+        process = child.process
+        if process is not None and process.returncode is None:
+            _signal(process, signal.SIGTERM)
+            try:
+                async with asyncio.timeout(self._drain_s + KILL_AFTER_S):
+                    await process.wait()
+            except TimeoutError:
+                log.warning("%s did not stop in time and is killed", child.name)
+                _signal(process, signal.SIGKILL)
+                await process.wait()
+        if child.runner is not None:
+            child.runner.cancel()
+            await asyncio.gather(child.runner, return_exceptions=True)
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)
+
+
+def _open_log(directory: Path, name: str) -> BinaryIO:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return (directory / f"{name}.log").open("wb")
