@@ -50,7 +50,7 @@ class Supervisor:
         self._environ = dict(environ)
         self._log_directory = log_directory
         self._children: dict[str, Child] = {}
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     @property
     def children(self) -> Mapping[str, Child]:
@@ -65,15 +65,17 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop all: SIGTERM, time to drain, SIGKILL. Returns when none lives."""
-        self._stopping = True
+        self._stopping.set()
         await asyncio.gather(*(self._end(child) for child in self._children.values()))
 
     async def _keep(self, child: Child) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             started_at = time.monotonic()
             child.process = await self._start(child)
             child.starts += 1
             status = await child.process.wait()
+            if self._stopping.is_set():
+                return
             steady = time.monotonic() - started_at >= STEADY_S
             child.failures_in_row = 1 if steady else child.failures_in_row + 1
             pause = pause_s(child.failures_in_row)
