@@ -93,12 +93,12 @@ class Subjects:
         return f"{self.realm}.call.workflow.{name}"
 
     def every(self, family: str) -> str:
-        """All subjects of a family: `task`, `event`, `result`, `escalation`, …"""
+        """Return the wildcard of all subjects of a family, such as `task`, `event` or `result`."""
         return f"{self.realm}.{family}.>"
 
     def consumer(self, task_type: str, priority: Priority | None = None) -> str:
-        """Return the durable consumer of one task subject."""
-        return f"task_{task_type}_{priority}" if priority else f"task_{task_type}"
+        """Return the durable consumer of one task subject; no token holds a `+`, so no two subjects share one."""
+        return f"task_{task_type}+{priority}" if priority else f"task_{task_type}"
 
     def workflow_consumer(self, name: str) -> str:
         """Return the durable consumer of one workflow subject."""
