@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 from nats.aio.msg import Msg
 
-from bus.errors import RequestTimeout, SanctuaryError
+from bus.errors import Disconnected, RequestTimeout, SanctuaryError
 from bus.intake import MAX_BODY_BYTES
 from bus.jetstream import publish
 from bus.network import Network
@@ -16,7 +16,9 @@ from schemas import TaskAssignment, TaskResult, WorkflowStart, encode, new_id
 
 LOOK_EVERY_S = 1.0
 """A waiter looks for the result this often, whatever it hears."""
-SUBMIT_TRIES = 5
+RECONNECT_POLL_S = 0.1
+SUBMIT_WITHIN_S = 25.0
+"""How long a task is offered to a network that does not answer, or is not there just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,14 @@ class Submitter:
     ) -> Submitted:
         """Store a task, under a fresh random id where `assignment` has none, and return once it is stored.
 
-        A publish without an answer is repeated; the server knows the id and stores it once.
+        A publish without an answer is repeated, over reconnects too; the server knows the id and stores it once.
 
         Raises:
             ValueError: the assignment is larger than `MAX_BODY_BYTES`.
             StorageFull: the ledger takes no more; nothing was stored.
-            RequestTimeout: no answer after several tries; whether it was stored is unknown.
-            NoResponders, Disconnected, JetStreamError: nothing was stored.
+            RequestTimeout: no answer within `SUBMIT_WITHIN_S`; whether it was stored is unknown.
+            Disconnected: no connection within that time; nothing was stored.
+            NoResponders, JetStreamError: nothing was stored.
         """
         task_id = assignment.id or new_id()
         body = encode(assignment if assignment.id else msgspec.structs.replace(assignment, id=task_id))
@@ -94,13 +97,20 @@ class Submitter:
         if len(body) > MAX_BODY_BYTES:
             raise ValueError(f"the task has {len(body):,} bytes and may have {MAX_BODY_BYTES:,}: upload large input")
         headers = {"Nats-Msg-Id": f"{subject}.{task_id}"}
-        for tries_left in reversed(range(SUBMIT_TRIES)):
+        clock = asyncio.get_running_loop().time
+        deadline, unanswered = clock() + SUBMIT_WITHIN_S, None
+        while True:
             try:
                 return (await publish(self._network.requester, subject, body, headers=headers)).seq
-            except RequestTimeout:
-                if not tries_left:
-                    raise
-        raise AssertionError("unreachable: the last try returns or raises")
+            except RequestTimeout as error:
+                unanswered = error
+            except Disconnected as error:
+                if clock() >= deadline:
+                    # What was sent before the connection broke may be stored.
+                    raise unanswered or error from None
+                await asyncio.sleep(RECONNECT_POLL_S)
+            if unanswered is not None and clock() >= deadline:
+                raise unanswered
 
     async def result(self, task_type: str, task_id: str, *, timeout_s: float | None = None) -> TaskResult:
         """Return the task's result, now or when it is stored. Hearing of it only wakes: what counts is what is stored.

@@ -41,6 +41,7 @@ class Network:
     def reconnected(self) -> None:
         """Tell all listeners that the connection is a new one: what the server held for the old one is gone."""
         self.reconnects += 1
+        self.requester.forget()
         for listener in tuple(self._listeners):
             listener()
 

@@ -115,6 +115,13 @@ class Requester:
             raise Disconnected(f"not connected to the NATS server: {error}") from None
         return future
 
+    def forget(self) -> None:
+        """Fail what waits with RequestTimeout: answers to requests of a connection that is gone do not come any more."""
+        for pending in self._waiting.values():
+            if not pending.future.done():
+                pending.future.set_exception(RequestTimeout(f"the connection broke before {pending.subject} answered"))
+        self._waiting.clear()
+
     async def _on_answer(self, message: Msg) -> None:
         token = message.subject[len(self._inbox) :]
         pending = self._waiting.get(token)

@@ -61,22 +61,27 @@ class Results:
         return result
 
     async def _read_wanted(self) -> None:
-        while self._wanted:
-            batch = dict(itertools.islice(self._wanted.items(), BATCH))
-            for subject in batch:
-                del self._wanted[subject]
-            try:
-                found = await last_of_each(self._requester, self._subjects.results, batch, timeout_s=READ_TIMEOUT_S)
-            except (SanctuaryError, asyncio.CancelledError) as error:
-                for future in batch.values():
-                    _fail(future, error)
-                if isinstance(error, asyncio.CancelledError):
-                    raise
-            else:
-                for subject, future in batch.items():
-                    if not future.done():
-                        future.set_result(found.get(subject))
-        self._reading = None
+        batch: dict[str, asyncio.Future[StoredMessage | None]] = {}
+        try:
+            while self._wanted:
+                batch = dict(itertools.islice(self._wanted.items(), BATCH))
+                for subject in batch:
+                    del self._wanted[subject]
+                try:
+                    found = await last_of_each(self._requester, self._subjects.results, batch, timeout_s=READ_TIMEOUT_S)
+                except Exception as error:  # noqa: BLE001  whatever it is, whoever waits must hear of it
+                    for future in batch.values():
+                        _fail(future, error)
+                else:
+                    for subject, future in batch.items():
+                        if not future.done():
+                            future.set_result(found.get(subject))
+        finally:
+            self._reading = None
+            # Left over only where this was cancelled: the connection is being closed.
+            for future in (*batch.values(), *self._wanted.values()):
+                future.cancel()
+            self._wanted.clear()
 
     async def settle(self, result: TaskResult) -> Settlement:
         """Store `result` unless the task has one already, and return the one that stands.
@@ -108,11 +113,7 @@ class Results:
                 return Settlement(standing, won=standing.writer == result.writer)
 
 
-def _fail(future: "asyncio.Future[StoredMessage | None]", error: BaseException) -> None:
-    if future.done():
-        return
-    if isinstance(error, SanctuaryError):
+def _fail(future: "asyncio.Future[StoredMessage | None]", error: Exception) -> None:
+    if not future.done():
         future.set_exception(error)
         future.exception()  # marked as seen: its reader may be gone
-    else:
-        future.cancel()
