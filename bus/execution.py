@@ -12,25 +12,25 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import msgspec
 from nats.errors import Error as NatsError
 
 from bus.attempts import MAX_DELIVERIES, next_attempt
 from bus.deadlines import missed_deadline, time_limit_s
 from bus.delivery import Delivery, acknowledge, hand_back
+from bus.errors import LeaseLost
 from bus.identity import Identity
 from bus.intake import Refusal, Request, read
 from bus.journal import Journal, insist
 from bus.lease import Lease, Stop
 from bus.network import Network
 from bus.observer import Observer
-from bus.task import Done, Service, Task, TaskError
+from bus.outcomes import attempt_failure, completion, failure, instead
+from bus.task import Done, Service, Task, TaskError, printable
 from schemas import (
     MSGPACK,
     ErrorCode,
-    TaskCompletion,
+    SchemaError,
     TaskEvent,
-    TaskFailure,
     TaskProgress,
     TaskReassigned,
     TaskResult,
@@ -69,8 +69,16 @@ class Executor:
                 outcome = await self._outcome(lease, service, request)
                 if outcome is None:
                     return
+                lease.check()
                 result = await self._settle(delivery, outcome)
+            lease.check()
             await self._answer(delivery, request, result)
+        except LeaseLost as error:
+            log.warning("%s: its outcome is dropped", error)
+        except SchemaError as error:
+            # What stands cannot be replaced, so no further delivery could end better.
+            log.error("%s %s has a result that cannot be read: %s", request.task_type, request.id, error)
+            await self._acknowledge(delivery)
         except asyncio.CancelledError:
             if lease.stop_reason is None:
                 raise
@@ -99,42 +107,51 @@ class Executor:
         missed = missed_deadline(assignment, delivery.stored_at, now, begun=last_event is not None)
         if missed is not None:
             return failure(self._identity, request, ErrorCode.DEADLINE_EXCEEDED, missed, attempt=attempt - 1)
-        run = _Attempt(self._network, self._journal, self._observer, self._identity, service, request, attempt, now)
-        return await run.run(lease, is_last=attempt > retries)
+        run = _Attempt(
+            network=self._network,
+            journal=self._journal,
+            observer=self._observer,
+            identity=self._identity,
+            service=service,
+            lease=lease,
+            request=request,
+            number=attempt,
+            started_at=now,
+        )
+        return await run.run(is_last=attempt > retries)
 
     async def _settle(self, delivery: Delivery, outcome: TaskResult) -> TaskResult:
-        settlement = await self._network.results.settle(self._within_size(outcome))
+        settlement = await self._network.results.settle(self._storable(outcome))
         if settlement.won:
             self._observer.settled(settlement.result, since_stored_s=time.time() - delivery.stored_at_s)
         else:
             self._observer.dropped(outcome.task_type)
         return settlement.result
 
-    def _within_size(self, outcome: TaskResult) -> TaskResult:
-        size, limit = len(encode(outcome)), self._network.max_payload - HEADROOM_BYTES
+    def _storable(self, outcome: TaskResult) -> TaskResult:
+        """Return `outcome`, or a failure in its place where the server would not take it or JSON cannot hold it."""
+        try:
+            size, limit = len(encode(outcome)), self._network.max_payload - HEADROOM_BYTES
+        except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
+            return instead(outcome, ErrorCode.HANDLER_FAILED, f"the clone's result cannot be written as JSON: {error}")
         if size <= limit:
             return outcome
         message = f"the result has {size:,} bytes and the server takes {limit:,}; the clone should store such output as an artifact"
-        return TaskFailure(
-            task_id=outcome.task_id,
-            task_type=outcome.task_type,
-            code=ErrorCode.RESULT_TOO_LARGE,
-            message=message,
-            clone=outcome.clone,
-            instance=outcome.instance,
-            attempt=outcome.attempt,
-            started_at=outcome.started_at,
-            finished_at=outcome.finished_at,
-            writer=outcome.writer,
-        )
+        return instead(outcome, ErrorCode.RESULT_TOO_LARGE, message)
 
     async def _answer(self, delivery: Delivery, request: Request | Refusal, result: TaskResult) -> None:
         """Send the copy for `reply_to`, best effort, and acknowledge: the result is stored already."""
         reply_to = request.reply_to if isinstance(request, Refusal) else request.assignment.reply_to
-        try:
-            if reply_to is not None:
-                headers = {"Content-Type": MSGPACK} if delivery.content_type == MSGPACK else None
+        if reply_to is not None:
+            headers = {"Content-Type": MSGPACK} if delivery.content_type == MSGPACK else None
+            try:
                 await self._network.client.publish(reply_to, encode(result, delivery.content_type), headers=headers)
+            except (NatsError, OverflowError) as error:  # MessagePack has no integers beyond 64 bits, JSON has
+                log.warning("could not reply to %s: %s", reply_to, error)
+        await self._acknowledge(delivery)
+
+    async def _acknowledge(self, delivery: Delivery) -> None:
+        try:
             await acknowledge(self._network.client, delivery)
         except NatsError as error:
             # Delivered again, the stored result answers it.
@@ -146,11 +163,13 @@ class _Attempt:
 
     def __init__(
         self,
+        *,
         network: Network,
         journal: Journal,
         observer: Observer,
         identity: Identity,
         service: Service,
+        lease: Lease,
         request: Request,
         number: int,
         started_at: datetime,
@@ -160,48 +179,60 @@ class _Attempt:
         self._observer = observer
         self._identity = identity
         self._service = service
+        self._lease = lease
         self._request = request
         self._number = number
         self._started_at = started_at
         self._progress_at = 0.0
 
-    async def run(self, lease: Lease, *, is_last: bool) -> TaskResult | None:
-        """Return the task's result, or None where the task goes back to the queue."""
-        delivery, request = lease.delivery, self._request
+    async def run(self, *, is_last: bool) -> TaskResult | None:
+        """Return the task's result, or None where the task goes back to the queue.
+
+        Raises:
+            LeaseLost: nothing more may be said about the task.
+        """
+        lease, delivery = self._lease, self._lease.delivery
+        if lease.is_recalled():
+            # Nothing has begun, so no event has to tell that it keeps its number.
+            await hand_back(self._network.client, delivery)
+            return None
         timer: asyncio.TimerHandle | None = None
         if delivery.delivered > 1:
             # Counted before it runs: a task that kills its worker must come to an end.
             await self._journal.store(self._event(TaskStarted))
+            if lease.is_recalled():
+                await self._reassign()
+                return None
         else:
-            timer = asyncio.get_running_loop().call_later(STARTED_AFTER_S, self._post_started)
-        lease.result_subject = self._network.subjects.result(request.task_type, request.id)
+            timer = asyncio.get_running_loop().call_later(STARTED_AFTER_S, self._post, TaskStarted)
+        lease.result_subject = self._network.subjects.result(self._request.task_type, self._request.id)
         lease.interruptible = True
-        self._observer.started(request.task_type, self._started_at.timestamp() - delivery.stored_at_s)
+        self._observer.started(self._request.task_type, self._started_at.timestamp() - delivery.stored_at_s)
         try:
             ended = await self._call(delivery)
+            if lease.stop_reason is not None:
+                # The handler was told to stop, and whatever it made of that is no outcome.
+                raise asyncio.CancelledError
         except asyncio.CancelledError:
             if lease.stop_reason is not Stop.HANDED_BACK:
                 raise
             _uncancel()
-            await self._return(delivery, self._event(TaskReassigned, reason="the instance drains"))
+            lease.interruptible = False
+            await self._reassign()
             return None
         finally:
             lease.interruptible = False
             if timer is not None:
                 timer.cancel()
         if isinstance(ended, Done):
-            return self._completion(ended)
+            return completion(self._identity, self._request, ended, self._number, self._started_at)
         if is_last or not ended.retryable:
-            return self._failure(ended)
+            return attempt_failure(self._identity, self._request, ended, self._number, self._started_at)
         delay_s = self._service.backoff.delay_s(self._number)
-        self._observer.retrying(request.task_type, ended.code)
-        await self._return(
-            delivery, self._event(TaskRetrying, code=ended.code, message=ended.message, delay_s=delay_s), delay_s
-        )
+        event = self._event(TaskRetrying, code=ended.code, message=ended.message, delay_s=delay_s)
+        await self._return(event, delay_s)
+        self._observer.retrying(self._request.task_type, ended.code)
         return None
-
-    def _post_started(self) -> None:
-        self._journal.post(self._event(TaskStarted))
 
     async def _call(self, delivery: Delivery) -> Done | TaskError:
         """Run the handler under its time limit."""
@@ -226,23 +257,42 @@ class _Attempt:
                 return await self._service.handler(task)
         except TaskError as error:
             return error
+        except asyncio.CancelledError as error:
+            current = asyncio.current_task()
+            if current is None or current.cancelling():
+                raise
+            # Nobody cancelled this attempt: it is something inside the handler that was cancelled.
+            self._observer.crashed(self._request.task_type, self._request.id, error)
+            return TaskError(ErrorCode.HANDLER_FAILED, "the handler ended as cancelled, and nobody had cancelled it")
         except Exception as error:  # noqa: BLE001  whatever a handler raises ends its attempt, never its worker
             if clock.expired():
+                missed = missed_deadline(assignment, delivery.stored_at, datetime.now(UTC), begun=True)
+                if missed is not None:
+                    return TaskError(ErrorCode.DEADLINE_EXCEEDED, missed)
                 message = f"the attempt ran longer than {limit_s:g} s; ask for more with timeout_s"
                 return TaskError(ErrorCode.START_TO_CLOSE_TIMEOUT, message)
             self._observer.crashed(self._request.task_type, self._request.id, error)
             return TaskError(ErrorCode.HANDLER_FAILED, f"{type(error).__name__}: {error}")
 
-    async def _return(self, delivery: Delivery, event: TaskEvent, delay_s: float = 0.0) -> None:
+    async def _reassign(self) -> None:
+        await self._return(self._event(TaskReassigned, reason="the instance drains"))
+
+    async def _return(self, event: TaskEvent, delay_s: float = 0.0) -> None:
         """Give the task back to the queue, once the event that counts this attempt is stored."""
+        self._lease.check()
         await self._journal.store(event)
-        await hand_back(self._network.client, delivery, delay_s)
+        self._lease.check()
+        await hand_back(self._network.client, self._lease.delivery, delay_s)
+
+    def _post(self, kind: Callable[..., TaskEvent], **fields: object) -> None:
+        if not self._lease.lost:
+            self._journal.post(self._event(kind, **fields))
 
     def _report(self, fraction: float, message: str) -> None:
         now = time.monotonic()
         if now - self._progress_at >= PROGRESS_EVERY_S:
             self._progress_at = now
-            self._journal.post(self._event(TaskProgress, fraction=min(1.0, max(0.0, fraction)), message=message))
+            self._post(TaskProgress, fraction=min(1.0, max(0.0, fraction)), message=printable(message))
 
     def _event(self, kind: Callable[..., TaskEvent], **fields: object) -> TaskEvent:
         request, identity = self._request, self._identity
@@ -255,54 +305,6 @@ class _Attempt:
             at=datetime.now(UTC),
             **fields,
         )
-
-    def _completion(self, done: Done) -> TaskCompletion:
-        request, identity = self._request, self._identity
-        return TaskCompletion(
-            task_id=request.id,
-            task_type=request.task_type,
-            clone=identity.clone,
-            instance=identity.instance,
-            attempt=self._number,
-            started_at=self._started_at,
-            finished_at=datetime.now(UTC),
-            writer=self._identity.writer(),
-            summary=done.summary,
-            output=done.output,
-            artifacts=done.artifacts,
-            labels=request.assignment.labels,
-            retry_of=request.assignment.retry_of,
-            traceparent=request.assignment.traceparent,
-        )
-
-    def _failure(self, error: TaskError) -> TaskFailure:
-        return msgspec.structs.replace(
-            failure(self._identity, self._request, error.code, error.message, attempt=self._number),
-            started_at=self._started_at,
-            retryable=error.retryable,
-            details=error.details,
-        )
-
-
-def failure(
-    identity: Identity, request: Request | Refusal, code: str, message: str, *, attempt: int = 0
-) -> TaskFailure:
-    """Return the failure of `request`; `attempt` is the last one that was begun, 0 for none."""
-    assignment = request.assignment if isinstance(request, Request) else None
-    return TaskFailure(
-        task_id=request.id,
-        task_type=request.task_type,
-        code=code,
-        message=message,
-        clone=identity.clone,
-        instance=identity.instance,
-        attempt=attempt,
-        finished_at=datetime.now(UTC),
-        writer=identity.writer(),
-        labels=assignment.labels if assignment else {},
-        retry_of=assignment.retry_of if assignment else None,
-        traceparent=assignment.traceparent if assignment else None,
-    )
 
 
 def _uncancel() -> None:

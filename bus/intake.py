@@ -8,6 +8,7 @@ import msgspec
 
 from bus.delivery import Delivery
 from bus.subjects import WORKFLOW_TYPE, Subjects
+from bus.task import printable
 from schemas import SEQUENCE_PREFIX, SchemaError, TaskAssignment, WorkflowStart, decode, is_task_id, sequence_id
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -51,14 +52,15 @@ def read(subjects: Subjects, task_type: str, delivery: Delivery) -> Request | Re
         return Refusal(
             own_id,
             task_type,
-            f"the body has {size:,} bytes; a task may have {MAX_BODY_BYTES:,}. Upload large input (sanctuary submit --upload) and name it as the target",
+            f"the body has {size:,} bytes; a task may have {MAX_BODY_BYTES:,}. "
+            "Upload large input (sanctuary submit --upload) and name it as the target",
         )
     content_type = delivery.content_type
     try:
         assignment = _decode(subjects, task_type, delivery, content_type)
     except SchemaError as error:
         known_id, reply_to = _peek(delivery.data, content_type)
-        return Refusal(known_id or own_id, task_type, error.message, reply_to)
+        return Refusal(known_id or own_id, task_type, printable(error.message), reply_to)
     problem = None
     if assignment.id is not None and assignment.id.startswith(SEQUENCE_PREFIX):
         problem = f"ids that begin with {SEQUENCE_PREFIX!r} belong to the network; leave `id` out or choose another - at `$.id`"

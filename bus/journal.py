@@ -5,11 +5,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import msgspec
+
 from bus.errors import SanctuaryError
-from bus.jetstream import last_of, publish
+from bus.jetstream import StoredMessage, last_of, publish
 from bus.requests import Requester
 from bus.subjects import Subjects
-from schemas import AnyTaskEvent, TaskEvent, decode, encode
+from schemas import AnyTaskEvent, SchemaError, TaskEvent, decode, encode
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
@@ -28,6 +30,12 @@ async def insist(action: Callable[[], Awaitable[_T]]) -> _T:
             log.warning("trying again in %.2g s: %s", pause_s, error)
             await asyncio.sleep(pause_s)
             pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+
+
+class _Counted(msgspec.Struct, frozen=True):
+    """What counts of an event of a kind that this version does not know."""
+
+    attempt: int = 0
 
 
 class Journal:
@@ -49,12 +57,16 @@ class Journal:
         task.add_done_callback(self._posted)
 
     async def last(self, task_type: str, task_id: str) -> TaskEvent | None:
-        """Return the task's newest event, or None where it has none."""
+        """Return the task's newest event, or None where it has none; one of an unknown kind counts as a TaskEvent."""
         subject = self._subjects.event(task_type, task_id)
         message = await insist(lambda: last_of(self._requester, self._subjects.ledger, subject))
         if message is None:
             return None
-        event: TaskEvent = decode(AnyTaskEvent, message.data)
+        try:
+            event: TaskEvent = decode(AnyTaskEvent, message.data)
+        except SchemaError as error:
+            log.warning("the last event of %s %s is none that is known here: %s", task_type, task_id, error)
+            return _counted(message, task_type, task_id)
         return event
 
     async def close(self) -> None:
@@ -68,3 +80,13 @@ class Journal:
         self._on_the_way.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("an event was not stored: %s", error)
+
+
+def _counted(message: StoredMessage, task_type: str, task_id: str) -> TaskEvent:
+    try:
+        counted: _Counted = decode(_Counted, message.data)
+    except SchemaError:
+        counted = _Counted()
+    return TaskEvent(
+        task_id=task_id, task_type=task_type, clone="", instance="", attempt=counted.attempt, at=message.stored_at
+    )

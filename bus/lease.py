@@ -14,7 +14,7 @@ from enum import Enum, auto
 from nats.aio.msg import Msg
 
 from bus.delivery import IN_PROGRESS, Delivery
-from bus.errors import SanctuaryError
+from bus.errors import LeaseLost, SanctuaryError
 from bus.jetstream import stored
 from bus.requests import Requester
 from bus.topology import ACK_WAIT_S
@@ -40,10 +40,11 @@ class Lease:
     def __init__(self, delivery: Delivery) -> None:
         self.delivery = delivery
         self.renewed_at = time.monotonic()
-        self.result_subject: str | None = None
-        """Set once the task's handler may start: from then on a result that another wrote stops it."""
+        self.result_subject = ""
+        """Where a result that another wrote would be; set before `interruptible`."""
         self.interruptible = False
-        """Whether the handler is what runs now: only then can the task be handed back."""
+        """Whether the handler is what runs now: only then does another's result, or this worker's end, stop it."""
+        self._recalled = False
         self.stop_reason: Stop | None = None
         self._runner: asyncio.Task[None] | None = None
 
@@ -56,9 +57,29 @@ class Lease:
         """Whether the last confirmed renewal is too old to believe in."""
         return time.monotonic() - self.renewed_at > ACK_WAIT_S
 
+    def check(self) -> None:
+        """Return where something may still be said about the task.
+
+        Raises:
+            LeaseLost: somebody else may hold the task now.
+        """
+        if self.lost or self.stop_reason is Stop.LEASE_LOST:
+            raise LeaseLost(f"the lease of {self.delivery.subject} #{self.delivery.sequence} is lost")
+
+    def is_recalled(self) -> bool:
+        """Tell whether this worker drains: a handler that has not started does not start any more."""
+        return self._recalled
+
+    def recall(self) -> None:
+        """Have the task handed back, at once where its handler runs, otherwise when it would start."""
+        self._recalled = True
+        if self.interruptible:
+            self.stop(Stop.HANDED_BACK)
+
     def stop(self, reason: Stop) -> None:
-        """Cancel what runs under this lease, once."""
-        if self.stop_reason is None and self._runner is not None:
+        """Cancel what runs under this lease: once, and once more where the lease is lost on top."""
+        lost_on_top = reason is Stop.LEASE_LOST and self.stop_reason is not Stop.LEASE_LOST
+        if self._runner is not None and (self.stop_reason is None or lost_on_top):
             self.stop_reason = reason
             self._runner.cancel()
 
@@ -70,28 +91,39 @@ class LeaseKeeper:
         self._requester = requester
         self._results_stream = results_stream
         self._is_connected = is_connected
-        self._leases: set[Lease] = set()
+        self._leases: dict[tuple[str, int], Lease] = {}
 
     @property
     def held(self) -> frozenset[Lease]:
         """The leases held now."""
-        return frozenset(self._leases)
+        return frozenset(self._leases.values())
 
-    def hold(self, delivery: Delivery) -> Lease:
-        """Begin to renew the lease that came with `delivery`."""
-        lease = Lease(delivery)
-        self._leases.add(lease)
+    def hold(self, delivery: Delivery) -> Lease | None:
+        """Begin to renew the lease that came with `delivery`; None where a lease of the task is held already.
+
+        A server that died, or this process if it was stopped for a while, brings a task again that runs here still: what
+        is said under the lease that is held counts for the new delivery too.
+        """
+        key = (delivery.consumer, delivery.sequence)
+        held = self._leases.get(key)
+        if held is not None:
+            if not held.lost:
+                return None
+            held.stop(Stop.LEASE_LOST)
+        lease = self._leases[key] = Lease(delivery)
         return lease
 
     def let_go(self, lease: Lease) -> None:
         """Stop to renew it."""
-        self._leases.discard(lease)
+        key = (lease.delivery.consumer, lease.delivery.sequence)
+        if self._leases.get(key) is lease:
+            del self._leases[key]
 
     async def run(self) -> None:
         """Renew until cancelled."""
         while True:
             await asyncio.sleep(TICK_S)
-            for lease in tuple(self._leases):
+            for lease in tuple(self._leases.values()):
                 if lease.lost:
                     log.warning(
                         "the lease of %s #%d is lost; another worker may have it",
@@ -113,7 +145,7 @@ class LeaseKeeper:
             if answer.cancelled() or answer.exception() is not None:
                 return
             try:
-                if stored(answer.result()) is not None:
+                if stored(answer.result()) is not None and lease.interruptible:
                     lease.stop(Stop.SETTLED)
             except SanctuaryError as error:
                 log.debug("could not look for a result of %s: %s", lease.result_subject, error)
@@ -123,7 +155,7 @@ class LeaseKeeper:
             (await self._requester.send(lease.delivery.ack_subject, IN_PROGRESS, timeout_s=TICK_S)).add_done_callback(
                 renewed
             )
-            if lease.result_subject is not None:
+            if lease.interruptible:
                 get = f"$JS.API.DIRECT.GET.{self._results_stream}.{lease.result_subject}"
                 (await self._requester.send(get, b"", timeout_s=TICK_S)).add_done_callback(looked_up)
         except SanctuaryError as error:

@@ -8,6 +8,8 @@ from typing import Any
 from bus.attempts import Backoff, is_retryable
 from schemas import ArtifactRef, ErrorCode
 
+MAX_MESSAGE_CHARS = 8192
+
 ReportProgress = Callable[[float, str], None]
 
 
@@ -49,9 +51,9 @@ class TaskError(Exception):
         self, code: str, message: str, *, retryable: bool | None = None, details: Mapping[str, Any] | None = None
     ) -> None:
         """Take a code of `schemas.ErrorCode`; without `retryable` the code decides."""
-        super().__init__(message)
+        self.message = printable(message)
+        super().__init__(self.message)
         self.code = str(code)
-        self.message = message
         self.retryable = is_retryable(code) if retryable is None else retryable
         self.details = dict(details or {})
 
@@ -59,6 +61,13 @@ class TaskError(Exception):
     def incompatible(cls, message: str) -> "TaskError":
         """Return the error for a type or parameters that this clone cannot use."""
         return cls(ErrorCode.INCOMPATIBLE_TASK, message)
+
+
+def printable(message: str) -> str:
+    """Return `message` as it can be sent: at most `MAX_MESSAGE_CHARS`, and the undecodable bytes of file names written out."""
+    if len(message) > MAX_MESSAGE_CHARS:
+        message = f"{message[:MAX_MESSAGE_CHARS]}… ({len(message):,} characters in all)"
+    return message.encode(errors="backslashreplace").decode()
 
 
 Handler = Callable[[Task], Awaitable[Done]]

@@ -5,9 +5,10 @@ import logging
 from collections.abc import Iterable
 
 from bus.delivery import Delivery
+from bus.errors import SanctuaryError
 from bus.execution import Executor
 from bus.identity import Identity
-from bus.lease import Lease, LeaseKeeper, Stop
+from bus.lease import Lease, LeaseKeeper
 from bus.network import Network
 from bus.observer import Observer
 from bus.pull import PullLoop
@@ -16,6 +17,8 @@ from bus.topology import missing_consumers
 
 DRAIN_S = 10.0
 """How long running tasks may take to finish once the worker stops; then they are handed back."""
+HAND_BACK_S = 3.0
+"""How long handing back may take; a task that is not handed back by then is delivered again when its lease ends."""
 CONSUMER_POLL_S = 0.5
 
 log = logging.getLogger(__name__)
@@ -52,32 +55,47 @@ class Worker:
 
     async def start(self) -> None:
         """Wait until the consumers exist (whoever runs the network makes them), then begin to take tasks."""
-        said = False
-        while missing := await missing_consumers(self._network.requester, self._network.subjects, self._services):
-            if not said:
-                log.info("waiting for the network to make %s", ", ".join(missing))
-                said = True
+        said = ""
+        while reason := await self._cannot_start():
+            if reason != said:
+                log.info("waiting: %s", reason)
+                said = reason
             await asyncio.sleep(CONSUMER_POLL_S)
         self._keeper = asyncio.create_task(self._leases.run())
         self._pulls.start()
+
+    async def _cannot_start(self) -> str:
+        try:
+            missing = await missing_consumers(self._network.requester, self._network.subjects, self._services)
+        except SanctuaryError as error:
+            return error.message
+        return f"the network has yet to make {', '.join(missing)}" if missing else ""
 
     async def stop(self, drain_s: float = DRAIN_S) -> None:
         """Take no more tasks, give running ones `drain_s` seconds to finish, hand back those that have not."""
         self._forget_listener()
         await self._pulls.stop()
-        if self._running:
-            await asyncio.wait(self._running, timeout=drain_s)
+        await self._ended_within(drain_s)
         for lease in self._leases.held:
-            if lease.interruptible:
-                lease.stop(Stop.HANDED_BACK)
-        if self._running:
-            await asyncio.wait(self._running)
+            lease.recall()
+        await self._ended_within(HAND_BACK_S)
+        for task in self._running:
+            log.warning("a task could neither end nor be handed back; it is delivered again when its lease ends")
+            task.cancel()
+        await self._ended_within(HAND_BACK_S)
         await self._executor.close()
         if self._keeper is not None:
             self._keeper.cancel()
 
+    async def _ended_within(self, limit_s: float) -> None:
+        if self._running:
+            await asyncio.wait(self._running, timeout=limit_s)
+
     def _accept(self, delivery: Delivery) -> None:
         lease = self._leases.hold(delivery)
+        if lease is None:
+            self._pulls.release()
+            return
         task = asyncio.create_task(self._executor.execute(lease, self._services[delivery.consumer]))
         lease.run(task)
         self._running.add(task)
