@@ -14,6 +14,14 @@ def is_fatal(error: Exception) -> bool:
     return _is_authorization(error) or isinstance(error, ssl.SSLError | errors.SecureConnWantedError)
 
 
+def more_telling(before: Exception | None, now: Exception) -> Exception:
+    """Return which of two errors says more of why there is no connection.
+
+    What a server said goes before what became of the socket: one that hangs up on us resets connections too.
+    """
+    return now if before is None or _weight(now) >= _weight(before) else before
+
+
 def reason(error: Exception | None) -> str:
     """Return what went wrong with one attempt."""
     match error:
@@ -50,6 +58,16 @@ def start_error(settings: ConnectionSettings, error: Exception | None) -> Connec
     if isinstance(error, ssl.SSLCertVerificationError):
         advice = "Name the authority that signed it with NATS_CA."
     return ConnectionFailed(f"cannot connect to {settings.where}: {reason(error)}. {advice}")
+
+
+def _weight(error: Exception) -> int:
+    return (
+        2
+        if is_fatal(error)
+        else 1
+        if isinstance(error, errors.Error) and not isinstance(error, OSError | TimeoutError)
+        else 0
+    )
 
 
 def _is_authorization(error: Exception | None) -> bool:

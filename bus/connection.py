@@ -19,7 +19,7 @@ import msgspec
 from nats import errors
 from nats.aio.client import Client
 
-from bus.connect_errors import is_fatal, reason, start_error
+from bus.connect_errors import is_fatal, more_telling, reason, start_error
 from bus.connect_options import client_options, wants_tls
 from bus.errors import Disconnected
 from bus.settings import ConnectionSettings
@@ -69,7 +69,7 @@ class Connection:
         self._refusals: deque[Refusal] = deque(maxlen=_REMEMBERED)
         self._logged: dict[str, float] = {}
         self._hopeless = asyncio.Event()
-        self._last_error: Exception | None = None
+        self._start_error: Exception | None = None
 
     @property
     def client(self) -> Client:
@@ -101,7 +101,7 @@ class Connection:
         """Publish now or not at all; core NATS confirms nothing.
 
         Raises:
-            Disconnected: there is no connection just now; nothing was sent.
+            Disconnected: there is no connection just now, or it broke meanwhile: whatever was not sent by then never is.
         """
         if not self._client.is_connected:
             raise Disconnected(f"not connected to {self.settings.where}")
@@ -109,6 +109,8 @@ class Connection:
             await self._client.publish(subject, payload, reply=reply, headers=dict(headers) if headers else None)
         except (errors.ConnectionClosedError, errors.ConnectionDrainingError, errors.OutboundBufferLimitError) as error:
             raise Disconnected(f"not connected to {self.settings.where}: {error}") from None
+        if not self._client.is_connected:
+            raise Disconnected(f"the connection to {self.settings.where} broke while this was being sent")
 
     async def wait_connected(self) -> None:
         """Return once there is a connection.
@@ -156,15 +158,17 @@ class Connection:
                 opening.result()
                 self._enter(ConnectionState.CONNECTED)
             else:
-                raise start_error(self.settings, self._last_error)
+                raise start_error(self.settings, self._start_error)
         except (errors.Error, OSError) as error:
             raise start_error(self.settings, error) from None
         finally:
             hopeless.cancel()
             if self._state is None:
                 # Only an open connection outlives this, whether it failed or the caller was cancelled.
-                opening.cancel()
-                await asyncio.wait({opening})
+                while not opening.done():
+                    # Again and again: Python 3.11's wait_for, which nats-py uses, can swallow a cancellation.
+                    opening.cancel()
+                    await asyncio.wait({opening}, timeout=0.1)
                 await self._client.give_up()
 
     async def _on_disconnected(self) -> None:
@@ -196,9 +200,10 @@ class Connection:
             _log.exception("%s: an error could not be reported", self.name)
 
     def _note(self, error: Exception) -> None:
-        self._last_error = error
-        if is_fatal(error):
-            self._hopeless.set()
+        if self._state is None:
+            self._start_error = more_telling(self._start_error, error)
+            if is_fatal(error):
+                self._hopeless.set()
         refusal = _refusal(error)
         if refusal is not None:
             self._refusals.append(refusal)

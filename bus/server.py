@@ -185,9 +185,7 @@ class EmbeddedServer:
 
     async def kill(self) -> None:
         """End the server with SIGKILL, as a crash would; the store stays taken, for `restart`."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
-        await self._end_process()
+        await self._end_process(signal.SIGKILL)
 
     async def wait(self) -> int:
         """Wait until the server process ends, however it does, and return its exit status."""
@@ -291,25 +289,29 @@ class EmbeddedServer:
             users=users,
         )
 
-    async def _end_process(self) -> None:
+    async def _end_process(self, first: signal.Signals = signal.SIGTERM) -> None:
         process, listener = self._process, self._listener
         if process is None:
             return
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
+            _send(process, first)
             try:
                 await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
             except BaseException as error:
                 # Never left behind with the store, not even when this is cancelled.
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+                _send(process, signal.SIGKILL)
                 if not isinstance(error, TimeoutError):
                     raise
                 _log.warning("nats-server did not stop within %g s and was killed", STOP_TIMEOUT_S)
                 await process.wait()
         if listener is not None:
             await listener
+
+
+def _send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    # Not `process.send_signal`: that looks whether the child has ended, and so takes its exit status from the event loop.
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)
 
 
 def _disk_budget(store: Path) -> int:
@@ -343,8 +345,8 @@ def _explain(lines: Sequence[str], host: str, port: int, store: Path) -> str:
         return f"{host} is no address of this machine. Name one that is, such as 127.0.0.1."
     if "no space left on device" in text:
         return f"the disk of the store {store} is full. Make room, or name a store on another disk."
-    last = "\n".join(lines[-5:]) or "(nothing was written)"
-    return f"nats-server ended at once; its last lines (all of them are in {store / 'nats-server.log'}):\n{last}"
+    telling = [line for line in lines if "[FTL]" in line or "[ERR]" in line] or lines[-5:] or ["(nothing was written)"]
+    return f"nats-server ended at once; it said (all of it is in {store / 'nats-server.log'}):\n" + "\n".join(telling)
 
 
 def _ask_health(monitoring_url: str) -> ServerHealth:

@@ -21,6 +21,7 @@ class SteadyClient(Client):
     def __init__(self, *, demand_tls: bool) -> None:
         super().__init__()
         self._demand_tls = demand_tls
+        self._closed_for_good = False
 
     async def give_up(self) -> None:
         """Close a client that never came to be connected, without its callbacks; nothing was sent that could be lost."""
@@ -29,6 +30,11 @@ class SteadyClient(Client):
         self._transport = None
         if self._flush_queue is not None:
             await self._close(Client.CLOSED, do_cbs=False)
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        # nats-py is "closed" between attempts of the first connection as well.
+        self._closed_for_good = self._closed_for_good or status == Client.CLOSED
+        await super()._close(status, do_cbs)
 
     async def _process_err(self, err_msg: str) -> None:
         # nats-py closes for good on any error that it does not know ("maximum connections exceeded", "authentication
@@ -76,7 +82,7 @@ class SteadyClient(Client):
             flushed = self._flush_queue.get_nowait()
             if not flushed.done():
                 flushed.set_result(None)
-        while not self.is_closed:
+        while not self._closed_for_good:
             try:
                 await super()._attempt_reconnect()
             except Exception:  # noqa: BLE001  see the next line
@@ -90,12 +96,19 @@ class SteadyClient(Client):
         # nats-py forgets the socket of an attempt that failed: a server frozen for an hour would cost a thousand of them.
         _abort(self._transport)
         await super()._connect_to_server(s)
+        self._stay_closed()
 
     def _connect_command(self) -> bytes:
+        self._stay_closed()
         # The last moment before credentials are sent. nats-py goes on in the clear where a server offers no TLS.
         if self._demand_tls and not self._server_info.get("tls_required"):
             raise errors.SecureConnWantedError
         return super()._connect_command()
+
+    def _stay_closed(self) -> None:
+        # Closing cancels the reconnecting task, but Python 3.11's wait_for can swallow that: it would open the client again.
+        if self._closed_for_good:
+            raise asyncio.CancelledError
 
 
 def _abort(transport: Any) -> None:

@@ -1,12 +1,15 @@
 """Who may do what on the embedded server; every refusal is shown against a stream that would have stored it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.micro import add_service
+from nats.micro.request import Request
 
 from bus.connection import Connection, connect
 from bus.server import EmbeddedServer
@@ -160,8 +163,6 @@ class TestAnybody:
             await assert_silent(nosy.client, "sanctuary.>", asyncio.ensure_future(_discard(ask)))
 
     async def test_finds_micro_services_and_calls_them(self, anybody: Connection, operator: Client) -> None:
-        from nats.micro import Request, add_service
-
         async def answer(request: Request) -> None:
             await request.respond(b"done")
 
@@ -230,7 +231,7 @@ class TestClone:
 
     async def test_watches_the_routes(self, beta: Connection, operator: Client) -> None:
         routes = await beta.client.jetstream().key_value("sanctuary_routes")
-        watcher = await routes.watchall()
+        watcher: Any = await routes.watchall()
         assert await watcher.updates(timeout=5) is None
         await (await operator.jetstream().key_value("sanctuary_routes")).put("security", b"beta")
         update = await watcher.updates(timeout=5)
@@ -284,5 +285,5 @@ class TestClone:
             assert omega.refusals == ()
 
 
-async def _discard(request: "asyncio.Future[Msg]") -> None:
+async def _discard(request: Awaitable[Msg]) -> None:
     await request
