@@ -194,7 +194,11 @@ class EmbeddedServer:
         return await self._process.wait()
 
     async def health(self) -> ServerHealth:
-        """Ask whether JetStream works: a full disk disables it until a restart, while the process lives on."""
+        """Ask whether every stream can be written.
+
+        A stream that met a full disk refuses all messages until the server is restarted, room or not, while the process
+        lives on and its API answers.
+        """
         return await asyncio.to_thread(_ask_health, self.network.monitoring_url)
 
     async def _launch(self, binary: ServerBinary, port: int) -> None:
@@ -353,7 +357,7 @@ def _ask_health(monitoring_url: str) -> ServerHealth:
     address = urlsplit(monitoring_url)
     connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=_HEALTH_TIMEOUT_S)
     try:
-        connection.request("GET", "/healthz?js-enabled-only=true")
+        connection.request("GET", "/healthz")
         answer = connection.getresponse()
         body = answer.read(65536)
     except OSError as error:

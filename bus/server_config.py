@@ -147,7 +147,12 @@ def _open_permissions(subjects: Subjects) -> dict[str, Any]:
 
 
 def clone_permissions(name: str, task_types: Sequence[str], subjects: Subjects) -> dict[str, Any]:
-    """Return what the clone `name` may publish and subscribe: its own types' tasks, results and events, and nobody else's."""
+    """Return what the clone `name` may publish and subscribe: its own types' tasks, results and events, and nobody else's.
+
+    This keeps a clone's mistakes to itself, and a stolen key from the rest of the server. It does not hold against clones
+    that are hostile: permissions say nothing of reply subjects, and a direct get answered to another type's settle subject
+    stores what was got. Clones that nobody trusts need accounts of their own.
+    """
     publish = [
         subjects.escalation("*", name),
         subjects.heartbeat(name, "*"),

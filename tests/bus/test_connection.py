@@ -43,8 +43,13 @@ def a_listener() -> Any:
 async def freeze(server: EmbeddedServer) -> None:
     """Stop the server as a debugger would; all its threads have stopped when this returns."""
     os.kill(server.pid, signal.SIGSTOP)
-    states = [thread / "stat" for thread in Path(f"/proc/{server.pid}/task").iterdir()]
-    await eventually(lambda: all(state.read_text().rpartition(")")[2].split()[0] == "T" for state in states))
+    await eventually(lambda: thread_states(server.pid) == {"T"})
+
+
+def thread_states(pid: int) -> set[str]:
+    return {
+        (thread / "stat").read_text().rpartition(")")[2].split()[0] for thread in Path(f"/proc/{pid}/task").iterdir()
+    }
 
 
 def settings_for(url: str, **others: Any) -> ConnectionSettings:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import stat
@@ -34,6 +35,10 @@ def alive(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+async def not_ok(server: EmbeddedServer) -> bool:
+    return not (await server.health()).ok
+
+
 class TestLife:
     async def test_what_is_stored_outlives_the_server(self, tmp_path: Path) -> None:
         async with EmbeddedServer(options(tmp_path)) as server:
@@ -61,6 +66,27 @@ class TestLife:
                 await asyncio.wait_for(connection.wait_connected(), 5)
                 assert (await api(connection.client, "STREAM.INFO.SANCTUARY_LEDGER"))["state"]["messages"] == 1
                 assert await server.health() == type(await server.health())(ok=True, detail="ok")
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="prlimit is Linux's own")
+    async def test_a_stream_that_cannot_be_written_is_noticed_and_a_restart_heals_it(self, tmp_path: Path) -> None:
+        async with (
+            EmbeddedServer(options(tmp_path)) as server,
+            await connect(server.settings_for("operator"), name="test", wait_s=5) as connection,
+        ):
+            await api(connection.client, "STREAM.CREATE.SANCTUARY_LEDGER", {**LEDGER, "sources": []})
+            await connection.client.request("sanctuary.task.security", b"kept", timeout=5)
+            assert (await server.health()).ok
+            # No file may grow: for a write that is what a full disk is.
+            resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (1000, 1000))
+            await connection.publish("sanctuary.task.security", b"x" * 100_000)
+            await connection.client.flush()
+            await eventually(lambda: not_ok(server))
+            assert "SANCTUARY_LEDGER" in (await server.health()).detail
+            await server.restart()
+            await asyncio.wait_for(connection.wait_connected(), 5)
+            assert (await server.health()).ok
+            await connection.client.request("sanctuary.task.security", b"again", timeout=5)
+            assert (await api(connection.client, "STREAM.INFO.SANCTUARY_LEDGER"))["state"]["messages"] == 2
 
     async def test_stopping_ends_the_process_and_is_harmless_twice(self, tmp_path: Path) -> None:
         server = EmbeddedServer(options(tmp_path))
@@ -187,7 +213,7 @@ class TestTheStarterIsKilled:
         starter.kill()
         await starter.wait()
         await eventually(lambda: not alive(pid))
-        assert read_network(tmp_path / "store") is None
+        await eventually(lambda: read_network(tmp_path / "store") is None)
 
     async def test_a_start_right_after_waits_for_the_store(self, tmp_path: Path) -> None:
         starter, pid = await start_elsewhere(tmp_path / "store")
