@@ -8,10 +8,8 @@ It ends when the process that started it does, killed or not. Its log is `nats-s
 
 import asyncio
 import contextlib
-import http.client
 import logging
 import os
-import shutil
 import signal
 import sys
 import time
@@ -28,6 +26,7 @@ from bus import store as stores
 from bus.errors import ServerFailed
 from bus.keys import ensure_user, new_seed, public_key
 from bus.server_binary import ServerBinary, find_server_binary
+from bus.server_checks import ServerHealth, ask_health, disk_budget, explain
 from bus.server_config import FULL_RIGHTS, Durability, ServerConfig, render
 from bus.settings import ConnectionSettings
 from bus.subjects import Subjects
@@ -37,10 +36,6 @@ _log = logging.getLogger(__name__)
 READY_TIMEOUT_S = 120.0
 """A store with millions of messages takes seconds to open; a slow disk, more."""
 STOP_TIMEOUT_S = 15.0
-_HEALTH_TIMEOUT_S = 2.0
-_DISK_SHARE = 0.9
-"""The part of the disk's free space that JetStream may fill; a disk that is really full disables it until a restart."""
-_MINIMUM_DISK_BYTES = 64 * 1024 * 1024
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where a server that listens everywhere is reached from here
 
@@ -58,14 +53,6 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """-1 takes a free one; a restart keeps it."""
     durability: Durability = "100ms"
     binary: Path | None = None
-
-
-class ServerHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server says of itself."""
-
-    ok: bool
-    detail: str
-    """Why not, in the server's words; `ok` otherwise."""
 
 
 class _Ports(msgspec.Struct, frozen=True):
@@ -199,10 +186,10 @@ class EmbeddedServer:
         A stream that met a full disk refuses all messages until the server is restarted, room or not, while the process
         lives on and its API answers.
         """
-        return await asyncio.to_thread(_ask_health, self.network.monitoring_url)
+        return await asyncio.to_thread(ask_health, self.network.monitoring_url)
 
     async def _launch(self, binary: ServerBinary, port: int) -> None:
-        self._max_file_bytes = await asyncio.to_thread(_disk_budget, self._store)
+        self._max_file_bytes = await asyncio.to_thread(disk_budget, self._store)
         users = {
             user: ensure_user(stores.seed_path(self._store, user)) for user in (*FULL_RIGHTS, *self.options.clones)
         }
@@ -278,7 +265,7 @@ class EmbeddedServer:
             lines += (
                 written[log_start if log_start <= len(written) else 0 :].decode(errors="replace").splitlines()[-20:]
             )
-        return _explain(lines, self.options.host, self.options.port, self._store)
+        return explain(lines, self.options.host, self.options.port, self._store)
 
     def _describe(self, ports: _Ports, users: tuple[str, ...]) -> stores.NetworkFile:
         host = _ANY_ADDRESS.get(self.options.host, self.options.host)
@@ -316,60 +303,3 @@ def _send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     # Not `process.send_signal`: that looks whether the child has ended, and so takes its exit status from the event loop.
     with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, number)
-
-
-def _disk_budget(store: Path) -> int:
-    """Return how many bytes JetStream may hold: most of what it holds now and of what is free.
-
-    Raises:
-        ServerFailed: the disk is as good as full.
-    """
-    free = shutil.disk_usage(store).free
-    held = 0
-    for directory, _, files in os.walk(store / "jetstream"):
-        for file in files:
-            with contextlib.suppress(OSError):
-                held += (Path(directory) / file).stat().st_blocks * 512
-    if free < _MINIMUM_DISK_BYTES:
-        raise ServerFailed(
-            f"the disk of the store {store} is full: {free // 1024**2} MiB are free, at least {_MINIMUM_DISK_BYTES // 1024**2} are needed. "
-            "Make room, or name a store on another disk."
-        )
-    return int((free + held) * _DISK_SHARE)
-
-
-def _explain(lines: Sequence[str], host: str, port: int, store: Path) -> str:
-    text = "\n".join(lines)
-    if "address already in use" in text:
-        return (
-            f"port {port} on {host} is taken by another program. If that is a NATS server that you want, "
-            f"name it (NATS_URL=nats://{host}:{port}); else choose another port, or -1 for any free one."
-        )
-    if "cannot assign requested address" in text or "no such host" in text:
-        return f"{host} is no address of this machine. Name one that is, such as 127.0.0.1."
-    if "no space left on device" in text:
-        return f"the disk of the store {store} is full. Make room, or name a store on another disk."
-    telling = [line for line in lines if "[FTL]" in line or "[ERR]" in line] or lines[-5:] or ["(nothing was written)"]
-    return f"nats-server ended at once; it said (all of it is in {store / 'nats-server.log'}):\n" + "\n".join(telling)
-
-
-def _ask_health(monitoring_url: str) -> ServerHealth:
-    address = urlsplit(monitoring_url)
-    connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=_HEALTH_TIMEOUT_S)
-    try:
-        connection.request("GET", "/healthz")
-        answer = connection.getresponse()
-        body = answer.read(65536)
-    except OSError as error:
-        return ServerHealth(ok=False, detail=f"no answer from {monitoring_url}: {error}")
-    except http.client.HTTPException as error:
-        return ServerHealth(ok=False, detail=f"no answer from {monitoring_url}: {type(error).__name__}")
-    finally:
-        connection.close()
-    if answer.status == http.client.OK:
-        return ServerHealth(ok=True, detail="ok")
-    try:
-        detail = msgspec.json.decode(body, type=dict[str, object]).get("error")
-    except msgspec.DecodeError:
-        detail = None
-    return ServerHealth(ok=False, detail=str(detail or f"HTTP status {answer.status}"))

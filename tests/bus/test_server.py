@@ -263,7 +263,7 @@ class TestFailuresInWords:
             await EmbeddedServer(options(tmp_path)).start()
 
     async def test_a_full_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("bus.server._MINIMUM_DISK_BYTES", 2**62)
+        monkeypatch.setattr("bus.server_checks._MINIMUM_DISK_BYTES", 2**62)
         with pytest.raises(ServerFailed, match=r"the disk of the store .* is full: \d+ MiB are free"):
             await EmbeddedServer(options(tmp_path)).start()
 
