@@ -69,7 +69,7 @@ def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progre
         else:
             program = PythonCommand(program=("-m", "pytest", *_in_one_process(copied.root, found, environment)))
         shown = params.command or ("python", *program.program)
-        left_s = max(10.0, begin + params.budget_s - time.monotonic())
+        left_s = max(1.0, begin + params.budget_s - time.monotonic())
         progress(0.3, f"profiling {' '.join(shown)[:200]}")
         done = _profile(copied.root, program, environment, scratch, left_s)
         progress(0.9, "reading the profile")
@@ -162,9 +162,7 @@ def _summary(data: dict[str, Any], own: list[Hot], whole: float) -> str:
     if data["interrupted"]:
         text += ", interrupted"
     if own and whole and own[0].self_s > 0:
-        text += (
-            f"; the target's hottest function is {own[0].frame.function} with {own[0].self_s / whole:.1%} of the time"
-        )
+        text += f"; the target's hottest function is {own[0].frame.label} with {own[0].self_s / whole:.1%} of the time"
     return f"{text}."
 
 

@@ -52,7 +52,7 @@ def analyse(target: Path, params: TestingParams, out: Path, progress: Progress) 
             environment=environment,
             env=run_env(environment, copied.root, scratch, first=scratch / "inside"),
             scratch=scratch,
-            budget_s=max(10.0, begin + params.budget_s - time.monotonic()),
+            budget_s=max(1.0, begin + params.budget_s - time.monotonic()),
             progress=progress,
         )
         progress(0.97, "writing the results")
@@ -177,7 +177,7 @@ def _not_run(reason: str, left_out: tuple[NotAnalysed, ...], environment: Enviro
         "files": [],
         "slowest": [],
         "failures": [],
-        "environment": environment.report() if environment else None,
+        "environment": environment.report() if environment else {},
     }
     not_analysed = (*left_out[:_MAX_NAMED], NotAnalysed(subject="tests", reason=reason))
     return EngineOutput(summary=_summary(data), data=data, not_analysed=not_analysed)

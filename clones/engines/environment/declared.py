@@ -66,8 +66,8 @@ def read_declared(target: Path) -> Declared:
     base = _Level()
     base.lines.requirements += _strings(project.get("dependencies"))
     base.lines.requirements += _lines(options.get("install_requires", ""))
-    installable = bool(project or pyproject.get("build-system") or _is_poetry(pyproject) or options)
-    installable = installable or (target / "setup.py").is_file()
+    installable = bool(project or pyproject.get("build-system") or _is_poetry(pyproject))
+    installable = installable or setup_cfg.has_section("options") or (target / "setup.py").is_file()
     if not installable:
         for name in ("requirements.txt", "requirements/base.txt", "requirements/default.txt"):
             if (target / name).is_file():

@@ -56,7 +56,8 @@ def _from_index(package: dict[str, Any]) -> bool:
     source = package.get("source", {})
     if not isinstance(source, dict):
         return False
-    return "registry" in source or source.get("type", "legacy") == "legacy" if source else True
+    # poetry names the type of a source that is none of its default ones; uv names the source by its key
+    return not source or "registry" in source or source.get("type") == "legacy"
 
 
 def _is_requirement(line: str) -> bool:

@@ -42,7 +42,7 @@ class Installer:
         if left < _LEAST_S:
             return "the time for installing was used up"
         argv = [str(self._python), "-m", "pip", "install", "--prefer-binary", "--no-input", "--quiet"]
-        argv += ["--disable-pip-version-check", "--retries", "2", "--timeout", "20", "--no-warn-script-location"]
+        argv += ["--disable-pip-version-check", "--retries", "1", "--timeout", "20", "--no-warn-script-location"]
         try:
             done = process.run([*argv, *self._constraints, *requirements], cwd=self._cwd, timeout_s=left, env=self._env)
         except EngineError as error:

@@ -13,13 +13,16 @@ before. Outcomes are what pytest's own summary counts: the category that `pytest
 
 from __future__ import annotations  # the names below are not all there in every pytest
 
-import json
 import os
+from json import dumps
+from os import getpid
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+# functions are imported by name: reports come while a test's fixtures may still have replaced `os.getpid` and the like
 _MAX_MESSAGE = 600
 _MAX_TRACEBACK = 2500
 
@@ -35,19 +38,28 @@ class _Recorder:
     def __init__(self, config: pytest.Config, path: str) -> None:
         self._config = config
         self._deselected = 0
+        self._workers = bool(getattr(config.option, "dist", "no") != "no")
         self._file = Path(path).open("a", buffering=1, encoding="utf-8")  # noqa: SIM115 -- open as long as pytest runs
-        self._pid = os.getpid()
+        self._pid = getpid()
         self._write(event="start", pid=self._pid, pytest=pytest.__version__)
 
     def _write(self, **fields: Any) -> None:
-        if os.getpid() == self._pid:  # not in what a test forks
-            self._file.write(json.dumps(fields) + "\n")
+        if getpid() == self._pid:  # not in what a test forks
+            self._file.write(dumps(fields) + "\n")
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self._deselected += len(items)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self._write(event="collected", tests=len(session.items), deselected=self._deselected)
+        if not self._workers:
+            self._write(event="collected", tests=len(session.items), deselected=self._deselected)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Count what the first worker of pytest-xdist collected; the others collect the same."""
+        if self._workers:
+            self._workers = False
+            self._write(event="collected", tests=len(ids), deselected=0)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         # as in pytest's summary: a module that fails to import is an error, one that skips itself is skipped
@@ -104,4 +116,4 @@ def _relative(path: object, root: str) -> str | None:
     if path is None:
         return None
     text = str(path)
-    return os.path.relpath(text, root) if text.startswith(os.sep) else text
+    return relpath(text, root) if text.startswith(os.sep) else text

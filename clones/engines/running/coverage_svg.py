@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from clones.engines import svg
 from clones.engines.running.coverage_report import FileCoverage, percent, totals
 
-MAX_ROWS = 80
+MAX_ROWS = 60
 """Files drawn; of more, those with the most lines that no test ran."""
 
 _COVERED, _MISSED = "#2f7d5b", "#e9c3b4"

@@ -77,6 +77,9 @@ def run_measured(
     measure = ["-m", "coverage", "run", f"--rcfile={rcfile}"] if "coverage" in environment.versions else []
     follow = _Follow(progress)
 
+    def scrub(text: str) -> str:
+        return text.replace(f"{copy}/", "").replace(str(environment.bin().parent), "<environment>")
+
     def attempt(argv: list[str], name: str, left_s: float) -> Watched:
         record = scratch / name
         variables = {**env, "SANCTUARY_RECORD": str(record)}
@@ -86,8 +89,8 @@ def run_measured(
 
     done = attempt([environment.python, *measure, *full], "record-1.jsonl", budget_s)
     no_coverage = "" if measure else "coverage is not installed in the target's environment"
-    if measure and not done.events and not done.interrupted:
-        no_coverage = f"coverage could not start: {_tail(done)}"
+    if measure and not done.events and done.exit_status == 1:  # pytest has other statuses for its own refusals
+        no_coverage = f"coverage could not start: {scrub(_tail(done))}"
         done = attempt([environment.python, *full], "record-2.jsonl", budget_s - done.duration_s)
     progress(0.9, "reading the coverage")
     files: tuple[FileCoverage, ...] = ()
@@ -98,13 +101,13 @@ def run_measured(
             no_coverage = error.message
     return MeasuredRun(
         command=("python", *pytest),
-        outcome=fold(done.events),
+        outcome=fold(done.events, scrub=scrub),
         exit_status=done.exit_status,
         interrupted=done.interrupted,
         duration_s=done.duration_s,
         coverage=files,
         no_coverage=no_coverage or ("" if files else "no line of the target's own packages was measured"),
-        last_words=_tail(done),
+        last_words=scrub(_tail(done)),
         junit=junit,
         coverage_xml=scratch / "coverage.xml",
     )
@@ -132,6 +135,8 @@ def _coverage(
     ):
         argv = [environment.python, "-m", "coverage", *command]
         done = process.run(argv, cwd=copy, timeout_s=_REPORT_TIMEOUT_S, env=env)
+        if b"No data to report" in done.stdout + done.stderr:
+            return ()
         if done.exit_status != 0:
             said = (done.stdout + done.stderr).decode(errors="replace").strip()[-300:]
             raise EngineError(f"coverage {command[0]} failed: {said}")
@@ -139,9 +144,10 @@ def _coverage(
 
 
 def _tail(done: Watched) -> str:
-    """Return the last lines of what a process said, errors first, at most 500 characters."""
-    text = done.stderr.strip() or done.stdout.strip()
-    return " / ".join(line.strip() for line in text.splitlines()[-6:] if line.strip())[-500:]
+    """Return the end of what a process said, from its last `error:` on, at most 500 characters."""
+    lines = [line.strip() for line in (done.stderr.strip() or done.stdout.strip()).splitlines() if line.strip()][-6:]
+    start = max((index for index, line in enumerate(lines) if "error: " in line), default=0)
+    return " / ".join(lines[start:])[-500:]
 
 
 class _Follow:
@@ -165,4 +171,5 @@ class _Follow:
         if self._done and (now - self._told >= _PROGRESS_EVERY_S or self._done == self._collected):
             self._told = now
             fraction = 0.3 + 0.6 * min(self._done / max(self._collected, 1), 1.0)
-            self._progress(fraction, f"{self._done} of {self._collected} tests run, {self._bad} failed")
+            all_tests = self._collected or "an unknown number of"
+            self._progress(fraction, f"{self._done} of {all_tests} tests run, {self._bad} failed")

@@ -1,7 +1,7 @@
 """What the recorder's lines amount to: counts as in pytest's summary, failures, the slowest tests. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -37,13 +37,13 @@ class PytestOutcome(msgspec.Struct, frozen=True, kw_only=True):
     failures_total: int
     slowest: tuple[dict[str, Any], ...]
     running: str | None
-    """The test that had started and not ended when the record ends."""
+    """The last test that had started and not ended."""
     finished: bool
     """Whether pytest came to its end, be it interrupted."""
 
 
-def fold(events: Iterable[dict[str, Any]]) -> PytestOutcome:
-    """Fold the lines of one run, complete or not."""
+def fold(events: Iterable[dict[str, Any]], *, scrub: Callable[[str], str] = str) -> PytestOutcome:
+    """Fold the lines of one run, complete or not; `scrub` takes out of messages what a report does not show."""
     categories: Counter[str] = Counter()
     durations: defaultdict[str, float] = defaultdict(float)
     failures: list[dict[str, Any]] = []
@@ -68,7 +68,7 @@ def fold(events: Iterable[dict[str, Any]]) -> PytestOutcome:
         elif kind == "outcome":
             categories[str(event["category"])] += 1
             if event["category"] in {"failed", "error"}:
-                failures.append(_failure(event))
+                failures.append(_failure(event, scrub))
         elif kind == "finish":
             finished = True
     counts = {name: categories.pop(category, 0) for category, name in CATEGORIES.items()}
@@ -83,17 +83,17 @@ def fold(events: Iterable[dict[str, Any]]) -> PytestOutcome:
         failures=tuple(failures[:MAX_FAILURES]),
         failures_total=len(failures),
         slowest=tuple({"test": test, "duration_s": round(seconds, 4)} for test, seconds in slowest),
-        running=None if finished else next(reversed(running), None),
+        running=next(reversed(running), None),
         finished=finished,
     )
 
 
-def _failure(event: dict[str, Any]) -> dict[str, Any]:
+def _failure(event: dict[str, Any], scrub: Callable[[str], str]) -> dict[str, Any]:
     return {
         "test": event["test"],
         "phase": event.get("phase", "call"),
-        "message": event.get("message", ""),
+        "message": scrub(event.get("message", "")),
         "file": event.get("file"),
         "line": event.get("line"),
-        "traceback": event.get("traceback", ""),
+        "traceback": scrub(event.get("traceback", "")),
     }

@@ -1,0 +1,97 @@
+"""Beta's profiles of real runs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pyinstrument.session import Session
+
+from clones.engines.contract import EngineError, EngineOutput
+from clones.engines.performance import analyse
+from clones.params import PerformanceParams
+from tests.clones.engines.running.projects import BUSY, project
+
+Profile = Callable[..., EngineOutput]
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Profile:
+    def run(files: dict[str, str], *command: str, budget_s: float = 60.0) -> EngineOutput:
+        target = project(tmp_path / "target", files)
+        (tmp_path / "out").mkdir()
+        params = PerformanceParams(target=str(target), command=command, budget_s=budget_s)
+        output = analyse(target, params, tmp_path / "out", lambda *_: None)
+        assert {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()} == set(files)
+        json.dumps(output.data)
+        return output
+
+    return run
+
+
+def test_time_is_found_where_it_is_spent(profile: Profile, tmp_path: Path) -> None:
+    data = profile(BUSY, "python", "busy.py").data
+    hot = {item["function"]: item for item in data["hot"]}
+    assert data["hot"][0]["function"] == "spin"
+    spin, rest = hot["spin"], hot["Worker.rest"]
+    assert (spin["file"], spin["line"], spin["kind"]) == ("busy.py", 4, "target")
+    assert 0.35 < spin["self_s"] <= data["wall_s"]
+    assert rest["self_s"] > 0.05
+    assert rest["source"] == "time.sleep(0.1)"
+    assert hot["main"]["total_s"] >= spin["total_s"] + rest["total_s"] - 0.001
+    assert hot["main"]["self_share"] < 0.1
+    assert data["exit_status"] == 0
+    assert data["wall_s"] >= 0.5
+    session = Session.load(tmp_path / "out" / "profile.json")
+    root = session.root_frame()
+    assert root is not None
+    assert abs(root.time - data["wall_s"]) < 0.25 * data["wall_s"]
+    assert "Worker.rest" in (tmp_path / "out" / "flame.svg").read_text(encoding="utf-8")
+
+
+def test_a_command_that_fails_is_a_result_with_its_last_words(profile: Profile) -> None:
+    output = profile(BUSY, "python", "-m", "busy", "3")
+    assert output.data["exit_status"] == 3
+    assert output.data["stderr_tail"] == "that is no good argument"
+    assert "exit status 3" in output.summary
+
+
+def test_an_exception_shows_its_traceback_and_not_the_profiler_s(profile: Profile) -> None:
+    data = profile({"app.py": "def f():\n    raise ValueError('broken')\nf()\n"}, "app.py").data
+    assert data["exit_status"] == 1
+    assert data["stderr_tail"].endswith("ValueError: broken")
+    assert "sanctuary_profiler" not in data["stderr_tail"]
+
+
+def test_without_a_command_the_tests_are_profiled(profile: Profile) -> None:
+    files = BUSY | {
+        "tests/test_busy.py": "import busy\ndef test_spin(): busy.spin(0.3)\ndef test_bad(): assert False\n"
+    }
+    data = profile(files).data
+    assert data["command"] == ["python", "-m", "pytest", "tests"]
+    assert data["exit_status"] == 1
+    assert data["hot"][0]["function"] == "spin"
+    assert data["share_by_kind"]["target"] > 0
+
+
+def test_a_command_without_end_is_interrupted_and_what_it_did_is_there(profile: Profile) -> None:
+    output = profile(
+        {"app.py": "import time\ndef wait():\n    while True: time.sleep(0.01)\nwait()\n"}, "app.py", budget_s=2.0
+    )
+    assert output.data["interrupted"] is True
+    assert output.data["hot"][0]["function"] == "wait"
+    assert any(item.subject == "the rest of the command" for item in output.not_analysed)
+
+
+@pytest.mark.parametrize(
+    ("command", "reason", "code"),
+    [
+        (("ls",), "`ls` is no Python program", "incompatible_task"),
+        ((), "nothing to profile", "incompatible_task"),
+        (("python", "-c", "import os; os._exit(7)"), "no profile \\(exit status 7\\)", "engine_failed"),
+    ],
+)
+def test_what_cannot_be_profiled(profile: Profile, command: tuple[str, ...], reason: str, code: str) -> None:
+    with pytest.raises(EngineError, match=reason) as caught:
+        profile({"app.py": ""}, *command)
+    assert caught.value.code == code
