@@ -29,6 +29,12 @@ class Network:
         """The largest message that the server takes, in bytes."""
         return self.client.max_payload
 
+    @property
+    def server_version(self) -> str:
+        """The server's version, `2.15.1`."""
+        version = self.client.connected_server_version
+        return f"{version.major}.{version.minor}.{version.patch}"
+
     def is_connected(self) -> bool:
         """Tell whether there is a connection just now."""
         return self.client.is_connected

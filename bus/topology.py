@@ -24,6 +24,7 @@ DEDUPLICATION_S = 120.0
 MAX_CONSUMERS = 10_000
 
 _STREAM_NOT_FOUND = 10059
+_STREAM_NAME_IN_USE = 10058
 _CONSUMER_NOT_FOUND = 10014
 
 Json = dict[str, Any]
@@ -31,11 +32,11 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Limits:
-    """What may differ between installations."""
+    """What may differ between installations, and from one start to the next."""
 
-    ledger_max_bytes: int = -1
-    """The intake valve: with the ledger full, new tasks are refused while results of running ones are still stored. -1: none."""
-    replicas: int = 1
+    ledger_max_bytes: int | None = None
+    """The intake valve: with the ledger full, new tasks are refused while results of running ones are still stored.
+    -1: none. None: as it is, and none for a new ledger."""
 
 
 def _nanoseconds(seconds: float) -> int:
@@ -63,9 +64,8 @@ def streams(subjects: Subjects, limits: Limits) -> tuple[Json, ...]:
         "duplicate_window": _nanoseconds(DEDUPLICATION_S),
         "deny_delete": True,
         "allow_direct": True,
-        "num_replicas": limits.replicas,
     }
-    ledger = {
+    ledger: Json = {
         "name": subjects.ledger,
         "subjects": [
             f"{realm}.task.>",
@@ -78,13 +78,13 @@ def streams(subjects: Subjects, limits: Limits) -> tuple[Json, ...]:
         "retention": "limits",
         "storage": "file",
         "discard": "new",
-        "max_bytes": limits.ledger_max_bytes,
         "max_consumers": MAX_CONSUMERS,
         "duplicate_window": _nanoseconds(DEDUPLICATION_S),
         "deny_delete": True,
         "allow_direct": True,
-        "num_replicas": limits.replicas,
     }
+    if limits.ledger_max_bytes is not None:
+        ledger["max_bytes"] = limits.ledger_max_bytes
     return results, ledger
 
 
@@ -167,18 +167,31 @@ async def ensure(
         JetStreamError: the server refused to make one.
     """
     for stream in streams(subjects, limits or Limits()):
-        name = stream["name"]
-        found = await _info(requester, f"STREAM.INFO.{name}", _STREAM_NOT_FOUND)
-        if found is None:
-            # The server answers an equal creation with the existing stream, so a race of two makers is settled there.
-            found = await api(requester, f"STREAM.CREATE.{name}", stream, timeout_s=30)
-        _refuse_difference("stream", stream, found["config"], name)
+        await _ensure_stream(requester, stream)
     await asyncio.gather(
         *(
             _ensure_consumer(requester, subjects.ledger, consumer)
             for consumer in consumers(subjects, task_types, workflows)
         )
     )
+
+
+async def _ensure_stream(requester: Requester, stream: Json) -> None:
+    name = stream["name"]
+    found = await _info(requester, f"STREAM.INFO.{name}", _STREAM_NOT_FOUND)
+    if found is None:
+        try:
+            found = await api(requester, f"STREAM.CREATE.{name}", stream, timeout_s=30)
+        except JetStreamError as error:
+            if error.err_code != _STREAM_NAME_IN_USE:
+                raise
+            # Another process made it meanwhile, perhaps with another size.
+            found = await api(requester, f"STREAM.INFO.{name}")
+    config = found["config"]
+    if stream.get("max_bytes", config.get("max_bytes")) != config.get("max_bytes"):
+        config |= {"max_bytes": stream["max_bytes"]}
+        await api(requester, f"STREAM.UPDATE.{name}", config, timeout_s=30)
+    _refuse_difference("stream", stream, config, name)
 
 
 async def _ensure_consumer(requester: Requester, stream: str, consumer: Json) -> None:

@@ -61,7 +61,7 @@ async def collect(
         for route in ROUTES
         if route.task_type not in {section.task_type for section in sections} | {own.task_type}
     ]
-    sections.append(_own_section(own, documentation))
+    sections.append(await _own_section(artifacts, own, documentation, out))
     target = next(
         (found for section in sections if (found := section.data.get("target"))), documentation.output["target"]
     )
@@ -70,9 +70,7 @@ async def collect(
         target=str(target),
         revision=documentation.output["revision"] or "",
         created_at=datetime.now(UTC),
-        network=ReportNetwork(
-            realm=network.subjects.realm, server_version=str(network.client.connected_server_version)
-        ),
+        network=ReportNetwork(realm=network.subjects.realm, server_version=network.server_version),
         sections=tuple(sections),
         audit=tuple(sorted(audit, key=lambda line: line.seq)[:MAX_AUDIT_ENTRIES]),
     )
@@ -148,8 +146,11 @@ async def _picture(artifacts: Artifacts, task_id: str, ref: ArtifactRef, out: Pa
     return path
 
 
-def _own_section(own: Task, documentation: Done) -> Section:
+async def _own_section(artifacts: Artifacts, own: Task, documentation: Done, out: Path) -> Section:
     now = datetime.now(UTC)
+    data = documentation.output.get("data")
+    if data is None:
+        data = await _large_data(artifacts, str(documentation.output["data_artifact"]), out)
     return Section(
         task_type=own.task_type,
         task_id=own.id,
@@ -161,7 +162,7 @@ def _own_section(own: Task, documentation: Done) -> Section:
         queued_s=(own.started_at - own.stored_at).total_seconds(),
         attempt=own.attempt,
         summary=documentation.summary,
-        data=documentation.output.get("data", {}),
+        data=data,
         files={ref.filename: None for ref in documentation.artifacts},
         not_analysed=msgspec.convert(documentation.output["not_analysed"], tuple[NotAnalysed, ...]),
     )

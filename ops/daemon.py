@@ -38,7 +38,7 @@ class DaemonOptions:
     metrics_port: int | None
     """0 takes a free one, None serves none."""
     drain_s: float
-    ledger_max_bytes: int = -1
+    ledger_max_bytes: int | None = None
 
 
 def default_capacity() -> int:

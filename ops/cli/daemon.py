@@ -55,7 +55,7 @@ def _options(
     concurrency: int | None,
     metrics_port: int | None,
     drain_s: float,
-    ledger_max_bytes: int = -1,
+    ledger_max_bytes: int | None = None,
 ) -> Any:
     from ops.daemon import DaemonOptions, default_capacity
 
@@ -76,10 +76,9 @@ def _options(
 @click.option(
     "--ledger-max-bytes",
     type=click.IntRange(-1),
-    default=-1,
-    help="Refuse new tasks when the ledger has this size; -1: never.",
+    help="Refuse new tasks when the ledger has this size; -1: never; default: as it is.",
 )
-def omega(where: Where, *, verbose: bool, ledger_max_bytes: int, **rest: Any) -> None:
+def omega(where: Where, *, verbose: bool, ledger_max_bytes: int | None, **rest: Any) -> None:
     """Run Omega: makes the streams, answers calls, runs workflows. Several may run."""
     from ops.daemon import run_omega
     from ops.logs import configure

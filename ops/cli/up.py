@@ -2,8 +2,6 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,30 +90,27 @@ async def _up(where: Where, rest: dict[str, Any]) -> None:
             await asyncio.Event().wait()
 
 
-@contextmanager
-def stopped_by_signals() -> Iterator[None]:
+class stopped_by_signals:  # noqa: N801  used like a function, as contextlib.suppress is
     """Cancel what runs inside at the first SIGTERM or SIGINT, and leave quietly; later ones do not disturb the stopping."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
-    caught = False
 
-    def on_signal() -> None:
-        nonlocal caught
-        if not caught and task is not None:
-            caught = True
-            task.cancel()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not caught:
-            raise
-        say("stopped")
-    finally:
+    def __enter__(self) -> None:
+        self._task = asyncio.current_task()
+        self._caught = False
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+            asyncio.get_running_loop().add_signal_handler(number, self._on_signal)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().remove_signal_handler(number)
+        if not (self._caught and isinstance(error, asyncio.CancelledError)):
+            return False
+        say("stopped")
+        return True
+
+    def _on_signal(self) -> None:
+        if not self._caught and self._task is not None:
+            self._caught = True
+            self._task.cancel()
 
 
 def say(text: str) -> None:
