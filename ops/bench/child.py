@@ -77,19 +77,16 @@ async def _submitting(network: Network, side: str) -> AsyncIterator[Callable[[by
 @asynccontextmanager
 async def _working(network: Network, side: str) -> AsyncIterator[Callable[[bytes], Awaitable[Starts]]]:
     latency = ours.StartLatency()
-    serving = asyncio.create_task(floor.work(network.client) if side == "floor" else ours.work(network, latency))
 
     async def answer(_: bytes) -> Starts:
-        if serving.done():
-            serving.result()
         seen, latency.waited_s = latency.waited_s, []
         return Starts(seen)
 
-    try:
+    # In a group: a worker that fails ends the process.
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(floor.work(network.client) if side == "floor" else ours.work(network, latency))
         yield answer
-    finally:
         serving.cancel()
-        await asyncio.wait({serving})
 
 
 async def main(store: Path, side: str, part: str) -> None:
@@ -99,11 +96,10 @@ async def main(store: Path, side: str, part: str) -> None:
         raise ServerFailed(f"no server runs on {store}")
     orders = asyncio.StreamReader(limit=LINE_BYTES)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+    settings, subjects = where.settings_for(OPERATOR), Subjects(where.realm)
     async with (
-        open_network(
-            where.settings_for(OPERATOR), Subjects(where.realm), name=f"bench {side} {part}", wait_s=CONNECT_WAIT_S
-        ) as network,
-        _submitting(network, side) if part == "submit" else _working(network, side) as answer,
+        open_network(settings, subjects, name=f"bench {side} {part}", wait_s=CONNECT_WAIT_S) as network,
+        (_submitting if part == "submit" else _working)(network, side) as answer,
     ):
         _say(b"{}")
         async for line in orders:

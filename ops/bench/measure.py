@@ -29,6 +29,9 @@ Sync = Literal["default", "always"]
 SYNCS: dict[Sync, Durability] = {"default": "100ms", "always": "always"}
 IN_FLIGHT = (1, 100, 1000)
 
+SILENCE_S = 90.0
+"""No round takes this long, not even on a slow disk; if one does, a worker has gone."""
+
 _Answer = TypeVar("_Answer")
 OnPair = Callable[[Sync, int, int], None]
 """Hears of each pair that is done: sync, in flight, how many pairs so far."""
@@ -78,18 +81,24 @@ class _Child:
         self._process = process
 
     async def ask(self, order: msgspec.Struct | None, kind: type[_Answer]) -> _Answer:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
-            raise BenchFailed(f"the {self._name} has no pipes")
+        if self._process.stdin is not None:
+            self._process.stdin.write((msgspec.json.encode(order) if order is not None else b"{}") + b"\n")
+        return msgspec.json.decode(await self.line(), type=kind)
+
+    async def line(self) -> bytes:
+        """Return the next line that it says.
+
+        Raises:
+            BenchFailed: it ended, or says nothing for `SILENCE_S`.
+        """
         try:
-            stdin.write((msgspec.json.encode(order) if order is not None else b"{}") + b"\n")
-            await stdin.drain()
-            line = await stdout.readline()
-        except ConnectionError:
-            line = b""
+            async with asyncio.timeout(SILENCE_S):
+                line = await self._process.stdout.readline() if self._process.stdout is not None else b""
+        except TimeoutError:
+            raise BenchFailed(f"the process `{self._name}` came to no end within {SILENCE_S:g} s") from None
         if not line:
-            raise BenchFailed(f"the {self._name} ended with status {await self._process.wait()}; what it said is above")
-        return msgspec.json.decode(line, type=kind)
+            raise BenchFailed(f"the process `{self._name}` ended early; what it said is above")
+        return line
 
 
 @asynccontextmanager
@@ -101,18 +110,17 @@ async def _child(store: Path, side: str, part: str) -> AsyncIterator[_Child]:
         limit=LINE_BYTES,
     )
     try:
-        if process.stdout is None or not await process.stdout.readline():
-            raise BenchFailed(f"the process `{side} {part}` did not start; what it said is above")
-        yield _Child(f"process `{side} {part}`", process)
+        child = _Child(f"{side} {part}", process)
+        await child.line()
+        yield child
+    except BaseException:
+        if process.returncode is None:
+            process.kill()
+        raise
     finally:
         if process.stdin is not None:
             process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), 15)
-        except BaseException:
-            process.kill()
-            await process.wait()
-            raise
+        await process.wait()
 
 
 class _Side:

@@ -66,7 +66,7 @@ def test_no_store_and_no_process_is_left_behind(tmp_path: Path, monkeypatch: pyt
 async def test_a_process_that_cannot_start_ends_the_bench_in_words(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(BenchFailed, match="the process `ours work` did not start"):
+    with pytest.raises(BenchFailed, match="the process `ours work` ended early"):
         async with _child(tmp_path, "ours", "work"):
             pass
     assert "no server runs on" in capfd.readouterr().err
