@@ -1,0 +1,112 @@
+"""Reading the ledger: newest first, as it grows, and all that belongs to one task. Bounded memory whatever its length."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+
+from bus.errors import Disconnected, NoResponders, RequestTimeout, SanctuaryError
+from bus.jetstream import StoredMessage, api
+from bus.ledger import entries
+from bus.network import Network
+from ops.entries import Entry, read_entry
+
+POLL_S = 0.2
+"""How often the ledger is looked at for what is new. A core subscription would hear of it sooner, but not of results' copies."""
+WINDOW = 512
+"""Sequences that are read at once when reading newest first; windows that hold little are doubled."""
+LARGEST_WINDOW = 65_536
+KEPT = 1024
+"""Entries in memory at once."""
+
+log = logging.getLogger(__name__)
+
+
+async def last_sequence(network: Network) -> int:
+    """Return the newest entry's sequence; 0: the ledger is empty.
+
+    Raises:
+        SanctuaryError: the ledger cannot be read.
+    """
+    try:
+        info = await api(network.requester, f"STREAM.INFO.{network.subjects.ledger}")
+    except NoResponders:
+        raise SanctuaryError(_nobody(network)) from None
+    return int(info["state"]["last_seq"])
+
+
+def _nobody(network: Network) -> str:
+    return (
+        f"nobody answers for the ledger {network.subjects.ledger}: this user may not read it, or the server has no JetStream. "
+        "`sanctuary doctor` says more"
+    )
+
+
+async def newest_first(network: Network, subjects: Sequence[str], *, before: int | None = None) -> AsyncIterator[Entry]:
+    """Yield the ledger's entries on `subjects` (wildcards allowed), newest first, those below the sequence `before`.
+
+    Raises:
+        SanctuaryError: the ledger cannot be read.
+    """
+    end = await last_sequence(network) if before is None else before - 1
+    window = WINDOW
+    while end >= 1:
+        start = max(1, end - window + 1)
+        found: list[StoredMessage] = []
+        for subject in subjects:
+            kept, overflowed = await _newest(network, subject, start, end)
+            if overflowed:
+                start = max(start, kept[0].sequence)
+            found += kept
+        found = sorted((message for message in found if message.sequence >= start), key=lambda each: -each.sequence)
+        for message in found:
+            yield read_entry(network.subjects, message)
+        end = start - 1
+        window = min(LARGEST_WINDOW, window * 2) if len(found) < window // 8 else WINDOW
+
+
+async def _newest(network: Network, subject: str, start: int, end: int) -> tuple[deque[StoredMessage], bool]:
+    """Return the newest entries between two sequences, oldest first, and whether there are more than are kept."""
+    kept: deque[StoredMessage] = deque(maxlen=KEPT)
+    overflowed = False
+    async for message in entries(network, subject, start=start):
+        if message.sequence > end:
+            break
+        overflowed = overflowed or len(kept) == KEPT
+        kept.append(message)
+    return kept, overflowed
+
+
+async def follow(network: Network, start: int) -> AsyncIterator[Entry]:
+    """Yield all entries from the sequence `start` on, for ever; goes on where it was after a reconnect.
+
+    Raises:
+        SanctuaryError: the ledger cannot be read from the beginning.
+    """
+    began = False
+    while True:
+        try:
+            async for message in entries(network, ">", start=start):
+                start = message.sequence + 1
+                yield read_entry(network.subjects, message)
+            began = True
+        except (Disconnected, RequestTimeout, NoResponders) as error:
+            if not began:
+                raise SanctuaryError(_nobody(network)) from None
+            log.debug("the ledger cannot be read just now: %s", error)
+        await asyncio.sleep(POLL_S)
+
+
+async def between(network: Network, subject: str, start: int, end: int | None = None) -> AsyncIterator[Entry]:
+    """Yield the present entries on `subject` from the sequence `start` up to `end`, or to the last.
+
+    Raises:
+        SanctuaryError: the ledger cannot be read.
+    """
+    try:
+        async for message in entries(network, subject, start=start):
+            if end is not None and message.sequence > end:
+                return
+            yield read_entry(network.subjects, message)
+    except NoResponders:
+        raise SanctuaryError(_nobody(network)) from None

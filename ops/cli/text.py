@@ -1,0 +1,94 @@
+"""How values are written for people, and what strangers wrote is made safe to print."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+_PIPE_WIDTH = 1000
+"""Columns of a table that no terminal shows: rows are never folded."""
+
+
+def clean(text: str) -> str:
+    """Return `text` on one line and without control characters: what is in the ledger must not drive the terminal."""
+    return "".join(char if char.isprintable() else " " if char.isspace() else "�" for char in text).strip()
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return `text`, clean and of at most `limit` characters."""
+    line = clean(text)
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration of any length in a few characters; `-` where it is not known."""
+    if seconds is None:
+        return "-"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes} min {rest:02} s"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours:02} h" if days else f"{hours} h {minutes:02} min"
+
+
+def moment(at: datetime) -> str:
+    """Return a time of day here, with the date where it is not today's."""
+    local = at.astimezone()
+    today = datetime.now(UTC).astimezone().date()
+    return local.strftime("%H:%M:%S.%f" if local.date() == today else "%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def size(count: float) -> str:
+    """Return a number of bytes in a few characters."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> "Table":
+    """Return a table; the columns named in `right` are flush right. Cells are plain text, made clean here."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        shown.add_column(column, justify="right" if column in right else "left")
+    for row in rows:
+        shown.add_row(*(Text(clean(cell), style=STYLES.get(cell, "")) for cell in row))
+    return shown
+
+
+STYLES = {
+    "ready": "green",
+    "ok": "green",
+    "completed": "green",
+    "running": "cyan",
+    "starting": "yellow",
+    "draining": "yellow",
+    "retrying": "yellow",
+    "parked": "yellow",
+    "note": "yellow",
+    "failed": "bold red",
+    "wrong": "bold red",
+    "missing": "bold red",
+}
+"""Words that have a colour on a terminal wherever they fill a cell."""
+
+
+def show(shown: "RenderableType") -> None:
+    """Print tables and such, as wide as the terminal, or as wide as they need elsewhere."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False).print(shown)

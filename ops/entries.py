@@ -1,0 +1,92 @@
+"""One entry of the ledger as it is shown: what it is and which task it is about, whoever wrote it. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bus.delivery import Delivery
+from bus.intake import read
+from bus.jetstream import StoredMessage
+from bus.subjects import WORKFLOW_TYPE, Subjects
+from schemas import JSON, SchemaError, decode
+
+UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stored message. The ledger takes what its publishers send, so nothing of `body` is certain."""
+
+    sequence: int | None
+    """In the ledger; None for a result whose copy has yet to arrive there."""
+    stored_at: datetime
+    subject: str
+    family: str
+    """The subject's second token: task, workflow, event, result, escalation or command."""
+    kind: str
+    """The message's type, such as TaskStarted; `unreadable` where the body says none."""
+    task_type: str | None
+    task_id: str | None
+    body: Any
+    """The decoded message; None where it cannot be decoded."""
+    data: bytes
+    """The message as it is stored."""
+    content_type: str = JSON
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The message's fields; empty where it is no object."""
+        return self.body if isinstance(self.body, dict) else {}
+
+    @property
+    def parent_id(self) -> str | None:
+        """The workflow or task that asked for this one."""
+        return text(self.fields.get("parent_id"))
+
+
+def text(value: Any) -> str | None:
+    """Return `value` where it is a string."""
+    return value if isinstance(value, str) else None
+
+
+def read_entry(subjects: Subjects, message: StoredMessage, *, in_ledger: bool = True) -> Entry:
+    """Return a stored message as an entry; it need not be well-formed."""
+    _, family, *rest = [*message.subject.split("."), ""]
+    delivery = Delivery(
+        subject=message.subject,
+        data=message.data,
+        headers=message.headers,
+        ack_subject="",
+        consumer="",
+        sequence=message.sequence,
+        stored_at_s=message.stored_at.timestamp(),
+        delivered=1,
+    )
+    try:
+        body: Any = decode(Any, message.data, delivery.content_type)
+    except SchemaError:
+        body = None
+    fields: dict[str, Any] = body if isinstance(body, dict) else {}
+    kind = text(fields.get("type")) or UNREADABLE
+    task_type, task_id = text(fields.get("task_type")), text(fields.get("task_id"))
+    match family:
+        case "task" | "workflow":
+            task_type = rest[0] if family == "task" else WORKFLOW_TYPE
+            task_id = read(subjects, task_type, delivery).id
+            kind = "TaskAssignment" if family == "task" else "WorkflowStart"
+        case "event" | "result":
+            task_type, task_id = rest[0], rest[1]
+        case "command" if task_id is None:
+            task_id = text(fields.get("workflow_id"))
+    return Entry(
+        sequence=message.sequence if in_ledger else None,
+        stored_at=message.stored_at,
+        subject=message.subject,
+        family=family,
+        kind=kind,
+        task_type=task_type,
+        task_id=task_id,
+        body=body,
+        data=message.data,
+        content_type=delivery.content_type,
+    )

@@ -1,0 +1,155 @@
+"""Finding tasks in the ledger: one by its id with all that belongs to it, or the newest ones."""
+
+from collections.abc import AsyncIterator, Collection, Iterable
+
+from bus.jetstream import StoredMessage, last_of_each
+from bus.ledger import entry as ledger_entry
+from bus.network import Network
+from bus.subjects import WORKFLOW_TYPE
+from clones.routing import task_types
+from ops.audit import between, newest_first
+from ops.entries import Entry, read_entry
+from ops.stories import Key, State, Story, fold
+from schemas import SEQUENCE_PREFIX
+
+CHUNK = 32
+"""Tasks whose state is looked up together; each result may have up to a megabyte."""
+
+
+async def find(network: Network, task_id: str) -> list[Entry]:
+    """Return a task's assignment, events and result, in the ledger's order; empty: there is no such task.
+
+    Raises:
+        SanctuaryError: the ledger cannot be read.
+    """
+    assignment = await _assignment_by_sequence(network, task_id)
+    types = [assignment.task_type or ""] if assignment else [*task_types(), WORKFLOW_TYPE]
+    found = [told async for told in _told(network, types, task_id)]
+    if assignment is None:
+        assignment = await _assignment(network, task_id, found)
+        if assignment is not None and assignment.task_type not in types:
+            # A type that nobody serves, or none that is known here.
+            found += [told async for told in _told(network, [assignment.task_type or ""], task_id)]
+    return _in_order([assignment, *found] if assignment else found)
+
+
+async def family(network: Network, task_id: str) -> list[Entry]:
+    """Return all entries about a task or workflow and about the tasks that it asked for, in the ledger's order.
+
+    Raises:
+        SanctuaryError: the ledger cannot be read.
+    """
+    own = await find(network, task_id)
+    if not own:
+        return []
+    start = min(entry.sequence for entry in own if entry.sequence is not None)
+    # A task's children are submitted while it runs.
+    ends = [entry.sequence for entry in own if entry.family == "result" and entry.sequence is not None]
+    found = list(own)
+    children: list[Key] = []
+    ids = {task_id}
+    async for child in between(network, network.subjects.every("task"), start, max(ends, default=None)):
+        if child.parent_id in ids and child.task_type and child.task_id:
+            ids.add(child.task_id)
+            found.append(child)
+            children.append((child.task_type, child.task_id))
+    for task_type, child_id in children:
+        found += [told async for told in _told(network, [task_type], child_id, start)]
+    for kind in ("command", "escalation"):
+        async for other in between(network, network.subjects.every(kind), start):
+            if other.task_id in ids:
+                found.append(other)
+    return _in_order(found)
+
+
+async def newest(
+    network: Network, *, types: Collection[str] = (), states: Collection[State] = (), limit: int = 20
+) -> list[Story]:
+    """Return the newest tasks and workflows, newest first; empty collections take all types and states.
+
+    Raises:
+        SanctuaryError: the ledger cannot be read.
+    """
+    stories: list[Story] = []
+    chunk: list[Entry] = []
+    subjects = network.subjects
+    seen: set[str] = set()
+    async for assignment in newest_first(network, (subjects.every("task"), subjects.every("workflow"))):
+        key = f"{assignment.task_type} {assignment.task_id}"
+        if key in seen or (types and assignment.task_type not in types):
+            continue
+        seen.add(key)
+        chunk.append(assignment)
+        if len(chunk) == CHUNK or (not states and len(stories) + len(chunk) >= limit):
+            stories += [story for story in await _stories(network, chunk) if not states or story.state in states]
+            chunk = []
+            if len(stories) >= limit:
+                break
+    stories += [story for story in await _stories(network, chunk) if not states or story.state in states]
+    return stories[:limit]
+
+
+async def _stories(network: Network, assignments: list[Entry]) -> list[Story]:
+    """Return the stories of these tasks, each from its newest event and its result."""
+    keys = _keys(assignments)
+    if not keys:
+        return []
+    subjects, requester = network.subjects, network.requester
+    events = await last_of_each(requester, subjects.ledger, [subjects.event(*key) for key in keys])
+    results = await last_of_each(requester, subjects.results, [subjects.result(*key) for key in keys])
+    # Results outlive their stream in the ledger's copies.
+    missing = [subject for key in keys if (subject := subjects.result(*key)) not in results]
+    copies = await last_of_each(requester, subjects.ledger, missing) if missing else {}
+    told: Iterable[StoredMessage] = (*events.values(), *results.values(), *copies.values())
+    stories = fold([*assignments, *(read_entry(subjects, message) for message in told)])
+    return [stories[key] for key in keys]
+
+
+def _keys(entries: Iterable[Entry]) -> list[Key]:
+    return list(dict.fromkeys((entry.task_type or "", entry.task_id or "") for entry in entries))
+
+
+def _in_order(entries: Iterable[Entry]) -> list[Entry]:
+    return sorted(entries, key=lambda entry: (entry.sequence is None, entry.sequence or 0))
+
+
+async def _assignment_by_sequence(network: Network, task_id: str) -> Entry | None:
+    number = task_id.removeprefix(SEQUENCE_PREFIX)
+    if number == task_id or not number.isdecimal():
+        return None
+    message = await ledger_entry(network, int(number))
+    found = read_entry(network.subjects, message) if message else None
+    return found if found and found.family in ("task", "workflow") and found.task_id == task_id else None
+
+
+async def _assignment(network: Network, task_id: str, found: list[Entry]) -> Entry | None:
+    """Return the assignment under this id, looked for newest first, from before the first thing that is known of the task."""
+    if task_id.startswith(SEQUENCE_PREFIX):
+        return None
+    known = [entry.sequence for entry in found if entry.sequence is not None]
+    families = tuple(network.subjects.every(kind) for kind in ("task", "workflow"))
+    async for assignment in newest_first(network, families, before=min(known, default=None)):
+        if assignment.task_id == task_id:
+            return assignment
+    return None
+
+
+async def _told(network: Network, types: Iterable[str], task_id: str, start: int = 1) -> AsyncIterator[Entry]:
+    """Yield the events and results of one id under these types."""
+    subjects = network.subjects
+    for task_type in types:
+        async for event in between(network, subjects.event(task_type, task_id), start):
+            yield event
+        copied = False
+        async for result in between(network, subjects.result(task_type, task_id), start):
+            copied = True
+            yield result
+        if not copied and (original := await _original(network, task_type, task_id)) is not None:
+            yield original
+
+
+async def _original(network: Network, task_type: str, task_id: str) -> Entry | None:
+    """Return a result whose copy is not in the ledger yet."""
+    subject = network.subjects.result(task_type, task_id)
+    found = await last_of_each(network.requester, network.subjects.results, [subject])
+    return read_entry(network.subjects, found[subject], in_ledger=False) if subject in found else None
