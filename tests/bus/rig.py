@@ -48,6 +48,9 @@ class Runs:
         self.running = 0
         self.most = 0
 
+    def has_finished(self, count: int) -> bool:
+        return len(self.finished) == count
+
     async def __call__(self, task: Task) -> Done:
         self.starts.append((task.id, task.attempt))
         self.running += 1

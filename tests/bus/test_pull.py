@@ -1,0 +1,213 @@
+"""The pull loop on a real server, with slots to spare and with few."""
+
+import asyncio
+import time
+from collections import Counter
+from functools import partial
+from typing import Any
+
+import pytest
+
+from bus.errors import JetStreamError, TopologyMismatch
+from bus.jetstream import api
+from bus.subjects import PRIORITIES, Priority
+from bus.task import Done, Task
+from bus.topology import Limits, ensure
+from schemas import TaskAssignment, TaskCompletion
+from tests.bus.eventually import eventually
+from tests.bus.rig import TYPE, Rig, Runs
+
+ALL: tuple[Priority | None, ...] = (None, *PRIORITIES)
+BOTH = pytest.mark.parametrize("capacity", [1, 3, 8, 40], ids=["one slot", "few slots", "slots to spare", "many slots"])
+
+
+async def submit_many(rig: Rig, count: int, params: dict[str, Any] | None = None, *, prefix: str = "t") -> None:
+    await asyncio.gather(
+        *(
+            rig.submitter.submit(
+                TYPE, TaskAssignment(id=f"{prefix}{number}", params=params or {}), priority=ALL[number % 4]
+            )
+            for number in range(count)
+        )
+    )
+
+
+@BOTH
+async def test_each_task_starts_once_and_never_more_run_than_there_are_slots(rig: Rig, capacity: int) -> None:
+    runs = Runs()
+    async with rig.worker(runs, capacity=capacity) as worker:
+        await submit_many(rig, 300, {"sleep_s": 0.001})
+        await eventually(lambda: len(runs.finished) == 300)
+        await eventually(rig.all_settled)
+        assert worker.in_flight == 0
+    assert len(runs.starts) == len(set(runs.starts)) == 300
+    assert runs.most <= capacity
+    assert runs.most == capacity or capacity > 8
+    assert len(await rig.results()) == 300
+
+
+@BOTH
+async def test_single_tasks_now_and_then_are_taken_at_once(rig: Rig, capacity: int) -> None:
+    """Between them all pulls wait: the first task wins, and the other pulls are withdrawn without losing any."""
+    runs = Runs()
+    async with rig.worker(runs, capacity=capacity):
+        for number in range(40):
+            before = time.monotonic()
+            await rig.submitter.run(TYPE, TaskAssignment(), priority=ALL[number % 4], timeout_s=3)
+            assert time.monotonic() - before < 2  # a task stuck in a withdrawn pull would wait out its lease, 5 s
+    assert len(runs.starts) == 40
+
+
+@BOTH
+async def test_bursts_into_waiting_pulls_leave_nothing_stuck(rig: Rig, capacity: int) -> None:
+    """More tasks at once than slots, just when a pull waits on each consumer: the surplus goes back at once."""
+    runs = Runs()
+    async with rig.worker(runs, capacity=capacity):
+        for burst in range(6):
+            before = time.monotonic()
+            await submit_many(rig, 8, prefix=f"b{burst}-")
+            await eventually(partial(runs.has_finished, 8 * (burst + 1)), within_s=4)
+            assert time.monotonic() - before < 3
+    assert Counter(runs.starts).most_common(1)[0][1] == 1
+    assert runs.most <= capacity
+
+
+@pytest.mark.parametrize("capacity", [2, 8])
+async def test_under_backlog_slots_are_shared_by_weight(rig: Rig, capacity: int) -> None:
+    order: list[str] = []
+
+    async def note(task: Task) -> Done:
+        order.append(task.labels["priority"])
+        await asyncio.sleep(0.02)
+        return Done()
+
+    for priority in PRIORITIES:
+        await asyncio.gather(
+            *(
+                rig.submitter.submit(TYPE, TaskAssignment(labels={"priority": priority}), priority=priority)
+                for _ in range(160)
+            )
+        )
+    consumers = {
+        rig.subjects.consumer(TYPE, priority): weight for priority, weight in zip(PRIORITIES, (8, 3, 1), strict=True)
+    }
+    async with rig.worker(note, capacity=capacity, consumers=consumers):
+        await eventually(lambda: len(order) >= 132)
+        shares = Counter(order[12:132])
+    assert abs(shares["high"] - 80) <= 8
+    assert abs(shares["medium"] - 30) <= 8
+    assert abs(shares["low"] - 10) <= 4
+
+
+async def test_a_worker_that_stops_hands_back_what_it_had_not_begun(rig: Rig) -> None:
+    """Nothing that was on its way to the first worker waits out a lease of 5 s."""
+    runs = Runs()
+    await submit_many(rig, 200, {"sleep_s": 0.002})
+    async with rig.worker(runs, capacity=40, name="first", drain_s=5):
+        await eventually(lambda: len(runs.finished) >= 20)
+    assert len(runs.finished) < 200
+    before = time.monotonic()
+    async with rig.worker(runs, capacity=40, name="second"):
+        await eventually(lambda: len(runs.finished) == 200)
+        assert time.monotonic() - before < 4
+    assert len(runs.starts) == 200
+
+
+async def test_two_workers_share_200_equal_tasks(rig: Rig) -> None:
+    first, second = Runs(), Runs()
+    async with rig.worker(first, capacity=4, name="first"), rig.worker(second, capacity=4, name="second"):
+        await asyncio.gather(*(rig.submit(f"t{number}", {"sleep_s": 0.01}) for number in range(200)))
+        await eventually(lambda: len(first.finished) + len(second.finished) == 200)
+    assert 80 <= len(first.starts) <= 120
+    assert len({task_id for task_id, _ in first.starts + second.starts}) == 200
+
+
+async def test_without_faults_handlers_start_as_often_as_there_are_tasks(rig: Rig) -> None:
+    runs = Runs()
+    async with rig.worker(runs, capacity=50, name="first"), rig.worker(runs, capacity=50, name="second"):
+        for wave in range(4):
+            await asyncio.gather(*(rig.submit(f"{wave}-{number}") for number in range(500)))
+        await eventually(lambda: len(runs.finished) == 2000, within_s=30)
+        await eventually(rig.all_settled)
+    assert len(runs.starts) == 2000
+    assert {attempt for _, attempt in runs.starts} == {1}
+    assert len(await rig.results()) == 2000
+
+
+async def test_consumers_that_are_made_after_the_worker_started(rig: Rig) -> None:
+    runs = Runs()
+
+    async def work() -> None:
+        async with rig.worker(runs, types=("later",)):
+            await asyncio.Event().wait()
+
+    working = asyncio.create_task(work())
+    ack = await rig.publish(b"{}", "later")  # before there is a consumer
+    await ensure(rig.network.requester, rig.subjects, task_types=["later"])
+    result = await rig.result(f"seq-{ack.seq}", "later", within_s=4)
+    assert isinstance(result, TaskCompletion)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_a_consumer_that_vanishes_and_returns(rig: Rig) -> None:
+    runs = Runs()
+    async with rig.worker(runs, capacity=2):
+        await rig.run()
+        for priority in ALL:
+            await api(
+                rig.network.requester, f"CONSUMER.DELETE.{rig.subjects.ledger}.{rig.subjects.consumer(TYPE, priority)}"
+            )
+        await ensure(rig.network.requester, rig.subjects, task_types=[TYPE])
+        # History is delivered anew; its result answers it without another run.
+        await rig.run()
+    assert len(runs.starts) == 2
+
+
+class TestTopology:
+    async def test_making_it_twice_and_by_many_at_once_changes_nothing(self, rig: Rig) -> None:
+        await asyncio.gather(
+            *(ensure(rig.network.requester, rig.subjects, task_types=[TYPE, "new"], workflows=["w"]) for _ in range(8))
+        )
+
+    async def test_another_stream_of_the_name_is_told_in_words(self, rig: Rig) -> None:
+        found = await api(rig.network.requester, f"STREAM.INFO.{rig.subjects.ledger}")
+        changed = found["config"] | {"duplicate_window": 60_000_000_000}
+        await api(rig.network.requester, f"STREAM.UPDATE.{rig.subjects.ledger}", changed)
+        with pytest.raises(TopologyMismatch) as caught:
+            await ensure(rig.network.requester, rig.subjects, task_types=[TYPE])
+        assert caught.value.message == (
+            f"the stream {rig.subjects.ledger} exists with another configuration: duplicate_window: "
+            "is 60000000000, should be 120000000000. "
+            "Give this network a realm of its own (--realm), or change or remove the stream with the nats command line"
+        )
+
+    async def test_another_consumer_of_the_name_is_told_in_words(self, rig: Rig) -> None:
+        name = rig.subjects.consumer("other")
+        config = {"durable_name": name, "filter_subject": rig.subjects.task("other"), "ack_policy": "explicit"}
+        await api(
+            rig.network.requester,
+            f"CONSUMER.DURABLE.CREATE.{rig.subjects.ledger}.{name}",
+            {"stream_name": rig.subjects.ledger, "config": config},
+        )
+        with pytest.raises(
+            TopologyMismatch,
+            match=rf"the consumer {rig.subjects.ledger}/{name} exists .* ack_wait: is 30000000000, should be 5000000000",
+        ):
+            await ensure(rig.network.requester, rig.subjects, task_types=["other"])
+
+    async def test_the_intake_valve_may_be_turned(self, rig: Rig) -> None:
+        async def valve() -> object:
+            info = await api(rig.network.requester, f"STREAM.INFO.{rig.subjects.ledger}")
+            return info["config"]["max_bytes"]
+
+        assert await valve() == -1
+        await ensure(rig.network.requester, rig.subjects, task_types=[TYPE], limits=Limits(ledger_max_bytes=1 << 20))
+        assert await valve() == 1 << 20
+        await ensure(rig.network.requester, rig.subjects, task_types=[TYPE])
+        assert await valve() == 1 << 20
+
+    async def test_an_error_of_the_server_keeps_its_code(self, rig: Rig) -> None:
+        with pytest.raises(JetStreamError) as caught:
+            await api(rig.network.requester, "STREAM.INFO.NO_SUCH_STREAM")
+        assert caught.value.err_code == 10059
