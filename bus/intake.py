@@ -56,16 +56,15 @@ def read(subjects: Subjects, task_type: str, delivery: Delivery) -> Request | Re
             "Upload large input (sanctuary submit --upload) and name it as the target",
         )
     content_type = delivery.content_type
+    is_start = task_type == WORKFLOW_TYPE and delivery.subject.startswith(f"{subjects.realm}.workflow.")
+    kind = WorkflowStart if is_start else TaskAssignment
     try:
-        assignment = _decode(subjects, task_type, delivery, content_type)
+        asked: TaskAssignment | WorkflowStart = decode(kind, delivery.data, content_type)
     except SchemaError as error:
         known_id, reply_to = _peek(delivery.data, content_type)
-        return Refusal(known_id or own_id, task_type, printable(error.message), reply_to)
-    problem = None
-    if assignment.id is not None and assignment.id.startswith(SEQUENCE_PREFIX):
-        problem = f"ids that begin with {SEQUENCE_PREFIX!r} belong to the network; leave `id` out or choose another - at `$.id`"
-    elif assignment.reply_to is not None and not is_inbox(assignment.reply_to):
-        problem = "only an inbox (_INBOX.…, no wildcards) can be replied to - at `$.reply_to`"
+        return Refusal(known_id or own_id, task_type, printable(describe_body(kind, error.message)), reply_to)
+    assignment = _as_assignment(asked) if isinstance(asked, WorkflowStart) else asked
+    problem = misuse(assignment)
     if problem:
         reply_to = assignment.reply_to if is_inbox(assignment.reply_to or "") else None
         chosen = None if (assignment.id or "").startswith(SEQUENCE_PREFIX) else assignment.id
@@ -73,11 +72,7 @@ def read(subjects: Subjects, task_type: str, delivery: Delivery) -> Request | Re
     return Request(assignment.id or own_id, task_type, assignment)
 
 
-def _decode(subjects: Subjects, task_type: str, delivery: Delivery, content_type: str) -> TaskAssignment:
-    if task_type != WORKFLOW_TYPE or not delivery.subject.startswith(f"{subjects.realm}.workflow."):
-        assignment: TaskAssignment = decode(TaskAssignment, delivery.data, content_type)
-        return assignment
-    start: WorkflowStart = decode(WorkflowStart, delivery.data, content_type)
+def _as_assignment(start: WorkflowStart) -> TaskAssignment:
     return TaskAssignment(
         params=start.input,
         id=start.id,
@@ -86,6 +81,25 @@ def _decode(subjects: Subjects, task_type: str, delivery: Delivery, content_type
         labels=start.labels,
         traceparent=start.traceparent,
     )
+
+
+def describe_body(kind: type[TaskAssignment | WorkflowStart], problem: str) -> str:
+    """Return in words why a body is no `kind`; `problem` is what decoding it said."""
+    fields = kind.__struct_fields__
+    if "unknown field" in problem:
+        return f"{problem}. A {kind.__name__} takes: {', '.join(fields)}"
+    if problem.startswith("the body is not"):
+        return f'{problem}. A {kind.__name__} is an object such as {{"{fields[0]}":{{"target":"."}}}}'
+    return problem
+
+
+def misuse(asked: TaskAssignment | WorkflowStart) -> str | None:
+    """Return what a well-formed body asks for that nobody may have, or None."""
+    if asked.id is not None and asked.id.startswith(SEQUENCE_PREFIX):
+        return f"ids that begin with {SEQUENCE_PREFIX!r} belong to the network; leave `id` out or choose another - at `$.id`"
+    if asked.reply_to is not None and not is_inbox(asked.reply_to):
+        return "only an inbox (_INBOX.…, no wildcards) can be replied to - at `$.reply_to`"
+    return None
 
 
 def is_inbox(subject: str) -> bool:

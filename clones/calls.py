@@ -16,7 +16,7 @@ from nats.micro.request import Request
 from bus.client import Submitter
 from bus.errors import SanctuaryError
 from bus.identity import Identity
-from bus.intake import MAX_BODY_BYTES
+from bus.intake import MAX_BODY_BYTES, describe_body, misuse
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
 from clones.params import PARAMS, describe_misfit
@@ -25,7 +25,6 @@ from clones.workflows import WORKFLOWS
 from schemas import (
     JSON,
     MSGPACK,
-    SEQUENCE_PREFIX,
     ErrorCode,
     SchemaError,
     TaskAssignment,
@@ -42,7 +41,7 @@ LONGEST_WAIT_S = 24 * 3600.0
 """How long a call's caller is kept in mind; the task lives on."""
 
 log = logging.getLogger(__name__)
-_T = TypeVar("_T")
+_T = TypeVar("_T", TaskAssignment, WorkflowStart)
 
 
 class CallRefused(Exception):
@@ -66,10 +65,6 @@ def read_call(task_type: str, data: bytes, content_type: str) -> tuple[str, Task
             ErrorCode.UNKNOWN_TASK_TYPE, f"no clone serves {task_type!r}; known: {', '.join(task_types())}"
         )
     assignment = _decode(TaskAssignment, data, content_type)
-    if assignment.id is not None and assignment.id.startswith(SEQUENCE_PREFIX):
-        raise CallRefused(
-            ErrorCode.INVALID_ASSIGNMENT, f"ids that begin with {SEQUENCE_PREFIX!r} belong to the network"
-        )
     kind = PARAMS[route.task_type]
     try:
         convert(kind, assignment.params)
@@ -87,18 +82,22 @@ def read_workflow_call(name: str, data: bytes, content_type: str) -> WorkflowSta
     try:
         convert(workflow.input, start.input)
     except SchemaError as error:
-        raise CallRefused(ErrorCode.INCOMPATIBLE_TASK, describe_misfit(name, workflow.input, error.message)) from None
+        problem = describe_misfit(name, workflow.input, error.message, field="input")
+        raise CallRefused(ErrorCode.INCOMPATIBLE_TASK, problem) from None
     return start
 
 
 def _decode(kind: type[_T], data: bytes, content_type: str) -> _T:
     if len(data) > MAX_BODY_BYTES:
-        message = f"the body has {len(data):,} bytes; a task may have {MAX_BODY_BYTES:,}"
-        raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, message)
+        too_large = f"the body has {len(data):,} bytes; a task may have {MAX_BODY_BYTES:,}"
+        raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, too_large)
     try:
         message: _T = decode(kind, data or b"{}", content_type)
     except SchemaError as error:
-        raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, error.message) from None
+        raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, describe_body(kind, error.message)) from None
+    # The network would store the refusal under an id of its own, and the call would wait for the one that was asked for.
+    if (problem := misuse(message)) is not None:
+        raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, problem)
     return message
 
 

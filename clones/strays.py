@@ -1,28 +1,35 @@
 """Tasks that nobody serves: a type or a priority that does not exist ends at once with a TaskFailure that says so.
 
 The ledger takes any subject below `<realm>.task.`, so a typo would wait for ever. Omega lists the subjects that hold
-messages (one request, however many tasks there are) and settles what no consumer covers.
+messages (one request, however many tasks there are) and settles what no consumer covers. Whoever may publish chooses these
+subjects, and a server takes nearly any bytes in one: nothing here may trust them.
 """
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
+import msgspec
 from nats.errors import Error as NatsError
 
 from bus.delivery import Delivery
 from bus.errors import SanctuaryError
-from bus.execution import failure
 from bus.identity import Identity
 from bus.intake import Refusal, Request, read
 from bus.jetstream import StoredMessage, api
 from bus.ledger import entries
 from bus.network import Network
+from bus.outcomes import failure
 from bus.subjects import PRIORITIES, WORKFLOW_TYPE
 from clones.routing import task_types
 from clones.workflows import WORKFLOWS
-from schemas import MSGPACK, ErrorCode, encode
+from schemas import MSGPACK, ErrorCode, encode, is_task_id, sequence_id
 
 LOOK_EVERY_S = 1.0
+SETTLE_WITHIN_S = 10.0
+"""What one stray may take; then the others come first."""
+UNNAMEABLE_TYPE = "unknown"
+"""The type token of results of tasks whose own one cannot stand in a result's subject, such as `*`."""
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +42,8 @@ class Strays:
         self._identity = identity
         self._next: dict[str, int] = {}
         """By subject, the ledger sequence to read on from. Empty after a start: what was settled before is refused then."""
+        self._done: dict[str, int] = {}
+        """By subject, how many messages it held when all of them were settled."""
         subjects = network.subjects
         self._served = {subjects.task(kind, priority) for kind in task_types() for priority in (None, *PRIORITIES)}
         self._served |= {subjects.workflow(name) for name in WORKFLOWS}
@@ -43,31 +52,59 @@ class Strays:
         """Look until cancelled."""
         while True:
             try:
-                for subject in await self._unserved():
-                    await self._settle_all(subject)
+                unserved = await self._unserved()
             except (SanctuaryError, NatsError) as error:
                 log.warning("could not look for tasks that nobody serves: %s", error)
+            else:
+                for subject, count in sorted(unserved.items()):
+                    await self._try(subject, count)
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _unserved(self) -> list[str]:
+    async def _unserved(self) -> Mapping[str, int]:
+        """Return the subjects that nobody serves and that hold more than what was settled, with how many messages they hold."""
         subjects = self._network.subjects
-        found: set[str] = set()
+        found: dict[str, int] = {}
         for family in (subjects.every("task"), subjects.every("workflow")):
-            info = await api(
-                self._network.requester, f"STREAM.INFO.{subjects.ledger}", {"subjects_filter": family}, timeout_s=10
-            )
-            found |= set(info["state"].get("subjects") or ())
-        return sorted(found - self._served)
+            found |= await self._held(family)
+        return {
+            subject: count
+            for subject, count in found.items()
+            if subject not in self._served and count != self._done.get(subject)
+        }
+
+    async def _held(self, family: str) -> dict[str, int]:
+        """Return every subject of a family in the ledger with its number of messages; the server tells so many at a time."""
+        stream = f"STREAM.INFO.{self._network.subjects.ledger}"
+        held: dict[str, int] = {}
+        while True:
+            body = {"subjects_filter": family, "offset": len(held)}
+            info = await api(self._network.requester, stream, body, timeout_s=10)
+            page = info["state"].get("subjects") or {}
+            held |= page
+            if not page or len(held) >= info.get("total", 0):
+                return held
+
+    async def _try(self, subject: str, count: int) -> None:
+        try:
+            await self._settle_all(subject)
+            self._done[subject] = count
+        except (SanctuaryError, NatsError, TimeoutError) as error:
+            log.warning("a task on %r that nobody serves could not be ended yet: %s", subject, error)
+        except Exception as error:  # noqa: BLE001  one stray that is like no other must not keep the rest waiting for ever
+            message = f"a task on {subject!r} that nobody serves could not be ended"
+            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
     async def _settle_all(self, subject: str) -> None:
         async for message in entries(self._network, subject, start=self._next.get(subject, 1)):
-            await self._settle(message)
+            # A subject that was published with a literal `*` or `>` reads as a filter, and finds what others are served by.
+            if message.subject == subject:
+                async with asyncio.timeout(SETTLE_WITHIN_S):
+                    await self._settle(message)
             self._next[subject] = message.sequence + 1
 
     async def _settle(self, message: StoredMessage) -> None:
         tokens = message.subject.split(".")
         is_workflow = tokens[1] == "workflow"
-        task_type = WORKFLOW_TYPE if is_workflow else tokens[2]
         code = ErrorCode.UNKNOWN_WORKFLOW if is_workflow else ErrorCode.UNKNOWN_TASK_TYPE
         delivery = Delivery(
             subject=message.subject,
@@ -79,8 +116,11 @@ class Strays:
             stored_at_s=message.stored_at.timestamp(),
             delivered=1,
         )
+        task_type = WORKFLOW_TYPE if is_workflow else tokens[2]
         request = read(self._network.subjects, task_type, delivery)
         result = failure(self._identity, request, code, _why(tokens))
+        if not is_task_id(task_type):
+            result = msgspec.structs.replace(result, task_type=UNNAMEABLE_TYPE, task_id=sequence_id(message.sequence))
         settlement = await self._network.results.settle(result)
         reply_to = _reply_to(request)
         if settlement.won and reply_to is not None:

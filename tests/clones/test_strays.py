@@ -1,0 +1,121 @@
+"""Tasks that nobody serves end in words, and whatever stands in their subject harms no other task."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from bus.identity import Identity
+from bus.results import Results
+from bus.server import EmbeddedServer
+from clones.routing import task_types
+from clones.strays import Strays
+from schemas import TaskFailure, TaskResult, decode
+from tests.bus.eventually import eventually
+from tests.bus.rig import Rig, open_rig
+
+
+@pytest_asyncio.fixture
+async def rig(server: EmbeddedServer) -> AsyncIterator[Rig]:
+    """A realm in which nobody works: what gets a result got it from Omega's look at the strays."""
+    async with open_rig(server, types=task_types()) as opened:
+        strays = asyncio.create_task(Strays(opened.network, Identity("omega")).run())
+        yield opened
+        assert not strays.done(), "the look at the strays came to an end"
+        strays.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await strays
+
+
+async def put(rig: Rig, tokens: str, body: bytes = b"{}") -> None:
+    """Publish on a subject as any client may, without a look at what it holds."""
+    await rig.network.client.publish(f"{rig.subjects.realm}.{tokens}", body)
+    await rig.network.client.flush()
+
+
+async def failures(rig: Rig) -> dict[str, TaskFailure]:
+    """Results by the tokens behind `<realm>.result.`."""
+    found: dict[str, TaskFailure] = {}
+    for message in await rig.in_stream(rig.subjects.results, ">"):
+        result: TaskResult = decode(TaskResult, message.data)
+        assert isinstance(result, TaskFailure)
+        found[message.subject.removeprefix(rig.subjects.every("result")[:-1])] = result
+    return found
+
+
+async def until(rig: Rig, name: str) -> dict[str, TaskFailure]:
+    async def there() -> bool:
+        return name in await failures(rig)
+
+    await eventually(there)
+    return await failures(rig)
+
+
+async def test_a_type_that_nobody_serves(rig: Rig) -> None:
+    await put(rig, "task.securty", b'{"id":"mine"}')
+    found = await until(rig, "securty.mine")
+    assert found["securty.mine"].code == "unknown_task_type"
+    assert found["securty.mine"].message.startswith("no clone serves 'securty'; known: security, performance,")
+
+
+async def test_a_priority_that_does_not_exist(rig: Rig) -> None:
+    await put(rig, "task.security.urgent")
+    found = await until(rig, "security.seq-1")
+    assert "'urgent' is no priority; publish on" in found["security.seq-1"].message
+
+
+async def test_a_workflow_that_does_not_exist(rig: Rig) -> None:
+    await put(rig, "workflow.revue")
+    found = await until(rig, "workflow.seq-1")
+    assert (found["workflow.seq-1"].code, found["workflow.seq-1"].message) == (
+        "unknown_workflow",
+        "there is no workflow 'revue'; known: review",
+    )
+
+
+@pytest.mark.parametrize("tokens", ["task.*", "task.>", "task.*.high", "workflow.*"])
+async def test_a_wildcard_in_a_subject_is_no_filter(rig: Rig, tokens: str) -> None:
+    """Read as one, it would find the tasks of others and end them."""
+    for served in ("task.security", "task.testing.high", "workflow.review"):
+        await put(rig, served, b'{"id":"theirs"}')
+    await put(rig, tokens, b'{"id":"mine"}')
+    await put(rig, "workflow.zzz")
+    found = await until(rig, "workflow.seq-5")
+    kind = "workflow.mine" if tokens.startswith("workflow") else "unknown.seq-4"
+    assert set(found) == {kind, "workflow.seq-5"}
+
+
+@pytest.mark.parametrize("token", ["a*b", "*", "ünï", 'a"b\\c', "x" * 65, "x" * 2000, "q." * 100 + "q", "BOGUS"])
+async def test_each_ends_once_and_the_next_ones_too(rig: Rig, token: str) -> None:
+    """An id that is used twice is one task; nothing waits for a slot that can never be read."""
+    for _ in range(2):
+        await put(rig, f"task.{token}", b'{"id":"same"}')
+    await put(rig, "workflow.zzz")
+    found = await until(rig, "workflow.seq-3")
+    first = token.split(".", maxsplit=1)[0]
+    nameable = first.isascii() and first.isalnum() and len(first) <= 64
+    wanted = {f"{first}.same"} if nameable else {"unknown.seq-1", "unknown.seq-2"}
+    assert set(found) == {*wanted, "workflow.seq-3"}
+
+
+async def test_one_that_cannot_be_ended_does_not_keep_the_others_waiting(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = Results.settle
+
+    async def broken(self: Results, result: TaskResult) -> object:
+        if result.task_type == "aaa":
+            raise RuntimeError("unlike any other")
+        return await settle(self, result)
+
+    heard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context["exception"]))
+    monkeypatch.setattr(Results, "settle", broken)
+    await put(rig, "task.aaa")
+    await put(rig, "task.bbb")
+    await until(rig, "bbb.seq-2")
+    assert str(heard[0]) == "unlike any other"
+    monkeypatch.undo()
+    await until(rig, "aaa.seq-1")
