@@ -1,0 +1,115 @@
+"""What a ledger entry says, in one line."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ops.cli.text import clean, duration, moment, shortened
+from ops.entries import UNREADABLE, Entry, text
+
+MAX_TEXT = 200
+COLOURS = {
+    "TaskAssignment": "blue",
+    "WorkflowStart": "blue",
+    "TaskStarted": "cyan",
+    "TaskProgress": "bright_black",
+    "TaskRetrying": "yellow",
+    "TaskReassigned": "yellow",
+    "TaskParked": "magenta",
+    "TaskCompletion": "green",
+    "TaskFailure": "red",
+    "ErrorEscalation": "bright_red",
+    "TaskCancel": "magenta",
+    "RecoveryAction": "magenta",
+    "Decision": "magenta",
+    UNREADABLE: "red",
+}
+
+
+def describe(entry: Entry) -> str:
+    """Return what the entry tells beyond its kind, type and id, in at most `MAX_TEXT` characters."""
+    teller = _TELLERS.get(entry.kind)
+    if teller is not None:
+        told = teller(entry)
+    elif entry.body is None:
+        told = f"{len(entry.data):,} bytes that are no {entry.content_type}"
+    else:
+        told = _json(entry.body)
+    return shortened(told, MAX_TEXT)
+
+
+def _assignment(entry: Entry) -> str:
+    priority = entry.subject.split(".")[3:]
+    return " ".join([*priority, _json(entry.fields.get("params", entry.body))])
+
+
+def _workflow(entry: Entry) -> str:
+    return f"{entry.subject.rpartition('.')[2]} {_json(entry.fields.get('input', entry.body))}"
+
+
+def _of(entry: Entry, *names: str) -> str:
+    return ": ".join(str(entry.fields[name]) for name in names if entry.fields.get(name))
+
+
+_TELLERS: dict[str, Callable[[Entry], str]] = {
+    "TaskAssignment": _assignment,
+    "WorkflowStart": _workflow,
+    "TaskStarted": lambda entry: f"attempt {_of(entry, 'attempt')} on {_of(entry, 'instance')}",
+    "TaskProgress": lambda entry: f"{_percent(entry.fields.get('fraction'))} {_of(entry, 'message')}",
+    "TaskRetrying": lambda entry: f"{_of(entry, 'code', 'message')}; again in {_duration(entry.fields.get('delay_s'))}",
+    "TaskReassigned": lambda entry: f"handed back by {_of(entry, 'instance', 'reason')}",
+    "TaskParked": lambda entry: _of(entry, "code", "message"),
+    "TaskFailure": lambda entry: _of(entry, "code", "message"),
+    "TaskCompletion": lambda entry: (
+        f"by {_of(entry, 'instance')}, attempt {_of(entry, 'attempt')}: {_of(entry, 'summary')}"
+    ),
+    "ErrorEscalation": lambda entry: f"{_of(entry, 'severity')} {_of(entry, 'code', 'message')}",
+    "TaskCancel": lambda entry: _of(entry, "reason"),
+    "RecoveryAction": lambda entry: _of(entry, "action", "reason"),
+    "Decision": lambda entry: f"{_of(entry, 'step', 'verdict')} by {_of(entry, 'decided_by', 'comment')}",
+}
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):  # MessagePack has values that JSON has not
+        return repr(value)
+
+
+def _percent(fraction: Any) -> str:
+    return f"{fraction:.0%}" if isinstance(fraction, int | float) else "?"
+
+
+def _duration(seconds: Any) -> str:
+    return duration(seconds) if isinstance(seconds, int | float) else "?"
+
+
+def line(entry: Entry) -> str:
+    """Return the entry as a line of the audit trail, with colours that `click.echo` leaves out where they are not wanted."""
+    number = "-" if entry.sequence is None else f"#{entry.sequence}"
+    kind = click.style(f"{shortened(entry.kind, 15):<15}", fg=COLOURS.get(entry.kind))
+    task = clean(f"{entry.task_type or '-'} {entry.task_id or '-'}")
+    when = click.style(moment(entry.stored_at), fg="bright_black")
+    return f"{number:>8} {when} {kind} {task} {describe(entry)}".rstrip()
+
+
+def plain(entry: Entry) -> dict[str, Any]:
+    """Return the entry for JSON: `{"sequence", "stored_at", "subject", "kind", "task_type", "task_id", "message"}`.
+
+    A message that is not JSON or MessagePack stands as text in `message_text`, its undecodable bytes written out.
+    """
+    shown: dict[str, Any] = {
+        "sequence": entry.sequence,
+        "stored_at": entry.stored_at.isoformat(),
+        "subject": entry.subject,
+        "kind": entry.kind,
+        "task_type": entry.task_type,
+        "task_id": text(entry.task_id),
+        "message": entry.body,
+    }
+    if entry.body is None:
+        shown["message_text"] = entry.data.decode(errors="backslashreplace")
+    return shown

@@ -1,0 +1,135 @@
+"""A task's result and story, written for people."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import msgspec
+
+from ops.cli.lines import COLOURS, describe, plain
+from ops.cli.text import clean, duration, moment, size
+from ops.entries import Entry
+from ops.stories import Story
+from schemas import TaskCompletion, TaskResult
+
+MAX_FIELDS = 12
+MAX_ARTIFACTS = 8
+
+
+def print_result(result: TaskResult) -> None:
+    """Print what became of a task."""
+    ran = (result.finished_at - result.started_at).total_seconds() if result.started_at else None
+    by = f"{result.task_type} by {result.instance}" + (f" in {duration(ran)}" if ran is not None else "")
+    if not isinstance(result, TaskCompletion):
+        click.secho(f"failed: {clean(by)}", fg="red", bold=True)
+        click.echo(f"  {clean(result.code)}: {_indented(result.message)}")
+        if result.retryable:
+            click.echo("  A new task with the same parameters may succeed.")
+        return
+    click.secho(f"completed: {clean(by)}", fg="green", bold=True)
+    if result.summary:
+        click.echo(f"  {clean(result.summary)}")
+    for told in brief(result.output):
+        click.echo(f"  {told}")
+    for ref in result.artifacts[:MAX_ARTIFACTS]:
+        click.echo(f"  artifact {clean(ref.filename)} ({size(ref.size_bytes)}, {clean(ref.media_type)})")
+    if len(result.artifacts) > MAX_ARTIFACTS:
+        click.echo(f"  and {len(result.artifacts) - MAX_ARTIFACTS} more artifacts")
+
+
+def _indented(message: str) -> str:
+    return "\n    ".join(clean(line) for line in message.splitlines())
+
+
+def brief(output: Any) -> Iterator[str]:
+    """Yield what a result's output says in figures."""
+    if not isinstance(output, dict):
+        return
+    steps = output.get("steps")
+    if isinstance(steps, list):
+        for step in steps:
+            if isinstance(step, dict):
+                told = step.get("summary") or f"{step.get('code')}: {step.get('message')}"
+                yield clean(f"{step.get('state')} {step.get('task_type')} {step.get('task_id')}: {told}")
+        return
+    data = output.get("data")
+    if isinstance(data, dict):
+        shown = ((key, _figure(value)) for key, value in data.items())
+        for key, value in [(key, value) for key, value in shown if value][:MAX_FIELDS]:
+            yield clean(f"{key}: {value}")
+    elif "data_artifact" in output:
+        yield f"data: in the artifact {clean(str(output['data_artifact']))}"
+    if left_out := output.get("not_analysed_total"):
+        yield clean(f"not analysed: {left_out}")
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, bool | int | float):
+        return _number(value)
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{key} {_number(each)}" for key, each in value.items() if isinstance(each, bool | int | float)
+        )
+    return ""
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def print_story(story: Story) -> None:
+    """Print a task's way through the network, then its result."""
+    colour = {"completed": "green", "failed": "red", "queued": None}.get(story.state, "cyan")
+    click.echo(
+        f"task {clean(story.task_id)}, {clean(story.task_type)}: " + click.style(story.state, fg=colour, bold=True)
+    )
+    figures = (("waited", story.waited_s), ("ran", story.ran_s), ("took", story.took_s))
+    if told := ", ".join(f"{name} {duration(value)}" for name, value in figures if value is not None):
+        click.echo(f"{told}; attempt {story.attempt}" if story.attempt else told)
+    if story.assignment is None:
+        click.echo("Its assignment is not in the ledger.")
+    click.echo()
+    shown = [entry for entry in (story.assignment, *(told.entry for told in story.events), story.result_entry) if entry]
+    for entry in shown:
+        _print_moment(entry, story.assignment or shown[0])
+    if story.ignored:
+        click.echo(f"and {len(story.ignored)} later or unknown events, which do not count (sanctuary audit show)")
+    if story.result is not None:
+        click.echo()
+        print_result(story.result)
+
+
+def _print_moment(entry: Entry, first: Entry) -> None:
+    number = "(copy under way)" if entry.sequence is None else f"#{entry.sequence}"
+    after = (entry.stored_at - first.stored_at).total_seconds()
+    when = moment(entry.stored_at) if entry is first else f"+{duration(max(0.0, after))}"
+    kind = click.style(f"{entry.kind:<15}", fg=COLOURS.get(entry.kind))
+    click.echo(f"{when:>14} {number:>7} {kind} {describe(entry)}".rstrip())
+
+
+def plain_story(story: Story, *, whole: bool) -> dict[str, Any]:
+    """Return a story for JSON; `whole` with its events and the result's output."""
+    at = {"submitted_at": story.submitted_at, "started_at": story.started_at}
+    at["finished_at"] = story.result.finished_at if story.result else None
+    shown: dict[str, Any] = {
+        "task_id": story.task_id,
+        "task_type": story.task_type,
+        "sequence": story.assignment.sequence if story.assignment else None,
+        "state": story.state,
+        "attempt": story.attempt,
+        "clone": story.clone,
+        **{name: value.isoformat() if value else None for name, value in at.items()},
+        "waited_s": story.waited_s,
+        "ran_s": story.ran_s,
+        "took_s": story.took_s,
+    }
+    if whole:
+        shown["assignment"] = plain(story.assignment) if story.assignment else None
+        shown["events"] = [plain(told.entry) for told in story.events]
+        shown["ignored"] = [plain(entry) for entry in story.ignored]
+        shown["result"] = msgspec.to_builtins(story.result)
+    elif isinstance(story.result, TaskCompletion):
+        shown["summary"] = story.result.summary
+    elif story.result is not None:
+        shown |= {"code": story.result.code, "message": story.result.message}
+    return shown

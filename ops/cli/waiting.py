@@ -1,0 +1,91 @@
+"""Waiting for a task's result, with what happens meanwhile shown on a terminal."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+import click
+from nats.aio.msg import Msg
+
+from bus.client import Submitted, Submitter
+from bus.network import Network
+from ops.cli.text import clean
+from ops.status import ask
+from schemas import (
+    AnyTaskEvent,
+    SchemaError,
+    TaskProgress,
+    TaskReassigned,
+    TaskResult,
+    TaskRetrying,
+    TaskStarted,
+    decode,
+)
+
+NOBODY_AFTER_S = 3.0
+"""A task that nobody begins for so long makes us ask whether its clone is there at all."""
+
+
+async def wait(network: Network, submitter: Submitter, submitted: Submitted, clone: str) -> TaskResult:
+    """Return the task's result, however long it takes; the clone that serves it is `clone`."""
+    begun = asyncio.Event()
+    subject = network.subjects.event(submitted.task_type, submitted.id)
+    with _shown(f"{submitted.task_type} waits for {clone}") as show:
+
+        async def on_event(message: Msg) -> None:
+            begun.set()
+            with contextlib.suppress(SchemaError):
+                show(_words(decode(AnyTaskEvent, message.data)))
+
+        subscription = await network.client.subscribe(subject, cb=on_event)
+        asking = asyncio.create_task(_ask_for(network, clone, begun))
+        try:
+            return await submitter.result(submitted.task_type, submitted.id)
+        except asyncio.CancelledError:
+            click.echo(f"The task goes on; {show_command(submitted.id)} tells how.", err=True)
+            raise
+        finally:
+            asking.cancel()
+            if not network.client.is_closed:
+                await subscription.unsubscribe()
+
+
+def show_command(task_id: str) -> str:
+    """Return the command line that shows a task."""
+    return f"sanctuary task show {'-- ' if task_id.startswith('-') else ''}{task_id}"
+
+
+async def _ask_for(network: Network, clone: str, begun: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(begun.wait(), NOBODY_AFTER_S)
+    except TimeoutError:
+        if not await ask(network, clone):
+            click.echo(f"Nobody answers as {clone}; the task waits until one runs (sanctuary clone {clone}).", err=True)
+
+
+@contextlib.contextmanager
+def _shown(first: str) -> Iterator[Callable[[str], None]]:
+    """Yield what shows a line on a terminal, in place of the one before; elsewhere nothing is shown."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True).status(Text(first)) as line:
+        yield lambda text: line.update(Text(clean(text)))
+
+
+def _words(event: AnyTaskEvent) -> str:
+    match event:
+        case TaskStarted():
+            return f"attempt {event.attempt} runs on {event.instance}"
+        case TaskProgress():
+            return f"{event.fraction:.0%} {event.message} ({event.instance})"
+        case TaskRetrying():
+            return f"{event.code}: {event.message}; again in {event.delay_s:.1f} s"
+        case TaskReassigned():
+            return f"handed back by {event.instance}; waits for another"
+        case _:
+            return f"waits for a person: {event.message}"
