@@ -2,24 +2,26 @@
 
 The worker trusts its lease only as far as the server has confirmed it. After a pause (a stopped process, a frozen server)
 that outlasted `ACK_WAIT_S`, somebody else may run the task: the lease is lost and nothing more is said about the task,
-because even a late acknowledgement of this worker would take effect on the other one's delivery.
+because even a late acknowledgement of this worker would take effect on the other one's delivery. The same goes for
+deliveries that lay unread in the socket meanwhile.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from enum import Enum, auto
 
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 
 from bus.delivery import IN_PROGRESS, Delivery
 from bus.errors import LeaseLost, SanctuaryError
 from bus.jetstream import stored
-from bus.requests import Requester
+from bus.network import Network
 from bus.topology import ACK_WAIT_S
 
 TICK_S = ACK_WAIT_S / 4
+ROUND_TRIP_S = 5
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +39,9 @@ class Stop(Enum):
 class Lease:
     """The right to one task, and the way to stop what runs under it."""
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Delivery, renewed_at: float) -> None:
         self.delivery = delivery
-        self.renewed_at = time.monotonic()
+        self.renewed_at = renewed_at
         self.result_subject = ""
         """Where a result that another wrote would be; set before `interruptible`."""
         self.interruptible = False
@@ -87,16 +89,29 @@ class Lease:
 class LeaseKeeper:
     """Renews all leases of a worker, and sees to it that a task which has its result elsewhere stops."""
 
-    def __init__(self, requester: Requester, results_stream: str, is_connected: Callable[[], bool]) -> None:
-        self._requester = requester
-        self._results_stream = results_stream
-        self._is_connected = is_connected
+    def __init__(self, network: Network) -> None:
+        self._network = network
         self._leases: dict[tuple[str, int], Lease] = {}
+        self._in_step_at = time.monotonic()
+        self._round_trips: set[asyncio.Task[None]] = set()
 
     @property
     def held(self) -> frozenset[Lease]:
         """The leases held now."""
         return frozenset(self._leases.values())
+
+    @property
+    def in_step(self) -> bool:
+        """Whether a delivery that is read now is so young that its lease cannot have ended on the way.
+
+        The server writes to a connection in order: what is read after its answer to a ping was written after that ping
+        was sent. How long a message lay in the socket while this process was stopped, nothing else would tell.
+        """
+        return time.monotonic() - self._in_step_at <= ACK_WAIT_S
+
+    def reconnected(self) -> None:
+        """Say that the connection is a new one: nothing on it is old."""
+        self._in_step_at = time.monotonic()
 
     def hold(self, delivery: Delivery) -> Lease | None:
         """Begin to renew the lease that came with `delivery`; None where a lease of the task is held already.
@@ -110,7 +125,7 @@ class LeaseKeeper:
             if not held.lost:
                 return None
             held.stop(Stop.LEASE_LOST)
-        lease = self._leases[key] = Lease(delivery)
+        lease = self._leases[key] = Lease(delivery, self._in_step_at)
         return lease
 
     def let_go(self, lease: Lease) -> None:
@@ -121,8 +136,19 @@ class LeaseKeeper:
 
     async def run(self) -> None:
         """Renew until cancelled."""
+        self._in_step_at = time.monotonic()
+        try:
+            await self._renew()
+        finally:
+            for round_trip in self._round_trips:
+                round_trip.cancel()
+
+    async def _renew(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
+            round_trip = asyncio.create_task(self._round_trip())
+            self._round_trips.add(round_trip)
+            round_trip.add_done_callback(self._round_trips.discard)
             for lease in tuple(self._leases.values()):
                 if lease.lost:
                     log.warning(
@@ -131,8 +157,17 @@ class LeaseKeeper:
                         lease.delivery.sequence,
                     )
                     lease.stop(Stop.LEASE_LOST)
-                elif self._is_connected():
+                elif self._network.is_connected():
                     await self._tend(lease)
+
+    async def _round_trip(self) -> None:
+        sent_at = time.monotonic()
+        try:
+            await self._network.client.flush(ROUND_TRIP_S)
+        except NatsError as error:
+            log.debug("a ping was not answered: %r", error)
+        else:
+            self._in_step_at = max(self._in_step_at, sent_at)
 
     async def _tend(self, lease: Lease) -> None:
         sent_at = time.monotonic()
@@ -152,11 +187,10 @@ class LeaseKeeper:
 
         try:
             # With a reply subject the server confirms the renewal; without the confirmation it does not count.
-            (await self._requester.send(lease.delivery.ack_subject, IN_PROGRESS, timeout_s=TICK_S)).add_done_callback(
-                renewed
-            )
+            sent = await self._network.requester.send(lease.delivery.ack_subject, IN_PROGRESS, timeout_s=TICK_S)
+            sent.add_done_callback(renewed)
             if lease.interruptible:
-                get = f"$JS.API.DIRECT.GET.{self._results_stream}.{lease.result_subject}"
-                (await self._requester.send(get, b"", timeout_s=TICK_S)).add_done_callback(looked_up)
+                get = f"$JS.API.DIRECT.GET.{self._network.subjects.results}.{lease.result_subject}"
+                (await self._network.requester.send(get, b"", timeout_s=TICK_S)).add_done_callback(looked_up)
         except SanctuaryError as error:
             log.debug("could not renew a lease: %s", error)

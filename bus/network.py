@@ -22,7 +22,7 @@ class Network:
         self.results = Results(requester, subjects)
         self.reconnects = 0
         """How often the connection was replaced by a new one."""
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: dict[object, Callable[[], None]] = {}
 
     @property
     def max_payload(self) -> int:
@@ -40,15 +40,20 @@ class Network:
         return self.client.is_connected
 
     def on_reconnect(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` after each reconnect; returns what ends that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        """Call `listener` after each reconnect; returns what ends that, and does no harm when called again."""
+        key = object()
+        self._listeners[key] = listener
+
+        def forget() -> None:
+            self._listeners.pop(key, None)
+
+        return forget
 
     def reconnected(self) -> None:
         """Tell all listeners that the connection is a new one: what the server held for the old one is gone."""
         self.reconnects += 1
         self.requester.forget()
-        for listener in tuple(self._listeners):
+        for listener in tuple(self._listeners.values()):
             listener()
 
 

@@ -82,16 +82,19 @@ class PullLoop:
         capacity: int,
         deliver: Deliver,
         *,
+        in_step: Callable[[], bool],
         priority: int = 0,
     ) -> None:
         """Pull from the consumers in `weights` of `stream`, with at most `capacity` tasks running at once.
 
+        `in_step` tells whether a delivery that is read now has a lease for certain; where not, nothing is said about it.
         `priority` is the place in the consumers' prioritized group: 0 for a primary, 1 for its fallback.
         """
         self._client = client
         self._stream = stream
         self._round = WeightedRound(weights.items())
         self._deliver = deliver
+        self._in_step = in_step
         self._priority = priority
         self._capacity = capacity
         self._free = capacity
@@ -261,6 +264,11 @@ class PullLoop:
         delivery = parse(message)
         if delivery is None:
             _on_status(message, pull)
+        elif not self._in_step():
+            log.warning("%s #%d came too late to be sure of its lease", delivery.subject, delivery.sequence)
+            if pull.open_slots > 0:
+                pull.take()
+                self._give_back(1)
         elif self._stopping:
             self._hand_back(delivery)
         elif pull.open_slots > 0:

@@ -41,12 +41,19 @@ class Worker:
         self.capacity = capacity
         self._observer = observer or Observer()
         self._executor = Executor(network, identity, self._observer)
-        self._leases = LeaseKeeper(network.requester, network.subjects.results, network.is_connected)
+        self._leases = LeaseKeeper(network)
         weights = {consumer: service.consumers[consumer] for consumer, service in self._services.items()}
-        self._pulls = PullLoop(network.client, network.subjects.ledger, weights, capacity, self._accept)
+        self._pulls = PullLoop(
+            network.client,
+            network.subjects.ledger,
+            weights,
+            capacity,
+            self._accept,
+            in_step=lambda: self._leases.in_step,
+        )
         self._running: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
-        self._forget_listener = network.on_reconnect(self._pulls.reconnected)
+        self._forget_listener = network.on_reconnect(self._reconnected)
 
     @property
     def in_flight(self) -> int:
@@ -90,6 +97,10 @@ class Worker:
     async def _ended_within(self, limit_s: float) -> None:
         if self._running:
             await asyncio.wait(self._running, timeout=limit_s)
+
+    def _reconnected(self) -> None:
+        self._leases.reconnected()
+        self._pulls.reconnected()
 
     def _accept(self, delivery: Delivery) -> None:
         lease = self._leases.hold(delivery)
