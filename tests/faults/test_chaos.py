@@ -1,4 +1,4 @@
-"""Rounds of faults under load: `make chaos`, CHAOS_ROUNDS=n (default 3, at most 200), CHAOS_SEED=n to have them again."""
+"""Rounds of faults under load: `make chaos`, CHAOS_ROUNDS=n (default 5, at most 200), CHAOS_SEED=n to have them again."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ import pytest
 from tests.bus.eventually import eventually
 from tests.faults.scene import Load, Scene, open_scene
 
-ROUNDS = min(200, max(1, int(os.environ.get("CHAOS_ROUNDS", "3"))))
+ROUNDS = min(200, max(1, int(os.environ.get("CHAOS_ROUNDS", "5"))))
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 
 
@@ -63,10 +63,12 @@ async def test_rounds_of_faults(tmp_path: Path) -> None:
             await scene.start_worker(f"worker{number}")
         async with Load(scene, clients=16, sleep_s=0.02) as load:
             await load.progress(200)
-            for serial in range(3, 3 + ROUNDS):
-                fault = FAULTS[serial % len(FAULTS)] if len(FAULTS) > ROUNDS else chance.choice(FAULTS)
-                print(f"round {serial - 2} of {ROUNDS}, seed {SEED}: {fault.__name__}")  # noqa: T201  for whoever watches
-                await fault(scene, chance, serial)
+            for number in range(ROUNDS):
+                if number % len(FAULTS) == 0:
+                    order = chance.sample(FAULTS, len(FAULTS))
+                fault = order[number % len(FAULTS)]
+                print(f"round {number + 1} of {ROUNDS}, seed {SEED}: {fault.__name__}")  # noqa: T201
+                await fault(scene, chance, 3 + number)
                 await load.progress(100)
         await eventually(scene.rig.all_settled, within_s=60)
         await scene.check(load.submitted)
