@@ -1,0 +1,106 @@
+"""A realm with all of Sanctuary's task types, clones without engines, and the command line as people run it."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bus.artifacts import ensure_store
+from bus.identity import Identity
+from bus.network import open_network
+from bus.server import EmbeddedServer
+from bus.task import Handler
+from bus.topology import ensure
+from clones.daemon import Daemon
+from clones.routing import routes_of, service, task_types
+from clones.workflows import WORKFLOWS
+from ops.metrics import Metrics
+from tests.bus.rig import QUICK, Rig, open_rig
+
+SANCTUARY = Path(sys.executable).with_name("sanctuary")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        assert self.err == "" or self.out, self.err
+        return json.loads(self.out)
+
+
+class OpsRig:
+    """A realm on a real server."""
+
+    def __init__(self, bus: Rig, server: EmbeddedServer) -> None:
+        self.bus = bus
+        self.environment: Mapping[str, str] = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("NATS_", "SANCTUARY_"))},
+            "NATS_URL": server.url,
+            "NATS_NKEY": str(server.keys["operator"]),
+            "SANCTUARY_REALM": bus.subjects.realm,
+        }
+
+    async def start(self, *arguments: str | Path, cwd: Path | None = None) -> asyncio.subprocess.Process:
+        """Start a command."""
+        return await asyncio.create_subprocess_exec(
+            SANCTUARY,
+            *arguments,
+            cwd=cwd,
+            env=self.environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def cli(self, *arguments: str | Path, cwd: Path | None = None) -> Ended:
+        """Run a command to its end."""
+        process = await self.start(*arguments, cwd=cwd)
+        out, err = await asyncio.wait_for(process.communicate(), 30)
+        return Ended(process.returncode or 0, out.decode(), err.decode())
+
+    @asynccontextmanager
+    async def clone(self, name: str, handler: Handler, *, capacity: int = 4) -> AsyncIterator[Metrics]:
+        """A clone's daemon whose every task `handler` does, with its metrics."""
+        subjects = self.bus.subjects
+        async with open_network(self.bus.settings, subjects, name=name) as network:
+            services = [replace(service(route, handler, subjects), backoff=QUICK) for route in routes_of(name)]
+            identity = Identity(name)
+            metrics = Metrics(identity, network)
+            with metrics.served(0) as url:
+                daemon = Daemon(
+                    network,
+                    identity,
+                    services,
+                    capacity=capacity,
+                    observer=metrics.observer,
+                    metrics_url=url,
+                    drain_s=1,
+                )
+                metrics.watch(daemon.worker)
+                stop = asyncio.Event()
+                running = asyncio.create_task(daemon.run(stop))
+                try:
+                    yield metrics
+                finally:
+                    stop.set()
+                    await running
+
+
+@asynccontextmanager
+async def open_ops_rig(server: EmbeddedServer) -> AsyncIterator[OpsRig]:
+    """A fresh realm, made as Omega makes it."""
+    async with open_rig(server, types=task_types()) as bus:
+        await ensure(bus.network.requester, bus.subjects, task_types=task_types(), workflows=WORKFLOWS)
+        await ensure_store(bus.network)
+        yield OpsRig(bus, server)

@@ -1,0 +1,183 @@
+"""Metrics as Prometheus scrapes them, held against what the ledger says happened."""
+
+import asyncio
+import socket
+import urllib.request
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from bus.errors import ConfigurationError
+from bus.identity import Identity
+from bus.task import Done, Task
+from ops.metrics import Metrics
+from ops.queues import depths, watched
+from ops.status import ask
+from schemas import TaskAssignment
+from tests.bus.eventually import eventually
+from tests.bus.rig import Runs, failure
+from tests.ops.rig import OpsRig
+
+
+async def scrape(url: str) -> list[Metric]:
+    def read() -> str:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  an http URL of this machine
+            body: bytes = answer.read()
+            return body.decode()
+
+    return list(text_string_to_metric_families(await asyncio.to_thread(read)))
+
+
+async def url_of(rig: OpsRig, clone: str) -> str:
+    async def ready() -> bool:
+        return [answer.state for answer in await ask(rig.bus.network, clone)] == ["ready"]
+
+    await eventually(ready)
+    (answer,) = await ask(rig.bus.network, clone)
+    assert answer.metrics_url is not None
+    return answer.metrics_url
+
+
+def total(families: Iterable[Metric], sample: str, **labels: str) -> float:
+    """The sum of all samples of this name that have these labels."""
+    return sum(
+        each.value
+        for family in families
+        for each in family.samples
+        if each.name == sample and labels.items() <= each.labels.items()
+    )
+
+
+async def test_counters_agree_with_the_ledger(ops_rig: OpsRig) -> None:
+    bus = ops_rig.bus
+    runs = Runs()
+
+    async def handler(task: Task) -> Done:
+        if task.params.get("crash"):
+            raise RuntimeError("a defect")
+        if task.params.get("too_late"):
+            await bus.network.results.settle(msgspec.structs.replace(failure(task.id), task_type=task.task_type))
+        return await runs(task)
+
+    bodies = [
+        *[{} for _ in range(5)],
+        *[{"fail": "target_not_found"} for _ in range(3)],
+        *[{"fail": "target_unavailable", "until": 2} for _ in range(2)],
+        {"crash": True},
+        {"too_late": True},
+    ]
+    async with ops_rig.clone("beta", handler):
+        url = await url_of(ops_rig, "beta")
+        for number, params in enumerate(bodies):
+            task_type = "security" if number % 2 else "performance"
+            await bus.submitter.submit(task_type, TaskAssignment(id=f"task-{number}", params=params, retries=1))
+        await bus.publish(b"no JSON", "security")
+
+        async def copied() -> bool:
+            return len(await bus.in_stream(bus.subjects.ledger, bus.subjects.every("result"))) == len(bodies) + 1
+
+        await eventually(copied)
+        families = await scrape(url)
+        (answer,) = await ask(bus.network, "beta")
+        escalations = await bus.in_stream(bus.subjects.ledger, bus.subjects.every("escalation"))
+
+    ledger: Counter[tuple[str, str]] = Counter()
+    codes: Counter[str] = Counter()
+    for message in await bus.in_stream(bus.subjects.ledger, ">"):
+        told = msgspec.json.decode(message.data) if message.data.startswith(b"{") else {}
+        if told.get("type") in ("TaskCompletion", "TaskFailure", "TaskRetrying") and told["clone"] == "beta":
+            ledger[told["type"], told["task_type"]] += 1
+            codes[f"{told['type']} {told.get('code')}"] += 1
+    assert sum(ledger.values()) > len(bodies)
+    for task_type in ("security", "performance"):
+        labels = {"task_type": task_type, "clone": "beta"}
+        completed, failed = ledger["TaskCompletion", task_type], ledger["TaskFailure", task_type]
+        assert total(families, "sanctuary_tasks_total", outcome="completed", **labels) == completed
+        assert total(families, "sanctuary_tasks_total", outcome="failed", **labels) == failed
+        assert total(families, "sanctuary_task_result_seconds_count", **labels) == completed + failed
+        assert total(families, "sanctuary_task_retries_total", **labels) == ledger["TaskRetrying", task_type]
+    for name in ("target_not_found", "handler_failed", "invalid_assignment"):
+        assert total(families, "sanctuary_task_failures_total", code=name) == codes[f"TaskFailure {name}"] > 0
+    assert total(families, "sanctuary_task_retries_total", code="target_unavailable") == 2
+    assert total(families, "sanctuary_results_dropped_total") == 1
+    assert total(families, "sanctuary_handler_exceptions_total") == 2 == len(escalations)
+    tasks = await bus.in_stream(bus.subjects.ledger, bus.subjects.every("task"))
+    retried = sum(count for (kind, _), count in ledger.items() if kind == "TaskRetrying")
+    assert total(families, "sanctuary_task_deliveries_total") == len(tasks) + retried
+    assert total(families, "sanctuary_task_redeliveries_total") == retried == 3
+    # What was refused was never started.
+    assert total(families, "sanctuary_task_wait_seconds_count") == len(tasks) - 1 + retried
+    assert (answer.succeeded, answer.failed) == (
+        total(families, "sanctuary_tasks_total", outcome="completed"),
+        total(families, "sanctuary_tasks_total", outcome="failed"),
+    )
+
+
+async def test_what_runs_now_and_how_deep_the_queues_are(ops_rig: OpsRig) -> None:
+    bus = ops_rig.bus
+    release = asyncio.Event()
+
+    async def handler(_: Task) -> Done:
+        await release.wait()
+        return Done()
+
+    async with ops_rig.clone("gamma", handler, capacity=2) as metrics:
+        url = await url_of(ops_rig, "gamma")
+        for number in range(5):
+            await bus.submitter.submit("architecture", TaskAssignment(), priority="low" if number else None)
+        await bus.submitter.submit("testing", TaskAssignment())
+
+        async def busy() -> bool:
+            return total(await scrape(url), "sanctuary_tasks_in_flight") == 2
+
+        await eventually(busy)
+        families = await scrape(url)
+        assert total(families, "sanctuary_tasks_capacity", clone="gamma") == 2
+        assert total(families, "sanctuary_connected", clone="gamma") == 1
+        assert total(families, "sanctuary_reconnects_total", clone="gamma") == 0
+
+        found = await depths(bus.network)
+        assert found["architecture", "low"] == 4
+        # A bare subject counts under its route's own priority.
+        assert (found["architecture", "high"], found["testing", "medium"], found["workflow", ""]) == (1, 1, 0)
+
+        async with watched(bus.network, metrics):
+
+            async def told() -> bool:
+                return total(await scrape(url), "sanctuary_queue_depth") == 6
+
+            await eventually(told)
+        assert total(await scrape(url), "sanctuary_queue_depth", task_type="architecture", priority="low") == 4
+        release.set()
+
+
+async def test_names_follow_the_conventions(ops_rig: OpsRig) -> None:
+    async with ops_rig.clone("sigma", Runs()):
+        families = await scrape(await url_of(ops_rig, "sigma"))
+        (answer,) = await ask(ops_rig.bus.network, "sigma")
+    ours = [family for family in families if family.name.startswith("sanctuary_")]
+    assert len(ours) > 10
+    for family in ours:
+        assert family.documentation
+        assert family.type != "histogram" or family.name.endswith("_seconds")
+        for sample in family.samples:
+            assert sample.labels["clone"] == "sigma"
+            assert family.type != "counter" or sample.name.endswith(("_total", "_created"))
+    assert total(families, "sanctuary_build_info", name=answer.instance, version=answer.version) == 1
+
+
+async def test_a_taken_port_is_told(ops_rig: OpsRig) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        metrics = Metrics(Identity("beta"), ops_rig.bus.network)
+        said = f"127.0.0.1:{port}: Address already in use.*--metrics-port"
+        with pytest.raises(ConfigurationError, match=said), metrics.served(port):
+            pass
+    with metrics.served(None) as url:
+        assert url is None
+    with metrics.served(port) as url:
+        assert url == f"http://127.0.0.1:{port}/metrics"
