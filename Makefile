@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TARGET ?= .
+INTEROP := tests/interop
+GO_READY := $(INTEROP)/bin/.ready
+NODE_READY := $(INTEROP)/node/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help run test up lint format bench chaos interop lock clean
@@ -45,12 +48,24 @@ bench: $(READY) ## tasks/s and latency against the raw nats-py floor
 chaos: $(READY) ## long fault and soak runs (CHAOS_ROUNDS=n)
 	@$(BIN)/pytest -m chaos $(ARGS)
 
-interop: $(READY) ## the real nats CLI (needs Go) and a Node client (needs Node) against a running network
+interop: $(READY) $(GO_READY) $(NODE_READY) ## clients in Go (needs Go) and in Node (needs Node) against a running network
 	@$(BIN)/pytest -m interop $(ARGS)
+
+$(GO_READY): $(wildcard $(INTEROP)/go/*/*.go) $(INTEROP)/go/go.mod $(INTEROP)/go/go.sum
+	@command -v go >/dev/null || { echo "make interop needs Go, at least the version in $(INTEROP)/go/go.mod, and there is no 'go' on PATH" >&2; exit 1; }
+	@echo "Building the Go clients (once)"
+	@cd $(INTEROP)/go && CGO_ENABLED=0 go build -trimpath -o ../bin/ ./...
+	@touch $@
+
+$(NODE_READY): $(INTEROP)/node/package.json $(INTEROP)/node/package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo "make interop needs Node 18 or newer with npm, and they are not both on PATH" >&2; exit 1; }
+	@echo "Fetching the Node client (once)"
+	@cd $(INTEROP)/node && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@touch $@
 
 lock: $(READY) ## resolve the dependencies anew: hashes, no addresses
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove what the targets made
-	@rm -rf $(VENV) .sanctuary report build dist
+	@rm -rf $(VENV) .sanctuary report build dist $(INTEROP)/bin $(INTEROP)/node/node_modules

@@ -1,0 +1,132 @@
+"""Clients in other languages, run as processes: they know NATS and nothing of Sanctuary."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+GO_CLIENT = HERE / "bin" / "client"
+GO_SUBMIT = HERE / "bin" / "submit"
+NODE_MODULES = HERE / "node" / "node_modules"
+WITHIN_S = 110.0
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("NATS_", "SANCTUARY_"))}
+"""No server or context of whoever runs the tests."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a client received."""
+
+    subject: str
+    headers: Mapping[str, Sequence[str]]
+    data: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.data)
+
+    def header(self, name: str) -> str | None:
+        return self.headers[name][0] if name in self.headers else None
+
+
+def node() -> str:
+    """Return the Node executable; without it nothing here may pass."""
+    found = shutil.which("node")
+    assert found is not None, "Node is missing; `make interop` needs Node 18 or newer"
+    return found
+
+
+def run(argv: Sequence[str | Path], stdin: bytes = b"") -> bytes:
+    """Run a client to its end and return what it printed; AssertionError with its own words where it failed."""
+    ended = subprocess.run(
+        argv, input=stdin, capture_output=True, timeout=WITHIN_S, env=ENVIRONMENT, check=False, cwd=HERE
+    )
+    assert ended.returncode == 0, f"{argv[0]} {' '.join(map(str, argv[1:]))}: {ended.stderr.decode()}"
+    return ended.stdout
+
+
+def wait_until(condition: Callable[[], bool], *, within_s: float = 20.0) -> None:
+    """Return once `condition` holds; AssertionError where it does not within `within_s`."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come to hold"
+        time.sleep(0.02)
+
+
+def parse(lines: bytes) -> list[Message]:
+    """Return the messages that a client printed, one JSON object a line."""
+    found = []
+    for line in lines.splitlines():
+        message = json.loads(line)
+        data = base64.b64decode(message["data"] or "")
+        found.append(Message(message.get("subject", ""), message.get("headers") or {}, data))
+    return found
+
+
+class Go:
+    """The Go client, as anybody or as the holder of an nkey seed."""
+
+    def __init__(self, url: str, seed: Path | None = None) -> None:
+        self._options: list[str | Path] = ["-s", url, *(["-nkey", seed] if seed else [])]
+
+    def _argv(self, *arguments: str | Path) -> list[str | Path]:
+        return [GO_CLIENT, *self._options, *arguments]
+
+    def publish(self, subject: str, body: bytes, *, content_type: str = "") -> None:
+        run(self._argv("-content-type", content_type, "pub", subject), body)
+
+    def publish_all(self, subject: str, bodies: Iterable[bytes], *, connections: int) -> None:
+        """Publish all at once; no body may hold a line feed."""
+        run(self._argv("-lines", "-connections", str(connections), "pub", subject), b"\n".join(bodies))
+
+    def request(self, subject: str, body: bytes = b"", *, wait: str = "20s") -> Message:
+        (answer,) = parse(run(self._argv("-wait", wait, "req", subject), body))
+        return answer
+
+    def ask_all(self, subject: str, body: bytes = b"", *, within: str) -> list[Message]:
+        """Return all answers that arrive `within` a duration in Go's notation."""
+        return parse(run(self._argv("-replies", "0", "-wait", within, "req", subject), body))
+
+    @contextmanager
+    def listening(self, subject: str, count: int) -> Iterator["Listener"]:
+        """Subscribe for `count` messages; on entry the subscription stands."""
+        argv = self._argv("-count", str(count), "-wait", f"{WITHIN_S:g}s", "sub", subject)
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
+        try:
+            assert process.stdout is not None
+            assert b'"ready"' in process.stdout.readline()
+            yield Listener(process)
+        finally:
+            process.kill()
+            process.communicate()
+
+    def info(self, stream: str) -> Any:
+        return json.loads(run(self._argv("info", stream)))
+
+    def view(self, stream: str) -> list[Message]:
+        return parse(run(self._argv("view", stream)))
+
+    def consumers(self, stream: str) -> set[str]:
+        return set(run(self._argv("consumers", stream)).decode().split())
+
+
+class Listener:
+    """A subscription that stands."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def messages(self) -> list[Message]:
+        """Wait for as many as were asked for."""
+        out, words = self._process.communicate(timeout=WITHIN_S)
+        assert self._process.returncode == 0, words.decode()
+        return parse(out)
