@@ -5,7 +5,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
-from bus.errors import Disconnected, NoResponders, RequestTimeout, SanctuaryError
+from bus.errors import Disconnected, JetStreamError, NoResponders, RequestTimeout, SanctuaryError
 from bus.jetstream import StoredMessage, api
 from bus.ledger import entries
 from bus.network import Network
@@ -18,6 +18,8 @@ WINDOW = 512
 LARGEST_WINDOW = 65_536
 KEPT = 1024
 """Entries in memory at once."""
+
+_STREAM_NOT_FOUND = 10059
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +34,17 @@ async def last_sequence(network: Network) -> int:
         info = await api(network.requester, f"STREAM.INFO.{network.subjects.ledger}")
     except NoResponders:
         raise SanctuaryError(_nobody(network)) from None
+    except JetStreamError as error:
+        if error.err_code == _STREAM_NOT_FOUND:
+            raise SanctuaryError(_nobody(network)) from None
+        raise
     return int(info["state"]["last_seq"])
 
 
 def _nobody(network: Network) -> str:
     return (
-        f"nobody answers for the ledger {network.subjects.ledger}: this user may not read it, or the server has no JetStream. "
-        "`sanctuary doctor` says more"
+        f"there is no ledger {network.subjects.ledger} for us: Omega has not made it, this user may not read it, or the server "
+        "has no JetStream. `sanctuary doctor` says more"
     )
 
 
