@@ -27,6 +27,7 @@ class Board:
     def __init__(self) -> None:
         self._steps: dict[str, StepNews] = {}
         self._since: dict[str, float] = {}
+        self._took: dict[str, float] = {}
         self._said: dict[str, tuple[str, float]] = {}
         self._live: Live | None = None
         if sys.stderr.isatty():
@@ -51,6 +52,8 @@ class Board:
         now = time.monotonic()
         if old is None or old.state == "waiting":
             self._since[news.task_type] = now
+        if news.state in ("completed", "failed"):
+            self._took[news.task_type] = now - self._since[news.task_type]
         self._steps[news.task_type] = news
         if self._live is None:
             self._line(news, now)
@@ -62,14 +65,14 @@ class Board:
             click.echo(f"{news.clone:<6} {news.task_type:<14} {news.state:<10} {news.text}".rstrip(), err=True)
 
     def _table(self) -> Group:
-        table = Table.grid(padding=(0, 1))
-        for column in (2, 6, 14, 22, 6):
-            table.add_column(min_width=column)
-        table.add_column(overflow="ellipsis", no_wrap=True)
+        table = Table.grid(padding=(0, 1), expand=True)
+        for width in (2, 6, 14, 22, 6):
+            table.add_column(width=width, no_wrap=True)
+        table.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
         for news in self._steps.values():
             style = STYLES[news.state]
             sign = Spinner("dots", style=style) if news.state == "running" else Text(SIGNS[news.state], style)
-            elapsed = f"{time.monotonic() - self._since[news.task_type]:.0f} s" if news.state == "running" else ""
+            elapsed = self._took.get(news.task_type, time.monotonic() - self._since[news.task_type])
             bar = ProgressBar(total=1.0, completed=news.fraction, width=22) if news.state != "waiting" else ""
             table.add_row(
                 sign,
