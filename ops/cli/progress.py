@@ -79,7 +79,7 @@ class Board:
                 Text(news.clone, "bold"),
                 news.task_type,
                 bar,
-                elapsed,
+                f"{elapsed:.0f} s" if news.state != "waiting" else "",
                 Text(news.text, "" if style == "dim" else style),
             )
         return Group(table)
