@@ -28,6 +28,8 @@ class Delivery:
     """Unix time at which the ledger stored it."""
     delivered: int
     """How often the server has delivered it; not how often it was executed (see `bus.attempts`)."""
+    pending: int = 0
+    """How many tasks of the consumer were still waiting when the server sent this one."""
 
     @property
     def content_type(self) -> str:
@@ -59,6 +61,7 @@ def parse(message: Msg) -> Delivery | None:
         delivered=int(tokens[base + 2]),
         sequence=int(tokens[base + 3]),
         stored_at_s=int(tokens[base + 5]) / 1e9,
+        pending=int(tokens[base + 6]),
     )
 
 

@@ -16,6 +16,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from bus.delivery import Delivery, hand_back, parse
+from bus.sharing import SlotSharing
 from bus.slots import WeightedRound
 from bus.topology import PRIORITY_GROUP
 
@@ -48,11 +49,14 @@ class _Pull:
         self.connection = -1
         """On which connection it was sent, counted by reconnects; the server forgets a pull with its connection."""
         self.received = 0
+        self.pending = 0
+        """How many more the server had when it sent the last one."""
         self.refusal = ""
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def take(self) -> None:
+    def take(self, delivery: Delivery) -> None:
         self.received += 1
+        self.pending = delivery.pending
         self.open_slots -= 1
         if self.open_slots == 0:
             self.end()
@@ -97,10 +101,7 @@ class PullLoop:
         self._in_step = in_step
         self._priority = priority
         self._capacity = capacity
-        self._free = capacity
-        self._freed = asyncio.Event()
-        self._claims: dict[str, tuple[int, asyncio.Future[int]]] = {}
-        self._granting = False
+        self._slots = SlotSharing(self._round, capacity)
         self._open: set[_Pull] = set()
         self._connected = asyncio.Event()
         self._withdrawals: set[asyncio.Task[None]] = set()
@@ -118,7 +119,7 @@ class PullLoop:
 
     def release(self) -> None:
         """Say that a delivered task has left its slot."""
-        self._give_back(1)
+        self._slots.give_back(1)
 
     def reconnected(self) -> None:
         """Say that the connection is a new one: the server has forgotten the pulls of the old one, so they are sent again."""
@@ -146,47 +147,17 @@ class PullLoop:
 
         inbox = self._client.new_inbox()
         subscription = await self._client.subscribe(inbox, cb=on_message)
-        busy = False
         try:
             while True:
-                batch = await self._claim(consumer, self._capacity if busy else 1)
+                batch = await self._slots.claim(consumer, self._capacity if current.received else 1)
+                if current.pending > batch:
+                    self._slots.reserve(consumer)
                 current = _Pull(batch)
                 await self._pull(current, {consumer: inbox}, expires_s=LONG_PULL_S if batch == 1 else BUSY_PULL_S)
-                busy = current.received > 0
+                if not current.pending:
+                    self._slots.forgo(consumer)
         finally:
             await self._withdraw([subscription])
-
-    async def _claim(self, consumer: str, limit: int) -> int:
-        """Wait for free slots and take this consumer's share of them, 1 to `limit`."""
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._claims[consumer] = (limit, future)
-        self._grant_soon()
-        try:
-            return await future
-        except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
-                self._give_back(future.result())
-            raise
-        finally:
-            del self._claims[consumer]
-
-    def _give_back(self, slots: int) -> None:
-        self._free += slots
-        self._freed.set()
-        self._grant_soon()
-
-    def _grant_soon(self) -> None:
-        # Once a turn of the event loop, so that slots which become free together are asked for in one pull.
-        if self._claims and self._free > 0 and not self._granting:
-            self._granting = True
-            asyncio.get_running_loop().call_soon(self._grant)
-
-    def _grant(self) -> None:
-        self._granting = False
-        waiting = {consumer: limit for consumer, (limit, future) in self._claims.items() if not future.done()}
-        for consumer, slots in self._round.divide(self._free, waiting).items():
-            self._free -= slots
-            self._claims[consumer][1].set_result(slots)
 
     # Few slots: the consumers in turn, and when all are empty, one pull on each until the first task.
 
@@ -201,7 +172,7 @@ class PullLoop:
         candidates = set(self._round.consumers)
         try:
             while True:
-                await self._take_slot()
+                await self._slots.take_one()
                 current = _Pull(1)
                 if candidates:
                     consumer = self._round.turn(sorted(candidates))
@@ -213,12 +184,6 @@ class PullLoop:
                     candidates = set(self._round.consumers)
         finally:
             await self._withdraw([subscription])
-
-    async def _take_slot(self) -> None:
-        while self._free < 1:
-            self._freed.clear()
-            await self._freed.wait()
-        self._free -= 1
 
     async def _pull_anywhere(self, pull: _Pull) -> None:
         async def on_message(message: Msg) -> None:
@@ -251,7 +216,7 @@ class PullLoop:
             pull.end(str(error))
         finally:
             self._open.discard(pull)
-            self._give_back(pull.close())
+            self._slots.give_back(pull.close())
         if pull.refusal and not pull.received:
             log.warning("the server refused to hand out tasks of %s: %s", ", ".join(inboxes), pull.refusal)
             await asyncio.sleep(RETRY_S)
@@ -267,15 +232,14 @@ class PullLoop:
         elif not self._in_step():
             log.warning("%s #%d came too late to be sure of its lease", delivery.subject, delivery.sequence)
             if pull.open_slots > 0:
-                pull.take()
-                self._give_back(1)
+                pull.take(delivery)
+                self._slots.give_back(1)
         elif self._stopping:
             self._hand_back(delivery)
         elif pull.open_slots > 0:
-            pull.take()
+            pull.take(delivery)
             self._deliver(delivery)
-        elif self._free > 0:
-            self._free -= 1
+        elif self._slots.take_one_now():
             self._deliver(delivery)
         else:
             self._hand_back(delivery)

@@ -225,7 +225,7 @@ class TestDeliveries:
         tail = "" if origin == "LEDGER" else ".random"
         parsed = parse(self.Message(f"$JS.ACK.{origin}.task_a+high.3.17.5.1700000000500000000.9{tail}"))  # type: ignore[arg-type]
         assert parsed is not None
-        assert (parsed.consumer, parsed.delivered, parsed.sequence) == ("task_a+high", 3, 17)
+        assert (parsed.consumer, parsed.delivered, parsed.sequence, parsed.pending) == ("task_a+high", 3, 17, 9)
         assert parsed.stored_at_s == 1700000000.5
         assert parsed.stored_at.isoformat() == "2023-11-14T22:13:20.500000+00:00"
 
