@@ -17,13 +17,12 @@ from typing import Literal, Self
 
 import msgspec
 from nats import errors
-from nats.aio.client import Client
 
 from bus.connect_errors import is_fatal, more_telling, reason, start_error
 from bus.connect_options import client_options, wants_tls
 from bus.errors import Disconnected
+from bus.quick_client import QuickClient
 from bus.settings import ConnectionSettings
-from bus.steady_client import SteadyClient
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ class Connection:
     def __init__(self, settings: ConnectionSettings, name: str, on_state: StateCallback | None) -> None:
         self.settings = settings
         self.name = name
-        self._client = SteadyClient(demand_tls=wants_tls(settings))
+        self._client = QuickClient(demand_tls=wants_tls(settings))
         self._on_state = on_state
         self._state: ConnectionState | None = None
         self._changed = asyncio.Event()
@@ -72,7 +71,7 @@ class Connection:
         self._start_error: Exception | None = None
 
     @property
-    def client(self) -> Client:
+    def client(self) -> QuickClient:
         """nats-py's client. Its own `publish` holds messages back while disconnected and sends them late, up to 2 MB."""
         return self._client
 

@@ -187,10 +187,10 @@ class LeaseKeeper:
 
         try:
             # With a reply subject the server confirms the renewal; without the confirmation it does not count.
-            sent = await self._network.requester.send(lease.delivery.ack_subject, IN_PROGRESS, timeout_s=TICK_S)
+            sent = self._network.requester.send(lease.delivery.ack_subject, IN_PROGRESS, timeout_s=TICK_S)
             sent.add_done_callback(renewed)
             if lease.interruptible:
                 get = f"$JS.API.DIRECT.GET.{self._network.subjects.results}.{lease.result_subject}"
-                (await self._network.requester.send(get, b"", timeout_s=TICK_S)).add_done_callback(looked_up)
+                self._network.requester.send(get, b"", timeout_s=TICK_S).add_done_callback(looked_up)
         except SanctuaryError as error:
             log.debug("could not renew a lease: %s", error)

@@ -3,9 +3,8 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from nats.aio.client import Client
-
 from bus.connection import ConnectionState, connect
+from bus.quick_client import QuickClient
 from bus.requests import Requester
 from bus.results import Results
 from bus.settings import ConnectionSettings
@@ -15,7 +14,7 @@ from bus.subjects import Subjects
 class Network:
     """A realm as this process reaches it. Made by `open_network`."""
 
-    def __init__(self, client: Client, requester: Requester, subjects: Subjects) -> None:
+    def __init__(self, client: QuickClient, requester: Requester, subjects: Subjects) -> None:
         self.client = client
         self.requester = requester
         self.subjects = subjects

@@ -8,11 +8,10 @@ import asyncio
 import itertools
 from typing import Any, Protocol
 
-from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError
 
-from bus.errors import Disconnected, NoResponders, RequestTimeout
+from bus.errors import NoResponders, RequestTimeout
+from bus.quick_client import QuickClient
 
 DEFAULT_TIMEOUT_S = 5.0
 SWEEP_S = 0.25
@@ -38,7 +37,7 @@ class _Pending:
 class Requester:
     """Sends requests; use as an async context manager."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: QuickClient) -> None:
         self._client = client
         self._tokens = itertools.count()
         self._waiting: dict[str, _Pending] = {}
@@ -48,7 +47,7 @@ class Requester:
 
     async def __aenter__(self) -> "Requester":
         self._inbox = self._client.new_inbox() + "."
-        self._subscription = await self._client.subscribe(self._inbox + "*", cb=self._on_answer)
+        self._subscription = await self._client.listen(self._inbox + "*", self._on_answer)
         self._sweep_later()
         return self
 
@@ -61,7 +60,7 @@ class Requester:
         if subscription is not None and not self._client.is_closed and not self._client.is_draining:
             await subscription.unsubscribe()
 
-    async def send(
+    def send(
         self,
         subject: str,
         payload: bytes,
@@ -74,7 +73,7 @@ class Requester:
         Raises:
             Disconnected: the connection is closed, or there is none just now; nothing was sent.
         """
-        return await self._send(subject, payload, headers, timeout_s, None)
+        return self._send(subject, payload, headers, timeout_s, None)
 
     async def request(
         self,
@@ -91,28 +90,22 @@ class Requester:
             NoResponders: nobody listens on `subject`, or this user may not publish there from its account.
             Disconnected: nothing was sent.
         """
-        answer: Msg = await (await self._send(subject, payload, headers, timeout_s, None))
+        answer: Msg = await self._send(subject, payload, headers, timeout_s, None)
         return answer
 
     async def collect(self, subject: str, payload: bytes = b"", *, timeout_s: float = DEFAULT_TIMEOUT_S) -> list[Msg]:
         """Return all answers up to and with the one that has a status and no body, which ends them; raises as `request`."""
-        answers: list[Msg] = await (await self._send(subject, payload, None, timeout_s, []))
+        answers: list[Msg] = await self._send(subject, payload, None, timeout_s, [])
         return answers
 
-    async def _send(
+    def _send(
         self, subject: str, payload: bytes, headers: dict[str, str] | None, timeout_s: float, parts: list[Msg] | None
     ) -> "asyncio.Future[Any]":
-        if not self._client.is_connected:
-            raise Disconnected("not connected to the NATS server")
-        loop = asyncio.get_running_loop()
         token = str(next(self._tokens))
+        self._client.post(subject, payload, reply=self._inbox + token, headers=headers)
+        loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         self._waiting[token] = _Pending(future, subject, loop.time() + timeout_s, parts)
-        try:
-            await self._client.publish(subject, payload, reply=self._inbox + token, headers=headers)
-        except (ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError) as error:
-            del self._waiting[token]
-            raise Disconnected(f"not connected to the NATS server: {error}") from None
         return future
 
     def forget(self) -> None:
@@ -122,7 +115,7 @@ class Requester:
                 pending.future.set_exception(RequestTimeout(f"the connection broke before {pending.subject} answered"))
         self._waiting.clear()
 
-    async def _on_answer(self, message: Msg) -> None:
+    def _on_answer(self, message: Msg) -> None:
         token = message.subject[len(self._inbox) :]
         pending = self._waiting.get(token)
         if pending is None:
