@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TARGET ?= .
 INTEROP := tests/interop
-GO_READY := $(INTEROP)/bin/.ready
+CLI_READY := $(INTEROP)/bin/.nats-ready
+GO_READY := $(INTEROP)/bin/.clients-ready
 NODE_READY := $(INTEROP)/node/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -48,11 +49,21 @@ bench: $(READY) ## tasks/s and latency against the raw nats-py floor
 chaos: $(READY) ## long fault and soak runs (CHAOS_ROUNDS=n)
 	@$(BIN)/pytest -m chaos $(ARGS)
 
-interop: $(READY) $(GO_READY) $(NODE_READY) ## clients in Go (needs Go) and in Node (needs Node) against a running network
+interop: $(READY) $(CLI_READY) $(GO_READY) $(NODE_READY) ## the real nats CLI and a Go client (need Go) and a Node client (needs Node) against a running network
 	@$(BIN)/pytest -m interop $(ARGS)
 
+define NEED_GO
+@command -v go >/dev/null || { echo "make interop needs Go, at least the version in $(INTEROP)/go.mod, and there is no 'go' on PATH" >&2; exit 1; }
+endef
+
+$(CLI_READY): $(INTEROP)/go.mod $(INTEROP)/go.sum
+	$(NEED_GO)
+	@echo "Building the nats CLI (once)"
+	@cd $(INTEROP) && CGO_ENABLED=0 go build -trimpath -o bin/nats github.com/nats-io/natscli/nats
+	@touch $@
+
 $(GO_READY): $(wildcard $(INTEROP)/go/*/*.go) $(INTEROP)/go/go.mod $(INTEROP)/go/go.sum
-	@command -v go >/dev/null || { echo "make interop needs Go, at least the version in $(INTEROP)/go/go.mod, and there is no 'go' on PATH" >&2; exit 1; }
+	$(NEED_GO)
 	@echo "Building the Go clients (once)"
 	@cd $(INTEROP)/go && CGO_ENABLED=0 go build -trimpath -o ../bin/ ./...
 	@touch $@

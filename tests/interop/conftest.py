@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.peers import ENVIRONMENT, GO_CLIENT, GO_SUBMIT, NODE_MODULES, Go
+from tests.interop.peers import ENVIRONMENT, GO_CLIENT, GO_SUBMIT, NATS_CLI, NODE_MODULES, Go, Nats
 
 READY_WITHIN_S = 60.0
 
@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    for built in (GO_CLIENT, GO_SUBMIT, NODE_MODULES / ".ready"):
+    for built in (NATS_CLI, GO_CLIENT, GO_SUBMIT, NODE_MODULES / ".ready"):
         assert built.exists(), f"{built} is missing: `make interop` builds it"
     directory = tmp_path_factory.mktemp("interop")
     store, workspace, log = directory / "store", directory / "workspace", directory / "up.log"
@@ -73,6 +73,12 @@ def make_project(project: Path) -> None:
     (project / "tests" / "test_calc.py").write_text(
         "from calc import double\n\n\ndef test_double() -> None:\n    assert double(2) == 4\n"
     )
+
+
+@pytest.fixture
+def nats(network: Running) -> Nats:
+    """The nats command line without credentials."""
+    return Nats(network.url)
 
 
 @pytest.fixture

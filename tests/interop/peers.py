@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+NATS_CLI = HERE / "bin" / "nats"
 GO_CLIENT = HERE / "bin" / "client"
 GO_SUBMIT = HERE / "bin" / "submit"
 NODE_MODULES = HERE / "node" / "node_modules"
@@ -72,11 +74,55 @@ def parse(lines: bytes) -> list[Message]:
     return found
 
 
+class Nats:
+    """The nats command line, without credentials."""
+
+    def __init__(self, url: str) -> None:
+        self._options: list[str | Path] = ["-s", url, "--no-context"]
+
+    def argv(self, *arguments: str | Path) -> list[str | Path]:
+        return [NATS_CLI, *self._options, *arguments]
+
+    def run(self, *arguments: str | Path, stdin: bytes = b"") -> str:
+        """Run a command and return what it printed on either stream; AssertionError where it failed."""
+        ended = subprocess.run(
+            self.argv(*arguments),
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=WITHIN_S,
+            env=ENVIRONMENT,
+            check=False,
+        )
+        printed = ended.stdout.decode(errors="replace")
+        assert ended.returncode == 0, printed
+        return printed
+
+    def publish(self, subject: str, body: bytes, *, reply: str) -> None:
+        """`nats pub` with any bytes, from standard input; who is asked answers on `reply`."""
+        self.run("pub", "--force-stdin", "--no-templates", "--reply", reply, subject, stdin=body)
+
+
+def parse_answer(printed: str) -> Message:
+    """Return the one answer that `nats req` printed: lines with the time in front are its headers, the rest its body."""
+    _, _, answer = printed.partition("Received with rtt ")
+    assert answer, printed
+    lines = answer.splitlines()[1:]
+    headers: dict[str, list[str]] = {}
+    while lines and (found := re.match(r"\d\d:\d\d:\d\d (?:([A-Za-z-]+): (.*))?$", lines[0])):
+        lines.pop(0)
+        if found[1]:
+            headers.setdefault(found[1], []).append(found[2])
+    return Message("", headers, "\n".join(lines).strip().encode())
+
+
 class Go:
     """The Go client, as anybody or as the holder of an nkey seed."""
 
     def __init__(self, url: str, seed: Path | None = None) -> None:
-        self._options: list[str | Path] = ["-s", url, *(["-nkey", seed] if seed else [])]
+        self._options: list[str | Path] = ["-s", url]
+        if seed is not None:
+            self._options += ["-nkey", seed]
 
     def _argv(self, *arguments: str | Path) -> list[str | Path]:
         return [GO_CLIENT, *self._options, *arguments]
@@ -108,6 +154,20 @@ class Go:
         finally:
             process.kill()
             process.communicate()
+
+    def result(self, sequence: int) -> Any:
+        """Wait for the one result of the task with this number in the ledger, and return it; it brought no id of its own."""
+        # `*` stands for the type: that of a subject which can stand in no result's is replaced.
+        question = json.dumps({"last_by_subj": f"sanctuary.result.*.seq-{sequence}"}).encode()
+        found: list[Message] = []
+
+        def there() -> bool:
+            answer = self.request("$JS.API.DIRECT.GET.SANCTUARY_RESULTS", question)
+            found[:] = [answer] if answer.header("Status") is None else []
+            return bool(found)
+
+        wait_until(there)
+        return found[0].json
 
     def info(self, stream: str) -> Any:
         return json.loads(run(self._argv("info", stream)))

@@ -1,15 +1,33 @@
 """The page docs/interop.md is true: its programs are the ones that are run here, and its messages do what it says."""
 
 import json
+import os
+import pty
 import re
+import select
 import shlex
+import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from tests.interop.conftest import Running
-from tests.interop.peers import GO_SUBMIT, HERE, Go, Message, node, run
+from tests.interop.peers import (
+    ENVIRONMENT,
+    GO_SUBMIT,
+    HERE,
+    WITHIN_S,
+    Go,
+    Message,
+    Nats,
+    node,
+    parse_answer,
+    run,
+    wait_until,
+)
 
 PAGE = (HERE.parents[1] / "docs" / "interop.md").read_text(encoding="utf-8")
 PROGRAMS = {
@@ -21,13 +39,6 @@ PROGRAMS = {
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-
-
-def messages() -> list[tuple[str, str, str]]:
-    """Return verb, subject and body of each `nats pub` and `nats req` line of the page."""
-    lines = [line for block in blocks("sh") for line in block.splitlines() if re.match(r"nats (pub|req) ", line)]
-    words = [[word for word in shlex.split(line) if not word.startswith("--")] for line in lines]
-    return [(verb, subject, body) for _, verb, subject, body in words]
 
 
 @pytest.mark.parametrize("language", PROGRAMS)
@@ -57,22 +68,63 @@ def test_message_pack_is_answered_in_message_pack(network: Running) -> None:
     assert printed["result"]["output"]["data"]["coverage"]["documented"] >= 1
 
 
-@pytest.mark.parametrize(("verb", "subject", "body"), messages())
-def test_a_message_of_the_page(anyone: Go, verb: str, subject: str, body: str) -> None:
-    if verb == "pub":
-        task_type = subject.split(".")[2]
-        with anyone.listening(f"sanctuary.result.{task_type}.*", 1) as results:
-            anyone.publish(subject, body.encode())
-            (result,) = results.messages()
-        assert result.json["type"] == "TaskCompletion"
-    elif subject.startswith("sanctuary.task."):
-        with anyone.listening("sanctuary.result.security.*", 1) as results:
-            assert anyone.request(subject, body.encode()).json["stream"] == "SANCTUARY_LEDGER"
-            assert len(results.messages()) == 1
-    elif subject == "sanctuary.status":
-        assert len(anyone.ask_all(subject, body.encode(), within="1s")) == 5
+def commands(start: str) -> pytest.MarkDecorator:
+    """Return the page's command lines that begin with `start`, as arguments."""
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith(start)]
+    assert lines
+    return pytest.mark.parametrize("line", lines)
+
+
+def arguments(line: str, network: Running) -> list[str]:
+    """Return a `nats` line's arguments; the store is the running network's."""
+    seed = "~/.local/state/sanctuary/keys/operator.nk"
+    return [str(network.operator_seed) if word == seed else word for word in shlex.split(line)[1:]]
+
+
+@commands("nats pub ")
+def test_publish(nats: Nats, network: Running, line: str) -> None:
+    """And the result comes to `nats sub`, as the page says."""
+    (subscribe,) = (line for block in blocks("sh") for line in block.splitlines() if line.startswith("nats sub"))
+    listener = subprocess.Popen(
+        nats.argv(*arguments(subscribe, network), "--count=1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=ENVIRONMENT,
+    )
+    try:
+        assert listener.stdout is not None
+        assert b"Subscribing on sanctuary.result.>" in listener.stdout.readline()
+        # It says so before it does; that the server knows it is asked of the server.
+        wait_until(lambda: subscriptions(network) > 0)
+        nats.run(*arguments(line, network))
+        printed, _ = listener.communicate(timeout=WITHIN_S)
+    finally:
+        listener.kill()
+        listener.communicate()
+    assert printed.count(b'"type":"TaskCompletion"') == 1, printed
+    assert b"sanctuary.result." + shlex.split(line)[2].split(".")[2].encode() in printed
+
+
+def subscriptions(network: Running) -> int:
+    """Return how many clients from outside listen to results, as the server tells."""
+    address = json.loads((network.store / "network.json").read_text())["monitoring_url"]
+    with urllib.request.urlopen(f"{address}/connz?subs=1&acc=SANCTUARY_OPEN", timeout=5) as answer:  # noqa: S310  our own server's address
+        connections = json.load(answer)["connections"]
+    return sum("sanctuary.result.>" in connection.get("subscriptions_list", ()) for connection in connections)
+
+
+@commands("nats req ")
+def test_request(nats: Nats, anyone: Go, network: Running, line: str) -> None:
+    printed = nats.run(*arguments(line, network))
+    if "sanctuary.status" in line:
+        clones = {"beta", "gamma", "delta", "sigma", "omega"}
+        assert set(re.findall('"type":"StatusResponse","clone":"([a-z]+)"', printed)) == clones
+    elif "sanctuary.task." in line:
+        acknowledgement = parse_answer(printed).json
+        assert acknowledgement["stream"] == "SANCTUARY_LEDGER"
+        assert anyone.result(acknowledgement["seq"])["type"] == "TaskCompletion"
     else:
-        check_result(anyone.request(subject, body.encode(), wait="100s"))
+        check_result(parse_answer(printed))
 
 
 def check_result(answer: Message) -> None:
@@ -85,3 +137,38 @@ def check_result(answer: Message) -> None:
         wanted = ("security", "architecture", "testing", "documentation")
         assert steps == {(step, "completed") for step in wanted}
         assert {artifact["filename"] for artifact in completion["artifacts"]} >= {"report.html", "report.md"}
+
+
+@commands("nats micro ")
+def test_services(nats: Nats, network: Running, line: str) -> None:
+    assert "sanctuary-omega" in nats.run(*arguments(line, network))
+
+
+@pytest.mark.parametrize(
+    ("command", "shows"), [("stream info", "SANCTUARY_RESULTS"), ("consumer ls", "task_security+high")]
+)
+def test_the_operator(nats: Nats, network: Running, command: str, shows: str) -> None:
+    (line,) = (line for block in blocks("sh") for line in block.splitlines() if command in line)
+    assert shows in nats.run(*arguments(line, network))
+
+
+def test_the_operator_looks_at_the_ledger(nats: Nats, anyone: Go, network: Running) -> None:
+    """On a terminal: the command shows page after page and asks whether to go on."""
+    anyone.result(anyone.request("sanctuary.task.architecture", b'{"params":{"target":"project"}}').json["seq"])
+    (line,) = (line for block in blocks("sh") for line in block.splitlines() if "stream view" in line)
+    shown = b""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        nats.argv(*arguments(line, network)), stdin=theirs, stdout=theirs, stderr=theirs, env=ENVIRONMENT
+    )
+    os.close(theirs)
+    try:
+        deadline = time.monotonic() + 20
+        while b"Subject: sanctuary.task." not in shown:
+            assert time.monotonic() < deadline, shown
+            if select.select([ours], [], [], 0.2)[0]:
+                shown += os.read(ours, 65536)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)

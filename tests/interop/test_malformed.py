@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.interop.conftest import Running
-from tests.interop.peers import HERE, Go, Message, node, parse, run, wait_until
+from tests.interop.peers import HERE, Go, Message, Nats, node, parse, run, wait_until
 
 GOOD = b'{"params":{"target":"project"}}'
 
@@ -106,20 +106,12 @@ def ask_from_node(network: Running, requests: Sequence[tuple[str, bytes]]) -> li
     return parse(run([node(), HERE / "node" / "request.mjs", network.url], "\n".join(lines).encode()))
 
 
-def result_of(anyone: Go, acknowledgement: Message) -> Any:
-    """Return the one result of the task that was acknowledged, as anybody reads it."""
-    sequence = acknowledgement.json["seq"]
-    # `*` stands for the type: that of a subject which can stand in no result's is replaced.
-    question = json.dumps({"last_by_subj": f"sanctuary.result.*.seq-{sequence}"}).encode()
-    found: list[Message] = []
-
-    def there() -> bool:
-        answer = anyone.request("$JS.API.DIRECT.GET.SANCTUARY_RESULTS", question)
-        found[:] = [answer] if answer.header("Status") is None else []
-        return bool(found)
-
-    wait_until(there)
-    return found[0].json
+def by_command_line(nats: Nats, anyone: Go, subject: str, body: bytes) -> Message:
+    """Publish with `nats pub`, and return what is answered: that it is stored, or a call's answer."""
+    with anyone.listening("_INBOX.answer", 1) as inbox:
+        nats.publish(subject, body, reply="_INBOX.answer")
+        (answer,) = inbox.messages()
+    return answer
 
 
 def check_failure(result: Any, case: Case) -> None:
@@ -162,8 +154,18 @@ def node_calls(network: Running, instances: set[str]) -> dict[str, Message]:
 
 
 @named(TASKS)
+def test_a_task_from_the_nats_command_line(nats: Nats, anyone: Go, instances: set[str], case: Case) -> None:
+    check_failure(anyone.result(by_command_line(nats, anyone, case.subject, case.body).json["seq"]), case)
+
+
+@named(CASES)
+def test_a_call_from_the_nats_command_line(nats: Nats, anyone: Go, instances: set[str], case: Case) -> None:
+    check_refusal(by_command_line(nats, anyone, call_subject(case.subject), case.body), case)
+
+
+@named(TASKS)
 def test_a_task_from_go(anyone: Go, instances: set[str], case: Case) -> None:
-    check_failure(result_of(anyone, anyone.request(case.subject, case.body)), case)
+    check_failure(anyone.result(anyone.request(case.subject, case.body).json["seq"]), case)
 
 
 @named(CASES)
@@ -173,7 +175,7 @@ def test_a_call_from_go(anyone: Go, instances: set[str], case: Case) -> None:
 
 @named(TASKS)
 def test_a_task_from_node(anyone: Go, node_tasks: dict[str, Message], case: Case) -> None:
-    check_failure(result_of(anyone, node_tasks[case.name]), case)
+    check_failure(anyone.result(node_tasks[case.name].json["seq"]), case)
 
 
 @named(CASES)

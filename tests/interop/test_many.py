@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 
-from tests.interop.peers import Go
+from tests.interop.peers import Go, Nats
 
 COUNT = 1000
 REAL_EVERY = 200
@@ -45,3 +45,16 @@ def test_a_thousand_at_once(anyone: Go, operator: Go) -> None:
     )
     assert len(tasks) == COUNT
     assert set(tasks.values()) == {1}
+
+
+def test_a_thousand_from_the_nats_command_line(nats: Nats, anyone: Go, operator: Go) -> None:
+    before = operator.info("SANCTUARY_RESULTS")["state"]["messages"]
+    template = '{"id":"cli-{{Count}}","params":{"target":"nowhere-{{Count}}"}}'
+    with anyone.listening("sanctuary.result.security.*", COUNT) as results:
+        nats.run("pub", "--count", str(COUNT), "sanctuary.task.security", template)
+        seen = results.messages()
+    assert {message.json["task_id"] for message in seen} == {f"cli-{number}" for number in range(1, COUNT + 1)}
+    for message in seen:
+        number = message.json["task_id"].removeprefix("cli-")
+        assert f"'nowhere-{number}' is not there" in message.json["message"]
+    assert operator.info("SANCTUARY_RESULTS")["state"]["messages"] == before + COUNT
