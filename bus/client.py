@@ -8,8 +8,8 @@ import msgspec
 from nats.aio.msg import Msg
 
 from bus.errors import Disconnected, RequestTimeout, SanctuaryError
+from bus.group_commit import GroupCommit
 from bus.intake import MAX_BODY_BYTES
-from bus.jetstream import publish
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE, Priority
 from schemas import TaskAssignment, TaskResult, WorkflowStart, encode, new_id
@@ -37,6 +37,7 @@ class Submitter:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._inbox = f"_INBOX.{new_id()}."
+        self._ledger = GroupCommit(network.requester)
         self._serial = itertools.count()
         self._wakes: dict[str, asyncio.Event] = {}
 
@@ -101,7 +102,7 @@ class Submitter:
         deadline, unanswered = clock() + SUBMIT_WITHIN_S, None
         while True:
             try:
-                return (await publish(self._network.requester, subject, body, headers=headers)).seq
+                return (await self._ledger.publish(subject, body, headers)).seq
             except RequestTimeout as error:
                 unanswered = error
             except Disconnected as error:

@@ -22,6 +22,8 @@ class PubAck(msgspec.Struct, frozen=True):
     seq: int
     duplicate: bool = False
     """The same `Nats-Msg-Id` was stored before, under `seq`; nothing was stored now."""
+    count: int = 0
+    """How many messages an atomic batch stored, the last of them under `seq`; 0 for a single message."""
 
 
 class _ApiError(msgspec.Struct, frozen=True):
@@ -34,6 +36,7 @@ class _PubAnswer(msgspec.Struct, frozen=True):
     stream: str = ""
     seq: int = 0
     duplicate: bool = False
+    count: int = 0
     error: _ApiError | None = None
 
 
@@ -74,13 +77,14 @@ async def api(
     return decoded
 
 
-def _pub_ack(answer: Msg) -> PubAck:
+def pub_ack(answer: Msg) -> PubAck:
+    """Return the acknowledgement in the answer to a stored publish; raises as `publish` where it is a refusal."""
     try:
         decoded = _decode_pub_answer(answer.data)
     except msgspec.DecodeError:
         raise NotStored(f"{answer.subject} was not answered by a stream") from None
     if decoded.error is None:
-        return PubAck(decoded.stream, decoded.seq, decoded.duplicate)
+        return PubAck(decoded.stream, decoded.seq, decoded.duplicate, decoded.count)
     description, err_code = decoded.error.description, decoded.error.err_code
     if err_code == _STREAM_STORE_FAILED and "per subject" in description:
         raise SlotTaken(description)
@@ -106,7 +110,7 @@ async def publish(
         RequestTimeout: whether it was stored is unknown.
         NoResponders, Disconnected: nothing was stored.
     """
-    return _pub_ack(await requester.request(subject, payload, headers=headers, timeout_s=timeout_s))
+    return pub_ack(await requester.request(subject, payload, headers=headers, timeout_s=timeout_s))
 
 
 async def last_of(

@@ -60,6 +60,14 @@ class Requester:
         if subscription is not None and not self._client.is_closed and not self._client.is_draining:
             await subscription.unsubscribe()
 
+    def post(self, subject: str, payload: bytes, *, headers: dict[str, str] | None = None) -> None:
+        """Publish without an answer, ahead of all that is sent later.
+
+        Raises:
+            Disconnected: nothing was sent.
+        """
+        self._client.post(subject, payload, headers=headers)
+
     def send(
         self,
         subject: str,

@@ -79,6 +79,8 @@ def streams(subjects: Subjects, limits: Limits) -> tuple[Json, ...]:
         "storage": "file",
         "discard": "new",
         "max_consumers": MAX_CONSUMERS,
+        # Submitters may store many tasks with one fsync (`bus.group_commit`).
+        "allow_atomic": True,
         "duplicate_window": _nanoseconds(DEDUPLICATION_S),
         "deny_delete": True,
         "allow_direct": True,
