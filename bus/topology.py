@@ -72,7 +72,7 @@ def streams(subjects: Subjects, limits: Limits) -> tuple[Json, ...]:
             f"{realm}.event.*.*",
             f"{realm}.escalation.*.*",
             f"{realm}.command.>",
-            f"{realm}.workflow.*",
+            f"{realm}.workflow.>",
         ],
         "sources": [{"name": subjects.results}],
         "retention": "limits",

@@ -19,7 +19,7 @@ from clones.engines.report.model import AuditEntry, ReportInput, Section
 from clones.engines.report.model import Network as ReportNetwork
 from clones.params import ReportSource
 from clones.routing import ROUTES, Route, route_of
-from schemas import ArtifactRef, TaskCompletion, TaskFailure
+from schemas import ArtifactRef, TaskFailure
 
 PICTURE_TYPES = {".svg", ".png"}
 MAX_AUDIT_ENTRIES = 500
@@ -92,34 +92,32 @@ async def _section(
             error_message="The task had no result when the report was written.",
         )
     started_at = result.started_at
-    common = {
-        "task_type": result.task_type,
-        "task_id": result.task_id,
-        "clone": clone or result.clone,
-        "instance": result.instance,
-        "started_at": started_at,
-        "finished_at": result.finished_at,
-        "duration_s": (result.finished_at - started_at).total_seconds() if started_at else None,
-        "queued_s": (started_at - submitted_at).total_seconds() if started_at and submitted_at else None,
-        "attempt": result.attempt,
-    }
+    section = Section(
+        task_type=result.task_type,
+        task_id=result.task_id,
+        clone=clone or result.clone,
+        state="failed",
+        instance=result.instance,
+        started_at=started_at,
+        finished_at=result.finished_at,
+        duration_s=(result.finished_at - started_at).total_seconds() if started_at else None,
+        queued_s=(started_at - submitted_at).total_seconds() if started_at and submitted_at else None,
+        attempt=result.attempt,
+    )
     if isinstance(result, TaskFailure):
-        return Section(**common, state="failed", error_code=result.code, error_message=result.message)
-    return Section(**common, **await _content(artifacts, result, out))
-
-
-async def _content(artifacts: Artifacts, result: TaskCompletion, out: Path) -> dict[str, Any]:
+        return msgspec.structs.replace(section, error_code=result.code, error_message=result.message)
     output = result.output if isinstance(result.output, dict) else {}
     data = output.get("data")
     if data is None:
         data = await _large_data(artifacts, str(output.get("data_artifact", "")), out)
-    return {
-        "state": "completed",
-        "summary": result.summary,
-        "data": data,
-        "files": {ref.filename: await _picture(artifacts, result.task_id, ref, out) for ref in result.artifacts},
-        "not_analysed": msgspec.convert(output.get("not_analysed", []), tuple[NotAnalysed, ...]),
-    }
+    return msgspec.structs.replace(
+        section,
+        state="completed",
+        summary=result.summary,
+        data=data,
+        files={ref.filename: await _picture(artifacts, result.task_id, ref, out) for ref in result.artifacts},
+        not_analysed=msgspec.convert(output.get("not_analysed", []), tuple[NotAnalysed, ...]),
+    )
 
 
 async def _large_data(artifacts: Artifacts, name: str, out: Path) -> dict[str, Any]:

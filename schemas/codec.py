@@ -42,7 +42,8 @@ def decode(kind: type[_T] | Any, data: bytes, content_type: str | None = JSON) -
     Raises:
         SchemaError: the bytes are no such message.
     """
-    decoder: Any = _msgpack_decoder(kind) if content_type == MSGPACK else _json_decoder(kind)
+    wanted: Any = kind
+    decoder: Any = _msgpack_decoder(wanted) if content_type == MSGPACK else _json_decoder(wanted)
     try:
         result: _T = decoder.decode(data)
     except msgspec.ValidationError as error:

@@ -1,0 +1,1 @@
+"""The engines behind the clones: functions of a directory, which know nothing of NATS. See `contract.py`."""
