@@ -32,7 +32,7 @@ async def last_sequence(network: Network) -> int:
     """
     try:
         info = await api(network.requester, f"STREAM.INFO.{network.subjects.ledger}")
-    except NoResponders:
+    except (NoResponders, RequestTimeout):
         raise SanctuaryError(_nobody(network)) from None
     except JetStreamError as error:
         if error.err_code == _STREAM_NOT_FOUND:
@@ -43,7 +43,7 @@ async def last_sequence(network: Network) -> int:
 
 def _nobody(network: Network) -> str:
     return (
-        f"there is no ledger {network.subjects.ledger} for us: Omega has not made it, this user may not read it, or the server "
+        f"the ledger {network.subjects.ledger} does not answer: Omega has not made it, this user may not read it, or the server "
         "has no JetStream. `sanctuary doctor` says more"
     )
 
@@ -114,5 +114,5 @@ async def between(network: Network, subject: str, start: int, end: int | None = 
             if end is not None and message.sequence > end:
                 return
             yield read_entry(network.subjects, message)
-    except NoResponders:
+    except (NoResponders, RequestTimeout):
         raise SanctuaryError(_nobody(network)) from None

@@ -10,7 +10,7 @@ from clones.routing import task_types
 from ops.audit import between, newest_first
 from ops.entries import Entry, read_entry
 from ops.stories import Key, State, Story, fold
-from schemas import SEQUENCE_PREFIX
+from schemas import SEQUENCE_PREFIX, is_token
 
 CHUNK = 32
 """Tasks whose state is looked up together; each result may have up to a megabyte."""
@@ -92,15 +92,17 @@ async def newest(
 async def _stories(network: Network, assignments: list[Entry]) -> list[Story]:
     """Return the stories of these tasks, each from its newest event and its result."""
     keys = _keys(assignments)
-    if not keys:
-        return []
+    # A type that is no token may read as a wildcard, and find other tasks' messages.
+    askable = [key for key in keys if is_token(key[0])]
     subjects, requester = network.subjects, network.requester
-    events = await last_of_each(requester, subjects.ledger, [subjects.event(*key) for key in keys])
-    results = await last_of_each(requester, subjects.results, [subjects.result(*key) for key in keys])
-    # Results outlive their stream in the ledger's copies.
-    missing = [subject for key in keys if (subject := subjects.result(*key)) not in results]
-    copies = await last_of_each(requester, subjects.ledger, missing) if missing else {}
-    told: Iterable[StoredMessage] = (*events.values(), *results.values(), *copies.values())
+    told: list[StoredMessage] = []
+    if askable:
+        told += (await last_of_each(requester, subjects.ledger, [subjects.event(*key) for key in askable])).values()
+        results = await last_of_each(requester, subjects.results, [subjects.result(*key) for key in askable])
+        told += results.values()
+        # Results outlive their stream in the ledger's copies.
+        if missing := [subject for key in askable if (subject := subjects.result(*key)) not in results]:
+            told += (await last_of_each(requester, subjects.ledger, missing)).values()
     stories = fold([*assignments, *(read_entry(subjects, message) for message in told)])
     return [stories[key] for key in keys]
 
@@ -137,7 +139,7 @@ async def _assignment(network: Network, task_id: str, found: list[Entry]) -> Ent
 async def _told(network: Network, types: Iterable[str], task_id: str, start: int = 1) -> AsyncIterator[Entry]:
     """Yield the events and results of one id under these types."""
     subjects = network.subjects
-    for task_type in types:
+    for task_type in filter(is_token, types):
         async for event in between(network, subjects.event(task_type, task_id), start):
             yield event
         copied = False

@@ -38,7 +38,9 @@ async def depths(network: Network) -> Depths:
         for route in ROUTES
         for priority in (None, *PRIORITIES)
     ] + [((WORKFLOW_TYPE, NO_PRIORITY), subjects.workflow_consumer(name)) for name in WORKFLOWS]
-    answers = await asyncio.gather(*(_depth(network, consumer) for _, consumer in consumers))
+    # One request first: where this user may not ask, it is refused once and not for each.
+    first, *rest = (consumer for _, consumer in consumers)
+    answers = [await _depth(network, first), *await asyncio.gather(*(_depth(network, consumer) for consumer in rest))]
     total: Depths = {}
     for (queue, _), depth in zip(consumers, answers, strict=True):
         total[queue] = total.get(queue, 0) + depth

@@ -135,7 +135,8 @@ def _row(answer: StatusResponse) -> tuple[str, ...]:
         duration(answer.uptime_s),
         answer.version,
         str(answer.pid),
-        answer.metrics_url or "-",
+        # On a terminal every column counts; --json has the whole URL.
+        (answer.metrics_url or "-").removeprefix("http://").removesuffix("/metrics"),
     )
 
 

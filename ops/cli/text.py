@@ -28,16 +28,16 @@ def duration(seconds: float | None) -> str:
     """Return a duration of any length in a few characters; `-` where it is not known."""
     if seconds is None:
         return "-"
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if not hours:
-        return f"{minutes} min {rest:02} s"
+        return f"{minutes}m{rest:02}s"
     days, hours = divmod(hours, 24)
-    return f"{days} d {hours:02} h" if days else f"{hours} h {minutes:02} min"
+    return f"{days}d{hours:02}h" if days else f"{hours}h{minutes:02}m"
 
 
 def moment(at: datetime) -> str:
@@ -64,7 +64,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Seque
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
-        shown.add_column(column, justify="right" if column in right else "left")
+        shown.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(Text(clean(cell), style=STYLES.get(cell, "")) for cell in row))
     return shown

@@ -174,6 +174,23 @@ async def gather(following: AsyncIterator[Entry], seen: list[Entry]) -> None:
         seen.append(entry)  # noqa: PERF401  it never ends, and what came so far is looked at
 
 
+async def test_a_type_that_reads_as_a_wildcard_finds_nobody_elses_messages(ops_rig: OpsRig) -> None:
+    network = ops_rig.bus.network
+    await put(ops_rig, "task.security", encode(TaskAssignment(id="same")))
+    await settle(ops_rig, "security", "same")
+    await network.client.publish(f"{ops_rig.bus.subjects.realm}.task.*", encode(TaskAssignment(id="same")))
+    await network.client.flush()
+
+    async def listed() -> bool:
+        return len(await newest(network)) == 2
+
+    await eventually(listed)
+    assert [(story.task_type, story.state) for story in await newest(network)] == [
+        ("*", "queued"),
+        ("security", "failed"),
+    ]
+
+
 async def test_following_goes_on_over_a_restart_of_the_server(tmp_path: Path) -> None:
     options = ServerOptions(store=tmp_path / "store", port=-1)
     async with EmbeddedServer(options) as server, open_ops_rig(server) as rig:

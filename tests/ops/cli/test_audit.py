@@ -1,0 +1,61 @@
+"""`sanctuary audit` on a real server."""
+
+import asyncio
+import json
+from typing import Any
+
+from schemas import TaskAssignment
+from tests.ops.rig import OpsRig
+
+
+async def test_tail_prints_the_last_entries_and_stops(ops_rig: OpsRig) -> None:
+    for number in range(30):
+        await ops_rig.bus.submitter.submit("testing" if number % 2 else "security", TaskAssignment(id=f"t{number}"))
+    plain = await ops_rig.cli("audit", "tail", "--no-follow")
+    some = await ops_rig.cli("audit", "tail", "--no-follow", "--last", "2", "--type", "security", "--json")
+    late = await ops_rig.cli("audit", "tail", "--no-follow", "--from", "29", "--json")
+    both = await ops_rig.cli("audit", "tail", "--from", "2", "--last", "2")
+
+    assert [line.split()[0] for line in plain.out.splitlines()] == [f"#{number}" for number in range(11, 31)]
+    assert [json.loads(line)["task_id"] for line in some.out.splitlines()] == ["t26", "t28"]
+    assert [json.loads(line)["sequence"] for line in late.out.splitlines()] == [29, 30]
+    assert both.status == 2
+
+
+async def test_tail_follows_what_comes(ops_rig: OpsRig) -> None:
+    await ops_rig.bus.submitter.submit("security", TaskAssignment(id="before"))
+    process = await ops_rig.start("audit", "tail", "--last", "1", "--json")
+    assert process.stdout is not None
+
+    async def next_line() -> Any:
+        assert process.stdout is not None
+        return json.loads(await asyncio.wait_for(process.stdout.readline(), 15))
+
+    assert (await next_line())["task_id"] == "before"
+    await ops_rig.bus.submitter.submit("security", TaskAssignment(id="after"))
+    await ops_rig.bus.publish(b"\xff\x1b[31m", "security")
+    line = await next_line()
+    assert (line["task_id"], line["kind"], line["message"]["type"]) == ("after", "TaskAssignment", "TaskAssignment")
+    line = await next_line()
+    assert (line["message"], line["message_text"]) == (None, "\\xff\x1b[31m")
+    process.send_signal(2)
+    assert await asyncio.wait_for(process.wait(), 10) == 130
+
+
+async def test_show_prints_a_task_with_its_children(ops_rig: OpsRig) -> None:
+    await ops_rig.bus.submitter.submit("security", TaskAssignment(id="parent"))
+    await ops_rig.bus.submitter.submit("testing", TaskAssignment(id="child", parent_id="parent"))
+    await ops_rig.bus.submitter.submit("testing", TaskAssignment(id="other"))
+    shown = await ops_rig.cli("audit", "show", "parent")
+    as_json = await ops_rig.cli("audit", "show", "parent", "--json")
+    assert [line.split()[0] for line in shown.out.splitlines()] == ["#1", "#2"]
+    assert [entry["task_id"] for entry in as_json.json["entries"]] == ["parent", "child"]
+
+
+async def test_control_characters_stay_out_of_the_terminal(ops_rig: OpsRig) -> None:
+    await ops_rig.bus.publish(json.dumps({"params": {"x": "\x1b]0;title\x07"}}).encode(), "security")
+    await ops_rig.bus.publish(b"\x1b[2J", "security")
+    ended = await ops_rig.cli("audit", "tail", "--no-follow")
+    assert len(ended.out.splitlines()) == 2
+    assert "\x1b" not in ended.out
+    assert "\x07" not in ended.out

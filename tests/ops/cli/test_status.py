@@ -1,0 +1,174 @@
+"""`sanctuary status`, and real daemons started as people start them."""
+
+import asyncio
+import json
+import os
+import pty
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from bus.server import EmbeddedServer
+from ops.status import ask
+from schemas import TaskAssignment, TaskCompletion, TaskFailure
+from tests.bus.eventually import eventually
+from tests.bus.rig import Runs
+from tests.ops.rig import SANCTUARY, OpsRig
+
+CLONES = ("beta", "gamma", "delta", "sigma")
+
+
+async def test_nobody_answers(ops_rig: OpsRig) -> None:
+    shown = await ops_rig.cli("status")
+    as_json = await ops_rig.cli("status", "--json")
+    assert shown.status == as_json.status == 1
+    assert "Nobody answers: neither Omega nor a clone runs on this network." in shown.out
+    assert as_json.json["instances"] == []
+    assert as_json.json["missing"] == ["omega", *CLONES]
+
+
+async def test_who_is_there_who_is_missing_and_what_waits(ops_rig: OpsRig) -> None:
+    bus = ops_rig.bus
+    async with AsyncExitStack() as stack:
+        for name in ("beta", "beta", "gamma"):
+            await stack.enter_async_context(ops_rig.clone(name, Runs()))
+
+        async def ready() -> bool:
+            return [answer.state for answer in await ask(bus.network)] == ["ready"] * 3
+
+        await eventually(ready)
+        assert isinstance(await bus.submitter.run("architecture", TaskAssignment(), timeout_s=10), TaskCompletion)
+        failing = TaskAssignment(params={"fail": "target_refused"})
+        assert isinstance(await bus.submitter.run("architecture", failing, timeout_s=10), TaskFailure)
+        for priority in (None, "low", "low"):
+            await bus.submitter.submit("testing", TaskAssignment(), priority=priority)  # type: ignore[arg-type]
+        shown = await ops_rig.cli("status")
+        as_json = (await ops_rig.cli("status", "--json")).json
+
+    assert shown.status == 0
+    rows = [line.split() for line in shown.out.splitlines()]
+    assert [row[:4] for row in rows if row[:1] == ["beta"]] == [
+        ["beta", row[1], "ready", "0/4"] for row in rows if row[:1] == ["beta"]
+    ]
+    assert "Nobody answers as omega, delta, sigma: their tasks wait." in shown.out
+    assert ["testing", "0", "1", "2", "3"] in rows
+    (gamma,) = [each for each in as_json["instances"] if each["clone"] == "gamma"]
+    assert (gamma["succeeded"], gamma["failed"], gamma["in_flight"], gamma["capacity"]) == (1, 1, 0, 4)
+    assert gamma["pid"] == os.getpid()
+    assert len(as_json["instances"]) == 3
+    assert {"task_type": "testing", "priority": "low", "depth": 2} in as_json["queues"]
+
+
+async def test_watch_renews(ops_rig: OpsRig) -> None:
+    process = await ops_rig.start("status", "--watch", "--json")
+    assert process.stdout is not None
+    for _ in range(2):
+        line = await asyncio.wait_for(process.stdout.readline(), 15)
+        assert json.loads(line)["instances"] == []
+    process.send_signal(2)
+    assert await asyncio.wait_for(process.wait(), 10) == 130
+
+
+async def test_watch_on_a_terminal_puts_it_back(ops_rig: OpsRig) -> None:
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        SANCTUARY,
+        *("status", "-w"),
+        env={**ops_rig.environment, "TERM": "xterm-256color", "COLUMNS": "100"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = ""
+    while "Nobody answers" not in seen:
+        seen += (await asyncio.to_thread(os.read, ours, 65536)).decode()
+    process.send_signal(2)
+    while "\x1b[?1049l" not in seen:  # back from the alternate screen
+        seen += (await asyncio.to_thread(os.read, ours, 65536)).decode()
+    assert await asyncio.wait_for(process.wait(), 10) == 130
+    os.close(ours)
+    assert "\x1b[?1049h" in seen
+
+
+@asynccontextmanager
+async def daemon(server: EmbeddedServer, log: Path, *arguments: str | Path) -> AsyncIterator[None]:
+    """A daemon as people start it, on the server's own store; it must drain and end well."""
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            SANCTUARY,
+            *arguments,
+            *("--store", server.options.store, "--metrics-port", "0"),
+            env={name: value for name, value in os.environ.items() if not name.startswith(("NATS_", "SANCTUARY_"))},
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=output,
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        status = await asyncio.wait_for(process.wait(), 20)
+    assert status == 0, await asyncio.to_thread(log.read_text)
+
+
+def read(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  an http URL of this machine
+        body: bytes = answer.read()
+        return body.decode()
+
+
+async def test_real_daemons_and_their_metrics(ops_rig: OpsRig, server: EmbeddedServer, tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "code.py").write_text('"""Documented."""\n')
+    environment = {name: value for name, value in ops_rig.environment.items() if name != "SANCTUARY_REALM"}
+    rig = OpsRig(ops_rig.bus, server)
+    rig.environment = environment
+    async with (
+        daemon(server, tmp_path / "omega.log", "omega"),
+        daemon(server, tmp_path / "sigma.log", "clone", "sigma", "--workspace", tmp_path),
+    ):
+        # Submitted before anybody is ready: it waits until they are.
+        async def made() -> bool:
+            return (await rig.cli("status", "--json")).out.count('"ready"') == 2
+
+        await eventually(made, within_s=30)
+        done = await rig.cli("call", "documentation", "-t", tmp_path / "project", "--json")
+        refused = await rig.cli("call", "documentation", "-t", "/etc", "--json")
+        status = (await rig.cli("status", "--json")).json
+        listed = (await rig.cli("task", "list", "--json")).json["tasks"]
+        texts = {each["clone"]: await asyncio.to_thread(read, each["metrics_url"]) for each in status["instances"]}
+    assert (done.status, refused.status, refused.json["code"]) == (0, 1, "target_refused")
+    assert status["missing"] == ["beta", "gamma", "delta"]
+    for outcome, state in (("completed", "completed"), ("failed", "failed")):
+        count = sum(task["state"] == state for task in listed)
+        line = f'sanctuary_tasks_total{{clone="sigma",outcome="{outcome}",task_type="documentation"}} {count:.1f}'
+        assert line in texts["sigma"].splitlines()
+    assert 'sanctuary_connected{clone="omega"} 1.0' in texts["omega"]
+    assert 'sanctuary_queue_depth{clone="omega",priority="low",task_type="documentation"} 0.0' in texts["omega"]
+
+
+async def test_a_taken_metrics_port_ends_the_daemon_in_words(server: EmbeddedServer, tmp_path: Path) -> None:
+    blocker = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = blocker.sockets[0].getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        SANCTUARY,
+        *("omega", "--store", server.options.store, "--metrics-port", str(port)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await asyncio.wait_for(process.communicate(), 20)
+    blocker.close()
+    await blocker.wait_closed()
+    assert process.returncode == 1
+    assert f"metrics cannot be served on 127.0.0.1:{port}" in said.decode()
+    assert "Traceback" not in said.decode()
+
+
+async def test_as_anybody_the_queues_are_closed(ops_rig: OpsRig, server: EmbeddedServer) -> None:
+    rig = OpsRig(ops_rig.bus, server)
+    rig.environment = {name: value for name, value in ops_rig.environment.items() if name in ("PATH", "HOME")}
+    ended = await rig.cli("status", "-s", server.url)
+    assert ended.status == 1
+    assert "The queues cannot be read: " in ended.out
+    assert len(ended.err.splitlines()) == 1, "refused once, and not for each queue"

@@ -1,0 +1,49 @@
+"""Values as people read them, and strangers' text made safe."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ops.cli.text import clean, duration, moment, shortened, size
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "-"),
+        (0, "0 ms"),
+        (0.0124, "12 ms"),
+        (1, "1.0 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1m00s"),
+        (61, "1m01s"),
+        (3599.6, "1h00m"),
+        (86399, "23h59m"),
+        (90061, "1d01h"),
+    ],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 * 1024**4, "5.0 TiB")])
+def test_sizes(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+def test_nothing_drives_the_terminal() -> None:
+    hostile = "\x1b[31mred\x07\r\n\u202ereversed\u2028\x9b2J\ttab \ud800"
+    shown = clean(hostile)
+    assert shown.isprintable()
+    assert "red" in shown
+    assert "tab" in shown
+
+
+def test_long_text_is_cut() -> None:
+    assert shortened("a" * 20, 10) == "a" * 9 + "…"
+    assert shortened("a" * 10, 10) == "a" * 10
+
+
+def test_days_that_are_not_today_are_named() -> None:
+    assert moment(datetime(2020, 2, 3, 4, 5, 6, 789000, tzinfo=UTC)).startswith("2020-02-0")
+    assert len(moment(datetime.now(UTC))) == len("12:34:56.789")
