@@ -10,7 +10,6 @@ empty directory for the files it produces, `progress` tells a person what it is 
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
