@@ -7,7 +7,11 @@ from functools import partial
 import msgspec
 import pytest
 
-from bus.jetstream import publish
+import bus.worker
+from bus.delivery import Delivery
+from bus.errors import LeaseLost
+from bus.jetstream import api, publish
+from bus.lease import Lease, LeaseKeeper, Stop
 from bus.observer import Observer
 from bus.task import Done, Task, TaskError
 from schemas import (
@@ -357,6 +361,14 @@ class TestTime:
         assert (progress.fraction, progress.message) == (0.0, "at 0")
 
 
+class Deliveries(Observer):
+    def __init__(self) -> None:
+        self.count = 0
+
+    def delivered(self, task_type: str, *, redelivered: bool) -> None:
+        self.count += 1
+
+
 class TestLeases:
     async def test_a_long_task_is_not_delivered_twice(self, brief: Rig) -> None:
         runs = Runs()
@@ -366,9 +378,9 @@ class TestLeases:
         assert runs.starts == [(result.task_id, 1)]
 
     async def test_a_task_that_ends_elsewhere_stops_its_handler(self, brief: Rig) -> None:
-        runs = Runs()
+        runs, deliveries = Runs(), Deliveries()
         replies = await brief.network.client.subscribe("_INBOX.mine")
-        async with brief.worker(runs):
+        async with brief.worker(runs, observer=deliveries):
             await brief.submit("gone", {"sleep_s": 30}, reply_to="_INBOX.mine")
             await eventually(lambda: runs.running == 1)
             cancelled = failure("gone")
@@ -378,6 +390,7 @@ class TestLeases:
             assert reply == cancelled
             await eventually(brief.all_settled)
         assert await brief.result("gone") == cancelled
+        assert deliveries.count == 1
 
     async def test_a_worker_that_was_away_longer_than_its_lease_says_nothing_more(self, brief: Rig) -> None:
         """The handler holds up the whole process, as SIGSTOP or a blocking call does, and then ends in every way."""
@@ -476,3 +489,104 @@ class TestDraining:
             result = await rig.result("x")
         assert isinstance(result, TaskCompletion)
         assert result.attempt == 1
+
+    async def test_what_had_not_begun_does_not_begin(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        runs, may_read = Runs(), asyncio.Event()
+        async with rig.worker(runs, name="first") as worker:
+            read = worker._network.results.read
+
+            async def slow(task_type: str, task_id: str) -> TaskResult | None:
+                await may_read.wait()
+                return await read(task_type, task_id)
+
+            monkeypatch.setattr(worker._network.results, "read", slow)
+            await rig.submit("x")
+            await eventually(lambda: worker.in_flight == 1)
+            stopping = asyncio.create_task(worker.stop(0))
+            await eventually(lambda: all(lease.is_recalled() for lease in worker._leases.held))
+            may_read.set()
+            await stopping
+        assert runs.starts == []
+        async with rig.worker(runs, name="second"):
+            result = await rig.result("x", within_s=3)
+        assert (result.clone, result.attempt) == ("second", 1)
+
+    async def test_stopping_is_bounded_where_a_result_cannot_be_stored(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bus.worker, "HAND_BACK_S", 0.2)
+        runs = Runs()
+        async with rig.worker(runs) as worker:
+            await rig.submit("x", {"sleep_s": 0.1})
+            await eventually(lambda: runs.running == 1)
+            await api(rig.network.requester, f"STREAM.DELETE.{rig.subjects.results}")
+            await eventually(lambda: runs.finished == ["x"])
+            began = time.monotonic()
+            await worker.stop(0)
+            assert worker.in_flight == 0
+            assert time.monotonic() - began < 3
+
+
+class TestHolding:
+    async def test_a_task_is_held_once(self, rig: Rig) -> None:
+        """A server that was killed may bring a task anew, counted from 1, while it runs here."""
+        keeper = LeaseKeeper(rig.network)
+        first = keeper.hold(a_delivery(1))
+        assert first is not None
+        assert keeper.hold(a_delivery(2)) is None
+        assert keeper.hold(a_delivery(1)) is None
+        other = keeper.hold(a_delivery(1, sequence=8))
+        assert keeper.held == {first, other}
+        keeper.let_go(first)
+        assert keeper.hold(a_delivery(2)) is not None
+
+    async def test_a_lost_lease_gives_way_and_takes_nothing_with_it(self, rig: Rig) -> None:
+        keeper = LeaseKeeper(rig.network)
+        first = keeper.hold(a_delivery(1))
+        assert first is not None
+        running = asyncio.create_task(asyncio.sleep(30))
+        first.run(running)
+        first.renewed_at -= 60
+        second = keeper.hold(a_delivery(2))
+        assert second is not None
+        await asyncio.wait({running}, timeout=1)
+        assert running.cancelled()
+        assert first.stop_reason is Stop.LEASE_LOST
+        with pytest.raises(LeaseLost, match="#7 is lost"):
+            first.check()
+        keeper.let_go(first)
+        assert keeper.held == {second}
+
+    async def test_a_lease_that_is_lost_while_its_task_is_stopped_ends_that_too(self) -> None:
+        lease = Lease(a_delivery(1), time.monotonic())
+
+        async def hands_back() -> None:
+            try:
+                await asyncio.sleep(30)
+            except asyncio.CancelledError:
+                await asyncio.sleep(30)  # the network does not answer
+
+        running = asyncio.create_task(hands_back())
+        lease.run(running)
+        lease.interruptible = True
+        await asyncio.sleep(0)
+        lease.recall()
+        await asyncio.sleep(0)
+        lease.stop(Stop.SETTLED)  # once is enough
+        assert lease.stop_reason is Stop.HANDED_BACK
+        lease.stop(Stop.LEASE_LOST)
+        await asyncio.wait({running}, timeout=1)
+        assert running.cancelled()
+
+
+def a_delivery(delivered: int, *, sequence: int = 7) -> Delivery:
+    return Delivery(
+        subject="sanctuary.task.echo",
+        data=b"{}",
+        headers={},
+        ack_subject="$JS.ACK.x",
+        consumer="task_echo",
+        sequence=sequence,
+        stored_at_s=0.0,
+        delivered=delivered,
+    )
