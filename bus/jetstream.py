@@ -128,14 +128,20 @@ async def last_of(
 async def last_of_each(
     requester: Requester, stream: str, subjects: Collection[str], *, timeout_s: float = DEFAULT_TIMEOUT_S
 ) -> dict[str, StoredMessage]:
-    """Return the newest stored message of each of up to 1024 exact subjects that has one, in one request (ADR-31); raises as `last_of`."""
-    body = msgspec.json.encode({"multi_last": list(subjects), "batch": len(subjects)})
-    answers = await requester.collect(f"$JS.API.DIRECT.GET.{stream}", body, timeout_s=timeout_s)
-    status = (answers.pop().headers or {}).get("Status")
-    if status not in ("204", "404"):
-        raise JetStreamError("the direct get was refused", err_code=int(status or 0))
-    found = (stored(answer) for answer in answers)
-    return {message.subject: message for message in found if message is not None}
+    """Return the newest stored message of each of up to 1024 exact subjects that has one (ADR-31); raises as `last_of`."""
+    found: dict[str, StoredMessage] = {}
+    wanted = list(subjects)
+    while True:
+        body = msgspec.json.encode({"multi_last": wanted, "batch": len(wanted)})
+        answers = await requester.collect(f"$JS.API.DIRECT.GET.{stream}", body, timeout_s=timeout_s)
+        end = answers.pop().headers or {}
+        if end.get("Status") not in ("204", "404"):
+            raise JetStreamError("the direct get was refused", err_code=int(end.get("Status", 0)))
+        found |= {message.subject: message for answer in answers if (message := stored(answer)) is not None}
+        if not answers or end.get("Nats-Num-Pending", "0") == "0":
+            return found
+        # The server ends a batch early where it grows large (64 MB by default); the rest is asked for anew.
+        wanted = [subject for subject in wanted if subject not in found]
 
 
 def stored(answer: Msg) -> StoredMessage | None:

@@ -5,6 +5,7 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from typing import Any
 
+import msgspec
 import pytest
 from nats.aio.msg import Msg
 
@@ -104,6 +105,13 @@ class TestReading:
         for number, result in enumerate(found):
             assert (result is not None) == (number < 300 and number % 3 == 0)
             assert result is None or result.task_id == f"t{number}"
+
+    async def test_a_crowd_of_results_beyond_what_the_server_sends_at_once(self, rig: Rig) -> None:
+        large = msgspec.structs.replace(failure("a"), message="x" * 4_000_000)
+        for number in range(20):
+            await rig.network.results.settle(msgspec.structs.replace(large, task_id=f"t{number}"))
+        found = await asyncio.gather(*(rig.network.results.read(TYPE, f"t{number}") for number in range(20)))
+        assert [result.task_id for result in found if result is not None] == [f"t{number}" for number in range(20)]
 
     async def test_a_reader_that_gives_up_takes_nobody_along(self, rig: Rig) -> None:
         await rig.network.results.settle(failure("a"))
