@@ -19,6 +19,7 @@ from bus.task import Done, Handler, Task, TaskError
 from clones.engines.contract import EngineError, EngineOutput
 from clones.params import TargetParams, describe_misfit
 from clones.sandbox import Limits, run_engine
+from clones.scratch import scratch_directory
 from clones.targets import Checkout, TargetPolicy, checkout
 from schemas import ArtifactRef, ErrorCode, SchemaError, convert, to_plain
 
@@ -87,12 +88,10 @@ class EngineHandler:
             TaskError: the parameters, the target or the engine do not allow it.
         """
         params = within_time(read_params(task, self._params), task.timeout_s - FINISH_S)
-        with tempfile.TemporaryDirectory(prefix="sanctuary-") as directory:
+        async with scratch_directory("sanctuary-out-") as out:
             async with open_target(params.target, self._workshop) as source:
-                output = await run(
-                    self._engine, source, params, out=Path(directory), task=task, workshop=self._workshop
-                )
-            return await deliver(output, source, Path(directory), task, self._workshop)
+                output = await run(self._engine, source, params, out=out, task=task, workshop=self._workshop)
+            return await deliver(output, source, out, task, self._workshop)
 
 
 @asynccontextmanager

@@ -8,10 +8,10 @@ the program's processes end even where the daemon is killed with -9. Usage::
 - standard input: held open by the daemon as long as it wants the program to live; end of file ends everything.
 - standard output: the program's descriptor 3. When every process is dead, the launcher adds one line of its own,
   `{"type":"ended","reason":"exit"|"timeout"|"cancelled"|"not_started","status":N,"left":N}`: `status` as in
-  `subprocess` (the errno for `not_started`), `left` the number of processes that could not be killed.
+  `subprocess` (the errno for `not_started`), `left` the number of processes that could not be killed. Then it closes.
 - standard error: the program's standard output and standard error.
 - SCRATCH: a directory for this run, the program's working and temporary directory; `SCRATCH/request` is the program's
-  standard input. Removed when everything is dead.
+  standard input. Removed when everything is dead and the daemon knows it.
 
 Guarantees on Linux: as child subreaper the launcher stays the ancestor of whatever the program starts, in any session
 or process group, and kills it all; a launcher killed with -9 takes the program with it. Elsewhere (macOS) a process is
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         _say("not_started", error.errno or 0, 0)
     finally:
-        _remove(scratch)
+        _hang_up_and_remove(scratch)
     return 0
 
 
@@ -225,6 +225,22 @@ def _say(reason: str, status: int, left: int) -> None:
     line = f'\n{{"type":"ended","reason":"{reason}","status":{status},"left":{left}}}\n'
     with contextlib.suppress(BrokenPipeError):  # the daemon is dead
         os.write(1, line.encode())
+
+
+def _hang_up_and_remove(scratch: str) -> None:
+    """Close the outputs, and remove the directory in a process that goes on where the daemon ends and takes this one along."""
+    try:
+        pid = os.fork()
+    except OSError:  # no more processes may be made
+        pid = -1
+    if pid == 0:
+        os.setsid()
+    os.close(1)
+    os.close(2)
+    if pid > 0:
+        os.waitpid(pid, 0)
+    else:
+        _remove(scratch)
 
 
 def _remove(scratch: str) -> None:

@@ -5,6 +5,7 @@ call ends (answer, error, limit, cancellation, death of the daemon), every proce
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
@@ -24,6 +25,7 @@ from clones import launcher
 from clones.engines.contract import EngineError, EngineOutput
 from clones.engines.messages import MAX_ANSWER_BYTES, Answer, Ended, Failure, Message, Progress, Request
 from clones.engines.process import minimal_env
+from clones.scratch import TIDY_S
 from schemas.errors import ErrorCode
 
 PROGRESS_INTERVAL_S = 0.25
@@ -33,7 +35,7 @@ _LOG_TAIL_BYTES = 16 * 1024
 _MESSAGE_LINES = 12
 _READ_BYTES = 64 * 1024
 _PATIENCE_S = launcher.GIVE_UP_AFTER_S + 20.0
-"""What the launcher gets to kill everything and remove the scratch directory, before it is killed itself."""
+"""What the launcher gets to kill everything, before it is killed itself."""
 _ROOT = Path(clones.__file__).resolve().parents[1]
 _OUT_OF_MEMORY = (b"MemoryError", b"memory allocation", b"bad_alloc", b"Cannot allocate memory", b"ut of memory")
 
@@ -63,18 +65,14 @@ async def run_engine(
 
     `on_progress(fraction, message)` is called in this event loop, at most each `PROGRESS_INTERVAL_S`. The engine sees
     `minimal_env()`, a working and temporary directory of its own, and no standard input. When this returns or raises,
-    CancelledError included, none of its processes lives.
+    CancelledError included, none of its processes lives; the launcher may be busy removing what they left behind.
 
     Raises:
         EngineError: the engine's own, or `engine_timeout`, `memory_exceeded`, `engine_crashed`, `result_too_large`,
             or `incompatible_task` where `params` are not those of the engine.
     """
     request = Request(engine=engine, target=str(target), out=str(out), params=msgspec.Raw(msgspec.json.encode(params)))
-    scratch = _scratch(msgspec.json.encode(request))
-    try:
-        answers, log = await _supervise(scratch, limits, on_progress)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)  # for a launcher that never ran
+    answers, log = await _supervise(_scratch(msgspec.json.encode(request)), limits, on_progress)
     output = _outcome(answers, log, engine, limits)
     for file in output.files:
         _check_file(out, file.name, engine)
@@ -145,7 +143,24 @@ async def _supervise(
     scratch: Path, limits: Limits, on_progress: Callable[[float, str], None]
 ) -> tuple[_Answers, bytes]:
     """Run the engine to its end; returns what it answered and the tail of what it wrote."""
-    process = await asyncio.create_subprocess_exec(
+    try:
+        process = await _start_launcher(scratch, limits)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    control, output = _pipe(process.stdin), _pipe(process.stdout)
+    answers, log = _Answers(), bytearray()
+    tail = asyncio.create_task(_read_tail(_pipe(process.stderr), log))
+    try:
+        await _read_answers(output, answers, on_progress)
+    finally:
+        control.close()  # from here on the launcher ends everything, whatever happens to this task
+        await asyncio.shield(_finish(process, output, tail, scratch))
+    return answers, bytes(log)
+
+
+async def _start_launcher(scratch: Path, limits: Limits) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-I", "-S", launcher.__file__),
         *(repr(limits.timeout_s), str(limits.memory_bytes), str(scratch)),
@@ -157,15 +172,6 @@ async def _supervise(
         env=_environment(),
         start_new_session=True,  # a Ctrl-C at the terminal is the daemon's to handle
     )
-    control, output, log = _pipe(process.stdin), _pipe(process.stdout), _pipe(process.stderr)
-    answers = _Answers()
-    tail = asyncio.create_task(_read_tail(log))
-    try:
-        await _read_answers(output, answers, on_progress)
-    finally:
-        control.close()  # from here on the launcher ends everything, whatever happens to this task
-        await asyncio.shield(_finish(process, output, tail))
-    return answers, tail.result()
 
 
 def _environment() -> dict[str, str]:
@@ -177,18 +183,24 @@ def _environment() -> dict[str, str]:
     return minimal_env() | ({} if installed == _ROOT else {"PYTHONPATH": str(_ROOT)})
 
 
-async def _finish(process: asyncio.subprocess.Process, output: asyncio.StreamReader, tail: asyncio.Task[bytes]) -> None:
-    """Wait until the launcher has killed everything, cleaned up and ended."""
+async def _finish(
+    process: asyncio.subprocess.Process, output: asyncio.StreamReader, tail: "asyncio.Task[None]", scratch: Path
+) -> None:
+    """Wait until the launcher has killed everything, and a little for it to clean up and end."""
     try:
         async with asyncio.timeout(_PATIENCE_S):
             while await output.read(_READ_BYTES):
                 pass
-            await process.wait()
     except TimeoutError:
         _log.error("the launcher (process %d) did not end its processes in %g s", process.pid, _PATIENCE_S)
         process.kill()
-        await process.wait()
-    await tail
+    # Without its launcher, a process that escaped may hold the log open for as long as it lives.
+    await asyncio.wait((tail,), timeout=TIDY_S)
+    tail.cancel()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(TIDY_S):
+            if await process.wait() != 0:  # killed, so it has not cleaned up
+                await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
 
 
 def _pipe(pipe: _T | None) -> _T:
@@ -216,11 +228,11 @@ async def _read_answers(
             due = time.monotonic() + PROGRESS_INTERVAL_S
 
 
-async def _read_tail(stream: asyncio.StreamReader) -> bytes:
-    tail = b""
+async def _read_tail(stream: asyncio.StreamReader, tail: bytearray) -> None:
+    """Read to the end; `tail` holds the last bytes at any time."""
     while data := await stream.read(_READ_BYTES):
-        tail = (tail + data)[-_LOG_TAIL_BYTES:]
-    return tail
+        tail += data
+        del tail[:-_LOG_TAIL_BYTES]
 
 
 def _outcome(answers: _Answers, log: bytes, engine: str, limits: Limits) -> EngineOutput:

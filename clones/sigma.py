@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import tempfile
 from pathlib import Path
 
 from bus.errors import SanctuaryError
@@ -10,6 +9,7 @@ from bus.task import Done, Task, TaskError
 from clones.engine_handler import Handlers, Workshop, deliver, open_target, put, read_params, run
 from clones.params import DocumentationParams
 from clones.reporting import collect
+from clones.scratch import scratch_directory
 from schemas import ErrorCode
 
 ENGINE = "clones.engines.documentation:analyse"
@@ -20,7 +20,7 @@ def handlers(workshop: Workshop) -> Handlers:
 
     async def document(task: Task) -> Done:
         params = read_params(task, DocumentationParams)
-        with tempfile.TemporaryDirectory(prefix="sanctuary-") as directory:
+        async with scratch_directory("sanctuary-out-") as directory:
             out = _subdirectory(directory, "documentation")
             async with open_target(params.target, workshop) as source:
                 output = await run(ENGINE, source, params, out=out, task=task, workshop=workshop)
@@ -32,7 +32,7 @@ def handlers(workshop: Workshop) -> Handlers:
     return {"documentation": document}
 
 
-async def _report(task: Task, params: DocumentationParams, done: Done, directory: str, workshop: Workshop) -> Done:
+async def _report(task: Task, params: DocumentationParams, done: Done, directory: Path, workshop: Workshop) -> Done:
     # Imported here: a template engine is of no use to Sigma before the first report.
     from clones.engines.report import render
 
@@ -49,7 +49,7 @@ async def _report(task: Task, params: DocumentationParams, done: Done, directory
     return dataclasses.replace(done, artifacts=(*refs, *done.artifacts))
 
 
-def _subdirectory(directory: str, name: str) -> Path:
+def _subdirectory(directory: Path, name: str) -> Path:
     path = Path(directory, name)
     path.mkdir()
     return path

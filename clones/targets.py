@@ -8,13 +8,10 @@ A target is one of
 - `artifact:<name>`: an uploaded archive.
 """
 
-import asyncio
 import logging
 import os
 import re
-import shutil
 import stat
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +24,7 @@ from clones.engines.contract import EngineError, EngineOutput, NotAnalysed
 from clones.engines.unpack import UnpackParams
 from clones.engines.worktree import FetchParams, RevisionParams, redact
 from clones.sandbox import Limits, run_engine
+from clones.scratch import scratch_directory
 from schemas.errors import ErrorCode
 
 _ARTIFACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,254}", re.ASCII)
@@ -127,8 +125,7 @@ async def checkout(target: str, policy: TargetPolicy) -> AsyncIterator[Checkout]
             or what `TargetPolicy.fetch_artifact` raises.
     """
     parsed = parse_target(target)
-    temporary = _temporary()
-    try:
+    async with scratch_directory("sanctuary-target-") as temporary:
         match parsed:
             case Directory():
                 path = _allowed_directory(parsed.path, target, policy)
@@ -137,12 +134,6 @@ async def checkout(target: str, policy: TargetPolicy) -> AsyncIterator[Checkout]
                 yield await _fetch(parsed, target, policy, temporary)
             case Artifact():
                 yield await _unpack(parsed, policy, temporary)
-    finally:
-        await asyncio.shield(asyncio.to_thread(shutil.rmtree, temporary, ignore_errors=True))
-
-
-def _temporary() -> Path:
-    return Path(tempfile.mkdtemp(prefix="sanctuary-target-")).resolve()
 
 
 def _allowed_directory(path: str, target: str, policy: TargetPolicy) -> Path:

@@ -16,7 +16,7 @@ import pytest
 
 import clones
 import schemas
-from clones import sandbox
+from clones import launcher, sandbox
 from clones.engines.contract import EngineError, EngineOutput
 from clones.sandbox import Limits, run_engine
 from tests.clones.hostile_engine import Params
@@ -303,3 +303,25 @@ async def test_an_engine_does_not_outlive_its_launcher(out: Path, caplog: pytest
             await task
     assert raised.value.retryable
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def launch(scratch: Path, program: str) -> "subprocess.Popen[bytes]":
+    """Start a launcher by hand, with a Python program below it."""
+    (scratch / "request").touch()
+    argv = (sys.executable, "-I", "-S", launcher.__file__, "60", str(1024**3), str(scratch))
+    return subprocess.Popen((*argv, sys.executable, "-S", "-c", program), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+async def test_thousands_of_files_are_removed_even_where_the_launcher_is_killed_meanwhile(tmp_path: Path) -> None:
+    """The daemon hears the end before that, so handing a task back does not wait for it, and may end with its launcher."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    many = "import os\nfor number in range(5000): open(f'file-{number}', 'w').close()\nos.write(3, b'made')"
+    process = await asyncio.to_thread(launch, scratch, many)
+    assert process.stdout is not None
+    said = await asyncio.to_thread(process.stdout.read)
+    process.kill()
+    assert said.startswith(b"made")
+    assert b'"reason":"exit","status":0,"left":0' in said
+    await until(lambda: not scratch.exists())
+    await asyncio.to_thread(process.communicate)
