@@ -42,7 +42,7 @@ class Submitter:
         self._wakes: dict[str, asyncio.Event] = {}
 
     async def __aenter__(self) -> "Submitter":
-        self._subscription = await self._network.client.subscribe(self._inbox + "*", cb=self._on_reply)
+        self._subscription = await self._network.client.listen(self._inbox + "*", self._on_reply)
         self._forget = self._network.on_reconnect(self._wake_all)
         self._ticker = asyncio.create_task(self._tick())
         return self
@@ -53,7 +53,7 @@ class Submitter:
         if not self._network.client.is_closed:
             await self._subscription.unsubscribe()
 
-    async def _on_reply(self, message: Msg) -> None:
+    def _on_reply(self, message: Msg) -> None:
         wake = self._wakes.get(message.subject[len(self._inbox) :])
         if wake is not None:
             wake.set()
@@ -123,10 +123,10 @@ class Submitter:
         wake = self._wakes[waiter] = asyncio.Event()
         wake.set()  # look at once: it may be there
 
-        async def heard(_: Msg) -> None:
+        def heard(_: Msg) -> None:
             wake.set()
 
-        subscription = await self._network.client.subscribe(self._network.subjects.result(task_type, task_id), cb=heard)
+        subscription = await self._network.client.listen(self._network.subjects.result(task_type, task_id), heard)
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._read_when(wake, task_type, task_id)

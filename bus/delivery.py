@@ -1,20 +1,18 @@
 """One delivered task: what the server says about it, and the four answers it takes."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from bus.quick_client import QuickClient
 from schemas import JSON, MSGPACK
 
 ACK = b"+ACK"
 IN_PROGRESS = b"+WPI"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """A message of the ledger, delivered to this worker under a lease that other workers respect for `ACK_WAIT_S` seconds."""
 
     subject: str
@@ -65,12 +63,20 @@ def parse(message: Msg) -> Delivery | None:
     )
 
 
-async def acknowledge(client: Client, delivery: Delivery) -> None:
-    """Tell the server that the task is settled. A lost acknowledgement costs a redelivery, which the stored result answers."""
-    await client.publish(delivery.ack_subject, ACK)
+def acknowledge(client: QuickClient, delivery: Delivery) -> None:
+    """Tell the server that the task is settled. A lost acknowledgement costs a redelivery, which the stored result answers.
+
+    Raises:
+        Disconnected: nothing was sent.
+    """
+    client.post(delivery.ack_subject, ACK)
 
 
-async def hand_back(client: Client, delivery: Delivery, delay_s: float = 0.0) -> None:
-    """Return the task to the queue, for whoever is free after `delay_s` seconds."""
+def hand_back(client: QuickClient, delivery: Delivery, delay_s: float = 0.0) -> None:
+    """Return the task to the queue, for whoever is free after `delay_s` seconds.
+
+    Raises:
+        Disconnected: nothing was sent; the task is delivered again when its lease ends.
+    """
     body = b"-NAK " + msgspec.json.encode({"delay": round(delay_s * 1e9)}) if delay_s > 0 else b"-NAK"
-    await client.publish(delivery.ack_subject, body)
+    client.post(delivery.ack_subject, body)

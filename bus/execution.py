@@ -17,7 +17,7 @@ from nats.errors import Error as NatsError
 from bus.attempts import MAX_DELIVERIES, next_attempt
 from bus.deadlines import missed_deadline, time_limit_s
 from bus.delivery import Delivery, acknowledge, hand_back
-from bus.errors import LeaseLost
+from bus.errors import Disconnected, LeaseLost
 from bus.identity import Identity
 from bus.intake import Refusal, Request, read
 from bus.journal import Journal, insist
@@ -72,13 +72,13 @@ class Executor:
                 lease.check()
                 result = await self._settle(delivery, outcome)
             lease.check()
-            await self._answer(delivery, request, result)
+            self._answer(delivery, request, result)
         except LeaseLost as error:
             log.warning("%s: its outcome is dropped", error)
         except SchemaError as error:
             # What stands cannot be replaced, so no further delivery could end better.
             log.error("%s %s has a result that cannot be read: %s", request.task_type, request.id, error)
-            await self._acknowledge(delivery)
+            self._acknowledge(delivery)
         except asyncio.CancelledError:
             if lease.stop_reason is None:
                 raise
@@ -86,7 +86,7 @@ class Executor:
                 _uncancel()
                 result = await insist(lambda: self._network.results.read(request.task_type, request.id))
                 if result is not None:
-                    await self._answer(delivery, request, result)
+                    self._answer(delivery, request, result)
 
     async def close(self) -> None:
         """Wait for the events that are on their way."""
@@ -139,21 +139,25 @@ class Executor:
         message = f"the result has {size:,} bytes and the server takes {limit:,}; the clone should store such output as an artifact"
         return instead(outcome, ErrorCode.RESULT_TOO_LARGE, message)
 
-    async def _answer(self, delivery: Delivery, request: Request | Refusal, result: TaskResult) -> None:
+    def _answer(self, delivery: Delivery, request: Request | Refusal, result: TaskResult) -> None:
         """Send the copy for `reply_to`, best effort, and acknowledge: the result is stored already."""
         reply_to = request.reply_to if isinstance(request, Refusal) else request.assignment.reply_to
         if reply_to is not None:
             headers = {"Content-Type": MSGPACK} if delivery.content_type == MSGPACK else None
             try:
-                await self._network.client.publish(reply_to, encode(result, delivery.content_type), headers=headers)
-            except (NatsError, OverflowError) as error:  # MessagePack has no integers beyond 64 bits, JSON has
+                self._network.client.post(reply_to, encode(result, delivery.content_type), headers=headers)
+            except (
+                Disconnected,
+                NatsError,
+                OverflowError,
+            ) as error:  # MessagePack has no integers beyond 64 bits, JSON has
                 log.warning("could not reply to %s: %s", reply_to, error)
-        await self._acknowledge(delivery)
+        self._acknowledge(delivery)
 
-    async def _acknowledge(self, delivery: Delivery) -> None:
+    def _acknowledge(self, delivery: Delivery) -> None:
         try:
-            await acknowledge(self._network.client, delivery)
-        except NatsError as error:
+            acknowledge(self._network.client, delivery)
+        except Disconnected as error:
             # Delivered again, the stored result answers it.
             log.warning("could not acknowledge %s #%d: %s", delivery.subject, delivery.sequence, error)
 
@@ -194,7 +198,7 @@ class _Attempt:
         lease, delivery = self._lease, self._lease.delivery
         if lease.is_recalled():
             # Nothing has begun, so no event has to tell that it keeps its number.
-            await hand_back(self._network.client, delivery)
+            self._hand_back()
             return None
         timer: asyncio.TimerHandle | None = None
         if delivery.delivered > 1:
@@ -282,7 +286,15 @@ class _Attempt:
         self._lease.check()
         await self._journal.store(event)
         self._lease.check()
-        await hand_back(self._network.client, self._lease.delivery, delay_s)
+        self._hand_back(delay_s)
+
+    def _hand_back(self, delay_s: float = 0.0) -> None:
+        delivery = self._lease.delivery
+        try:
+            hand_back(self._network.client, delivery, delay_s)
+        except Disconnected as error:
+            # Delivered again when its lease ends.
+            log.warning("could not hand %s #%d back: %s", delivery.subject, delivery.sequence, error)
 
     def _post(self, kind: Callable[..., TaskEvent], **fields: object) -> None:
         if not self._lease.lost:

@@ -1,7 +1,6 @@
 """From a delivered message to a request that can be served, or to the refusal that its publisher gets. Pure."""
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -18,8 +17,7 @@ _INBOX = re.compile(r"_INBOX\.[!-)+-=?-~]{1,240}\Z")
 """The only subjects that a worker publishes a copy of a result to: its rights must not fill others. No wildcards."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A well-formed task or workflow start."""
 
     id: str
@@ -27,8 +25,7 @@ class Request:
     assignment: TaskAssignment
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """A body that is no task: the id that its failure is stored under, and what is wrong with it."""
 
     id: str

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from bus.delivery import Delivery, hand_back, parse
+from bus.errors import Disconnected
+from bus.quick_client import QuickClient
 from bus.sharing import SlotSharing
 from bus.slots import WeightedRound
 from bus.topology import PRIORITY_GROUP
@@ -80,7 +81,7 @@ class PullLoop:
 
     def __init__(
         self,
-        client: Client,
+        client: QuickClient,
         stream: str,
         weights: Mapping[str, int],
         capacity: int,
@@ -106,7 +107,6 @@ class PullLoop:
         self._connected = asyncio.Event()
         self._withdrawals: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
-        self._hand_backs: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     def start(self) -> None:
@@ -135,18 +135,17 @@ class PullLoop:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         await asyncio.gather(*self._withdrawals, return_exceptions=True)
-        await asyncio.gather(*self._hand_backs, return_exceptions=True)
 
     # Slots to spare: one loop a consumer, each with a pull of its own open at all times.
 
     async def _pull_always(self, consumer: str) -> None:
         current = _Pull(0)
 
-        async def on_message(message: Msg) -> None:
+        def on_message(message: Msg) -> None:
             self._on_message(message, current)
 
         inbox = self._client.new_inbox()
-        subscription = await self._client.subscribe(inbox, cb=on_message)
+        subscription = await self._client.listen(inbox, on_message)
         try:
             while True:
                 batch = await self._slots.claim(consumer, self._capacity if current.received else 1)
@@ -164,11 +163,11 @@ class PullLoop:
     async def _pull_in_turn(self) -> None:
         current = _Pull(0)
 
-        async def on_message(message: Msg) -> None:
+        def on_message(message: Msg) -> None:
             self._on_message(message, current)
 
         inbox = self._client.new_inbox()
-        subscription = await self._client.subscribe(inbox, cb=on_message)
+        subscription = await self._client.listen(inbox, on_message)
         candidates = set(self._round.consumers)
         try:
             while True:
@@ -186,11 +185,11 @@ class PullLoop:
             await self._withdraw([subscription])
 
     async def _pull_anywhere(self, pull: _Pull) -> None:
-        async def on_message(message: Msg) -> None:
+        def on_message(message: Msg) -> None:
             self._on_message(message, pull)
 
         inboxes = {consumer: self._client.new_inbox() for consumer in self._round.consumers}
-        subscriptions = [await self._client.subscribe(inbox, cb=on_message) for inbox in inboxes.values()]
+        subscriptions = [await self._client.listen(inbox, on_message) for inbox in inboxes.values()]
         try:
             await self._pull(pull, inboxes, expires_s=LONG_PULL_S)
         finally:
@@ -245,9 +244,10 @@ class PullLoop:
             self._hand_back(delivery)
 
     def _hand_back(self, delivery: Delivery) -> None:
-        task = asyncio.create_task(hand_back(self._client, delivery))
-        self._hand_backs.add(task)
-        task.add_done_callback(self._hand_backs.discard)
+        try:
+            hand_back(self._client, delivery)
+        except Disconnected as error:
+            log.debug("could not hand %s #%d back: %s", delivery.subject, delivery.sequence, error)
 
     async def _withdraw(self, subscriptions: Sequence[_Subscription]) -> None:
         """Take back the interest in the inboxes, which ends their pulls; messages that were on their way are still handled."""

@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import logging
-from dataclasses import dataclass
+from typing import TypeAlias
+
+import msgspec
 
 from bus.errors import JetStreamError, NotStored, SanctuaryError, SlotTaken
 from bus.jetstream import StoredMessage, last_of_each, publish
@@ -23,9 +25,10 @@ BATCH = 1000
 
 log = logging.getLogger(__name__)
 
+_Reader: TypeAlias = "asyncio.Future[StoredMessage | None]"
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+
+class Settlement(msgspec.Struct, frozen=True):
     """The result that stands, and whether it is the one that was offered."""
 
     result: TaskResult
@@ -38,7 +41,7 @@ class Results:
     def __init__(self, requester: Requester, subjects: Subjects) -> None:
         self._requester = requester
         self._subjects = subjects
-        self._wanted: dict[str, asyncio.Future[StoredMessage | None]] = {}
+        self._wanted: dict[str, list[_Reader]] = {}
         self._reading: asyncio.Task[None] | None = None
         self._settling = asyncio.Semaphore(SETTLED_AT_ONCE)
 
@@ -51,21 +54,18 @@ class Results:
         Raises:
             RequestTimeout, NoResponders, Disconnected, JetStreamError: nothing could be read.
         """
-        subject = self._subjects.result(task_type, task_id)
-        future = self._wanted.get(subject)
-        if future is None:
-            future = self._wanted[subject] = asyncio.get_running_loop().create_future()
+        reader: _Reader = asyncio.get_running_loop().create_future()
+        self._wanted.setdefault(self._subjects.result(task_type, task_id), []).append(reader)
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_wanted())
-        # Shielded: another reader may wait for the same subject.
-        message = await asyncio.shield(future)
+        message = await reader
         if message is None:
             return None
         result: TaskResult = decode(TaskResult, message.data)
         return result
 
     async def _read_wanted(self) -> None:
-        batch: dict[str, asyncio.Future[StoredMessage | None]] = {}
+        batch: dict[str, list[_Reader]] = {}
         try:
             while self._wanted:
                 batch = dict(itertools.islice(self._wanted.items(), BATCH))
@@ -74,17 +74,18 @@ class Results:
                 try:
                     found = await last_of_each(self._requester, self._subjects.results, batch, timeout_s=READ_TIMEOUT_S)
                 except Exception as error:  # noqa: BLE001  whatever it is, whoever waits must hear of it
-                    for future in batch.values():
-                        _fail(future, error)
+                    for reader in itertools.chain(*batch.values()):
+                        _fail(reader, error)
                 else:
-                    for subject, future in batch.items():
-                        if not future.done():
-                            future.set_result(found.get(subject))
+                    for subject, readers in batch.items():
+                        for reader in readers:
+                            if not reader.done():
+                                reader.set_result(found.get(subject))
         finally:
             self._reading = None
             # Left over only where this was cancelled: the connection is being closed.
-            for future in (*batch.values(), *self._wanted.values()):
-                future.cancel()
+            for reader in itertools.chain(*batch.values(), *self._wanted.values()):
+                reader.cancel()
             self._wanted.clear()
 
     async def settle(self, result: TaskResult) -> Settlement:
@@ -118,7 +119,7 @@ class Results:
                 return Settlement(standing, won=standing.writer == result.writer)
 
 
-def _fail(future: "asyncio.Future[StoredMessage | None]", error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)
-        future.exception()  # marked as seen: its reader may be gone
+def _fail(reader: _Reader, error: Exception) -> None:
+    if not reader.done():
+        reader.set_exception(error)
+        reader.exception()  # marked as seen: its caller may be gone

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from bus.attempts import Backoff, is_retryable
 from schemas import ArtifactRef, ErrorCode
 
@@ -13,8 +15,7 @@ MAX_MESSAGE_CHARS = 8192
 ReportProgress = Callable[[float, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt of one task."""
 
     id: str
