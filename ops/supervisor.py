@@ -18,8 +18,9 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 STEADY_S = 30.0
 """A process that ran this long is taken to work: its next death begins the back-off anew."""
-KILL_AFTER_S = 5.0
-"""What a process gets beyond its own time to drain before it is killed."""
+KILL_AFTER_S = 20.0
+"""What a process gets beyond its own time to drain before it is killed: more than a worker's own limits on the way out
+add up to (withdraw its pulls, hand tasks back, store the last events, close the connection)."""
 
 log = logging.getLogger(__name__)
 
@@ -71,20 +72,28 @@ class Supervisor:
     async def _keep(self, child: Child) -> None:
         while not self._stopping.is_set():
             started_at = time.monotonic()
-            child.process = await self._start(child)
-            child.starts += 1
-            status = await child.process.wait()
+            ended = await self._run(child)
             if self._stopping.is_set():
                 return
             steady = time.monotonic() - started_at >= STEADY_S
             child.failures_in_row = 1 if steady else child.failures_in_row + 1
             pause = pause_s(child.failures_in_row)
-            log.error("%s ended with status %d; starting it again in %.1f s", child.name, status, pause)
+            log.error("%s %s; starting it again in %.1f s", child.name, ended, pause)
             await asyncio.sleep(pause)
+
+    async def _run(self, child: Child) -> str:
+        """Run the process once; returns in words how it ended."""
+        try:
+            child.process = await self._start(child)
+        except OSError as error:
+            return f"could not be started: {error}"
+        child.starts += 1
+        status = await child.process.wait()
+        return f"ended with status {status}" if status >= 0 else f"was killed by signal {-status}"
 
     async def _start(self, child: Child) -> asyncio.subprocess.Process:
         log_file = (
-            None if self._log_directory is None else await asyncio.to_thread(_open_log, self._log_directory, child.name)
+            None if self._log_directory is None else await asyncio.to_thread(_open_log, self._log_directory, child)
         )
         try:
             return await asyncio.create_subprocess_exec(
@@ -120,6 +129,7 @@ def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None
         os.kill(process.pid, number)
 
 
-def _open_log(directory: Path, name: str) -> BinaryIO:
+def _open_log(directory: Path, child: Child) -> BinaryIO:
+    """Open a child's log: a new one at first, later the same, as it says why the child died."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return (directory / f"{name}.log").open("wb")
+    return (directory / f"{child.name}.log").open("ab" if child.starts else "wb")
