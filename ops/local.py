@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bus.errors import SanctuaryError
+from bus.network import Network
 from bus.server import EmbeddedServer, ServerOptions
 from bus.server_config import Durability
 from clones.routing import types_by_clone
@@ -19,6 +20,8 @@ from ops.status import ask
 from ops.supervisor import Supervisor
 
 READY_WITHIN_S = 60.0
+MAX_FIRST_DEATHS = 3
+"""A daemon that dies this often before it was ready once does so for a reason that waiting does not mend."""
 LEDGER_SHARE = 0.5
 """The part of what JetStream may store that the ledger may fill: the intake closes long before the disk does."""
 HEALTH_EVERY_S = 2.0
@@ -60,7 +63,7 @@ async def local_network(options: LocalOptions, say: Callable[[str], None]) -> As
     """Run the network while this is open; `say` hears in words what is being started.
 
     Raises:
-        SanctuaryError: the server cannot run, or a daemon does not come up.
+        SanctuaryError: the server cannot run or be reached, or a daemon does not come up.
     """
     async with AsyncExitStack() as stack:
         where = options.where
@@ -82,13 +85,15 @@ async def local_network(options: LocalOptions, say: Callable[[str], None]) -> As
             stack.callback(watch.cancel)
         else:
             say(f"using {named.where}; no server is started")
-        supervisor = Supervisor(options.drain_s, os.environ, options.log_directory)
-        stack.push_async_callback(supervisor.stop)
-        names = (OMEGA, *types_by_clone())
-        for number, name in enumerate(names):
-            supervisor.add(name, _argv(name, number, options, server))
-        say(f"starting {', '.join(names)}")
-        await _until_ready(where, names, supervisor)
+        # Reached before any daemon is started: those would wait for a server that was misspelt for ever.
+        async with where.open("up") as network:
+            supervisor = Supervisor(options.drain_s, os.environ, options.log_directory)
+            stack.push_async_callback(supervisor.stop)
+            names = (OMEGA, *types_by_clone())
+            for number, name in enumerate(names):
+                supervisor.add(name, _argv(name, number, options, server))
+            say(f"starting {', '.join(names)}")
+            await _until_ready(network, names, supervisor, options.log_directory)
         yield LocalNetwork(where, server.url if server else ", ".join(named.servers if named else ()), server)
 
 
@@ -113,18 +118,19 @@ def _argv(name: str, number: int, options: LocalOptions, server: EmbeddedServer 
     return [*argv, "--verbose"] if options.verbose else argv
 
 
-async def _until_ready(where: Where, names: tuple[str, ...], supervisor: Supervisor) -> None:
+async def _until_ready(
+    network: Network, names: tuple[str, ...], supervisor: Supervisor, log_directory: Path | None
+) -> None:
     missing = set(names)
-    async with where.open("up") as network:
-        deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
-        while missing:
-            missing = set(names) - {answer.clone for answer in await ask(network) if answer.state == "ready"}
-            if missing and asyncio.get_running_loop().time() > deadline:
-                deaths = [name for name in sorted(missing) if supervisor.children[name].starts > 1]
-                hint = f" ({', '.join(deaths)} keep dying: see the log above)" if deaths else ""
-                raise SanctuaryError(
-                    f"{', '.join(sorted(missing))} did not get ready within {READY_WITHIN_S:g} s{hint}"
-                )
+    deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
+    while missing:
+        missing = set(names) - {answer.clone for answer in await ask(network) if answer.state == "ready"}
+        dying = sorted(name for name in missing if supervisor.children[name].failures_in_row >= MAX_FIRST_DEATHS)
+        if dying:
+            told = "above" if log_directory is None else f"in {log_directory}"
+            raise SanctuaryError(f"{', '.join(dying)} died {MAX_FIRST_DEATHS} times in a row: the log {told} says why")
+        if missing and asyncio.get_running_loop().time() > deadline:
+            raise SanctuaryError(f"{', '.join(sorted(missing))} did not get ready within {READY_WITHIN_S:g} s")
 
 
 async def _keep_server(server: EmbeddedServer) -> None:
@@ -140,7 +146,7 @@ async def _keep_server(server: EmbeddedServer) -> None:
             log.error("nats-server ended with status %d; starting it again", ended.result())
         try:
             await server.restart()
-        except SanctuaryError as error:
-            log.error("nats-server cannot be started: %s", error.message)
+        except (SanctuaryError, OSError) as error:  # a full disk refuses the server's configuration too
+            log.error("nats-server cannot be started: %s", error)
             await asyncio.sleep(RESTART_PAUSE_S)
         ended.cancel()
