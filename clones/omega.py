@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from nats.errors import Error as NatsError
+
 from bus.artifacts import ensure_store
 from bus.client import Submitter
-from bus.errors import NoResponders, RequestTimeout
+from bus.errors import Disconnected, NoResponders, RequestTimeout
 from bus.identity import Identity
 from bus.network import Network
 from bus.task import Service
@@ -36,7 +38,7 @@ async def make_network(network: Network, limits: Limits) -> None:
                 network.requester, network.subjects, task_types=task_types(), workflows=WORKFLOWS, limits=limits
             )
             await ensure_store(network)
-        except (NoResponders, RequestTimeout) as error:
+        except (NoResponders, RequestTimeout, Disconnected, NatsError) as error:
             if not said:
                 log.warning("JetStream does not answer yet (is it enabled for this user?): %s", error)
                 said = True

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any, TypeVar
 
 from bus.artifacts import Artifacts
 from bus.identity import Identity
@@ -21,6 +22,8 @@ from clones.routing import routes_of, service
 from clones.targets import TargetPolicy
 from ops.connect import Where
 from ops.metrics import Metrics
+
+_T = TypeVar("_T")
 
 OMEGA = "omega"
 OMEGA_CAPACITY = 64
@@ -74,7 +77,7 @@ async def run_omega(options: DaemonOptions) -> None:
     from ops.queues import watched
 
     async with _Process(OMEGA, options) as process:
-        await make_network(process.network, Limits(ledger_max_bytes=options.ledger_max_bytes))
+        await process.unless_stopped(make_network(process.network, Limits(ledger_max_bytes=options.ledger_max_bytes)))
         async with (
             watched(process.network, process.metrics),
             coordination(process.network, process.identity) as services,
@@ -99,20 +102,27 @@ class _Process:
             loop.add_signal_handler(number, self._stop.set)
         where = self._options.where
         settings = where.settings(self.identity.clone)
-        connecting = asyncio.create_task(
-            self._stack.enter_async_context(open_network(settings, where.subjects, name=self.identity.instance))
-        )
-        stopped = asyncio.create_task(self._stop.wait())
-        await asyncio.wait((connecting, stopped), return_when=asyncio.FIRST_COMPLETED)
-        if not connecting.done():
-            connecting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await connecting
-            raise SystemExit(0)
-        stopped.cancel()
-        self.network = connecting.result()
+        opening = self._stack.enter_async_context(open_network(settings, where.subjects, name=self.identity.instance))
+        self.network = await self.unless_stopped(opening)
         self.metrics = Metrics(self.identity, self.network)
         return self
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Return what `work` does, which may wait for the server for ever.
+
+        Raises:
+            SystemExit: this process was told to stop meanwhile.
+        """
+        working = asyncio.create_task(work)
+        stopped = asyncio.create_task(self._stop.wait())
+        await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if working.done():
+            return working.result()
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+        raise SystemExit(0)
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
