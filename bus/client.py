@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 from nats.aio.msg import Msg
@@ -10,9 +11,10 @@ from nats.aio.msg import Msg
 from bus.errors import Disconnected, RequestTimeout, SanctuaryError
 from bus.group_commit import GroupCommit
 from bus.intake import MAX_BODY_BYTES
+from bus.ledger import entries
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE, Priority
-from schemas import TaskAssignment, TaskResult, WorkflowStart, encode, new_id
+from schemas import SchemaError, TaskAssignment, TaskResult, WorkflowStart, decode, encode, new_id
 
 LOOK_EVERY_S = 1.0
 """A waiter looks for the result this often, whatever it hears."""
@@ -29,6 +31,10 @@ class Submitted:
     id: str
     sequence: int
     """In the ledger."""
+
+
+class _Named(msgspec.Struct, frozen=True):
+    id: str | None = None
 
 
 class Submitter:
@@ -86,6 +92,21 @@ class Submitter:
         body = encode(assignment if assignment.id else msgspec.structs.replace(assignment, id=task_id))
         subject = self._network.subjects.task(task_type, priority)
         return Submitted(task_type, task_id, await self._store(subject, body, task_id))
+
+    async def find(self, task_type: str, task_id: str, *, since: datetime) -> Submitted | None:
+        """Return the task that was stored under this id, without a priority, at `since` or later; None where there is none.
+
+        Raises:
+            JetStreamError, RequestTimeout, NoResponders, Disconnected: the ledger could not be read.
+        """
+        async for message in entries(self._network, self._network.subjects.task(task_type), start=since):
+            try:
+                named: _Named = decode(_Named, message.data, message.headers.get("Content-Type"))
+            except SchemaError:
+                continue
+            if named.id == task_id:
+                return Submitted(task_type, task_id, message.sequence)
+        return None
 
     async def start_workflow(self, name: str, start: WorkflowStart) -> Submitted:
         """Store a workflow start; otherwise as `submit`."""
@@ -148,15 +169,16 @@ class Submitter:
         The result is announced on an inbox of this submitter, named in `reply_to`: one subscription serves all tasks.
         """
         task_id = assignment.id or new_id()
-        wake = self._wakes[task_id] = asyncio.Event()
+        waiter = str(next(self._serial))  # not the id: several may wait for one task
+        wake = self._wakes[waiter] = asyncio.Event()
         try:
             async with asyncio.timeout(timeout_s):
-                reply_to = assignment.reply_to or self._inbox + task_id
+                reply_to = assignment.reply_to or self._inbox + waiter
                 complete = msgspec.structs.replace(assignment, id=task_id, reply_to=reply_to)
                 await self.submit(task_type, complete, priority=priority)
                 return await self._read_when(wake, task_type, task_id)
         finally:
-            del self._wakes[task_id]
+            del self._wakes[waiter]
 
     async def _read_when(self, wake: asyncio.Event, task_type: str, task_id: str) -> TaskResult:
         """Read the result each time that `wake` is set, until there is one."""

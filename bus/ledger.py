@@ -1,6 +1,7 @@
 """Reading the ledger by direct gets: one entry by its sequence, and entries of a subject in order."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import msgspec
 
@@ -22,14 +23,15 @@ async def entry(network: Network, sequence: int) -> StoredMessage | None:
     return stored(await network.requester.request(subject, msgspec.json.encode({"seq": sequence})))
 
 
-async def entries(network: Network, subject: str, *, start: int = 1) -> AsyncIterator[StoredMessage]:
-    """Yield the ledger's entries on `subject` (wildcards allowed) from sequence `start` on, in order, to the present end.
+async def entries(network: Network, subject: str, *, start: int | datetime = 1) -> AsyncIterator[StoredMessage]:
+    """Yield the ledger's entries on `subject` (wildcards allowed) from a sequence or time on, in order, to the present end.
 
     Reads batches (ADR-31), so that any length takes bounded memory; raises as `entry`.
     """
     get = f"$JS.API.DIRECT.GET.{network.subjects.ledger}"
     while True:
-        body = {"batch": BATCH, "max_bytes": BATCH_BYTES, "next_by_subj": subject, "seq": start}
+        first = {"start_time": start} if isinstance(start, datetime) else {"seq": start}
+        body = {"batch": BATCH, "max_bytes": BATCH_BYTES, "next_by_subj": subject, **first}
         answers = await network.requester.collect(get, msgspec.json.encode(body))
         end = answers.pop().headers or {}
         if end.get("Status") not in ("204", "404"):

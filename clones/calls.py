@@ -5,10 +5,12 @@ A NATS micro service (ADR-32) in the queue group `omega`, so that several Omegas
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
+import msgspec
 import nats.micro
 from nats.errors import Error as NatsError
 from nats.micro.request import Request
@@ -19,6 +21,7 @@ from bus.identity import Identity
 from bus.intake import MAX_BODY_BYTES, describe_body, misuse
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
+from bus.task import printable
 from clones.params import PARAMS, describe_misfit
 from clones.routing import route_of, task_types
 from clones.workflows import WORKFLOWS
@@ -34,6 +37,7 @@ from schemas import (
     convert,
     decode,
     encode,
+    new_id,
 )
 
 QUEUE_GROUP = "omega"
@@ -41,6 +45,7 @@ LONGEST_WAIT_S = 24 * 3600.0
 """How long a call's caller is kept in mind; the task lives on."""
 
 log = logging.getLogger(__name__)
+Work = Callable[[Request], Awaitable[TaskResult]]
 _T = TypeVar("_T", TaskAssignment, WorkflowStart)
 
 
@@ -130,56 +135,82 @@ class Calls:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        try:
+            if self._network.is_connected():
+                await self._service.stop()
+        except NatsError as error:
+            log.warning("the call service was not withdrawn: %s", error)
         for task in self._waiting:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)
-        if self._network.is_connected():
-            await self._service.stop()
 
     # An endpoint of nats-py handles one request at a time, so each call waits in a task of its own.
 
     async def _on_call(self, request: Request) -> None:
-        self._spawn(request, self._call(request))
+        self._spawn(request, self._call)
 
     async def _on_workflow(self, request: Request) -> None:
-        self._spawn(request, self._start_workflow(request))
+        self._spawn(request, self._start_workflow)
 
-    def _spawn(self, request: Request, work: Coroutine[None, None, TaskResult]) -> None:
+    def _spawn(self, request: Request, work: Work) -> None:
         task = asyncio.create_task(self._answer(request, work))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
 
     async def _call(self, request: Request) -> TaskResult:
         task_type, assignment = read_call(_last_token(request.subject), request.data, content_type(request))
-        return await self._submitter.run(task_type, assignment, timeout_s=LONGEST_WAIT_S)
+        task_id = assignment.id or new_id()
+        complete = msgspec.structs.replace(assignment, id=task_id)
+        with _told_of(task_type, task_id):
+            return await self._submitter.run(task_type, complete, timeout_s=LONGEST_WAIT_S)
 
     async def _start_workflow(self, request: Request) -> TaskResult:
         name = _last_token(request.subject)
         start = read_workflow_call(name, request.data, content_type(request))
-        submitted = await self._submitter.start_workflow(name, start)
-        return await self._submitter.result(WORKFLOW_TYPE, submitted.id, timeout_s=LONGEST_WAIT_S)
+        task_id = start.id or new_id()
+        with _told_of(WORKFLOW_TYPE, task_id):
+            await self._submitter.start_workflow(name, msgspec.structs.replace(start, id=task_id))
+            return await self._submitter.result(WORKFLOW_TYPE, task_id, timeout_s=LONGEST_WAIT_S)
 
-    async def _answer(self, request: Request, work: Coroutine[None, None, TaskResult]) -> None:
+    async def _answer(self, request: Request, work: Work) -> None:
         wanted = content_type(request)
         try:
             try:
-                result = await work
+                result = await work(request)
+                body = encode(result, wanted)
             except CallRefused as refusal:
                 await request.respond_error(refusal.code, _one_line(refusal.message))
-            except TimeoutError:
-                message = f"no result within {LONGEST_WAIT_S / 3600:g} h; the task lives on"
-                await request.respond_error(ErrorCode.NETWORK_UNAVAILABLE, message)
-            except SanctuaryError as error:
-                await request.respond_error(ErrorCode.NETWORK_UNAVAILABLE, error.message)
+            except Exception as error:  # noqa: BLE001  whatever it is, the caller must not wait for ever
+                asyncio.get_running_loop().call_exception_handler({"message": "a call failed", "exception": error})
+                await request.respond_error(ErrorCode.HANDLER_FAILED, _one_line(f"{type(error).__name__}: {error}"))
             else:
                 headers = {"Content-Type": wanted}
-                body = encode(result, wanted)
                 if isinstance(result, TaskFailure):
                     await request.respond_error(result.code, _one_line(result.message), data=body, headers=headers)
                 else:
                     await request.respond(body, headers=headers)
-        except NatsError as error:
+        except (NatsError, ValueError) as error:  # ValueError: a call without a reply subject
             log.warning("a call on %s could not be answered: %s", request.subject, error)
+
+
+@contextlib.contextmanager
+def _told_of(task_type: str, task_id: str) -> Iterator[None]:
+    """Turn what keeps a task's result from its caller into a CallRefused that names the task.
+
+    The end of this Omega too: the caller would otherwise wait for an answer that nobody sends any more.
+    """
+    by_id = f"ask for {task_type} {task_id} by its id"
+    try:
+        yield
+    except (ValueError, TypeError) as error:  # MessagePack has maps and sizes that JSON has not
+        raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, f"it cannot be stored as JSON: {error}") from None
+    except TimeoutError:
+        message = f"no result within {LONGEST_WAIT_S / 3600:g} h; the task lives on, {by_id}"
+        raise CallRefused(ErrorCode.NETWORK_UNAVAILABLE, message) from None
+    except SanctuaryError as error:
+        raise CallRefused(ErrorCode.NETWORK_UNAVAILABLE, f"{error.message}; {by_id}") from None
+    except asyncio.CancelledError:
+        raise CallRefused(ErrorCode.NETWORK_UNAVAILABLE, f"this Omega stops; {by_id}") from None
 
 
 def content_type(request: Request) -> str:
@@ -193,4 +224,4 @@ def _last_token(subject: str) -> str:
 
 def _one_line(text: str) -> str:
     """Return `text` fit for a header."""
-    return " ".join(text.split())
+    return " ".join(printable(text).split())
