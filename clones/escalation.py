@@ -10,6 +10,7 @@ from bus.identity import Identity
 from bus.jetstream import publish
 from bus.network import Network
 from bus.observer import Observer
+from bus.task import printable
 from schemas import ErrorCode, ErrorEscalation, Severity, encode
 
 TRACEBACK_CHARS = 8000
@@ -39,11 +40,11 @@ class Escalations(Observer):
             clone=self._identity.clone,
             instance=self._identity.instance,
             code=ErrorCode.HANDLER_FAILED,
-            message=f"{type(error).__name__}: {error}",
+            message=printable(f"{type(error).__name__}: {error}"),
             at=datetime.now(UTC),
             task_id=task_id,
             task_type=task_type,
-            traceback="".join(traceback.format_exception(error))[-TRACEBACK_CHARS:],
+            traceback=printable("".join(traceback.format_exception(error))[-TRACEBACK_CHARS:]),
         )
         task = asyncio.create_task(self._store(escalation))
         self._on_the_way.add(task)
