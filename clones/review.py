@@ -10,8 +10,9 @@ import msgspec
 from msgspec import Meta
 
 from bus.client import Submitted, Submitter
+from bus.journal import insist
 from bus.task import Done, Handler, Task, TaskError
-from clones.params import Target
+from clones.params import Target, describe_misfit
 from clones.routing import route_of
 from schemas import ErrorCode, SchemaError, TaskAssignment, TaskCompletion, TaskFailure, TaskResult, convert, to_plain
 
@@ -36,9 +37,13 @@ class _Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan(review: ReviewInput) -> tuple[_Step, ...]:
-    """Return the steps that run side by side."""
+    """Return the steps that run side by side.
+
+    Raises:
+        ValueError: the command cannot be split into arguments.
+    """
     target = {"target": review.target}
-    command = shlex.split(review.command) if isinstance(review.command, str) else list(review.command)
+    command = _split(review.command) if isinstance(review.command, str) else list(review.command)
     steps = [
         _Step(task_type="security", params=target),
         _Step(task_type="architecture", params=target),
@@ -47,6 +52,13 @@ def plan(review: ReviewInput) -> tuple[_Step, ...]:
     if command:
         steps.append(_Step(task_type="performance", params={**target, "command": command}))
     return tuple(steps)
+
+
+def _split(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise ValueError(f"the command {command!r} cannot be split into arguments: {error}") from None
 
 
 def step_id(workflow_id: str, step: str) -> str:
@@ -62,18 +74,20 @@ def review_handler(submitter: Submitter) -> Handler:
         try:
             wanted = convert(ReviewInput, task.params)
             steps = plan(wanted)
-        except (SchemaError, ValueError) as error:
+        except SchemaError as error:
+            raise TaskError.incompatible(describe_misfit("review", ReviewInput, error.message, field="input")) from None
+        except ValueError as error:
             raise TaskError.incompatible(f"the review cannot use this input: {error}") from None
-        run = _Run(submitter, task, wanted.step_timeout_s)
-        results = await asyncio.gather(*(run.step(step) for step in steps))
+        run = _Run(submitter, task, wanted.step_timeout_s, total=len(steps) + 1)
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(run.step(step)) for step in steps]
         over = [
             {"task_type": submitted.task_type, "task_id": submitted.id, "sequence": submitted.sequence}
             for submitted in run.submitted.values()
         ]
-        report = await run.step(
-            _Step(task_type=REPORT_TYPE, params={"target": wanted.target, "report_over": over}), total=len(steps) + 1
-        )
-        return conclude([*results, report])
+        params = {"target": wanted.target, "report_over": over}
+        report = await run.step(_Step(task_type=REPORT_TYPE, params=params))
+        return conclude([*(step.result() for step in running), report])
 
     return review
 
@@ -109,29 +123,39 @@ def _line(result: TaskResult) -> dict[str, Any]:
 
 
 class _Run:
-    """One review under way."""
+    """One review under way, perhaps taken up again after another Omega died with it."""
 
-    def __init__(self, submitter: Submitter, task: Task, timeout_s: float) -> None:
+    def __init__(self, submitter: Submitter, task: Task, timeout_s: float, total: int) -> None:
         self._submitter = submitter
         self._task = task
         self._timeout_s = timeout_s
+        self._total = total
         self._done = 0
         self.submitted: dict[str, Submitted] = {}
 
-    async def step(self, step: _Step, total: int = 5) -> TaskResult:
-        """Submit a step, wait for its result, and say so."""
+    async def step(self, step: _Step) -> TaskResult:
+        """Have a step done, and say so when it is."""
+        # What a network that is away for a while, or full, refuses is asked for again: a workflow outlives that.
+        submitted = await insist(lambda: self._submit(step))
+        self.submitted[step.task_type] = submitted
+        result = await self._submitter.result(step.task_type, submitted.id)
+        self._done += 1
+        route = route_of(step.task_type)
+        self._task.report(self._done / self._total, f"{route.clone if route else ''}: {step.task_type} is done")
+        return result
+
+    async def _submit(self, step: _Step) -> Submitted:
+        """Submit a step, unless that was done before: stored a second time, it would run beside itself."""
+        task_id = step_id(self._task.id, step.task_type)
+        earlier = await self._submitter.find(step.task_type, task_id, since=self._task.stored_at)
+        if earlier is not None:
+            return earlier
         assignment = TaskAssignment(
-            id=step_id(self._task.id, step.task_type),
+            id=task_id,
             params=step.params,
             timeout_s=self._timeout_s,
             parent_id=self._task.id,
             labels=dict(self._task.labels),
             traceparent=self._task.traceparent,
         )
-        submitted = await self._submitter.submit(step.task_type, assignment)
-        self.submitted[step.task_type] = submitted
-        result = await self._submitter.result(step.task_type, submitted.id)
-        self._done += 1
-        route = route_of(step.task_type)
-        self._task.report(min(1.0, self._done / total), f"{route.clone if route else ''}: {step.task_type} is done")
-        return result
+        return await self._submitter.submit(step.task_type, assignment)
