@@ -9,6 +9,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from schemas.identifiers import TaskId, Token
+
 Target = Annotated[str, Meta(min_length=1, max_length=4096)]
 """A directory, a git URL, or `artifact:<name>` for an uploaded archive."""
 
@@ -53,16 +55,16 @@ class TestingParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fiel
 class ReportSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A finished task that a report is to be written over."""
 
-    task_type: str
-    task_id: str
-    sequence: int | None = None
+    task_type: Token
+    task_id: TaskId
+    sequence: Annotated[int, Meta(ge=1)] | None = None
     """The ledger sequence of its TaskAssignment, where it is known; the audit trail begins there."""
 
 
 class DocumentationParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sigma, `documentation`: API reference and coverage; with `report_over`, one report over other tasks as well."""
 
-    report_over: tuple[ReportSource, ...] = ()
+    report_over: Annotated[tuple[ReportSource, ...], Meta(max_length=100)] = ()
 
 
 PARAMS: dict[str, type[TargetParams]] = {

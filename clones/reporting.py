@@ -19,10 +19,11 @@ from clones.engines.report.model import AuditEntry, ReportInput, Section
 from clones.engines.report.model import Network as ReportNetwork
 from clones.params import ReportSource
 from clones.routing import ROUTES, Route, route_of
-from schemas import ArtifactRef, TaskFailure
+from schemas import ArtifactRef, TaskFailure, sequence_id
 
 PICTURE_TYPES = {".svg", ".png"}
 MAX_AUDIT_ENTRIES = 500
+PROGRESS = "TaskProgress"
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +73,16 @@ async def collect(
         created_at=datetime.now(UTC),
         network=ReportNetwork(realm=network.subjects.realm, server_version=network.server_version),
         sections=tuple(sections),
-        audit=tuple(sorted(audit, key=lambda line: line.seq)[:MAX_AUDIT_ENTRIES]),
+        audit=audited(audit),
     )
+
+
+def audited(entries: Iterable[AuditEntry]) -> tuple[AuditEntry, ...]:
+    """Return the audit trail in the ledger's order; where it is long, without how far tasks were at each second."""
+    trail = sorted(entries, key=lambda line: line.seq)
+    if len(trail) > MAX_AUDIT_ENTRIES:
+        trail = [line for line in trail if line.kind != PROGRESS]
+    return tuple(trail[:MAX_AUDIT_ENTRIES])
 
 
 async def _section(
@@ -116,8 +125,17 @@ async def _section(
         summary=result.summary,
         data=data,
         files={ref.filename: await _picture(artifacts, result.task_id, ref, out) for ref in result.artifacts},
-        not_analysed=msgspec.convert(output.get("not_analysed", []), tuple[NotAnalysed, ...]),
+        not_analysed=_not_analysed(output),
     )
+
+
+def _not_analysed(output: dict[str, Any]) -> tuple[NotAnalysed, ...]:
+    """Return what a result says was left out; of what it does not name, how much that is."""
+    told = msgspec.convert(output.get("not_analysed", []), tuple[NotAnalysed, ...])
+    unnamed = int(output.get("not_analysed_total", 0)) - len(told)
+    if unnamed <= 0:
+        return told
+    return *told, NotAnalysed(subject=f"{unnamed} more", reason="The result names only the first of what was left out.")
 
 
 async def _large_data(artifacts: Artifacts, name: str, out: Path) -> dict[str, Any]:
@@ -162,7 +180,7 @@ async def _own_section(artifacts: Artifacts, own: Task, documentation: Done, out
         summary=documentation.summary,
         data=data,
         files={ref.filename: None for ref in documentation.artifacts},
-        not_analysed=msgspec.convert(documentation.output["not_analysed"], tuple[NotAnalysed, ...]),
+        not_analysed=_not_analysed(documentation.output),
     )
 
 
@@ -178,8 +196,12 @@ async def _trail(network: Network, source: ReportSource) -> AsyncIterator[AuditE
     subjects = network.subjects
     start = 1
     if source.sequence is not None and (message := await entry(network, source.sequence)) is not None:
-        yield _audit_entry(message, source.task_id)
-        start = source.sequence
+        told = _audit_entry(message, sequence_id(message.sequence))
+        parsed = subjects.parse_task(message.subject)
+        # Whoever asks for a report names the sequence, and may not read what else is in the ledger.
+        if parsed is not None and (parsed.task_type, told.task_id) == (source.task_type, source.task_id):
+            yield told
+            start = source.sequence
     for subject in (
         subjects.event(source.task_type, source.task_id),
         subjects.result(source.task_type, source.task_id),
