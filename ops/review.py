@@ -57,7 +57,7 @@ class Reviewed:
 
 
 async def review(network: Network, wanted: ReviewInput, output: Path, on_news: Callable[[StepNews], None]) -> Reviewed:
-    """Start a review, tell `on_news` how its steps fare, and write the report's files into `output`.
+    """Start a review, tell `on_news` how its steps fare, and write the report's files into the directory `output`.
 
     Raises:
         SanctuaryError: the network refused, or the report could not be fetched.
@@ -128,7 +128,6 @@ def _news(task_type: str, state: str, fraction: float = 0.0, text: str = "") -> 
 
 async def _fetch(network: Network, result: TaskCompletion, output: Path) -> tuple[Path, ...]:
     artifacts = Artifacts(network)
-    await asyncio.to_thread(output.mkdir, parents=True, exist_ok=True)
     files = []
     for ref in result.artifacts:
         if ref.filename in REPORT_FILES:

@@ -56,6 +56,10 @@ def run(work: Coroutine[Any, Any, int | None]) -> None:
         fail(error.message)
     except ValueError as error:
         fail(str(error), status=UNUSABLE)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         sys.exit(130)
 

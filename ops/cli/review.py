@@ -11,6 +11,7 @@ from ops.cli.up import local_options, say, stopped_by_signals
 from ops.connect import Where
 
 if TYPE_CHECKING:
+    from clones.review import ReviewInput
     from ops.review import Reviewed
 
 
@@ -61,19 +62,17 @@ async def _review(
     step_timeout_s: float,
     **local: Any,
 ) -> int:
-    from clones.review import ReviewInput
     from ops.cli.progress import Board
     from ops.review import review as run_review
     from schemas import TaskFailure
 
-    absolute = absolute_target(target)
-    wanted = ReviewInput(target=absolute, command=command_line, step_timeout_s=step_timeout_s)
+    wanted = _wanted(target, command_line, step_timeout_s, output)
     with stopped_by_signals():
         async with AsyncExitStack() as stack:
             if start:
-                where = await _start(stack, where, absolute, local)
+                where = await _start(stack, where, wanted.target, local)
             network = await stack.enter_async_context(where.open("review"))
-            say(f"reviewing {absolute}")
+            say(f"reviewing {wanted.target}")
             with Board() as board:
                 reviewed = await run_review(network, wanted, output, board.show)
         failed = [step for step in reviewed.steps if isinstance(step, TaskFailure)]
@@ -90,6 +89,16 @@ async def _review(
             summarise(reviewed)
         return FAILED if failed or not reviewed.files else 0
     return FAILED
+
+
+def _wanted(target: str, command_line: str, step_timeout_s: float, output: Path) -> "ReviewInput":
+    """Return the review's input; what cannot work is told here, before anything is started."""
+    from clones.review import ReviewInput, plan
+
+    wanted = ReviewInput(target=absolute_target(target), command=command_line, step_timeout_s=step_timeout_s)
+    plan(wanted)
+    output.mkdir(parents=True, exist_ok=True)
+    return wanted
 
 
 async def _start(stack: AsyncExitStack, where: Where, target: str, local: dict[str, Any]) -> Where:
