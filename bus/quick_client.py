@@ -6,7 +6,7 @@ message that goes out, and a queue and a change of tasks for each that comes in:
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from nats import errors
@@ -14,11 +14,13 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from bus.errors import Disconnected
+from bus.quick_parser import QuickParser
 from bus.steady_client import SteadyClient
 
 Listener = Callable[[Msg], None]
 
 _NOT_IN_SUBJECTS = re.compile(r"[ \t\r\n]")
+_VERSION = b"NATS/1.0"
 _LINE_ENDS = str.maketrans("\r\n", "  ")
 
 
@@ -28,6 +30,7 @@ class QuickClient(SteadyClient):
     def __init__(self, *, demand_tls: bool) -> None:
         super().__init__(demand_tls=demand_tls)
         self._listeners: dict[int, Listener] = {}
+        self._ps = QuickParser(self, self._on_message)
 
     def post(self, subject: str, payload: bytes, *, reply: str = "", headers: Mapping[str, str] | None = None) -> None:
         """Publish at the end of this turn of the event loop, together with what else is posted in it.
@@ -78,18 +81,31 @@ class QuickClient(SteadyClient):
         self._listeners[subscription._id] = listener  # noqa: SLF001  the number that its messages come with
         return subscription
 
-    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+    def _on_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> Awaitable[None] | None:
         listener = self._listeners.get(sid)
-        if listener is None or sid not in self._subs:
-            await super()._process_msg(sid, subject, reply, data, headers)
-            return
+        if listener is None:
+            return self._process_msg(sid, subject, reply, data, headers)
         self.stats["in_msgs"] += 1
         self.stats["in_bytes"] += len(data)
-        parsed = await self._process_headers(headers) if headers else None
+        parsed = self._parse_headers(headers) if headers else None
         try:
             listener(Msg(_client=self, subject=subject.decode(), reply=reply.decode(), data=data, headers=parsed))
         except Exception as error:  # noqa: BLE001  it would end nats-py's read loop
-            await self._error_cb(error)
+            return self._error_cb(error)
+        return None
+
+    def _parse_headers(self, raw: bytes) -> dict[str, str]:
+        """Return the headers, and the status of the server's own messages: `NATS/1.0 404 No Messages` (ADR-4)."""
+        version, _, lines = raw.partition(b"\r\n")
+        headers = self._parse_header_lines(lines)
+        status, _, description = version[len(_VERSION) :].strip().decode().partition(" ")
+        if status:
+            headers["Status"] = status
+        if description:
+            headers["Description"] = description
+        return headers
 
     def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
         self._listeners.pop(sid, None)
