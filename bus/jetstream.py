@@ -12,7 +12,7 @@ import msgspec
 from nats.aio.msg import Msg
 
 from bus.errors import JetStreamError, NotStored, SlotTaken, StorageFull
-from bus.requests import DEFAULT_TIMEOUT_S, Requester
+from bus.requests import DEFAULT_TIMEOUT_S, Requester, server_status
 
 
 class PubAck(msgspec.Struct, frozen=True):
@@ -147,7 +147,7 @@ async def last_of_each(
 def stored(answer: Msg) -> StoredMessage | None:
     """Return the message in the answer to a direct get, or None where it says that there is none."""
     headers = answer.headers or {}
-    status = headers.get("Status")
+    status = server_status(answer)
     if status == "404":
         return None
     if status is not None:

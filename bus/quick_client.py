@@ -89,8 +89,8 @@ class QuickClient(SteadyClient):
             return self._process_msg(sid, subject, reply, data, headers)
         self.stats["in_msgs"] += 1
         self.stats["in_bytes"] += len(data)
-        parsed = self._parse_headers(headers) if headers else None
         try:
+            parsed = self._parse_headers(headers) if headers else None
             listener(Msg(_client=self, subject=subject.decode(), reply=reply.decode(), data=data, headers=parsed))
         except Exception as error:  # noqa: BLE001  it would end nats-py's read loop
             return self._error_cb(error)
@@ -100,7 +100,7 @@ class QuickClient(SteadyClient):
         """Return the headers, and the status of the server's own messages: `NATS/1.0 404 No Messages` (ADR-4)."""
         version, _, lines = raw.partition(b"\r\n")
         headers = self._parse_header_lines(lines)
-        status, _, description = version[len(_VERSION) :].strip().decode().partition(" ")
+        status, _, description = version[len(_VERSION) :].strip().decode("utf-8", "replace").partition(" ")
         if status:
             headers["Status"] = status
         if description:

@@ -25,13 +25,29 @@ class _Subscription(Protocol):
 class _Pending:
     """A request that waits: for one answer, or for all until the one with a status that ends them."""
 
-    __slots__ = ("deadline", "future", "parts", "subject")
+    __slots__ = ("deadline", "future", "parts", "subject", "timeout_s")
 
-    def __init__(self, future: "asyncio.Future[Any]", subject: str, deadline: float, parts: list[Msg] | None) -> None:
+    def __init__(self, future: "asyncio.Future[Any]", subject: str, timeout_s: float, parts: list[Msg] | None) -> None:
         self.future = future
         self.subject = subject
-        self.deadline = deadline
+        self.timeout_s = timeout_s
         self.parts = parts
+        self.deadline = 0.0
+        self.extend()
+
+    def extend(self) -> None:
+        """Let the time limit begin anew."""
+        self.deadline = asyncio.get_running_loop().time() + self.timeout_s
+
+
+def server_status(message: Msg) -> str | None:
+    """Return the status in a message that is the server's own word; None for all others.
+
+    A stored message comes back with its publisher's headers, and those may hold a `Status` too. It is known by its
+    sequence, which the server writes behind them.
+    """
+    headers = message.headers
+    return None if headers is None or "Nats-Sequence" in headers else headers.get("Status")
 
 
 class Requester:
@@ -102,7 +118,10 @@ class Requester:
         return answer
 
     async def collect(self, subject: str, payload: bytes = b"", *, timeout_s: float = DEFAULT_TIMEOUT_S) -> list[Msg]:
-        """Return all answers up to and with the one that has a status and no body, which ends them; raises as `request`."""
+        """Return all answers up to and with the one that has a status and no body, which ends them; raises as `request`.
+
+        `timeout_s` is the longest silence between two of them: how long all take depends on their size.
+        """
         answers: list[Msg] = await self._send(subject, payload, None, timeout_s, [])
         return answers
 
@@ -111,9 +130,8 @@ class Requester:
     ) -> "asyncio.Future[Any]":
         token = str(next(self._tokens))
         self._client.post(subject, payload, reply=self._inbox + token, headers=headers)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        self._waiting[token] = _Pending(future, subject, loop.time() + timeout_s, parts)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[token] = _Pending(future, subject, timeout_s, parts)
         return future
 
     def forget(self) -> None:
@@ -128,10 +146,11 @@ class Requester:
         pending = self._waiting.get(token)
         if pending is None:
             return
-        status = message.headers.get("Status") if message.headers is not None and not message.data else None
+        status = None if message.data else server_status(message)
         if pending.parts is not None:
             pending.parts.append(message)
             if status is None:
+                pending.extend()
                 return
         del self._waiting[token]
         if pending.future.done():

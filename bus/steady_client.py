@@ -61,6 +61,14 @@ class SteadyClient(Client):
                 headers[name.strip()] = value.strip()
         return headers
 
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        # Whoever may publish chooses the bytes, and the server takes nearly any in a subject. What nats-py makes nothing of
+        # would end its read loop: deaf until the next reconnect, each time.
+        try:
+            await super()._process_msg(sid, subject, reply, data, headers)
+        except Exception as error:  # noqa: BLE001  see above
+            await self._error_cb(error)
+
     async def _process_pong(self) -> None:
         # A flush that timed out leaves its future behind, cancelled; setting it would end the read loop.
         if self._pongs and self._pongs[0].done():
