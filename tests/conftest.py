@@ -1,5 +1,6 @@
 """Fixtures for every package's tests."""
 
+import signal
 from collections.abc import AsyncIterator, Mapping
 
 import hypothesis
@@ -7,6 +8,10 @@ import pytest_asyncio
 from pytest import TempPathFactory
 
 from bus.server import EmbeddedServer, ServerOptions
+
+# A shell starts what it puts into the background with interrupts ignored, and that is inherited: by a suite that is run
+# so, and by every process whose answer to an interrupt it tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no failure, and a suite that passes passes again.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
