@@ -1,8 +1,9 @@
 """The pull loop: takes tasks from the ledger's consumers, never more than there are free slots to run them.
 
 A worker pulls from several consumers at once (four priorities of each of its task types). With slots to spare, every
-consumer keeps one pull of its own open and busy ones share the rest by weight. With few slots, consumers are asked in
-turn by weight; when all are empty, one pull waits on each, the first task wins, and the other pulls are withdrawn.
+consumer keeps one pull of its own open, which holds a slot, and busy ones share the rest by weight. With few slots,
+consumers are asked in turn by weight; when all are empty, one pull waits on each, the first task wins, and the other pulls
+are withdrawn: a single busy consumer has all slots.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ from bus.sharing import SlotSharing
 from bus.slots import WeightedRound
 from bus.topology import PRIORITY_GROUP
 
+SPARE_FACTOR = 8
+"""With this many slots for each consumer there are some to spare: pulls that wait hold an eighth of them at most."""
 LONG_PULL_S = 30.0
 """How long a pull for one task stays open at the server."""
 BUSY_PULL_S = 0.1
@@ -112,7 +115,7 @@ class PullLoop:
     def start(self) -> None:
         """Begin to pull."""
         consumers = self._round.consumers
-        if self._capacity >= 2 * len(consumers):
+        if self._capacity >= SPARE_FACTOR * len(consumers):
             self._loops = [asyncio.create_task(self._pull_always(consumer)) for consumer in consumers]
         else:
             self._loops = [asyncio.create_task(self._pull_in_turn())]
