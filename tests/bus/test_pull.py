@@ -100,7 +100,7 @@ async def test_under_backlog_slots_are_shared_by_weight(
 
     async def note(task: Task) -> Done:
         order.append(task.labels["priority"])
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.001 * capacity)  # so that slots are scarce, however many there are
         return Done()
 
     for priority in PRIORITIES:
