@@ -19,6 +19,26 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     number: int = 0
 
 
+class Probed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    target: str
+    budget_s: float = 0.0
+    length: int = 0
+
+
+def tells_its_budget(target: Path, params: Probed, out: Path, progress: Progress) -> EngineOutput:
+    return EngineOutput(summary="", data={"budget_s": params.budget_s})
+
+
+def finds_much(target: Path, params: Probed, out: Path, progress: Progress) -> EngineOutput:
+    return EngineOutput(summary="", data={"text": "x" * params.length})
+
+
+def never_ends(target: Path, params: Probed, out: Path, progress: Progress) -> EngineOutput:
+    (out / "begun").touch()
+    time.sleep(600)
+    raise AssertionError("unreachable")
+
+
 def good(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
     progress(0.5, "half")
     (out / "report.txt").write_text(params.text)

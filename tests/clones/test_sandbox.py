@@ -3,7 +3,6 @@ import contextlib
 import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,25 +13,10 @@ from typing import Any
 
 import pytest
 
-import clones
-import schemas
 from clones import launcher, sandbox
 from clones.engines.contract import EngineError, EngineOutput
 from clones.sandbox import Limits, run_engine
 from tests.clones.hostile_engine import Params
-
-HERE = Path(__file__).parent
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copies of the packages that engines need; its engines include the hostile ones."""
-    root = tmp_path_factory.mktemp("root")
-    for package in (clones, schemas):
-        source = Path(str(package.__file__)).parent
-        shutil.copytree(source, root / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(HERE / "hostile_engine.py", root / "clones" / "engines" / "hostile.py")
-    return root
 
 
 @pytest.fixture

@@ -1,0 +1,41 @@
+"""A realm for each test that asks for one."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+import clones
+import schemas
+from bus.server import EmbeddedServer
+from tests.clones.rig import ClonesRig, open_clones_rig
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copies of the packages that engines need; its engines include the hostile ones."""
+    root = tmp_path_factory.mktemp("root")
+    for package in (clones, schemas):
+        source = Path(str(package.__file__)).parent
+        shutil.copytree(source, root / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(HERE / "hostile_engine.py", root / "clones" / "engines" / "hostile.py")
+    return root
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """Where the clones' targets lie, empty."""
+    directory = tmp_path / "workspace"
+    directory.mkdir()
+    return directory
+
+
+@pytest_asyncio.fixture
+async def clones_rig(server: EmbeddedServer, workspace: Path) -> AsyncIterator[ClonesRig]:
+    """A realm with all task types, and no daemon yet."""
+    async with open_clones_rig(server, workspace) as opened:
+        yield opened

@@ -1,0 +1,75 @@
+"""Whatever a daemon should not have raised stands in the ledger."""
+
+import asyncio
+
+import pytest
+
+from bus.identity import Identity
+from bus.task import Done, Task
+from clones.escalation import Escalations
+from schemas import ErrorEscalation, TaskFailure
+from tests.bus.eventually import eventually
+from tests.clones.rig import ClonesRig
+
+
+async def escalated(rig: ClonesRig, count: int) -> list[ErrorEscalation]:
+    async def there() -> bool:
+        return len(await rig.escalations()) >= count
+
+    await eventually(there)
+    found = await rig.escalations()
+    assert len(found) == count
+    return found
+
+
+async def test_a_handlers_exception(clones_rig: ClonesRig) -> None:
+    async def broken(task: Task) -> Done:
+        raise LookupError(f"nothing for {task.id}")
+
+    async with clones_rig.clone("gamma", {"architecture": broken}) as gamma:
+        result = await clones_rig.run("architecture", {}, id="it", retries=1)
+        assert isinstance(result, TaskFailure)
+        assert (result.code, result.message) == ("handler_failed", "LookupError: nothing for it")
+        assert (result.attempt, result.retryable) == (2, True)
+        for told in await escalated(clones_rig, 2):  # one each attempt
+            assert (told.clone, told.instance, told.severity) == ("gamma", gamma.identity.instance, "high")
+            assert (told.task_type, told.task_id, told.code) == ("architecture", "it", "handler_failed")
+            assert told.message == "LookupError: nothing for it"
+            assert told.traceback is not None
+            assert "in broken" in told.traceback
+
+
+async def test_an_exception_that_nobody_awaits(clones_rig: ClonesRig) -> None:
+    async def careless(_: Task) -> Done:
+        asyncio.get_running_loop().call_soon(int, "no number")
+        return Done(summary="done")
+
+    async with clones_rig.clone("gamma", {"architecture": careless}):
+        assert not isinstance(await clones_rig.run("architecture", {}), TaskFailure)
+        (told,) = await escalated(clones_rig, 1)
+    assert told.message == "ValueError: invalid literal for int() with base 10: 'no number'"
+    assert (told.clone, told.task_id) == ("gamma", None)
+
+
+@pytest.mark.parametrize("words", ["caf\udce9.py", "\0\r\n\x1b[31m", "x" * 20_000_000])
+async def test_it_is_stored_whatever_the_exception_says(clones_rig: ClonesRig, words: str) -> None:
+    escalations = Escalations(clones_rig.network, Identity("gamma"))
+    try:
+        raise OSError(words)
+    except OSError as error:
+        escalations.raise_(error, severity="low")
+    await escalations.close()
+    (told,) = await escalated(clones_rig, 1)
+    assert told.message.startswith("OSError: ")
+    assert told.severity == "low"
+
+
+async def test_one_that_cannot_be_stored_is_in_the_log(
+    clones_rig: ClonesRig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    escalations = Escalations(clones_rig.network, Identity("gamma"))
+    monkeypatch.setattr(clones_rig.subjects, "ledger", "unused")
+    monkeypatch.setattr(clones_rig.subjects, "realm", "nowhere")
+    escalations.raise_(LookupError("gone"), severity="high")
+    await escalations.close()
+    assert "an escalation was not stored" in caplog.text
