@@ -202,8 +202,8 @@ def _told_of(task_type: str, task_id: str) -> Iterator[None]:
     by_id = f"ask for {task_type} {task_id} by its id"
     try:
         yield
-    except (ValueError, TypeError) as error:  # MessagePack has maps and sizes that JSON has not
-        raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, f"it cannot be stored as JSON: {error}") from None
+    except ValueError as error:  # JSON takes more room than MessagePack
+        raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, str(error)) from None
     except TimeoutError:
         message = f"no result within {LONGEST_WAIT_S / 3600:g} h; the task lives on, {by_id}"
         raise CallRefused(ErrorCode.NETWORK_UNAVAILABLE, message) from None
