@@ -120,6 +120,12 @@ class PullLoop:
         else:
             self._loops = [asyncio.create_task(self._pull_in_turn())]
 
+    async def failed(self) -> None:
+        """Wait until one of the loops ends by itself, and raise what ended it; without it, its consumers are not pulled from."""
+        ended, _ = await asyncio.wait(self._loops, return_when=asyncio.FIRST_COMPLETED)
+        for loop in ended:
+            loop.result()
+
     def release(self) -> None:
         """Say that a delivered task has left its slot."""
         self._slots.give_back(1)

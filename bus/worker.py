@@ -78,6 +78,21 @@ class Worker:
             return error.message
         return f"the network has yet to make {', '.join(missing)}" if missing else ""
 
+    async def failed(self) -> None:
+        """Wait, once started, until what takes tasks or renews their leases ends by itself, and raise what ended it.
+
+        A worker without one of them is deaf, or loses every task that it takes, and looks well from outside: end its process.
+        """
+        if self._keeper is None:
+            raise RuntimeError("the worker was not started")
+        pulling = asyncio.create_task(self._pulls.failed())
+        try:
+            ended, _ = await asyncio.wait((self._keeper, pulling), return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            pulling.cancel()
+
     async def stop(self, drain_s: float = DRAIN_S) -> None:
         """Take no more tasks, give running ones `drain_s` seconds to finish, hand back those that have not."""
         self._forget_listener()

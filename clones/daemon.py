@@ -52,25 +52,42 @@ class Daemon:
         self._identity = identity
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set; then take no more tasks, finish or hand back what runs, and return."""
+        """Serve until `stop` is set; then take no more tasks, finish or hand back what runs, and return.
+
+        Raises:
+            Exception: what ended the worker by itself, a defect; it is escalated, and a new process serves better.
+        """
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._on_stray_exception)
         async with AsyncExitStack() as stack:
             stack.callback(loop.set_exception_handler, None)
             stack.push_async_callback(self._escalations.close)
             await stack.enter_async_context(self._presence)
-            starting = asyncio.create_task(self.worker.start())
-            stopping = asyncio.create_task(stop.wait())
-            await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if starting.done():
-                starting.result()
-                self._presence.state = "ready"
-                log.info("%s is ready", self._identity.instance)
-                await stopping
-            starting.cancel()
+            defect = await self._serve(stop)
+            if defect is not None:
+                self._escalations.raise_(defect, severity="critical")
             self._presence.state = "draining"
             log.info("%s drains: %d tasks run", self._identity.instance, self.worker.in_flight)
             await self.worker.stop(self._drain_s)
+            if defect is not None:
+                raise defect
+
+    async def _serve(self, stop: asyncio.Event) -> BaseException | None:
+        """Return when `stop` is set, or what ended the worker before."""
+        working = asyncio.create_task(self._work())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+            return working.exception() if working.done() else None
+        finally:
+            working.cancel()
+            stopping.cancel()
+
+    async def _work(self) -> None:
+        await self.worker.start()
+        self._presence.state = "ready"
+        log.info("%s is ready", self._identity.instance)
+        await self.worker.failed()
 
     def _on_stray_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

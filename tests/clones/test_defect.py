@@ -19,7 +19,7 @@ from tests.bus.rig import Rig, open_rig
 @pytest.mark.parametrize(
     ("owner", "method"), [(PullLoop, "_pull"), (LeaseKeeper, "_tend")], ids=["cannot pull", "cannot renew"]
 )
-@pytest.mark.parametrize("capacity", [2, 32])
+@pytest.mark.parametrize("capacity", [3, 32])
 async def test_a_daemon_that_is_deaf_or_loses_its_leases_ends(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, owner: type, method: str, capacity: int
 ) -> None:
@@ -45,5 +45,5 @@ async def test_a_daemon_that_is_deaf_or_loses_its_leases_ends(
 
 async def escalations(rig: Rig) -> list[tuple[str, str]]:
     stored = await rig.in_stream(rig.subjects.ledger, rig.subjects.every("escalation"))
-    told = [decode(ErrorEscalation, message.data) for message in stored]
+    told: list[ErrorEscalation] = [decode(ErrorEscalation, message.data) for message in stored]
     return [(each.severity, each.message) for each in told]
