@@ -63,12 +63,10 @@ async def collect(
         if route.task_type not in {section.task_type for section in sections} | {own.task_type}
     ]
     sections.append(await _own_section(artifacts, own, documentation, out))
-    target = next(
-        (found for section in sections if (found := section.data.get("target"))), documentation.output["target"]
-    )
+    target = str(documentation.output["target"])
     return ReportInput(
-        project=PurePosixPath(str(target).partition("#")[0].rstrip("/")).name.removesuffix(".git") or str(target),
-        target=str(target),
+        project=PurePosixPath(target.partition("#")[0].rstrip("/")).name.removesuffix(".git") or target,
+        target=target,
         revision=documentation.output["revision"] or "",
         created_at=datetime.now(UTC),
         network=ReportNetwork(realm=network.subjects.realm, server_version=network.server_version),
