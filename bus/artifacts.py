@@ -1,6 +1,8 @@
 """The network's object store: reports and uploads that are too large for a message."""
 
 import asyncio
+import base64
+import hashlib
 import logging
 from pathlib import Path
 
@@ -10,11 +12,12 @@ from nats.js.api import ObjectStoreConfig, StorageType
 from nats.js.object_store import ObjectStore
 
 from bus.errors import ArtifactMissing, SanctuaryError
+from bus.ledger import stream_entries
 from bus.network import Network
 from schemas import ArtifactRef
 
 TRANSFER_TIMEOUT_S = 300.0
-"""For one file; nats-py waits without a bound for a chunk that never comes."""
+"""For one file."""
 MAX_AGE_S = 30 * 24 * 3600.0
 """As long as results."""
 
@@ -67,13 +70,29 @@ class Artifacts:
         """
         try:
             async with asyncio.timeout(TRANSFER_TIMEOUT_S):
-                bucket = await self._bucket()
-                with destination.open("wb") as file:
-                    await bucket.get(name, writeinto=file)
+                info = await (await self._bucket()).get_info(name)
+                digest = await self._fetch(info.nuid or "", destination)
         except nats.js.errors.NotFoundError:
             raise ArtifactMissing(f"the object store has no {name!r}") from None
         except (NatsError, TimeoutError, OSError) as error:
             raise SanctuaryError(f"{name!r} could not be fetched from the object store: {_words(error)}") from None
+        if digest != info.digest:
+            raise SanctuaryError(
+                f"{name!r} did not come whole from the object store: {digest} instead of {info.digest}"
+            )
+
+    async def _fetch(self, nuid: str, destination: Path) -> str:
+        """Write an object's chunks (ADR-20) to `destination` and return their digest.
+
+        By direct gets: nats-py's own `get` leaves a subscription and a consumer behind, for good, where it is cancelled.
+        """
+        bucket = self._network.subjects.artifacts
+        digest = hashlib.sha256()
+        with destination.open("wb") as file:
+            async for chunk in stream_entries(self._network.requester, f"OBJ_{bucket}", f"$O.{bucket}.C.{nuid}"):
+                digest.update(chunk.data)
+                await asyncio.to_thread(file.write, chunk.data)
+        return f"SHA-256={base64.urlsafe_b64encode(digest.digest()).decode()}"
 
     async def _bucket(self) -> ObjectStore:
         return await self._network.client.jetstream().object_store(self._network.subjects.artifacts)

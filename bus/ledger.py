@@ -8,6 +8,7 @@ import msgspec
 from bus.errors import JetStreamError
 from bus.jetstream import StoredMessage, stored
 from bus.network import Network
+from bus.requests import Requester
 
 BATCH = 256
 BATCH_BYTES = 4 * 1024 * 1024
@@ -28,11 +29,19 @@ async def entries(network: Network, subject: str, *, start: int | datetime = 1) 
 
     Reads batches (ADR-31), so that any length takes bounded memory; raises as `entry`.
     """
-    get = f"$JS.API.DIRECT.GET.{network.subjects.ledger}"
+    async for message in stream_entries(network.requester, network.subjects.ledger, subject, start=start):
+        yield message
+
+
+async def stream_entries(
+    requester: Requester, stream: str, subject: str, *, start: int | datetime = 1
+) -> AsyncIterator[StoredMessage]:
+    """As `entries`, of any stream that allows direct gets."""
+    get = f"$JS.API.DIRECT.GET.{stream}"
     while True:
         first = {"start_time": start} if isinstance(start, datetime) else {"seq": start}
         body = {"batch": BATCH, "max_bytes": BATCH_BYTES, "next_by_subj": subject, **first}
-        answers = await network.requester.collect(get, msgspec.json.encode(body))
+        answers = await requester.collect(get, msgspec.json.encode(body))
         end = answers.pop().headers or {}
         if end.get("Status") not in ("204", "404"):
             raise JetStreamError(end.get("Description", "the batch was refused"), err_code=int(end.get("Status", 0)))

@@ -157,15 +157,17 @@ def artifact_fetcher(artifacts: Artifacts) -> Callable[[str], Awaitable[Path]]:
     """Return what fetches an uploaded archive for `clones.targets`."""
 
     async def fetch(name: str) -> Path:
-        path = await asyncio.to_thread(_temporary_file)
+        path = _temporary_file()
         try:
             await artifacts.get(name, path)
-        except SanctuaryError as error:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+        except BaseException as error:
+            path.unlink(missing_ok=True)  # also where the task was cancelled meanwhile
             if isinstance(error, ArtifactMissing):
                 words = f"{error.message}; upload it first (sanctuary submit --upload)"
                 raise EngineError(words, code=ErrorCode.TARGET_NOT_FOUND) from None
-            raise EngineError(error.message, code=ErrorCode.TARGET_UNAVAILABLE, retryable=True) from None
+            if isinstance(error, SanctuaryError):
+                raise EngineError(error.message, code=ErrorCode.TARGET_UNAVAILABLE, retryable=True) from None
+            raise
         return path
 
     return fetch
