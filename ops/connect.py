@@ -5,14 +5,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
-from bus.network import Network, open_network
 from bus.server_config import OPERATOR
 from bus.settings import DEFAULT_URL, ConnectionSettings, resolve
 from bus.store import read_network
 from bus.subjects import Subjects
+
+if TYPE_CHECKING:
+    from bus.network import Network
 
 CONNECT_S = 5.0
 """How long a command waits for its first connection; daemons wait for ever."""
@@ -62,11 +65,14 @@ class Where:
         return Subjects(self.realm)
 
     @asynccontextmanager
-    async def open(self, name: str) -> AsyncIterator[Network]:
+    async def open(self, name: str) -> AsyncIterator["Network"]:
         """Connect as the operator, for one command.
 
         Raises:
             ConfigurationError, ConnectionFailed, AuthorizationFailed: with what to do about it.
         """
+        # Imported here: every command's help would wait for the NATS client otherwise.
+        from bus.network import open_network
+
         async with open_network(self.settings(), self.subjects, name=f"sanctuary {name}", wait_s=CONNECT_S) as network:
             yield network

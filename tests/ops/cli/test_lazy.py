@@ -49,6 +49,14 @@ def test_the_help_of_all_imports_no_command_and_takes_less_than_300_ms() -> None
     assert min(seconds() for _ in range(5)) < 0.3
 
 
+@pytest.mark.parametrize("command", ["up", "omega", "clone", "review"])
+def test_what_starts_others_and_waits_imports_no_nats_either(command: str) -> None:
+    loaded = imported_by(command, "--help")
+    assert f"ops.cli.{COMMANDS[command][0]}" in loaded
+    assert not {name.split(".")[0] for name in loaded} & {*HEAVY, "rich", "nats", "prometheus_client"}
+    assert not {name for name in loaded if name.startswith("clones.engines")}
+
+
 @pytest.mark.parametrize("command", ["submit", "call", "task", "status", "audit", "schema", "doctor"])
 def test_no_command_imports_engines_or_tables_before_it_needs_them(command: str) -> None:
     loaded = imported_by(command, "--help")
