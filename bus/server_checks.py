@@ -24,6 +24,8 @@ class ServerHealth(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     detail: str
     """Why not, in the server's words; `ok` otherwise."""
+    answered: bool = True
+    """False where the server said nothing: it may be busy, frozen or gone."""
 
 
 def disk_budget(store: Path) -> int:
@@ -71,9 +73,9 @@ def ask_health(monitoring_url: str) -> ServerHealth:
         answer = connection.getresponse()
         body = answer.read(65536)
     except OSError as error:
-        return ServerHealth(ok=False, detail=f"no answer from {monitoring_url}: {error}")
+        return ServerHealth(ok=False, answered=False, detail=f"no answer from {monitoring_url}: {error}")
     except http.client.HTTPException as error:
-        return ServerHealth(ok=False, detail=f"no answer from {monitoring_url}: {type(error).__name__}")
+        return ServerHealth(ok=False, answered=False, detail=f"no answer from {monitoring_url}: {type(error).__name__}")
     finally:
         connection.close()
     if answer.status == http.client.OK:

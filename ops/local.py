@@ -25,6 +25,8 @@ MAX_FIRST_DEATHS = 3
 LEDGER_SHARE = 0.5
 """The part of what JetStream may store that the ledger may fill: the intake closes long before the disk does."""
 HEALTH_EVERY_S = 2.0
+SILENT_CHECKS = 4
+"""So many health checks without an answer, one after the other, mean a frozen server; a busy disk may cost one or two."""
 RESTART_PAUSE_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -134,12 +136,17 @@ async def _until_ready(
 
 
 async def _keep_server(server: EmbeddedServer) -> None:
-    """Start the server again when it dies, or when a full disk has disabled JetStream, which only a restart mends."""
+    """Start the server again when it dies, when it is frozen, or when a full disk has disabled JetStream, which only a restart mends."""
     while True:
         ended = asyncio.create_task(server.wait())
+        silent = 0
         while not ended.done():
             await asyncio.wait((ended,), timeout=HEALTH_EVERY_S)
-            if not ended.done() and not (health := await server.health()).ok:
+            if ended.done():
+                continue
+            health = await server.health()
+            silent = 0 if health.answered else silent + 1
+            if silent == SILENT_CHECKS or (health.answered and not health.ok):
                 log.error("nats-server is not well: %s; restarting it", health.detail)
                 break
         else:
