@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 from nats.aio.msg import Msg
 
+from bus.jetstream import StoredMessage
 from bus.quick_client import QuickClient
 from schemas import JSON, MSGPACK
 
@@ -60,6 +61,20 @@ def parse(message: Msg) -> Delivery | None:
         sequence=int(tokens[base + 3]),
         stored_at_s=int(tokens[base + 5]) / 1e9,
         pending=int(tokens[base + 6]),
+    )
+
+
+def from_ledger(message: StoredMessage) -> Delivery:
+    """Return an entry that was read, not delivered, in the form in which tasks are read; there is nothing to acknowledge."""
+    return Delivery(
+        subject=message.subject,
+        data=message.data,
+        headers=message.headers,
+        ack_subject="",
+        consumer="",
+        sequence=message.sequence,
+        stored_at_s=message.stored_at.timestamp(),
+        delivered=1,
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 from nats.errors import Error as NatsError
 
-from bus.delivery import Delivery
+from bus.delivery import from_ledger
 from bus.errors import SanctuaryError
 from bus.identity import Identity
 from bus.intake import Refusal, Request, read
@@ -106,16 +106,7 @@ class Strays:
         tokens = message.subject.split(".")
         is_workflow = tokens[1] == "workflow"
         code = ErrorCode.UNKNOWN_WORKFLOW if is_workflow else ErrorCode.UNKNOWN_TASK_TYPE
-        delivery = Delivery(
-            subject=message.subject,
-            data=message.data,
-            headers=message.headers,
-            ack_subject="",
-            consumer="",
-            sequence=message.sequence,
-            stored_at_s=message.stored_at.timestamp(),
-            delivered=1,
-        )
+        delivery = from_ledger(message)
         task_type = WORKFLOW_TYPE if is_workflow else tokens[2]
         request = read(self._network.subjects, task_type, delivery)
         result = failure(self._identity, request, code, _why(tokens))

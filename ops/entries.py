@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bus.delivery import Delivery
+from bus.delivery import from_ledger
 from bus.intake import read
 from bus.jetstream import StoredMessage
 from bus.subjects import WORKFLOW_TYPE, Subjects
@@ -52,16 +52,7 @@ def text(value: Any) -> str | None:
 def read_entry(subjects: Subjects, message: StoredMessage, *, in_ledger: bool = True) -> Entry:
     """Return a stored message as an entry; it need not be well-formed."""
     _, family, *rest = [*message.subject.split("."), ""]
-    delivery = Delivery(
-        subject=message.subject,
-        data=message.data,
-        headers=message.headers,
-        ack_subject="",
-        consumer="",
-        sequence=message.sequence,
-        stored_at_s=message.stored_at.timestamp(),
-        delivered=1,
-    )
+    delivery = from_ledger(message)
     try:
         body: Any = decode(Any, message.data, delivery.content_type)
     except SchemaError:

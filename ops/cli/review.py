@@ -66,7 +66,7 @@ async def _review(
     from ops.review import review as run_review
     from schemas import TaskFailure
 
-    wanted = _wanted(target, command_line, step_timeout_s, output)
+    wanted = _wanted(target, command_line, step_timeout_s, output, here=start)
     with stopped_by_signals():
         async with AsyncExitStack() as stack:
             if start:
@@ -91,11 +91,17 @@ async def _review(
     return FAILED
 
 
-def _wanted(target: str, command_line: str, step_timeout_s: float, output: Path) -> "ReviewInput":
-    """Return the review's input; what cannot work is told here, before anything is started."""
-    from clones.review import ReviewInput, plan
+def _wanted(target: str, command_line: str, step_timeout_s: float, output: Path, *, here: bool) -> "ReviewInput":
+    """Return the review's input; what cannot work is told here, before anything is started.
 
-    wanted = ReviewInput(target=absolute_target(target), command=command_line, step_timeout_s=step_timeout_s)
+    `here` says that the clones run on this machine, so that a directory must be on it.
+    """
+    from clones.review import ReviewInput, plan
+    from ops.assignments import absolute
+
+    wanted = ReviewInput(target=absolute(target), command=command_line, step_timeout_s=step_timeout_s)
+    if here and Path(wanted.target).is_absolute() and not Path(wanted.target).is_dir():
+        raise ValueError(f"there is no directory {wanted.target}")
     plan(wanted)
     output.mkdir(parents=True, exist_ok=True)
     return wanted
@@ -116,16 +122,6 @@ async def _start(stack: AsyncExitStack, where: Where, target: str, local: dict[s
         log_directory=where.store.absolute() / "logs",
     )
     return (await stack.enter_async_context(local_network(options, say))).where
-
-
-def absolute_target(target: str) -> str:
-    """Return a directory's absolute path; git URLs and uploads as they are."""
-    path = Path(target)
-    if path.is_dir():
-        return str(path.resolve())
-    if "://" in target or "::" in target or ("@" in target and ":" in target) or target.startswith("artifact:"):
-        return target
-    raise ValueError(f"there is no directory {target}, and it is no git URL either")
 
 
 def summarise(reviewed: "Reviewed") -> None:
