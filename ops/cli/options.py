@@ -45,6 +45,35 @@ def where_options(command: _F) -> _F:
     return with_where  # type: ignore[return-value]  # click turns it into a command, whatever its type
 
 
+def daemon_options(command: _F) -> _F:
+    """Add what every daemon takes, started alone or with all others."""
+    directory = click.Path(path_type=Path, exists=True, file_okay=False)
+    for option in (
+        click.option(
+            "--workspace", type=directory, default=".", help="What relative targets are relative to; default: here."
+        ),
+        click.option(
+            "--root", "roots", type=directory, multiple=True, help="A further directory below which targets may lie."
+        ),
+        click.option(
+            "--concurrency",
+            type=click.IntRange(1, 10_000),
+            help="Tasks that each clone runs at once; default: one a processor.",
+        ),
+        click.option(
+            "--drain",
+            "drain_s",
+            type=click.FloatRange(0, 3600),
+            default=10.0,
+            show_default=True,
+            help="Seconds that running tasks get to finish at SIGTERM.",
+        ),
+        click.option("-v", "--verbose", is_flag=True, help="Log more."),
+    ):
+        command = option(command)
+    return command
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

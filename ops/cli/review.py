@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ops.cli.options import FAILED, json_option, print_json, run, where_options
-from ops.cli.up import local_options, say, stopped_by_signals
+from ops.cli.options import FAILED, daemon_options, json_option, print_json, run, where_options
+from ops.cli.up import say, stopped_by_signals, sync_option
 from ops.connect import Where
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("target")
 @where_options
-@local_options
+@daemon_options
+@sync_option
 @json_option
 @click.option("--up", "start", is_flag=True, help="Start a network of its own for this review, and stop it afterwards.")
 @click.option(

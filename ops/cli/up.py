@@ -2,55 +2,28 @@
 
 import asyncio
 import signal
-from pathlib import Path
 from typing import Any
 
 import click
 
-from ops.cli.options import run, where_options
+from ops.cli.options import daemon_options, run, where_options
 from ops.connect import Where
 
 
-def local_options(command: Any) -> Any:
-    """Add what starting a network takes."""
-    directory = click.Path(path_type=Path, exists=True, file_okay=False)
-    for option in (
-        click.option(
-            "--workspace", type=directory, default=".", help="What relative targets are relative to; default: here."
-        ),
-        click.option(
-            "--root", "roots", type=directory, multiple=True, help="A further directory below which targets may lie."
-        ),
-        click.option(
-            "--sync",
-            "durability",
-            type=click.Choice(["100ms", "always"]),
-            default="100ms",
-            show_default=True,
-            help="When the server calls fsync.",
-        ),
-        click.option(
-            "--concurrency",
-            type=click.IntRange(1, 10_000),
-            help="Tasks that each clone runs at once; default: one a processor.",
-        ),
-        click.option(
-            "--drain",
-            "drain_s",
-            type=click.FloatRange(0, 3600),
-            default=10.0,
-            show_default=True,
-            help="Seconds that running tasks get to finish at SIGTERM.",
-        ),
-        click.option("-v", "--verbose", is_flag=True, help="Log more."),
-    ):
-        command = option(command)
-    return command
+sync_option = click.option(
+    "--sync",
+    "durability",
+    type=click.Choice(["100ms", "always"]),
+    default="100ms",
+    show_default=True,
+    help="When the server calls fsync.",
+)
 
 
 @click.command()
 @where_options
-@local_options
+@daemon_options
+@sync_option
 @click.option(
     "--port",
     type=click.IntRange(-1, 65535),
