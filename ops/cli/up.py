@@ -9,7 +9,6 @@ import click
 from ops.cli.options import daemon_options, run, where_options
 from ops.connect import Where
 
-
 sync_option = click.option(
     "--sync",
     "durability",
