@@ -1,0 +1,85 @@
+"""`sanctuary omega` and `sanctuary clone` as processes of their own, where the network is not as they need it."""
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bus.server import EmbeddedServer
+from bus.server_binary import find_server_binary
+from tests.ops.network import WITHIN_S, running
+
+
+@contextmanager
+def plain_server(directory: Path, *arguments: str) -> Iterator[str]:
+    """A nats-server of somebody else, without JetStream; yields its address."""
+    argv = (find_server_binary(None).path, "-p", "-1", "--ports_file_dir", directory, *arguments)
+    process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + WITHIN_S
+        while not (found := list(directory.glob(f"*_{process.pid}.ports"))) or not found[0].read_text().endswith("}"):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield json.loads(found[0].read_text())["nats"][0]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_omega_waits_for_jetstream_and_stops_when_told(tmp_path: Path, number: signal.Signals) -> None:
+    with plain_server(tmp_path) as url, running("omega", "--server", url, directory=tmp_path) as omega:
+        omega.until("JetStream does not answer yet .is it enabled for this user")
+        assert omega.end(number) == 0
+    assert "Traceback" not in omega.log
+
+
+def test_a_clone_waits_for_its_server_says_so_and_stops_when_told(tmp_path: Path) -> None:
+    with running("clone", "gamma", "--server", "nats://127.0.0.1:1", directory=tmp_path) as gamma:
+        gamma.until("nats://127.0.0.1:1 .from --server.: nobody listens there")
+        assert gamma.end() == 0
+    assert "Traceback" not in gamma.log
+
+
+def test_a_clone_finds_a_server_that_comes_later(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with running("clone", "gamma", "--server", f"nats://127.0.0.1:{port}", directory=tmp_path) as gamma:
+        gamma.until("nobody listens there")
+        with running("up", "--port", str(port), directory=tmp_path) as network:
+            network.until("ready at ")
+            # Without the key of the store it is nobody in particular there, and may not take tasks.
+            gamma.until("waiting: ")
+            assert network.end() == 0
+        assert gamma.end() == 0
+
+
+@pytest.mark.parametrize("arguments", [("omega",), ("clone", "delta")])
+def test_credentials_that_are_refused_end_it_in_one_line(
+    server: EmbeddedServer, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    named = {"NATS_URL": server.url, "NATS_USER": "me", "NATS_PASSWORD": "mine"}
+    with running(*arguments, directory=tmp_path, **named) as daemon:
+        assert daemon.wait() == 1
+    last = daemon.log.splitlines()[-1]
+    assert last.startswith(f"sanctuary: {server.url} (from NATS_URL) refused us as user 'me'. Name credentials")
+    assert "Traceback" not in daemon.log
+
+
+def test_a_daemon_that_keeps_dying_ends_the_start(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with running("up", "--port", "-1", "--metrics-port", str(port), directory=tmp_path) as network:
+            assert network.wait() == 1
+    told = f"sanctuary: metrics cannot be served on 127.0.0.1:{port}: Address already in use. Choose another"
+    assert told in network.log
+    assert network.log.splitlines()[-1] == "sanctuary: omega died 3 times in a row: the log above says why"
+    assert "Traceback" not in network.log
+    assert network.left() == []
