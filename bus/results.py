@@ -16,7 +16,7 @@ from schemas import TaskResult, decode, encode
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
 SETTLE_TIMEOUT_S = 2.0
-SETTLED_AT_ONCE = 64
+SETTLED_AT_ONCE = 32
 """Results on their way to the stream at the same time. The server answers nothing on a stream, reads included, before it has
 stored all that waits there for it: with more, those who were stored first and those who read would wait for the rest."""
 READ_TIMEOUT_S = 2.0
