@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TARGET ?= .
+COMMAND ?=
 INTEROP := tests/interop
 CLI_READY := $(INTEROP)/bin/.nats-ready
 GO_READY := $(INTEROP)/bin/.clients-ready
@@ -24,8 +25,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-run: $(READY) ## review TARGET (default: this repository) with all clones; writes report/
-	@$(BIN)/sanctuary review --up --store .sanctuary --output report "$(TARGET)"
+run: $(READY) ## review TARGET (default: this repository) with all clones, profile COMMAND; writes report/
+	@$(BIN)/sanctuary review --up --store .sanctuary --output report --command "$(COMMAND)" -- "$(TARGET)"
 
 up: $(READY) ## start the network: server, Omega and the four clones
 	@$(BIN)/sanctuary up

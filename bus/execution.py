@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import msgspec
 from nats.errors import Error as NatsError
 
 from bus.attempts import MAX_DELIVERIES, next_attempt
@@ -37,6 +38,7 @@ from schemas import (
     TaskRetrying,
     TaskStarted,
     encode,
+    sequence_id,
 )
 
 STARTED_AFTER_S = 0.1
@@ -60,7 +62,7 @@ class Executor:
     async def execute(self, lease: Lease, service: Service) -> None:
         """Bring the task under `lease` to its result, or to its next attempt."""
         delivery = lease.delivery
-        request = read(self._network.subjects, service.task_type, delivery)
+        request = await self._read(service.task_type, delivery)
         self._observer.delivered(service.task_type, redelivered=delivery.delivered > 1)
         try:
             # A result may stand already: cancelled while queued, an id used before, an acknowledgement that was lost.
@@ -87,6 +89,13 @@ class Executor:
                 result = await insist(lambda: self._network.results.read(request.task_type, request.id))
                 if result is not None:
                     self._answer(delivery, request, result)
+
+    async def _read(self, task_type: str, delivery: Delivery) -> Request | Refusal:
+        request = read(self._network.subjects, task_type, delivery)
+        if isinstance(request, Refusal) and await self._journal.is_known(task_type, request.id):
+            # Ids stand in events, which all may read: a body that is no task must not end the task whose id it names.
+            return msgspec.structs.replace(request, id=sequence_id(delivery.sequence))
+        return request
 
     async def close(self) -> None:
         """Wait for the events that are on their way."""
@@ -248,6 +257,8 @@ class _Attempt:
             params=assignment.params,
             attempt=self._number,
             timeout_s=limit_s,
+            instance=self._identity.instance,
+            sequence=delivery.sequence,
             stored_at=delivery.stored_at,
             started_at=self._started_at,
             labels=assignment.labels,

@@ -69,6 +69,10 @@ class Journal:
             return _counted(message, task_type, task_id)
         return event
 
+    async def is_known(self, task_type: str, task_id: str) -> bool:
+        """Tell whether a task of this id has been begun."""
+        return await self.last(task_type, task_id) is not None
+
     async def close(self) -> None:
         """Wait for the events that are on their way."""
         await asyncio.gather(*self._on_the_way, return_exceptions=True)

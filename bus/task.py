@@ -25,6 +25,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """1 for the first; a handler that has effects outside makes them idempotent by `id` and this."""
     timeout_s: float
     """How long this attempt may run before it is cancelled."""
+    instance: str
+    """Who runs it."""
+    sequence: int
+    """The ledger's entry that is this task."""
     stored_at: datetime
     """When the ledger stored the task."""
     started_at: datetime

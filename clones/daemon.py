@@ -67,7 +67,7 @@ class Daemon:
             if defect is not None:
                 self._escalations.raise_(defect, severity="critical")
             self._presence.state = "draining"
-            log.info("%s drains: %d tasks run", self._identity.instance, self.worker.in_flight)
+            log.info("%s drains; tasks running: %d", self._identity.instance, self.worker.in_flight)
             await self.worker.stop(self._drain_s)
             if defect is not None:
                 raise defect

@@ -62,6 +62,9 @@ async def collect(
         for route in ROUTES
         if route.task_type not in {section.task_type for section in sections} | {own.task_type}
     ]
+    # The task that writes this is not over yet: of itself the trail has the beginning.
+    mine = ReportSource(task_type=own.task_type, task_id=own.id, sequence=own.sequence)
+    audit += [head async for head in _trail(network, mine)]
     sections.append(await _own_section(artifacts, own, documentation, out))
     target = str(documentation.output["target"])
     return ReportInput(
@@ -170,6 +173,7 @@ async def _own_section(artifacts: Artifacts, own: Task, documentation: Done, out
         task_id=own.id,
         clone="sigma",
         state="completed",
+        instance=own.instance,
         started_at=own.started_at,
         finished_at=now,
         duration_s=(now - own.started_at).total_seconds(),

@@ -102,6 +102,9 @@ def conclude(results: list[TaskResult]) -> Done:
     """
     report = results[-1]
     if isinstance(report, TaskFailure):
+        if all(isinstance(result, TaskFailure) and result.code == report.code for result in results):
+            # One cause, a target that nobody can read for example: it is told as itself.
+            raise TaskError(report.code, report.message, retryable=False)
         raise TaskError(
             ErrorCode.STEP_FAILED,
             f"the report could not be written ({report.code}): {report.message}",

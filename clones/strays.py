@@ -8,6 +8,7 @@ subjects, and a server takes nearly any bytes in one: nothing here may trust the
 import asyncio
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from nats.errors import Error as NatsError
@@ -17,10 +18,12 @@ from bus.errors import SanctuaryError
 from bus.identity import Identity
 from bus.intake import Refusal, Request, read
 from bus.jetstream import StoredMessage, api
+from bus.journal import Journal
 from bus.ledger import entries
 from bus.network import Network
 from bus.outcomes import failure
 from bus.subjects import PRIORITIES, WORKFLOW_TYPE
+from bus.topology import RESULTS_MAX_AGE_S, missing_consumers
 from clones.routing import task_types
 from clones.workflows import WORKFLOWS
 from schemas import MSGPACK, ErrorCode, encode, is_task_id, sequence_id
@@ -40,6 +43,7 @@ class Strays:
     def __init__(self, network: Network, identity: Identity) -> None:
         self._network = network
         self._identity = identity
+        self._journal = Journal(network.requester, network.subjects)
         self._next: dict[str, int] = {}
         """By subject, the ledger sequence to read on from. Empty after a start: what was settled before is refused then."""
         self._done: dict[str, int] = {}
@@ -86,6 +90,10 @@ class Strays:
 
     async def _try(self, subject: str, count: int) -> None:
         try:
+            if await self._has_consumer(subject):
+                # A worker serves it that this Omega was not told of: one of another version, or of one's own.
+                self._served.add(subject)
+                return
             await self._settle_all(subject)
             self._done[subject] = count
         except (SanctuaryError, NatsError, TimeoutError) as error:
@@ -94,10 +102,18 @@ class Strays:
             message = f"a task on {subject!r} that nobody serves could not be ended"
             asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
+    async def _has_consumer(self, subject: str) -> bool:
+        subjects = self._network.subjects
+        task = subjects.parse_task(subject)
+        if task is None:
+            return False
+        name = subjects.consumer(task.task_type, task.priority)
+        return not await missing_consumers(self._network.requester, subjects, [name])
+
     async def _settle_all(self, subject: str) -> None:
         async for message in entries(self._network, subject, start=self._next.get(subject, 1)):
             # A subject that was published with a literal `*` or `>` reads as a filter, and finds what others are served by.
-            if message.subject == subject:
+            if message.subject == subject and not _is_forgotten(message):
                 async with asyncio.timeout(SETTLE_WITHIN_S):
                     await self._settle(message)
             self._next[subject] = message.sequence + 1
@@ -109,6 +125,9 @@ class Strays:
         delivery = from_ledger(message)
         task_type = WORKFLOW_TYPE if is_workflow else tokens[2]
         request = read(self._network.subjects, task_type, delivery)
+        if is_task_id(task_type) and await self._journal.is_known(task_type, request.id):
+            # Somebody else's task: what nobody serves is answered under a name of its own.
+            request = msgspec.structs.replace(request, id=sequence_id(message.sequence))
         result = failure(self._identity, request, code, _why(tokens))
         if not is_task_id(task_type):
             result = msgspec.structs.replace(result, task_type=UNNAMEABLE_TYPE, task_id=sequence_id(message.sequence))
@@ -118,6 +137,11 @@ class Strays:
             headers = {"Content-Type": MSGPACK} if delivery.content_type == MSGPACK else None
             body = encode(settlement.result, delivery.content_type)
             await self._network.client.publish(reply_to, body, headers=headers)
+
+
+def _is_forgotten(message: StoredMessage) -> bool:
+    """Tell whether a result of that time may have expired: another one would be a second."""
+    return datetime.now(UTC) - message.stored_at > timedelta(seconds=RESULTS_MAX_AGE_S)
 
 
 def _reply_to(request: Request | Refusal) -> str | None:

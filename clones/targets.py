@@ -146,7 +146,11 @@ def _allowed_directory(path: str, target: str, policy: TargetPolicy) -> Path:
         roots = [root.resolve() for root in (policy.workspace, *policy.roots)]
         if not any(resolved.is_relative_to(root) for root in roots):
             allowed = ", ".join(map(str, dict.fromkeys(roots)))
-            raise _refused(target, f"{resolved} is outside the directories that this clone may read ({allowed})")
+            raise _refused(
+                target,
+                f"{resolved} is outside the directories that this clone may read ({allowed}). "
+                "Start the network with --root or --workspace for it, or upload it (sanctuary submit --upload)",
+            )
         kind = resolved.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
         what = f"there is no {resolved} on this clone's machine; upload it, or give a git address"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from bus.errors import ConfigurationError, ConnectionFailed
 from bus.server_config import OPERATOR
 from bus.settings import DEFAULT_URL, ConnectionSettings, resolve
 from bus.store import read_network
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 CONNECT_S = 5.0
 """How long a command waits for its first connection; daemons wait for ever."""
+UNEXPECTED_S = 0.3
+"""As long where no server is named and none was started here."""
 
 
 def default_store() -> Path:
@@ -34,6 +37,8 @@ class Where:
     context: str | None
     store: Path
     realm: str
+    store_named: bool = False
+    """Whether the user chose the store; then its network is meant and no other."""
 
     def named(self) -> ConnectionSettings | None:
         """Return the server that the user named (option, NATS variables, nats context), or None.
@@ -56,6 +61,10 @@ class Where:
         running = read_network(self.store)
         if running is not None and running.realm == self.realm:
             return running.settings_for(user)
+        if self.store_named:
+            raise ConfigurationError(
+                f"no network runs on {self.store}; start it with: sanctuary up --store {self.store}"
+            )
         source = f"the default, as no server is named and none runs on {self.store}"
         return ConnectionSettings(servers=(DEFAULT_URL,), source=source)
 
@@ -74,5 +83,14 @@ class Where:
         # Imported here: every command's help would wait for the NATS client otherwise.
         from bus.network import open_network
 
-        async with open_network(self.settings(), self.subjects, name=f"sanctuary {name}", wait_s=CONNECT_S) as network:
-            yield network
+        settings = self.settings()
+        # Nothing says that a server is to be expected: then none is waited for.
+        expected = settings.nkey is not None or self.named() is not None
+        wait_s = CONNECT_S if expected else UNEXPECTED_S
+        try:
+            async with open_network(settings, self.subjects, name=f"sanctuary {name}", wait_s=wait_s) as network:
+                yield network
+        except ConnectionFailed as error:
+            if expected:
+                raise
+            raise ConnectionFailed(f"{error.message} Start a network here with: sanctuary up") from None

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +11,14 @@ from nats.aio.msg import Msg
 
 from bus.artifacts import Artifacts
 from bus.client import Submitter
+from bus.errors import SanctuaryError
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
 from clones.review import ReviewInput, plan, step_id
 from clones.routing import route_of
 from schemas import (
     AnyTaskEvent,
+    ArtifactRef,
     SchemaError,
     TaskCompletion,
     TaskFailure,
@@ -53,6 +55,8 @@ class Reviewed:
     steps: tuple[TaskResult, ...]
     files: tuple[Path, ...]
     """The report's files, where they were written to."""
+    directories: tuple[Path, ...]
+    """Where the files that the steps made were written to."""
     took_s: float
 
 
@@ -86,8 +90,9 @@ async def review(network: Network, wanted: ReviewInput, output: Path, on_news: C
             await asyncio.gather(*follow, return_exceptions=True)
             for subscription in subscriptions:
                 await subscription.unsubscribe()
-    files = await _fetch(network, result, output) if isinstance(result, TaskCompletion) else ()
-    return Reviewed(workflow_id, result, steps, files, time.monotonic() - begun)
+    files = await _fetch(network, result, steps, output) if isinstance(result, TaskCompletion) else ()
+    directories = tuple(output / step.task_type for step in steps if isinstance(step, TaskCompletion))
+    return Reviewed(workflow_id, result, steps, files, directories, time.monotonic() - begun)
 
 
 async def _known_results(network: Network, ids: dict[str, str]) -> tuple[TaskResult, ...]:
@@ -126,12 +131,26 @@ def _news(task_type: str, state: str, fraction: float = 0.0, text: str = "") -> 
     return StepNews(clone=route.clone if route else "", task_type=task_type, state=state, fraction=fraction, text=text)
 
 
-async def _fetch(network: Network, result: TaskCompletion, output: Path) -> tuple[Path, ...]:
+async def _fetch(
+    network: Network, result: TaskCompletion, steps: Iterable[TaskResult], output: Path
+) -> tuple[Path, ...]:
+    """Write the report's files into `output` and what the steps made into `output/<task type>`; returns the report's."""
     artifacts = Artifacts(network)
-    files = []
-    for ref in result.artifacts:
-        if ref.filename in REPORT_FILES:
-            path = output / ref.filename
-            await artifacts.get(ref.name, path)
-            files.append(path)
-    return tuple(files)
+    report = [await _write(artifacts, ref, output) for ref in result.artifacts if ref.filename in REPORT_FILES]
+    for step in steps:
+        if isinstance(step, TaskCompletion):
+            for ref in step.artifacts:
+                if ref.filename not in REPORT_FILES:
+                    await _write(artifacts, ref, output / step.task_type)
+    return tuple(report)
+
+
+async def _write(artifacts: Artifacts, ref: ArtifactRef, directory: Path) -> Path:
+    path = directory / ref.filename
+    if (path.is_absolute() and not path.is_relative_to(directory)) or ".." in path.parts[len(directory.parts) :]:
+        raise SanctuaryError(
+            f"the artifact {ref.name!r} has a file name that leads out of {directory}: {ref.filename!r}"
+        )
+    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+    await artifacts.get(ref.name, path)
+    return path

@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from schemas.identifiers import PATTERNS
+
 JSON = "application/json"
 MSGPACK = "application/msgpack"
 
@@ -47,7 +49,7 @@ def decode(kind: type[_T] | Any, data: bytes, content_type: str | None = JSON) -
     try:
         result: _T = decoder.decode(data)
     except msgspec.ValidationError as error:
-        raise SchemaError(str(error)) from None
+        raise SchemaError(_in_words(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         name = "MessagePack" if content_type == MSGPACK else "JSON"
         raise SchemaError(f"the body is not {name}: {error}") from None
@@ -65,7 +67,14 @@ def convert(kind: type[_T], value: Any) -> _T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise SchemaError(str(error)) from None
+        raise SchemaError(_in_words(str(error))) from None
+
+
+def _in_words(problem: str) -> str:
+    """Return what msgspec says with patterns as a person would say them."""
+    for pattern, words in PATTERNS.items():
+        problem = problem.replace(f"`str` matching regex {pattern!r}", words)
+    return problem
 
 
 def to_plain(value: Any) -> Any:

@@ -10,6 +10,12 @@ from msgspec import Meta
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}(?![\s\S])"
 TOKEN_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}(?![\s\S])"  # noqa: S105  a pattern of subject tokens, no secret
 
+PATTERNS = {
+    ID_PATTERN: "1 to 64 letters, digits, `_` or `-`",
+    TOKEN_PATTERN: "1 to 64 small letters, digits, `_` or `-`",
+}
+"""What each pattern means, for error messages."""
+
 TaskId = Annotated[
     str, Meta(pattern=ID_PATTERN, description="1 to 64 of A-Z a-z 0-9 _ -; unique, and best unguessable")
 ]
@@ -23,8 +29,10 @@ _TOKEN = re.compile(TOKEN_PATTERN)
 
 
 def new_id() -> str:
-    """Return a fresh id of 128 random bits, which nobody can guess and so nobody can settle or claim in advance."""
-    return secrets.token_urlsafe(16)
+    """Return a fresh id of nearly 128 random bits, which nobody can guess and so nobody can settle or claim in advance."""
+    while (candidate := secrets.token_urlsafe(16)).startswith(("-", "_")):
+        pass  # a leading dash would read as an option on a command line
+    return candidate
 
 
 def sequence_id(ledger_sequence: int) -> str:

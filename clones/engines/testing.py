@@ -127,6 +127,11 @@ def explain(run: MeasuredRun, budget_s: float) -> str:
     }.get(run.exit_status or 0, "")
 
 
+def _covered(percent: float) -> str:
+    """Write a percentage as the picture and the report do: cut, so that what is not whole is never called 100."""
+    return f"{int(percent * 10) / 10:.1f} %"
+
+
 def _summary(data: dict[str, Any]) -> str:
     counts = data["counts"]
     if not data["ran"]:
@@ -138,8 +143,10 @@ def _summary(data: dict[str, Any]) -> str:
     coverage = data["coverage"]
     text = ", ".join(parts) + f" in {data['duration_s']:.1f} s"
     if coverage:
-        text += f"; {coverage['line_percent']:.1f} % of lines"
-        text += f" and {coverage['branch_percent']:.1f} % of branches" if coverage["branch_percent"] is not None else ""
+        text += f"; {_covered(coverage['line_percent'])} of lines"
+        text += (
+            f" and {_covered(coverage['branch_percent'])} of branches" if coverage["branch_percent"] is not None else ""
+        )
         text += " covered"
     return f"{text}; incomplete: {data['reason']}." if data.get("reason") else f"{text}."
 

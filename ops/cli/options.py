@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import json
+import logging
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -40,7 +41,11 @@ def where_options(command: _F) -> _F:
     def with_where(
         *args: Any, server: str | None, context: str | None, store: Path | None, realm: str, **kwargs: Any
     ) -> Any:
-        return command(*args, where=Where(server, context, store or default_store(), realm), **kwargs)
+        return command(
+            *args,
+            where=Where(server, context, store or default_store(), realm, store_named=store is not None),
+            **kwargs,
+        )
 
     return with_where  # type: ignore[return-value]  # click turns it into a command, whatever its type
 
@@ -79,6 +84,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 def run(work: Coroutine[Any, Any, int | None]) -> None:
     """Run a command's coroutine and exit with its status; the bus's errors become one line."""
+    # A command that set up no log tells its errors itself, once.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         sys.exit(asyncio.run(work) or 0)
     except SanctuaryError as error:

@@ -131,11 +131,16 @@ def summarise(reviewed: "Reviewed") -> None:
 
     if isinstance(reviewed.result, TaskFailure):
         click.echo(f"the review failed ({reviewed.result.code}): {reviewed.result.message}")
+        return
     for step in reviewed.steps:
         if isinstance(step, TaskFailure):
             click.echo(click.style(f"✗ {step.task_type}: ", fg="red") + f"{step.code}: {step.message}")
         else:
             took_s = (step.finished_at - step.started_at).total_seconds()
             click.echo(click.style("✓ ", fg="green") + f"{step.task_type} ({took_s:.1f} s): {step.summary}")
+    if "performance" not in {step.task_type for step in reviewed.steps}:
+        click.echo("- performance: no command to profile was given (--command)")
     for path in reviewed.files:
         click.echo(f"report: {path}")
+    if reviewed.files:
+        click.echo(f"files:  {', '.join(str(path) for path in reviewed.directories)}")

@@ -8,7 +8,7 @@ from nats.aio.msg import Msg
 
 from bus.client import Submitted, Submitter
 from bus.errors import RequestTimeout, StorageFull
-from bus.group_commit import Costs
+from bus.group_commit import TRY_EVERY_S, Choice
 from bus.server import EmbeddedServer
 from bus.topology import Limits
 from schemas import TaskAssignment, decode
@@ -19,10 +19,12 @@ BOTH = pytest.mark.parametrize("batches", [False, True], ids=["one by one", "in 
 
 @pytest.fixture(autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which way all waves of a test go; without a choice, the costs decide."""
+    """Which way all that waits goes in a test, and that all waits but the first; without that, the stream's speed decides."""
     batches = request.node.callspec.params.get("batches") if hasattr(request.node, "callspec") else None
     if batches is not None:
-        monkeypatch.setattr(Costs, "batch_next", lambda _: batches)
+        monkeypatch.setattr("bus.group_commit.PATIENCE_S", -1.0)
+        monkeypatch.setattr(Choice, "may_pay", lambda *_: True)
+        monkeypatch.setattr(Choice, "batch", lambda *_: batches)
 
 
 async def stored_tasks(rig: Rig) -> list[tuple[int, str]]:
@@ -43,6 +45,8 @@ async def test_each_of_a_crowd_is_stored_under_the_sequence_it_was_told(rig: Rig
     submitted = await submit_all(rig.submitter, 700)
     assert sorted((one.sequence, one.id) for one in submitted) == await stored_tasks(rig)
     assert len(submitted) == len({one.sequence for one in submitted}) == 700
+    messages = await rig.in_stream(rig.subjects.ledger, rig.subjects.every("task"))
+    assert ("Nats-Batch-Id" in messages[-1].headers) == batches
 
 
 @BOTH
@@ -116,18 +120,39 @@ async def test_submitters_that_give_up_hold_up_nobody(rig: Rig, batches: bool) -
     assert (await rig.submitter.submit(TYPE, TaskAssignment(id="after"))).id == "after"
 
 
-class TestCosts:
-    def test_both_ways_are_tried_before_either_is_judged(self) -> None:
-        costs = Costs()
-        assert not costs.batch_next()
-        costs.note(batch=False, messages=10, seconds=1)
-        assert costs.batch_next()
+class TestChoice:
+    @staticmethod
+    def after_trying(choice: Choice, now: float, single_s: float, batch_s: float, messages: int = 50) -> None:
+        """Go through a trial in which a single message and a whole batch take so long."""
+        for expected in (False, True):
+            assert choice.may_pay(now)
+            assert choice.batch(messages, now) is expected
+            choice.note(batch=expected, messages=messages, seconds=batch_s if expected else single_s * messages)
+        assert not choice.undecided
 
-    @pytest.mark.parametrize(("single_s", "batch_s", "batch"), [(1.0, 0.1, True), (1.0, 0.9, False), (1.0, 5.0, False)])
-    def test_the_clearly_cheaper_way_is_taken(self, single_s: float, batch_s: float, batch: bool) -> None:
-        costs = Costs()
-        costs.note(batch=False, messages=1, seconds=single_s)
-        costs.note(batch=True, messages=1, seconds=batch_s)
-        taken = [costs.batch_next() for _ in range(1000)]
-        assert taken.count(batch) > 980
-        assert taken.count(not batch) > 0  # and now and then the other one, to notice a change
+    @pytest.mark.parametrize(("single_s", "batch_s", "batch"), [(0.001, 0.01, True), (0.001, 0.1, False)])
+    def test_the_cheaper_way_is_taken_once_both_were_tried(self, single_s: float, batch_s: float, batch: bool) -> None:
+        choice = Choice()
+        self.after_trying(choice, 100.0, single_s, batch_s)
+        assert [choice.batch(50, 100.1) for _ in range(100)] == [batch] * 100
+        assert choice.may_pay(100.2) is batch
+
+    def test_a_batch_pays_for_many_and_not_for_few(self) -> None:
+        choice = Choice()
+        self.after_trying(choice, 100.0, single_s=0.001, batch_s=0.02)
+        assert not choice.batch(10, 100.1)
+        assert choice.batch(20, 100.1)
+
+    def test_one_slow_flight_changes_nothing(self) -> None:
+        choice = Choice()
+        self.after_trying(choice, 100.0, single_s=0.001, batch_s=0.01)
+        choice.note(batch=True, messages=50, seconds=5.0)
+        assert choice.batch(50, 100.1)
+
+    def test_both_are_tried_again_from_time_to_time(self) -> None:
+        choice = Choice()
+        self.after_trying(choice, 100.0, single_s=0.0001, batch_s=0.1)
+        assert not choice.may_pay(100.0 + TRY_EVERY_S / 2)
+        for number in range(1, 20):  # until the disk's better days are forgotten
+            self.after_trying(choice, 100.0 + number * TRY_EVERY_S, single_s=0.01, batch_s=0.1)
+        assert choice.batch(50, 100.1 + 19 * TRY_EVERY_S)

@@ -30,6 +30,8 @@ def own_task() -> Task:
         params={"target": "here"},
         attempt=1,
         timeout_s=60,
+        instance="sigma-1",
+        sequence=1_000_000,
         stored_at=NOW - timedelta(seconds=3),
         started_at=NOW - timedelta(seconds=1),
         labels={},

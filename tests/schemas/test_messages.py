@@ -172,7 +172,7 @@ class TestRefused:
             (b'{"params": null}', r"Expected `object`, got `null` - at `\$.params`"),
             (b'{"labels": {"a": 5}}', r"Expected `str`, got `int` - at `\$.labels\[...\]`"),
             (b'{"id": 5}', r"Expected `str \| null`, got `int` - at `\$.id`"),
-            (b'{"id": ""}', r"matching regex .* - at `\$.id`"),
+            (b'{"id": ""}', r"1 to 64 .* - at `\$.id`"),
             (b'{"timeout_s": "soon"}', r"Expected `float \| null`, got `str` - at `\$.timeout_s`"),
             (b'{"timeout_s": 0}', r"> 0.0 - at `\$.timeout_s`"),
             (b'{"timeout_s": 1e9}', r"<= 31536000.0 - at `\$.timeout_s`"),
