@@ -45,11 +45,6 @@ def next_attempt(delivered: int, last_event: TaskEvent | None) -> int:
     return last_event.attempt + 1
 
 
-def retries_left(attempt: int, retries: int) -> int:
-    """Return how many attempts may follow attempt number `attempt` where `retries` follow the first."""
-    return max(0, retries + 1 - attempt)
-
-
 def is_retryable(code: str) -> bool:
     """Tell whether the same task may succeed after a failure with this code; unknown codes count as not retryable."""
     return code in RETRYABLE

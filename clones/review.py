@@ -1,7 +1,6 @@
 """The `review` workflow: all clones look at one target side by side, then Sigma reports over what they found."""
 
 import asyncio
-import base64
 import hashlib
 import shlex
 from typing import Annotated, Any
@@ -63,8 +62,7 @@ def _split(command: str) -> list[str]:
 
 def step_id(workflow_id: str, step: str) -> str:
     """Return the id of a workflow's step: the same after any restart, so that no step runs under two ids."""
-    digest = hashlib.sha256(f"{workflow_id}/{step}".encode()).digest()[:16]
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return hashlib.sha256(f"{workflow_id}/{step}".encode()).hexdigest()[:32]
 
 
 def review_handler(submitter: Submitter) -> Handler:

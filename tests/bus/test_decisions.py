@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.attempts import Backoff, next_attempt, retries_left
+from bus.attempts import Backoff, next_attempt
 from bus.deadlines import missed_deadline, time_limit_s
 from bus.delivery import Delivery, parse
 from bus.intake import MAX_BODY_BYTES, Refusal, Request, is_inbox, read
@@ -44,9 +44,6 @@ class TestAttempts:
 
     def test_an_attempt_that_was_handed_back_keeps_its_number(self) -> None:
         assert next_attempt(2, event(TaskReassigned, 3)) == 3
-
-    def test_how_many_are_left(self) -> None:
-        assert [retries_left(attempt, 2) for attempt in (1, 2, 3, 4)] == [2, 1, 0, 0]
 
     @given(attempt=st.integers(1, 101))
     def test_the_delay_grows_to_its_maximum_with_jitter(self, attempt: int) -> None:
