@@ -1,18 +1,23 @@
 """Submitting in crowds, singly and as atomic batches: each task is stored once, under the sequence its submitter was told."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 from nats.aio.msg import Msg
 
+from bus import ledger
 from bus.client import Submitted, Submitter
 from bus.errors import RequestTimeout, StorageFull
 from bus.group_commit import TRY_EVERY_S, Choice
-from bus.server import EmbeddedServer
-from bus.topology import Limits
-from schemas import TaskAssignment, decode
-from tests.bus.rig import TYPE, Rig, open_rig
+from bus.jetstream import api
+from bus.network import open_network
+from bus.server import EmbeddedServer, ServerOptions
+from bus.subjects import Subjects
+from bus.topology import Limits, ensure
+from schemas import TaskAssignment, decode, new_id
+from tests.bus.rig import TYPE, Rig, failure, open_rig
 
 BOTH = pytest.mark.parametrize("batches", [False, True], ids=["one by one", "in batches"])
 
@@ -34,9 +39,9 @@ async def stored_tasks(rig: Rig) -> list[tuple[int, str]]:
     return [(sequence, task.id or "") for sequence, task in tasks]
 
 
-async def submit_all(submitter: Submitter, count: int, **fields: Any) -> list[Submitted]:
+async def submit_all(submitter: Submitter, count: int, *, prefix: str = "t") -> list[Submitted]:
     return await asyncio.gather(
-        *(submitter.submit(TYPE, TaskAssignment(id=f"t{number}", **fields)) for number in range(count))
+        *(submitter.submit(TYPE, TaskAssignment(id=f"{prefix}{number}")) for number in range(count))
     )
 
 
@@ -118,6 +123,58 @@ async def test_submitters_that_give_up_hold_up_nobody(rig: Rig, batches: bool) -
     kept = await asyncio.gather(*submitting[1::2])
     assert {(one.sequence, one.id) for one in kept} <= set(await stored_tasks(rig))
     assert (await rig.submitter.submit(TYPE, TaskAssignment(id="after"))).id == "after"
+
+
+@BOTH
+async def test_sequences_hold_while_results_are_copied_in_between(rig: Rig, batches: bool) -> None:
+    ended = asyncio.Event()
+
+    async def settle_and_publish(number: int) -> None:
+        while not ended.is_set():
+            await rig.publish(b"not a task of the crowd")
+            await rig.network.results.settle(failure(f"f{number}-{new_id()}"))
+
+    others = [asyncio.create_task(settle_and_publish(number)) for number in range(8)]
+    submitted = [one for _ in range(5) for one in await submit_all(rig.submitter, 100, prefix=new_id())]
+    ended.set()
+    await asyncio.gather(*others)
+    told = {(one.sequence, one.id) for one in submitted}
+    assert len(told) == 500
+    messages = await rig.in_stream(rig.subjects.ledger, rig.subjects.every("task"))
+    assert {(one.sequence, decode(TaskAssignment, one.data).id) for one in messages if one.data[:1] == b"{"} == told
+    assert len(messages) > 500
+
+
+@BOTH
+async def test_a_crowd_of_anybodys(server: EmbeddedServer, batches: bool) -> None:
+    subjects = Subjects(server.network.realm)
+    async with (
+        open_network(server.settings_for("operator"), subjects, name="operator") as network,
+        open_network(server.anonymous_settings(), subjects, name="anybody") as open_to_all,
+        Submitter(open_to_all) as submitter,
+    ):
+        await ensure(network.requester, subjects, task_types=[TYPE])
+        submitted = await submit_all(submitter, 100, prefix=new_id())
+        for one in submitted:
+            entry = await ledger.entry(network, one.sequence)
+            assert entry is not None
+            assert decode(TaskAssignment, entry.data).id == one.id
+        assert ("Nats-Batch-Id" in entry.headers) == batches
+
+
+@BOTH
+async def test_a_crowd_over_a_killed_server(tmp_path: Path, batches: bool) -> None:
+    async with EmbeddedServer(ServerOptions(store=tmp_path / "store", port=-1)) as server, open_rig(server) as rig:
+        submitting = asyncio.create_task(submit_all(rig.submitter, 5000))
+        stream = f"STREAM.INFO.{rig.subjects.ledger}"
+        while (await api(rig.network.requester, stream))["state"]["messages"] < 100:
+            pass
+        await server.kill()
+        assert not submitting.done()
+        await server.restart()
+        submitted = await submitting
+        assert sorted((one.sequence, one.id) for one in submitted) == await stored_tasks(rig)
+        assert len({one.sequence for one in submitted}) == 5000
 
 
 class TestChoice:
