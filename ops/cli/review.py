@@ -83,7 +83,7 @@ async def _review(
                     "workflow_id": reviewed.workflow_id,
                     "took_s": round(reviewed.took_s, 1),
                     "result": reviewed.result,
-                    "files": reviewed.files,
+                    "files": [str(path) for path in reviewed.files],
                 }
             )
         else:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bus.client import Submitter
+from bus.jetstream import StoredMessage
 from bus.ledger import entries
 from bus.network import Network, open_network
 from bus.store import read_network
@@ -148,10 +149,14 @@ class Client:
     async def run(self, task_type: str, target: str = "project") -> TaskResult:
         return await self.submitter.run(task_type, TaskAssignment(params={"target": target}), timeout_s=WITHIN_S)
 
+    async def ledger(self, subject: str) -> list[StoredMessage]:
+        """The ledger's entries on a subject, wildcards allowed, oldest first."""
+        return [message async for message in entries(self.network, subject)]
+
     async def events(self, task_type: str, task_id: str) -> list[TaskEvent]:
         """What the ledger tells of a task, oldest first."""
         subject = self.network.subjects.event(task_type, task_id)
-        return [decode(AnyTaskEvent, message.data) async for message in entries(self.network, subject)]
+        return [decode(AnyTaskEvent, message.data) for message in await self.ledger(subject)]
 
 
 @contextlib.contextmanager
