@@ -122,6 +122,8 @@ class PullLoop:
 
     async def failed(self) -> None:
         """Wait until one of the loops ends by itself, and raise what ended it; without it, its consumers are not pulled from."""
+        if not self._loops:
+            await asyncio.Event().wait()
         ended, _ = await asyncio.wait(self._loops, return_when=asyncio.FIRST_COMPLETED)
         for loop in ended:
             loop.result()

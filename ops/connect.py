@@ -1,5 +1,6 @@
 """Which server a command talks to, and as whom."""
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -87,8 +88,12 @@ class Where:
         # Nothing says that a server is to be expected: then none is waited for.
         expected = settings.nkey is not None or self.named() is not None
         wait_s = CONNECT_S if expected else UNEXPECTED_S
+        # What keeps it from connecting is told once, by the error.
+        connecting = logging.getLogger("bus.connection")
+        connecting.disabled = True
         try:
             async with open_network(settings, self.subjects, name=f"sanctuary {name}", wait_s=wait_s) as network:
+                connecting.disabled = False
                 yield network
         except ConnectionFailed as error:
             if expected:

@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import json
-import logging
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -84,8 +83,6 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 def run(work: Coroutine[Any, Any, int | None]) -> None:
     """Run a command's coroutine and exit with its status; the bus's errors become one line."""
-    # A command that set up no log tells its errors itself, once.
-    logging.getLogger().addHandler(logging.NullHandler())
     try:
         sys.exit(asyncio.run(work) or 0)
     except SanctuaryError as error:
