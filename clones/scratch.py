@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-TIDY_S = 1.0
+TIDY_S = 0.5
 """How long the end of a task waits for the removal of its files. A task that is handed back has better to do than to see
 thousands of them go; what takes longer goes on beside it, and Python waits for it when the process ends."""
 

@@ -65,9 +65,14 @@ class Supervisor:
         child.runner = asyncio.create_task(self._keep(child), name=f"keep {name}")
 
     async def stop(self) -> None:
-        """Stop all: SIGTERM, time to drain, SIGKILL. Returns when none lives."""
+        """Stop all: SIGTERM, time to drain, SIGKILL. Returns when none lives, even where it is cancelled meanwhile."""
         self._stopping.set()
-        await asyncio.gather(*(self._end(child) for child in self._children.values()))
+        ending = asyncio.gather(*(self._end(child) for child in self._children.values()))
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await asyncio.wait((ending,))
+            raise
 
     async def _keep(self, child: Child) -> None:
         while not self._stopping.is_set():

@@ -82,6 +82,7 @@ class stopped_by_signals:  # noqa: N801  used like a function, as contextlib.sup
     def _on_signal(self) -> None:
         if not self._caught and self._task is not None:
             self._caught = True
+            say("stopping")
             self._task.cancel()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,3 +182,13 @@ async def test_each_task_has_one_result_and_ran_once(reviewed: Reviewed, afterwa
         assert kinds.count("TaskStarted") <= 1
         assert set(kinds) <= {"TaskStarted", "TaskProgress"}
     assert await afterwards.ledger(subjects.every("escalation")) == []
+
+
+def test_ctrl_c_in_the_middle_leaves_nothing_and_says_little(tmp_path: Path) -> None:
+    make_shop(tmp_path / "project")
+    with running("review", "project", "--up", "--store", "store", directory=tmp_path) as command:
+        command.until("testing +running")
+        assert command.end(signal.SIGINT) == 1
+    assert command.log.splitlines()[-2:] == ["sanctuary stopping", "sanctuary stopped"]
+    assert "Traceback" not in command.log
+    assert command.left() == []

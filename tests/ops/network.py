@@ -169,10 +169,10 @@ def running(*arguments: str | Path, directory: Path, **environment: str) -> Iter
         if started.process.poll() is None:
             remaining = below(started.process.pid)
             started.process.kill()
-            started.process.communicate()
             for pid in remaining:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+        started.process.communicate()
 
 
 def make_project(directory: Path) -> Path:

@@ -118,10 +118,10 @@ async def test_a_kill_is_told_as_one(caplog: pytest.LogCaptureFixture) -> None:
     assert "it was killed by signal 9; starting it again" in caplog.text
 
 
-async def test_sigterm_leaves_time_to_drain(tmp_path: Path) -> None:
-    program = """
+DRAINS = """
 import signal, sys, time
 def drain(*_):
+    open(sys.argv[1], "a").write(" drains")
     time.sleep(0.5)
     open(sys.argv[1], "a").write(" drained")
     sys.exit(0)
@@ -129,14 +129,34 @@ signal.signal(signal.SIGTERM, drain)
 open(sys.argv[1], "w").write("ready")
 time.sleep(600)
 """
+
+
+async def test_sigterm_leaves_time_to_drain(tmp_path: Path) -> None:
     files = [tmp_path / "first", tmp_path / "second"]
     async with supervising() as running:
         for path in files:
-            running.add(path.name, python(program, path))
+            running.add(path.name, python(DRAINS, path))
         await eventually(lambda: all(read(path) == "ready" for path in files), within_s=WITHIN_S)
-    assert [read(path) for path in files] == ["ready drained"] * 2
+    assert [read(path) for path in files] == ["ready drains drained"] * 2
     assert [child.process and child.process.returncode for child in running.children.values()] == [0, 0]
     assert [child.starts for child in running.children.values()] == [1, 1]
+
+
+async def test_whoever_gives_up_waiting_leaves_none_behind_either(tmp_path: Path) -> None:
+    """A second Ctrl-C, while the first is obeyed."""
+    path = tmp_path / "file"
+    async with supervising() as running:
+        running.add("it", python(DRAINS, path))
+        await eventually(lambda: read(path) == "ready", within_s=WITHIN_S)
+        stopping = asyncio.create_task(running.stop())
+        await eventually(lambda: "drains" in read(path), within_s=WITHIN_S)
+        stopping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopping
+        process = running.children["it"].process
+        assert process is not None
+        assert process.returncode == 0
+    assert read(path) == "ready drains drained"
 
 
 async def test_one_that_does_not_stop_is_killed(
