@@ -13,6 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from ops.cli.text import clean
 from ops.review import StepNews
 
 STYLES = {"waiting": "dim", "running": "cyan", "retrying": "yellow", "completed": "green", "failed": "bold red"}
@@ -29,6 +30,8 @@ class Board:
         self._since: dict[str, float] = {}
         self._took: dict[str, float] = {}
         self._said: dict[str, tuple[str, float]] = {}
+        # One for all, kept: a new one each time would show its first picture for ever.
+        self._spinner = Spinner("dots", style=STYLES["running"])
         self._live: Live | None = None
         if sys.stderr.isatty():
             self._live = Live(get_renderable=self._table, console=Console(stderr=True), refresh_per_second=8)
@@ -62,7 +65,7 @@ class Board:
         state, at = self._said.get(news.task_type, ("", 0.0))
         if state != news.state or now - at >= LINE_EVERY_S:
             self._said[news.task_type] = (news.state, now)
-            click.echo(f"{news.clone:<6} {news.task_type:<14} {news.state:<10} {news.text}".rstrip(), err=True)
+            click.echo(f"{news.clone:<6} {news.task_type:<14} {news.state:<10} {clean(news.text)}".rstrip(), err=True)
 
     def _table(self) -> Group:
         table = Table.grid(padding=(0, 1), expand=True)
@@ -71,7 +74,7 @@ class Board:
         table.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
         for news in self._steps.values():
             style = STYLES[news.state]
-            sign = Spinner("dots", style=style) if news.state == "running" else Text(SIGNS[news.state], style)
+            sign = self._spinner if news.state == "running" else Text(SIGNS[news.state], style)
             elapsed = self._took.get(news.task_type, time.monotonic() - self._since[news.task_type])
             bar = ProgressBar(total=1.0, completed=news.fraction, width=22) if news.state != "waiting" else ""
             table.add_row(
@@ -80,6 +83,6 @@ class Board:
                 news.task_type,
                 bar,
                 f"{elapsed:.0f} s" if news.state != "waiting" else "",
-                Text(news.text, "" if style == "dim" else style),
+                Text(clean(news.text), "" if style == "dim" else style),
             )
         return Group(table)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ops.cli.options import FAILED, daemon_options, json_option, print_json, run, where_options
+from ops.cli.text import clean
 from ops.cli.up import say, stopped_by_signals, sync_option
 from ops.connect import Where
 
@@ -130,14 +131,14 @@ def summarise(reviewed: "Reviewed") -> None:
     from schemas import TaskFailure
 
     if isinstance(reviewed.result, TaskFailure):
-        click.echo(f"the review failed ({reviewed.result.code}): {reviewed.result.message}")
+        click.echo(f"the review failed ({reviewed.result.code}): {clean(reviewed.result.message)}")
         return
     for step in reviewed.steps:
         if isinstance(step, TaskFailure):
-            click.echo(click.style(f"✗ {step.task_type}: ", fg="red") + f"{step.code}: {step.message}")
+            click.echo(click.style(f"✗ {step.task_type}: ", fg="red") + f"{step.code}: {clean(step.message)}")
         else:
             took_s = (step.finished_at - step.started_at).total_seconds()
-            click.echo(click.style("✓ ", fg="green") + f"{step.task_type} ({took_s:.1f} s): {step.summary}")
+            click.echo(click.style("✓ ", fg="green") + f"{step.task_type} ({took_s:.1f} s): {clean(step.summary)}")
     if "performance" not in {step.task_type for step in reviewed.steps}:
         click.echo("- performance: no command to profile was given (--command)")
     for path in reviewed.files:
