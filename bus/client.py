@@ -1,6 +1,7 @@
 """Submitting tasks, and waiting for their results without missing any."""
 
 import asyncio
+import contextlib
 import itertools
 from dataclasses import dataclass
 from datetime import datetime
@@ -149,7 +150,7 @@ class Submitter:
 
         subscription = await self._network.client.listen(self._network.subjects.result(task_type, task_id), heard)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with _within(timeout_s):
                 return await self._read_when(wake, task_type, task_id)
         finally:
             del self._wakes[waiter]
@@ -172,7 +173,7 @@ class Submitter:
         waiter = str(next(self._serial))  # not the id: several may wait for one task
         wake = self._wakes[waiter] = asyncio.Event()
         try:
-            async with asyncio.timeout(timeout_s):
+            async with _within(timeout_s):
                 reply_to = assignment.reply_to or self._inbox + waiter
                 complete = msgspec.structs.replace(assignment, id=task_id, reply_to=reply_to)
                 await self.submit(task_type, complete, priority=priority)
@@ -191,3 +192,7 @@ class Submitter:
                 continue
             if result is not None:
                 return result
+
+
+def _within(timeout_s: float | None) -> contextlib.AbstractAsyncContextManager[object]:
+    return contextlib.nullcontext() if timeout_s is None else asyncio.timeout(timeout_s)

@@ -27,17 +27,18 @@ class _Pending:
 
     __slots__ = ("deadline", "future", "parts", "subject", "timeout_s")
 
-    def __init__(self, future: "asyncio.Future[Any]", subject: str, timeout_s: float, parts: list[Msg] | None) -> None:
+    def __init__(
+        self, future: "asyncio.Future[Any]", subject: str, timeout_s: float, parts: list[Msg] | None, now: float
+    ) -> None:
         self.future = future
         self.subject = subject
         self.timeout_s = timeout_s
         self.parts = parts
-        self.deadline = 0.0
-        self.extend()
+        self.deadline = now + timeout_s
 
-    def extend(self) -> None:
+    def extend(self, now: float) -> None:
         """Let the time limit begin anew."""
-        self.deadline = asyncio.get_running_loop().time() + self.timeout_s
+        self.deadline = now + self.timeout_s
 
 
 def server_status(message: Msg) -> str | None:
@@ -130,8 +131,9 @@ class Requester:
     ) -> "asyncio.Future[Any]":
         token = str(next(self._tokens))
         self._client.post(subject, payload, reply=self._inbox + token, headers=headers)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting[token] = _Pending(future, subject, timeout_s, parts)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._waiting[token] = _Pending(future, subject, timeout_s, parts, loop.time())
         return future
 
     def forget(self) -> None:
@@ -150,7 +152,7 @@ class Requester:
         if pending.parts is not None:
             pending.parts.append(message)
             if status is None:
-                pending.extend()
+                pending.extend(asyncio.get_running_loop().time())
                 return
         del self._waiting[token]
         if pending.future.done():

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from bus.errors import JetStreamError, NotStored, SanctuaryError, SlotTaken
+from bus.groups import Groups
 from bus.jetstream import StoredMessage, last_of_each, publish
 from bus.requests import Requester
 from bus.subjects import Subjects
@@ -16,9 +17,9 @@ from schemas import TaskResult, decode, encode
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
 SETTLE_TIMEOUT_S = 2.0
-SETTLED_AT_ONCE = 32
-"""Results on their way to the stream at the same time. The server answers nothing on a stream, reads included, before it has
-stored all that waits there for it: with more, those who were stored first and those who read would wait for the rest."""
+AT_ONCE = 32
+"""Results on their way to the stream at the same time. A server that calls fsync for each answers nothing on a stream, reads
+included, before it has stored all that waits there: with more, those stored first and those who read would wait for the rest."""
 READ_TIMEOUT_S = 2.0
 BATCH = 1000
 """Subjects in one read; the server takes 1024."""
@@ -43,7 +44,7 @@ class Results:
         self._subjects = subjects
         self._wanted: dict[str, list[_Reader]] = {}
         self._reading: asyncio.Task[None] | None = None
-        self._settling = asyncio.Semaphore(SETTLED_AT_ONCE)
+        self._turns = Groups(AT_ONCE)
 
     async def read(self, task_type: str, task_id: str) -> TaskResult | None:
         """Return the task's stored result, or None while there is none.
@@ -99,7 +100,7 @@ class Results:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                async with self._settling:
+                async with self._turns:
                     await publish(self._requester, subject, payload, timeout_s=SETTLE_TIMEOUT_S)
             except SlotTaken:
                 pass

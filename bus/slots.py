@@ -41,8 +41,10 @@ class WeightedRound:
         """Divide `slots` among the consumers in `limits`, none getting more than its limit; returns those that got any."""
         given: dict[str, int] = {}
         open_ = {consumer: limit for consumer, limit in limits.items() if limit > 0}
-        for _ in range(slots):
-            if not open_:
+        for left in range(slots, 0, -1):
+            if len(open_) <= 1:
+                # The turns of one candidate change nothing, and this is what a worker meets most.
+                given |= {consumer: min(limit, given.get(consumer, 0) + left) for consumer, limit in open_.items()}
                 break
             consumer = self.turn(open_)
             given[consumer] = given.get(consumer, 0) + 1
