@@ -65,20 +65,26 @@ async def test_both_ways_out_and_both_ways_in_agree(
     }
 
 
-async def test_a_status_of_the_server_is_read_as_nats_py_reads_it(client: QuickClient) -> None:
+async def test_a_status_of_the_server_is_read(client: QuickClient) -> None:
     listened: list[Msg] = []
-    subscribed: list[Msg] = []
+    inbox = client.new_inbox()
+    await client.listen(inbox, listened.append)
+    client.post("nobody.listens", b"", reply=inbox)
+    await eventually(lambda: bool(listened))
+    assert listened[0].headers == {"Status": "503", "Nats-Subject": "nobody.listens"}
 
-    async def on_message(message: Msg) -> None:
-        subscribed.append(message)
 
-    quick, plain = client.new_inbox(), client.new_inbox()
-    await client.listen(quick, listened.append)
-    await client.subscribe(plain, cb=on_message)
-    client.post("nobody.listens", b"", reply=quick)
-    client.post("nobody.listens", b"", reply=plain)
-    await eventually(lambda: len(listened) == len(subscribed) == 1)
-    assert listened[0].headers == subscribed[0].headers == {"Status": "503", "Nats-Subject": "nobody.listens"}
+@pytest.mark.parametrize(
+    ("raw", "headers"),
+    [
+        (b"NATS/1.0 404 No Messages\r\n\r\n", {"Status": "404", "Description": "No Messages"}),
+        (b"NATS/1.0 408\r\n\r\n", {"Status": "408"}),
+        (b"NATS/1.0 100 Idle Heartbeat\r\nA: 1\r\n\r\n", {"Status": "100", "Description": "Idle Heartbeat", "A": "1"}),
+        (b"NATS/1.0\r\nA: 1\r\nB:\r\n\r\n", {"A": "1", "B": ""}),
+    ],
+)
+async def test_headers_as_the_server_sends_them(client: QuickClient, raw: bytes, headers: dict[str, str]) -> None:
+    assert client._parse_headers(raw) == headers
 
 
 async def test_posts_of_one_turn_arrive_in_order_between_publishes(client: QuickClient) -> None:
