@@ -20,6 +20,8 @@ SETTLE_TIMEOUT_S = 2.0
 AT_ONCE = 32
 """Results on their way to the stream at the same time. A server that calls fsync for each answers nothing on a stream, reads
 included, before it has stored all that waits there: with more, those stored first and those who read would wait for the rest."""
+READS_AT_ONCE = 4
+"""Requests that read; what is asked for meanwhile goes together as the next one."""
 READ_TIMEOUT_S = 2.0
 BATCH = 1000
 """Subjects in one read; the server takes 1024."""
@@ -43,13 +45,13 @@ class Results:
         self._requester = requester
         self._subjects = subjects
         self._wanted: dict[str, list[_Reader]] = {}
-        self._reading: asyncio.Task[None] | None = None
+        self._reading: set[asyncio.Task[None]] = set()
         self._turns = Groups(AT_ONCE)
 
     async def read(self, task_type: str, task_id: str) -> TaskResult | None:
         """Return the task's stored result, or None while there is none.
 
-        Reads that are asked for while one is under way go out together as the next one: each worker reads before each
+        Reads that are asked for while some are under way go out together as the next one: each worker reads before each
         task, and in a crowd that costs one request for many.
 
         Raises:
@@ -57,8 +59,8 @@ class Results:
         """
         reader: _Reader = asyncio.get_running_loop().create_future()
         self._wanted.setdefault(self._subjects.result(task_type, task_id), []).append(reader)
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read_wanted())
+        if len(self._reading) < READS_AT_ONCE:
+            self._reading.add(asyncio.create_task(self._read_wanted()))
         message = await reader
         if message is None:
             return None
@@ -82,12 +84,15 @@ class Results:
                         for reader in readers:
                             if not reader.done():
                                 reader.set_result(found.get(subject))
-        finally:
-            self._reading = None
-            # Left over only where this was cancelled: the connection is being closed.
+        except asyncio.CancelledError:
+            # The connection is being closed.
             for reader in itertools.chain(*batch.values(), *self._wanted.values()):
                 reader.cancel()
             self._wanted.clear()
+            raise
+        finally:
+            # At once: whoever wants to read from now on must not take this for a reader.
+            self._reading -= {asyncio.current_task()}
 
     async def settle(self, result: TaskResult) -> Settlement:
         """Store `result` unless the task has one already, and return the one that stands.

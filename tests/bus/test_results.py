@@ -185,3 +185,16 @@ class TestFullLedger:
             assert isinstance(result, TaskCompletion)
             assert await rig.network.results.read(TYPE, "running") == result
             await eventually(rig.all_settled)
+
+
+async def test_no_reader_is_forgotten_however_their_reads_meet(rig: Rig) -> None:
+    """A reader that comes just as a request ends must not count on it."""
+    results = rig.network.results
+    await results.settle(failure("there"))
+
+    async def reads(number: int) -> list[bool]:
+        return [await results.read(TYPE, "there" if turn % 3 else f"{number}-{turn}") is not None for turn in range(60)]
+
+    async with asyncio.timeout(20):
+        found = await asyncio.gather(*(reads(number) for number in range(40)))
+    assert found == [[turn % 3 != 0 for turn in range(60)]] * 40
