@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,17 +31,13 @@ OMEGA_CAPACITY = 64
 
 
 @dataclass(frozen=True, slots=True)
-class DaemonOptions:
-    """How one daemon runs."""
+class CloneOptions:
+    """How one clone works."""
 
-    where: Where
     workspace: Path
     roots: tuple[Path, ...]
     capacity: int
-    metrics_port: int | None
-    """0 takes a free one, None serves none."""
     drain_s: float
-    ledger_max_bytes: int | None = None
 
 
 def default_capacity() -> int:
@@ -57,9 +53,9 @@ def _handlers(clone: str, workshop: Workshop) -> Handlers:
     return make(workshop)
 
 
-async def run_clone(clone: str, options: DaemonOptions) -> None:
-    """Run the clone until SIGTERM or SIGINT."""
-    async with _Process(clone, options) as process:
+async def run_clone(clone: str, where: Where, options: CloneOptions, *, metrics_port: int | None) -> None:
+    """Run the clone until SIGTERM or SIGINT; `metrics_port` 0 takes a free one, None serves none."""
+    async with _Process(clone, where, metrics_port) as process:
         artifacts = Artifacts(process.network)
         targets = TargetPolicy(
             workspace=options.workspace, roots=options.roots, fetch_artifact=artifact_fetcher(artifacts)
@@ -68,29 +64,31 @@ async def run_clone(clone: str, options: DaemonOptions) -> None:
         handlers = _handlers(clone, workshop)
         subjects = process.network.subjects
         services = [service(route, handlers[route.task_type], subjects) for route in routes_of(clone)]
-        await process.serve(services, options.capacity)
+        await process.serve(services, capacity=options.capacity, drain_s=options.drain_s)
 
 
-async def run_omega(options: DaemonOptions) -> None:
-    """Run Omega until SIGTERM or SIGINT."""
+async def run_omega(where: Where, *, metrics_port: int | None, ledger_max_bytes: int | None) -> None:
+    """Run Omega until SIGTERM or SIGINT; options as of `run_clone` and `Limits`."""
     from clones.omega import coordination, make_network
     from ops.queues import watched
 
-    async with _Process(OMEGA, options) as process:
-        await process.unless_stopped(make_network(process.network, Limits(ledger_max_bytes=options.ledger_max_bytes)))
+    async with _Process(OMEGA, where, metrics_port) as process:
+        await process.unless_stopped(make_network(process.network, Limits(ledger_max_bytes=ledger_max_bytes)))
         async with (
             watched(process.network, process.metrics),
             coordination(process.network, process.identity) as services,
         ):
-            await process.serve(services, OMEGA_CAPACITY)
+            # A workflow waits for its steps, and is taken up where it was: waiting for it here gains nothing.
+            await process.serve(services, capacity=OMEGA_CAPACITY, drain_s=0.0)
 
 
 class _Process:
     """What every daemon process has: a connection, metrics, and the signals that stop it."""
 
-    def __init__(self, clone: str, options: DaemonOptions) -> None:
+    def __init__(self, clone: str, where: Where, metrics_port: int | None) -> None:
         self.identity = Identity(clone)
-        self._options = options
+        self._where = where
+        self._metrics_port = metrics_port
         self._stack = AsyncExitStack()
         self._stop = asyncio.Event()
         self.network: Network
@@ -100,10 +98,10 @@ class _Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        where = self._options.where
-        settings = where.settings(self.identity.clone)
-        opening = self._stack.enter_async_context(open_network(settings, where.subjects, name=self.identity.instance))
-        self.network = await self.unless_stopped(opening)
+        opening = open_network(
+            self._where.settings(self.identity.clone), self._where.subjects, name=self.identity.instance
+        )
+        self.network = await self.unless_stopped(self._stack.enter_async_context(opening))
         self.metrics = Metrics(self.identity, self.network)
         return self
 
@@ -127,8 +125,8 @@ class _Process:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def serve(self, services: "list[Service] | tuple[Service, ...]", capacity: int) -> None:
-        url = self._stack.enter_context(self.metrics.served(self._options.metrics_port))
+    async def serve(self, services: Iterable[Service], *, capacity: int, drain_s: float) -> None:
+        url = self._stack.enter_context(self.metrics.served(self._metrics_port))
         daemon = Daemon(
             self.network,
             self.identity,
@@ -136,7 +134,7 @@ class _Process:
             capacity=capacity,
             observer=self.metrics.observer,
             metrics_url=url,
-            drain_s=self._options.drain_s,
+            drain_s=drain_s,
         )
         self.metrics.watch(daemon.worker)
         await daemon.run(self._stop)

@@ -108,11 +108,12 @@ def _argv(name: str, number: int, options: LocalOptions, server: EmbeddedServer 
         argv += ["--server", where.server]
     if where.context is not None:
         argv += ["--context", where.context]
-    argv += ["--workspace", str(options.workspace), "--drain", str(options.drain_s)]
-    for root in options.roots:
-        argv += ["--root", str(root)]
-    if options.concurrency is not None and name != OMEGA:
-        argv += ["--concurrency", str(options.concurrency)]
+    if name != OMEGA:
+        argv += ["--workspace", str(options.workspace), "--drain", str(options.drain_s)]
+        for root in options.roots:
+            argv += ["--root", str(root)]
+        if options.concurrency is not None:
+            argv += ["--concurrency", str(options.concurrency)]
     if options.metrics_port is not None:
         argv += ["--metrics-port", str(options.metrics_port + number if options.metrics_port else 0)]
     if name == OMEGA and server is not None:

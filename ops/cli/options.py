@@ -49,8 +49,8 @@ def where_options(command: _F) -> _F:
     return with_where  # type: ignore[return-value]  # click turns it into a command, whatever its type
 
 
-def daemon_options(command: _F) -> _F:
-    """Add what every daemon takes, started alone or with all others."""
+def clone_options(command: _F) -> _F:
+    """Add what every clone takes, started alone or with all others."""
     directory = click.Path(path_type=Path, exists=True, file_okay=False)
     for option in (
         click.option(
@@ -72,12 +72,12 @@ def daemon_options(command: _F) -> _F:
             show_default=True,
             help="Seconds that running tasks get to finish at SIGTERM.",
         ),
-        click.option("-v", "--verbose", is_flag=True, help="Log more."),
     ):
         command = option(command)
     return command
 
 
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="Log more.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ops.cli.options import FAILED, daemon_options, json_option, print_json, run, where_options
+from ops.cli.options import FAILED, clone_options, json_option, print_json, run, verbose_option, where_options
 from ops.cli.text import clean
 from ops.cli.up import say, stopped_by_signals, sync_option
 from ops.connect import Where
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("target")
 @where_options
-@daemon_options
+@clone_options
+@verbose_option
 @sync_option
 @json_option
 @click.option("--up", "start", is_flag=True, help="Start a network of its own for this review, and stop it afterwards.")

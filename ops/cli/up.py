@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ops.cli.options import daemon_options, run, where_options
+from ops.cli.options import clone_options, run, verbose_option, where_options
 from ops.connect import Where
 
 sync_option = click.option(
@@ -21,7 +21,8 @@ sync_option = click.option(
 
 @click.command()
 @where_options
-@daemon_options
+@clone_options
+@verbose_option
 @sync_option
 @click.option(
     "--port",
