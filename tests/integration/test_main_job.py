@@ -17,7 +17,9 @@ from clones.review import step_id
 from schemas import TaskCompletion, TaskResult, decode
 from tests.conftest import CLONES
 from tests.integration.shop import EVAL, FAILING, FILES, UNDOCUMENTED, git, make_shop
-from tests.ops.network import Client, Command, running
+from tests.ops.network import Client, Command, needs_proc, running
+
+pytestmark = needs_proc
 
 STEPS = ("security", "architecture", "testing", "documentation")
 

@@ -13,7 +13,9 @@ from clones.review import step_id
 from schemas import TaskCompletion, TaskStarted, WorkflowStart
 from tests.bus.eventually import eventually
 from tests.integration.shop import git, make_shop
-from tests.ops.network import WITHIN_S, Command, running
+from tests.ops.network import WITHIN_S, Command, needs_proc, running
+
+pytestmark = needs_proc
 
 
 @pytest.fixture(scope="module")

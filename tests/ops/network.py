@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from bus.client import Submitter
 from bus.jetstream import StoredMessage
 from bus.ledger import entries
@@ -20,6 +22,7 @@ from ops.status import ask
 from schemas import AnyTaskEvent, StatusResponse, TaskAssignment, TaskEvent, TaskResult, decode
 from tests.ops.rig import SANCTUARY
 
+needs_proc = pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="looks at processes in /proc, as Linux has it")
 WITHIN_S = 90.0
 """For anything that a machine with much else to do will do some time."""
 

@@ -13,7 +13,9 @@ import pytest
 
 from bus.server import EmbeddedServer
 from bus.server_binary import find_server_binary
-from tests.ops.network import WITHIN_S, running
+from tests.ops.network import WITHIN_S, needs_proc, running
+
+pytestmark = needs_proc
 
 
 @contextmanager

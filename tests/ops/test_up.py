@@ -15,9 +15,9 @@ from bus.store import read_network
 from schemas import TaskAssignment, TaskCompletion
 from tests.bus.eventually import eventually
 from tests.conftest import CLONES
-from tests.ops.network import WITHIN_S, Command, make_project, running
+from tests.ops.network import WITHIN_S, Command, make_project, needs_proc, running
 
-pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")
+pytestmark = needs_proc
 ALL = {"omega", *CLONES}
 
 
