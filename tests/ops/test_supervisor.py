@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from bus import connection, pull, requests, worker
 from ops import supervisor
-from ops.supervisor import FIRST_PAUSE_S, LONGEST_PAUSE_S, Supervisor, pause_s
+from ops.supervisor import FIRST_PAUSE_S, KILL_AFTER_S, LONGEST_PAUSE_S, Supervisor, pause_s
 from tests.bus.eventually import eventually
 
 WITHIN_S = 30.0
@@ -58,6 +59,13 @@ def read(path: Path) -> str:
 def test_the_pause_doubles_up_to_a_limit() -> None:
     assert [pause_s(deaths) for deaths in range(5)] == [0.0, FIRST_PAUSE_S, 1.0, 2.0, 4.0]
     assert pause_s(100) == LONGEST_PAUSE_S
+
+
+def test_a_worker_may_use_all_its_own_limits_on_the_way_out() -> None:
+    """Withdraw its pulls, hand back twice, store the last events, send what was published."""
+    assert (
+        pull.WITHDRAW_S + 2 * worker.HAND_BACK_S + requests.DEFAULT_TIMEOUT_S + connection._CLOSE_FLUSH_S < KILL_AFTER_S
+    )
 
 
 @pytest.fixture
