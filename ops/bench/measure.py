@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NoReturn, TypeVar
 
 import msgspec
 
@@ -85,6 +85,15 @@ class _Child:
             self._process.stdin.write((msgspec.json.encode(order) if order is not None else b"{}") + b"\n")
         return msgspec.json.decode(await self.line(), type=kind)
 
+    async def ended(self) -> NoReturn:
+        """Wait until it ends, which it should not.
+
+        Raises:
+            BenchFailed: it has.
+        """
+        await self._process.wait()
+        raise BenchFailed(f"the process `{self._name}` ended early; what it said is above")
+
     async def line(self) -> bytes:
         """Return the next line that it says.
 
@@ -96,9 +105,7 @@ class _Child:
                 line = await self._process.stdout.readline() if self._process.stdout is not None else b""
         except TimeoutError:
             raise BenchFailed(f"the process `{self._name}` came to no end within {SILENCE_S:g} s") from None
-        if not line:
-            raise BenchFailed(f"the process `{self._name}` ended early; what it said is above")
-        return line
+        return line or await self.ended()
 
 
 @asynccontextmanager
@@ -133,7 +140,14 @@ class _Side:
 
     async def round(self, tasks: int, in_flight: int) -> Round:
         self.submitted += tasks
-        result = await self._submitter.ask(Order(tasks, in_flight), Round)
+        asking = asyncio.create_task(self._submitter.ask(Order(tasks, in_flight), Round))
+        watching = asyncio.create_task(self._worker.ended())
+        try:
+            await asyncio.wait({asking, watching}, return_when=asyncio.FIRST_COMPLETED)
+            result = await asking if asking.done() else await watching
+        finally:
+            asking.cancel()
+            watching.cancel()
         starts = (await self._worker.ask(None, Starts)).starts_s
         return msgspec.structs.replace(result, starts_s=starts)
 

@@ -1,5 +1,6 @@
 """`sanctuary bench` on the real server with real processes, small. No figure is judged: the machine may be busy."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from ops.bench.figures import Run
-from ops.bench.measure import BenchFailed, _child
+from ops.bench.measure import QUICK, BenchFailed, _Child, _child, measure
 
 SANCTUARY = Path(sys.executable).with_name("sanctuary")
 
@@ -70,3 +71,25 @@ async def test_a_process_that_cannot_start_ends_the_bench_in_words(
         async with _child(tmp_path, "ours", "work"):
             pass
     assert "no server runs on" in capfd.readouterr().err
+
+
+async def test_a_worker_that_dies_ends_the_bench_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes: dict[str, asyncio.subprocess.Process] = {}
+    begin, ask = _Child.__init__, _Child.ask
+
+    def remember(self: _Child, name: str, process: asyncio.subprocess.Process) -> None:
+        processes[name] = process
+        begin(self, name, process)
+
+    async def kill_the_worker_first(self: _Child, order: Any, kind: Any) -> Any:
+        if processes["floor work"].returncode is None:
+            processes["floor work"].kill()
+        return await ask(self, order, kind)
+
+    monkeypatch.setattr(_Child, "__init__", remember)
+    monkeypatch.setattr(_Child, "ask", kill_the_worker_first)
+    with pytest.raises(BenchFailed, match="the process `floor work` ended early"):
+        async with asyncio.timeout(30):
+            async for _ in measure(["default"], [1], QUICK, lambda *_: None):
+                pass
+    assert {process.returncode is not None for process in processes.values()} == {True}
