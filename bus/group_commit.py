@@ -229,11 +229,11 @@ class GroupCommit:
     def _send_batch(self, flight: _Flight, messages: list[_Message]) -> bool:
         """Send a batch; False where it cannot be sent, whatever the reason: one by one, each caller hears its own."""
         batch_id = new_id()
-        *others, last = (
-            message.headers | {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
-            for number, message in enumerate(messages, 1)
-        )
         try:
+            *others, last = (
+                message.headers | {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
+                for number, message in enumerate(messages, 1)
+            )
             for message, headers in zip(messages, others, strict=False):
                 self._requester.post(message.subject, message.body, headers=headers)
             # The server stores nothing of a batch before it has this one.
