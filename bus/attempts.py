@@ -5,31 +5,20 @@ state, and it rises without any execution when a worker hands a task back. The t
 """
 
 import random
-from dataclasses import dataclass
 
-from schemas import RETRYABLE, TaskEvent, TaskReassigned
+from schemas import RETRYABLE, Backoff, TaskEvent, TaskReassigned
 
 MAX_DELIVERIES = 100
 """A task delivered this often without a result kills its workers before they can say so; it is not run again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How long a task waits before its next attempt: `initial_s * coefficient ** (attempt - 1)`, at most `maximum_s`, with jitter.
-
-    Jitter takes the delay to a random share between `1 - jitter` and 1 of it, so that tasks which failed together do not
-    come back together.
-    """
-
-    initial_s: float = 1.0
-    coefficient: float = 2.0
-    maximum_s: float = 60.0
-    jitter: float = 0.5
-
-    def delay_s(self, attempt: int) -> float:
-        """Return the delay after the failed attempt number `attempt`, in seconds."""
-        full = min(self.maximum_s, self.initial_s * self.coefficient ** (attempt - 1))
-        return full * (1 - self.jitter * random.random())  # noqa: S311  spreads load; nothing secret depends on it
+def backoff_delay_s(backoff: Backoff, attempt: int) -> float:
+    """Return the delay after the failed attempt number `attempt`, in seconds."""
+    try:
+        full = min(backoff.maximum_s, backoff.initial_s * backoff.coefficient ** (attempt - 1))
+    except OverflowError:
+        full = backoff.maximum_s
+    return full * (1 - backoff.jitter * random.random())  # noqa: S311  spreads load; nothing secret depends on it
 
 
 def next_attempt(delivered: int, last_event: TaskEvent | None) -> int:

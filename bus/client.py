@@ -14,8 +14,8 @@ from bus.group_commit import GroupCommit
 from bus.intake import MAX_BODY_BYTES
 from bus.ledger import entries
 from bus.network import Network
-from bus.subjects import WORKFLOW_TYPE, Priority
-from schemas import SchemaError, TaskAssignment, TaskResult, WorkflowStart, decode, encode, new_id
+from bus.subjects import WORKFLOW_TYPE
+from schemas import Priority, SchemaError, TaskAssignment, TaskResult, WorkflowStart, decode, encode, new_id
 
 LOOK_EVERY_S = 1.0
 """A waiter looks for the result this often, whatever it hears."""

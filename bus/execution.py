@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 from nats.errors import Error as NatsError
 
-from bus.attempts import MAX_DELIVERIES, next_attempt
+from bus.attempts import MAX_DELIVERIES, backoff_delay_s, next_attempt
 from bus.deadlines import missed_deadline, time_limit_s
 from bus.delivery import Delivery, acknowledge, hand_back
 from bus.errors import Disconnected, LeaseLost
@@ -241,10 +241,10 @@ class _Attempt:
             return completion(self._identity, self._request, ended, self._number, self._started_at)
         if is_last or not ended.retryable:
             return attempt_failure(self._identity, self._request, ended, self._number, self._started_at)
-        delay_s = self._service.backoff.delay_s(self._number)
+        delay_s = backoff_delay_s(self._service.backoff, self._number)
         event = self._event(TaskRetrying, code=ended.code, message=ended.message, delay_s=delay_s)
         await self._return(event, delay_s)
-        self._observer.retrying(self._request.task_type, ended.code)
+        self._observer.retrying(self._request.task_type, self._request.id, ended.code)
         return None
 
     async def _call(self, delivery: Delivery) -> Done | TaskError:

@@ -12,8 +12,11 @@ class Observer:
     def started(self, task_type: str, waited_s: float) -> None:
         """Hear that a handler starts, `waited_s` seconds after the ledger stored its task."""
 
-    def retrying(self, task_type: str, code: str) -> None:
+    def retrying(self, task_type: str, task_id: str, code: str) -> None:
         """Hear that an attempt failed and another will follow."""
+
+    def parked(self, task_type: str, task_id: str, code: str) -> None:
+        """Hear that the last attempt failed and the task waits for a decision."""
 
     def settled(self, result: TaskResult, *, since_stored_s: float) -> None:
         """Hear that this worker's result is the task's result."""
@@ -41,10 +44,15 @@ class Observers(Observer):
         for observer in self._observers:
             observer.started(task_type, waited_s)
 
-    def retrying(self, task_type: str, code: str) -> None:
+    def retrying(self, task_type: str, task_id: str, code: str) -> None:
         """As in Observer."""
         for observer in self._observers:
-            observer.retrying(task_type, code)
+            observer.retrying(task_type, task_id, code)
+
+    def parked(self, task_type: str, task_id: str, code: str) -> None:
+        """As in Observer."""
+        for observer in self._observers:
+            observer.parked(task_type, task_id, code)
 
     def settled(self, result: TaskResult, *, since_stored_s: float) -> None:
         """As in Observer."""

@@ -6,13 +6,20 @@ A network is a realm: the first token of its subjects. Several realms can share 
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas import is_task_id, is_token
+from schemas import Priority, is_task_id, is_token
 
-Priority = Literal["high", "medium", "low"]
 PRIORITIES: tuple[Priority, ...] = ("high", "medium", "low")
 
 WORKFLOW_TYPE = "workflow"
 """The type token of results and events of workflows."""
+COMMAND_TYPE = "command"
+"""The type token of commands' results, which are the verdicts on them."""
+ESCALATION_TYPE = "escalation"
+"""The type token of results of escalations, which are what Omega decided about them."""
+INSTANCE_TYPE = "instance"
+"""The type token of events that tell of instances."""
+RESERVED_TYPES = frozenset({WORKFLOW_TYPE, COMMAND_TYPE, ESCALATION_TYPE, INSTANCE_TYPE})
+"""No route may use these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,9 @@ class Subjects:
         self.ledger = f"{prefix}_LEDGER"
         self.results = f"{prefix}_RESULTS"
         self.artifacts = f"{realm}_artifacts"
+        self.routes = f"{realm}_routes"
+        self.commands_consumer = "commands"
+        self.escalations_consumer = "escalations"
         self._event = f"{realm}.event."
         self._result = f"{realm}.result."
         self._settle = f"{realm}.settle."
@@ -76,6 +86,18 @@ class Subjects:
         """Where an ErrorEscalation goes."""
         return f"{self.realm}.escalation.{severity}.{clone}"
 
+    def command(self, target: str) -> str:
+        """Where a command is stored; `target` is a task type, `workflow` or `routes`, and informs only."""
+        return f"{self.realm}.command.{target}"
+
+    def handover(self, task_type: str, clone: str) -> str:
+        """Where a task is stored that one clone alone is to run."""
+        return f"{self.realm}.handover.{task_type}.{clone}"
+
+    def presence(self, task_type: str) -> str:
+        """Where the primaries of a type listen as long as they take its tasks: without one, a request there has no responders."""
+        return f"{self.realm}.presence.{task_type}"
+
     def heartbeat(self, clone: str, instance: str) -> str:
         """Where an instance's heartbeat goes, each second."""
         return f"{self.realm}.heartbeat.{clone}.{instance}"
@@ -92,6 +114,10 @@ class Subjects:
         """Where `nats req` gets a workflow's result as the answer."""
         return f"{self.realm}.call.workflow.{name}"
 
+    def call_command(self) -> str:
+        """Where `nats req` gets the verdict on a command as the answer."""
+        return f"{self.realm}.call.command"
+
     def every(self, family: str) -> str:
         """Return the wildcard of all subjects of a family, such as `task`, `event` or `result`."""
         return f"{self.realm}.{family}.>"
@@ -99,6 +125,10 @@ class Subjects:
     def consumer(self, task_type: str, priority: Priority | None = None) -> str:
         """Return the durable consumer of one task subject; no token holds a `+`, so no two subjects share one."""
         return f"task_{task_type}+{priority}" if priority else f"task_{task_type}"
+
+    def handover_consumer(self, task_type: str, clone: str) -> str:
+        """Return the durable consumer of one handover subject."""
+        return f"handover_{task_type}+{clone}"
 
     def workflow_consumer(self, name: str) -> str:
         """Return the durable consumer of one workflow subject."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from bus.attempts import Backoff, is_retryable
-from schemas import ArtifactRef, ErrorCode
+from bus.attempts import is_retryable
+from schemas import ArtifactRef, Backoff, ErrorCode, Severity
 
 MAX_MESSAGE_CHARS = 8192
 
@@ -87,8 +87,26 @@ class Service:
     handler: Handler
     consumers: Mapping[str, int]
     """The durable consumers that bring its tasks, each with its weight among all that the worker pulls from."""
+    direct_consumers: Mapping[str, int] = field(default_factory=dict)
+    """Those that bring tasks for this clone alone, whatever `place` and `only_when_absent` say."""
+    place: int = 0
+    """In the consumers' prioritized group: 0 for a primary, 1 to 9 for its fallbacks."""
+    only_when_absent: bool = False
+    """Whether, as a fallback, it takes tasks only while no primary is there; otherwise also while all of them are busy."""
+    concurrency: int | None = None
+    """How many of its tasks run here at once; None: as many as there are slots."""
+    rate_per_s: float | None = None
+    """How many of its tasks start here a second; None: no limit."""
     timeout_s: float = 60.0
     """Start-to-close where the task names none."""
     retries: int = 0
     """Further attempts after a retryable failure where the task names none."""
     backoff: Backoff = field(default_factory=Backoff)
+    non_retryable: frozenset[str] = frozenset()
+    """Codes that are not retried although they would be."""
+    schedule_to_start_s: float | None = None
+    """How long a task may wait for its first start where the task names nothing; None: for ever."""
+    parks: bool = False
+    """Whether a task whose attempts have run out is parked for a decision instead of failing."""
+    severity: Severity = "high"
+    """Of the escalation when the attempts run out or the handler raises."""

@@ -69,6 +69,7 @@ def streams(subjects: Subjects, limits: Limits) -> tuple[Json, ...]:
         "name": subjects.ledger,
         "subjects": [
             f"{realm}.task.>",
+            f"{realm}.handover.*.*",
             f"{realm}.event.*.*",
             f"{realm}.escalation.*.*",
             f"{realm}.command.>",
@@ -109,14 +110,27 @@ def _consumer(name: str, filter_subject: str) -> Json:
     }
 
 
-def consumers(subjects: Subjects, task_types: Iterable[str], workflows: Iterable[str]) -> tuple[Json, ...]:
-    """Return the configuration of each durable consumer of the ledger: one for each exact subject that is worked on."""
-    tasks = [
-        _consumer(subjects.consumer(task_type, priority), subjects.task(task_type, priority))
-        for task_type in task_types
-        for priority in (None, *PRIORITIES)
-    ]
-    return *tasks, *(_consumer(subjects.workflow_consumer(name), subjects.workflow(name)) for name in workflows)
+def task_consumers(subjects: Subjects, task_type: str, clones: Iterable[str] = ()) -> tuple[Json, ...]:
+    """Return the configuration of the durable consumers that bring a type's tasks, `clones` being those that may take them."""
+    return (
+        *(
+            _consumer(subjects.consumer(task_type, priority), subjects.task(task_type, priority))
+            for priority in (None, *PRIORITIES)
+        ),
+        *(
+            _consumer(subjects.handover_consumer(task_type, clone), subjects.handover(task_type, clone))
+            for clone in clones
+        ),
+    )
+
+
+def omega_consumers(subjects: Subjects, workflows: Iterable[str]) -> tuple[Json, ...]:
+    """Return the configuration of the durable consumers that bring Omega's work."""
+    return (
+        _consumer(subjects.commands_consumer, subjects.every("command")),
+        _consumer(subjects.escalations_consumer, subjects.every("escalation")),
+        *(_consumer(subjects.workflow_consumer(name), subjects.workflow(name)) for name in workflows),
+    )
 
 
 def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
@@ -156,13 +170,13 @@ async def ensure(
     requester: Requester,
     subjects: Subjects,
     *,
-    task_types: Iterable[str],
+    task_types: Mapping[str, Iterable[str]],
     workflows: Iterable[str] = (),
     limits: Limits | None = None,
 ) -> None:
     """Make the streams and consumers that are missing; leave those that are there as they are.
 
-    Any number of processes may do this at once.
+    `task_types` names the clones that may take tasks of each type. Any number of processes may do this at once.
 
     Raises:
         TopologyMismatch: one exists with another configuration.
@@ -170,12 +184,14 @@ async def ensure(
     """
     for stream in streams(subjects, limits or Limits()):
         await _ensure_stream(requester, stream)
-    await asyncio.gather(
-        *(
-            _ensure_consumer(requester, subjects.ledger, consumer)
-            for consumer in consumers(subjects, task_types, workflows)
-        )
-    )
+    await ensure_consumers(requester, subjects, omega_consumers(subjects, workflows))
+    for task_type, clones in task_types.items():
+        await ensure_consumers(requester, subjects, task_consumers(subjects, task_type, clones))
+
+
+async def ensure_consumers(requester: Requester, subjects: Subjects, wanted: Iterable[Json]) -> None:
+    """Make those of the ledger's durable consumers `wanted` that are missing; raises as `ensure`."""
+    await asyncio.gather(*(_ensure_consumer(requester, subjects.ledger, consumer) for consumer in wanted))
 
 
 async def _ensure_stream(requester: Requester, stream: Json) -> None:
@@ -190,8 +206,12 @@ async def _ensure_stream(requester: Requester, stream: Json) -> None:
             # Another process made it meanwhile, perhaps with another size.
             found = await api(requester, f"STREAM.INFO.{name}")
     config = found["config"]
-    if stream.get("max_bytes", config.get("max_bytes")) != config.get("max_bytes"):
-        config |= {"max_bytes": stream["max_bytes"]}
+    wanted = {"max_bytes": stream.get("max_bytes", config.get("max_bytes"))}
+    if set(config["subjects"]) < set(stream["subjects"]):
+        # An earlier version made it: a stream that takes more refuses nothing that it took before.
+        wanted["subjects"] = stream["subjects"]
+    if any(config.get(field) != value for field, value in wanted.items()):
+        config |= wanted
         await api(requester, f"STREAM.UPDATE.{name}", config, timeout_s=30)
     _refuse_difference("stream", stream, config, name)
 

@@ -1,75 +1,89 @@
-"""Which clone serves which task type, and under which limits."""
+"""Which clone serves which task type: the default table, and what follows from a table. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from bus.subjects import PRIORITIES, Priority, Subjects
+from bus.subjects import PRIORITIES, Subjects
 from bus.task import Handler, Service
+from schemas import Priority, Route, RoutingTable
 
-WEIGHTS: dict[Priority, int] = {"high": 8, "medium": 3, "low": 1}
-"""How often a free slot goes to each priority while all have tasks waiting."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One task type."""
-
-    task_type: str
-    clone: str
-    default_priority: Priority
-    """What a task counts as whose subject names no priority."""
-    timeout_s: float
-    """Start-to-close of one attempt; a task may ask for more."""
-    retries: int
-    """Attempts after the first that follow a retryable failure."""
-
-
-ROUTES: tuple[Route, ...] = (
-    Route("security", "beta", "high", 30.0, 2),
-    Route("performance", "beta", "medium", 60.0, 1),
-    Route("architecture", "gamma", "high", 45.0, 1),
-    Route("testing", "delta", "medium", 30.0, 2),
-    Route("documentation", "sigma", "low", 20.0, 1),
+DEFAULT_TABLE = RoutingTable(
+    aliases={
+        "security-analysis": "security",
+        "architecture-design": "architecture",
+        "test-strategy": "testing",
+    },
+    routes={
+        "security": Route(clone="beta", fallback=("delta",), default_priority="high", timeout_s=30, retries=2),
+        "performance": Route(clone="beta", fallback=("delta",), default_priority="medium", timeout_s=60, retries=1),
+        "architecture": Route(clone="gamma", fallback=("sigma",), default_priority="high", timeout_s=45, retries=1),
+        "testing": Route(clone="delta", fallback=("beta",), default_priority="medium", timeout_s=30, retries=2),
+        "documentation": Route(clone="sigma", fallback=("gamma",), default_priority="low", timeout_s=20, retries=1),
+    },
 )
-
-ALIASES = {
-    "security-analysis": "security",
-    "architecture-design": "architecture",
-    "test-strategy": "testing",
-}
-"""Names of the original plan; resolved by the command line and by calls, not by subjects."""
+"""What a new network begins with."""
 
 
-def route_of(task_type: str) -> Route | None:
-    """Return the route of a task type or an alias, or None where nobody serves it."""
-    name = ALIASES.get(task_type, task_type)
-    return next((route for route in ROUTES if route.task_type == name), None)
+def type_of(table: RoutingTable, name: str) -> str | None:
+    """Return the task type that a type or an alias names, or None where nobody serves it."""
+    task_type = table.aliases.get(name, name)
+    return task_type if task_type in table.routes else None
 
 
-def routes_of(clone: str) -> tuple[Route, ...]:
-    """Return the routes that `clone` serves."""
-    return tuple(route for route in ROUTES if route.clone == clone)
+def clones_of(route: Route) -> tuple[str, ...]:
+    """Return the clones that may take a type's tasks, the primary first."""
+    return tuple(dict.fromkeys((route.clone, *route.fallback)))
 
 
-def task_types() -> tuple[str, ...]:
-    """Return all task types that are served."""
-    return tuple(route.task_type for route in ROUTES)
+def clones_by_type(table: RoutingTable) -> dict[str, tuple[str, ...]]:
+    """Return for each task type the clones that may take its tasks, the primary first."""
+    return {task_type: clones_of(route) for task_type, route in table.routes.items()}
 
 
-def types_by_clone() -> dict[str, tuple[str, ...]]:
-    """Return each clone's task types."""
-    return {
-        clone: tuple(route.task_type for route in routes_of(clone)) for clone in dict.fromkeys(r.clone for r in ROUTES)
-    }
+def types_by_clone(table: RoutingTable) -> dict[str, tuple[str, ...]]:
+    """Return each clone's task types, those that it falls back for included."""
+    clones = dict.fromkeys(clone for route in table.routes.values() for clone in clones_of(route))
+    return {clone: types_of(table, clone) for clone in clones}
 
 
-def service(route: Route, handler: Handler, subjects: Subjects) -> Service:
-    """Return what a worker needs to serve `route` with `handler`."""
-    consumers = {subjects.consumer(route.task_type): WEIGHTS[route.default_priority]}
-    consumers |= {subjects.consumer(route.task_type, priority): WEIGHTS[priority] for priority in PRIORITIES}
+def types_of(table: RoutingTable, clone: str) -> tuple[str, ...]:
+    """Return the task types that `clone` may take, those that it falls back for included."""
+    return tuple(task_type for task_type, route in table.routes.items() if clone in clones_of(route))
+
+
+def service(table: RoutingTable, task_type: str, clone: str, handler: Handler, subjects: Subjects) -> Service:
+    """Return what a worker of `clone` needs to serve `task_type` with `handler`, as the table has it."""
+    route = table.routes[task_type]
+    place = clones_of(route).index(clone)
+    by_priority = {priority: getattr(table.weights, priority) for priority in PRIORITIES}
     return Service(
-        task_type=route.task_type,
+        task_type=task_type,
         handler=handler,
-        consumers=consumers,
+        consumers={
+            subjects.consumer(task_type): by_priority[route.default_priority],
+            **{subjects.consumer(task_type, priority): by_priority[priority] for priority in PRIORITIES},
+        },
+        # A person, or Omega in a person's place, has decided that these go on now.
+        direct_consumers={subjects.handover_consumer(task_type, clone): table.weights.high},
+        place=place,
+        only_when_absent=place > 0 and route.fallback_when == "absent",
+        concurrency=route.concurrency,
+        rate_per_s=route.rate_per_s,
         timeout_s=route.timeout_s,
         retries=route.retries,
+        backoff=route.backoff,
+        non_retryable=frozenset(route.non_retryable),
+        schedule_to_start_s=route.schedule_to_start_s,
+        parks=route.when_exhausted != "fail",
+        severity=route.severity,
     )
+
+
+def next_fallback(route: Route, tried: Iterable[str]) -> str | None:
+    """Return the next clone that a task goes to which those `tried` could not do, or None where no clone is left."""
+    used = set(tried)
+    return next((clone for clone in clones_of(route) if clone not in used), None)
+
+
+def default_priority(table: RoutingTable, task_type: str, priority: Priority | None) -> Priority:
+    """Return what a task counts as whose subject names `priority`, or none."""
+    return priority or table.routes[task_type].default_priority

@@ -128,7 +128,7 @@ class _TaskMetrics(Observer):
         # The ledger's clock and this machine's may differ by more than a short wait.
         self._wait.labels(self._clone, task_type).observe(max(0.0, waited_s))
 
-    def retrying(self, task_type: str, code: str) -> None:
+    def retrying(self, task_type: str, task_id: str, code: str) -> None:
         """As in Observer."""
         self._retries.labels(self._clone, task_type, code).inc()
 

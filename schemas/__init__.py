@@ -5,15 +5,18 @@ from schemas.commands import Command, Decision, RecoveryAction, TaskCancel, Work
 from schemas.errors import RETRYABLE, ErrorCode
 from schemas.events import (
     AnyTaskEvent,
+    InstanceChanged,
     TaskEvent,
     TaskParked,
     TaskProgress,
     TaskReassigned,
+    TaskResumed,
     TaskRetrying,
     TaskStarted,
 )
 from schemas.identifiers import SEQUENCE_PREFIX, is_task_id, is_token, new_id, sequence_id
-from schemas.status import ErrorEscalation, Heartbeat, Severity, State, StatusQuery, StatusResponse
+from schemas.routes import Backoff, Priority, Route, RouteChange, RoutesInForce, RoutingTable, Weights
+from schemas.status import ErrorEscalation, Heartbeat, QueueStatus, Severity, State, StatusQuery, StatusResponse
 from schemas.tasks import ArtifactRef, TaskAssignment, TaskCompletion, TaskFailure, TaskResult
 
 __all__ = [
@@ -23,12 +26,20 @@ __all__ = [
     "SEQUENCE_PREFIX",
     "AnyTaskEvent",
     "ArtifactRef",
+    "Backoff",
     "Command",
     "Decision",
     "ErrorCode",
     "ErrorEscalation",
     "Heartbeat",
+    "InstanceChanged",
+    "Priority",
+    "QueueStatus",
     "RecoveryAction",
+    "Route",
+    "RouteChange",
+    "RoutesInForce",
+    "RoutingTable",
     "SchemaError",
     "Severity",
     "State",
@@ -43,8 +54,10 @@ __all__ = [
     "TaskProgress",
     "TaskReassigned",
     "TaskResult",
+    "TaskResumed",
     "TaskRetrying",
     "TaskStarted",
+    "Weights",
     "WorkflowStart",
     "convert",
     "decode",

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from schemas.base import Asked
 from schemas.identifiers import TaskId, Token
+from schemas.routes import Person, RouteChange
 from schemas.tasks import Labels, Seconds
 
 Comment = Annotated[str, Meta(max_length=4096)]
@@ -17,6 +18,7 @@ class TaskCancel(Asked, frozen=True, kw_only=True):
     task_id: TaskId
     task_type: Token
     reason: Comment = ""
+    by: Person = ""
 
 
 class RecoveryAction(Asked, frozen=True, kw_only=True):
@@ -30,6 +32,7 @@ class RecoveryAction(Asked, frozen=True, kw_only=True):
     output: Any = None
     """The result, with `complete`."""
     reason: Comment = ""
+    by: Person = ""
 
 
 class Decision(Asked, frozen=True, kw_only=True):
@@ -55,4 +58,4 @@ class WorkflowStart(Asked, frozen=True, kw_only=True):
     traceparent: Annotated[str, Meta(max_length=128)] | None = None
 
 
-Command = TaskCancel | RecoveryAction | Decision
+Command = TaskCancel | RecoveryAction | Decision | RouteChange

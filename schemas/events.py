@@ -1,7 +1,7 @@
 """What happens to a task between its beginning and its end: `sanctuary.event.<type>.<task_id>`."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -18,6 +18,10 @@ class TaskEvent(Told, frozen=True, kw_only=True):
     attempt: int
     """1 for the first execution; the next attempt's number follows from the last event's."""
     at: datetime
+    sequence: int | None = None
+    """The ledger sequence of the assignment that is in charge of the task: another one under the same id must not run."""
+    forgiven: int = 0
+    """How many attempts a recovery has forgiven: they do not count against the retries."""
 
 
 class TaskStarted(TaskEvent, frozen=True, kw_only=True):
@@ -47,10 +51,33 @@ class TaskReassigned(TaskEvent, frozen=True, kw_only=True):
 
 
 class TaskParked(TaskEvent, frozen=True, kw_only=True):
-    """The task waits for a person."""
+    """The task's attempts have run out and it waits for a decision: Omega's, by the route, or a person's."""
 
     code: str
     message: str
 
 
-AnyTaskEvent = TaskStarted | TaskProgress | TaskRetrying | TaskReassigned | TaskParked
+class TaskResumed(TaskEvent, frozen=True, kw_only=True):
+    """A parked task goes on with its next attempt; those before are forgiven. `sequence` names who is in charge now."""
+
+    command: int
+    """The ledger sequence of the RecoveryAction."""
+    to: str | None = None
+    """The clone that it was handed to; None: whoever is free, as before."""
+    by: str = ""
+    reason: str = ""
+
+
+AnyTaskEvent = TaskStarted | TaskProgress | TaskRetrying | TaskReassigned | TaskParked | TaskResumed
+
+
+class InstanceChanged(Told, frozen=True, kw_only=True):
+    """An instance came, went, or is missed: `sanctuary.event.instance.<instance>`."""
+
+    clone: str
+    instance: str
+    state: Literal["up", "suspect", "dead", "draining"]
+    """`suspect` and `dead` are Omega's word for missed heartbeats; the others are the instance's own."""
+    at: datetime
+    told_by: str
+    """The instance that says so."""

@@ -33,8 +33,8 @@ class Subject:
     """In the AsyncAPI document."""
     pattern: str
     messages: tuple[Kind, ...]
-    carrier: Literal["ledger", "results", "core", "request"]
-    """Stored in one of the streams, sent without being stored, or asked with an answer expected."""
+    carrier: Literal["ledger", "results", "core", "request", "bucket"]
+    """Stored in one of the streams, sent without being stored, asked with an answer expected, or kept in a key-value bucket."""
     text: str
     answers: tuple[Kind, ...] = ()
 
@@ -45,8 +45,9 @@ _EVENTS: tuple[Kind, ...] = (
     schemas.TaskRetrying,
     schemas.TaskReassigned,
     schemas.TaskParked,
+    schemas.TaskResumed,
 )
-_COMMANDS: tuple[Kind, ...] = (schemas.TaskCancel, schemas.RecoveryAction, schemas.Decision)
+_COMMANDS: tuple[Kind, ...] = (schemas.TaskCancel, schemas.RecoveryAction, schemas.Decision, schemas.RouteChange)
 _RESULTS: tuple[Kind, ...] = (schemas.TaskCompletion, schemas.TaskFailure)
 
 SUBJECTS: tuple[Subject, ...] = (
@@ -87,13 +88,40 @@ SUBJECTS: tuple[Subject, ...] = (
     ),
     Subject("event", "event.<task_type>.<task_id>", _EVENTS, "ledger", "What happens to a task before its result."),
     Subject(
+        "eventInstance",
+        "event.instance.<instance>",
+        (schemas.InstanceChanged,),
+        "ledger",
+        "An instance came, went, or is missed.",
+    ),
+    Subject(
+        "handover",
+        "handover.<task_type>.<clone>",
+        (schemas.TaskAssignment,),
+        "ledger",
+        "A task that was parked, for this clone alone. Written by Omega.",
+    ),
+    Subject(
         "escalation",
         "escalation.<severity>.<clone>",
         (schemas.ErrorEscalation,),
         "ledger",
         "Something that a person or Omega should look at.",
     ),
-    Subject("command", "command.<target>", _COMMANDS, "ledger", "What operators and Omega ask for."),
+    Subject(
+        "command",
+        "command.<target>",
+        _COMMANDS,
+        "ledger",
+        "What operators and Omega ask for. The verdict is a result of the task type `command`, under `seq-<ledger sequence>`.",
+    ),
+    Subject(
+        "routes",
+        "$KV.<realm>_routes.table",
+        (schemas.RoutesInForce,),
+        "bucket",
+        "The routing table in force, under the key `table` of the key-value bucket `<realm>_routes`. Written by Omega.",
+    ),
     Subject(
         "heartbeat",
         "heartbeat.<clone>.<instance>",
@@ -141,6 +169,14 @@ SUBJECTS: tuple[Subject, ...] = (
         "Starts a workflow and answers with its result.",
         answers=_RESULTS,
     ),
+    Subject(
+        "callCommand",
+        "call.command",
+        _COMMANDS,
+        "request",
+        "Stores a command and answers with its verdict.",
+        answers=_RESULTS,
+    ),
 )
 """Every subject of a network. `bus.subjects` builds and parses them."""
 
@@ -155,7 +191,13 @@ _PARAMETERS: Mapping[str, Json] = {
     "target": {"description": "Who is to obey."},
 }
 
-_ACTIONS: Mapping[str, Literal["send", "receive"]] = {"result": "receive", "event": "receive", "heartbeat": "receive"}
+_ACTIONS: Mapping[str, Literal["send", "receive"]] = {
+    "result": "receive",
+    "event": "receive",
+    "eventInstance": "receive",
+    "heartbeat": "receive",
+    "routes": "receive",
+}
 """What an application outside the network does there; where nothing is said, it sends."""
 
 
@@ -201,15 +243,22 @@ def asyncapi(realm: str = "sanctuary", version: str = "0.1.0") -> Json:
 
 
 def _channel(realm: str, subject: Subject) -> Json:
-    tokens = [token[1:-1] for token in subject.pattern.split(".") if token.startswith("<")]
+    tokens = [token[1:-1] for token in _address(realm, subject).split(".") if token.startswith("<")]
     channel: Json = {
-        "address": f"{realm}.{subject.pattern}".replace("<", "{").replace(">", "}"),
+        "address": _address(realm, subject).replace("<", "{").replace(">", "}"),
         "description": f"{subject.text} Carrier: {subject.carrier}.",
         "messages": {kind.__name__: _ref(f"components/messages/{kind.__name__}") for kind in subject.messages},
     }
     if tokens:
         channel["parameters"] = {token: _PARAMETERS[token] for token in tokens}
     return channel
+
+
+def _address(realm: str, subject: Subject) -> str:
+    """Return where messages go: buckets have subjects of their own."""
+    if subject.carrier == "bucket":
+        return subject.pattern.replace("<realm>", realm)
+    return f"{realm}.{subject.pattern}"
 
 
 def _reply_channel(subject: Subject) -> Json:

@@ -20,7 +20,7 @@ CAPACITY = 256
 
 async def prepare(network: Network) -> None:
     """Make the realm's streams and consumers."""
-    await ensure(network.requester, network.subjects, task_types=[TASK_TYPE])
+    await ensure(network.requester, network.subjects, task_types={TASK_TYPE: ()})
 
 
 def service(subjects: Subjects) -> Service:

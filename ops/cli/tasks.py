@@ -12,7 +12,8 @@ from bus.artifacts import Artifacts
 from bus.client import Submitted, Submitter
 from bus.errors import SanctuaryError
 from bus.network import Network
-from bus.subjects import PRIORITIES, WORKFLOW_TYPE, Priority
+from bus.subjects import PRIORITIES, WORKFLOW_TYPE
+from schemas import Priority
 from ops.assignments import Wanted, build, route
 from ops.cli.options import FAILED, json_option, print_json, run, where_options
 from ops.cli.results import plain_story, print_result, print_story

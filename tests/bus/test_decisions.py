@@ -6,14 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.attempts import Backoff, next_attempt
+from bus.attempts import backoff_delay_s, next_attempt
 from bus.deadlines import missed_deadline, time_limit_s
 from bus.delivery import Delivery, parse
 from bus.intake import MAX_BODY_BYTES, Refusal, Request, is_inbox, read
 from bus.subjects import WORKFLOW_TYPE, Subjects
 from bus.task import MAX_MESSAGE_CHARS, TaskError, printable
-from bus.topology import Limits, consumers, differences, streams
-from schemas import MSGPACK, TaskAssignment, TaskEvent, TaskProgress, TaskReassigned, TaskRetrying, TaskStarted, encode
+from bus.topology import Limits, differences, omega_consumers, streams, task_consumers
+from schemas import (
+    MSGPACK,
+    Backoff,
+    TaskAssignment,
+    TaskEvent,
+    TaskProgress,
+    TaskReassigned,
+    TaskRetrying,
+    TaskStarted,
+    encode,
+)
 
 STORED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -49,8 +59,8 @@ class TestAttempts:
     def test_the_delay_grows_to_its_maximum_with_jitter(self, attempt: int) -> None:
         backoff = Backoff(initial_s=1, coefficient=2, maximum_s=60, jitter=0.5)
         full = min(60.0, 2.0 ** (attempt - 1))
-        assert full / 2 <= backoff.delay_s(attempt) <= full
-        assert Backoff(jitter=0).delay_s(attempt) == full
+        assert full / 2 <= backoff_delay_s(backoff, attempt) <= full
+        assert backoff_delay_s(Backoff(jitter=0), attempt) == full
 
 
 class TestDeadlines:
@@ -250,7 +260,11 @@ class TestMessagesForPeople:
 
 class TestDifferences:
     def test_none(self) -> None:
-        for wanted in (*streams(SUBJECTS, Limits()), *consumers(SUBJECTS, ["a"], ["w"])):
+        for wanted in (
+            *streams(SUBJECTS, Limits()),
+            *task_consumers(SUBJECTS, "a", ["c"]),
+            *omega_consumers(SUBJECTS, ["w"]),
+        ):
             assert differences(wanted, wanted) == []
             assert differences(wanted, wanted | {"added_by_the_server": 1}) == []
 
@@ -272,7 +286,10 @@ class TestDifferences:
         assert differences({"a": value}, {}) == []
 
     def test_every_task_subject_has_a_consumer_of_its_own(self) -> None:
-        made = consumers(SUBJECTS, ["a", "b"], ["w"])
-        assert (
-            len({consumer["name"] for consumer in made}) == len({consumer["filter_subject"] for consumer in made}) == 9
-        )
+        made = [
+            *task_consumers(SUBJECTS, "a", ["c", "d"]),
+            *task_consumers(SUBJECTS, "b", ["c"]),
+            *omega_consumers(SUBJECTS, ["w"]),
+        ]
+        assert len({consumer["name"] for consumer in made}) == len(made)
+        assert len({consumer["filter_subject"] for consumer in made}) == len(made) == 14

@@ -11,10 +11,10 @@ import pytest
 from bus.errors import JetStreamError, TopologyMismatch
 from bus.jetstream import api
 from bus.pull import PullLoop
-from bus.subjects import PRIORITIES, Priority
+from bus.subjects import PRIORITIES
 from bus.task import Done, Task
 from bus.topology import Limits, ensure
-from schemas import TaskAssignment, TaskCompletion
+from schemas import Priority, TaskAssignment, TaskCompletion
 from tests.bus.eventually import eventually
 from tests.bus.rig import TYPE, Rig, Runs
 
@@ -179,7 +179,7 @@ async def test_consumers_that_are_made_after_the_worker_started(rig: Rig) -> Non
 
     working = asyncio.create_task(work())
     ack = await rig.publish(b"{}", "later")  # before there is a consumer
-    await ensure(rig.network.requester, rig.subjects, task_types=["later"])
+    await ensure(rig.network.requester, rig.subjects, task_types={"later": ()})
     result = await rig.result(f"seq-{ack.seq}", "later", within_s=4)
     assert isinstance(result, TaskCompletion)
     working.cancel()
@@ -194,7 +194,7 @@ async def test_a_consumer_that_vanishes_and_returns(rig: Rig) -> None:
             await api(
                 rig.network.requester, f"CONSUMER.DELETE.{rig.subjects.ledger}.{rig.subjects.consumer(TYPE, priority)}"
             )
-        await ensure(rig.network.requester, rig.subjects, task_types=[TYPE])
+        await ensure(rig.network.requester, rig.subjects, task_types={TYPE: ()})
         # History is delivered anew; its result answers it without another run.
         await rig.run()
     assert len(runs.starts) == 2
@@ -203,7 +203,10 @@ async def test_a_consumer_that_vanishes_and_returns(rig: Rig) -> None:
 class TestTopology:
     async def test_making_it_twice_and_by_many_at_once_changes_nothing(self, rig: Rig) -> None:
         await asyncio.gather(
-            *(ensure(rig.network.requester, rig.subjects, task_types=[TYPE, "new"], workflows=["w"]) for _ in range(8))
+            *(
+                ensure(rig.network.requester, rig.subjects, task_types={TYPE: (), "new": ()}, workflows=["w"])
+                for _ in range(8)
+            )
         )
 
     async def test_another_stream_of_the_name_is_told_in_words(self, rig: Rig) -> None:
@@ -211,7 +214,7 @@ class TestTopology:
         changed = found["config"] | {"duplicate_window": 60_000_000_000}
         await api(rig.network.requester, f"STREAM.UPDATE.{rig.subjects.ledger}", changed)
         with pytest.raises(TopologyMismatch) as caught:
-            await ensure(rig.network.requester, rig.subjects, task_types=[TYPE])
+            await ensure(rig.network.requester, rig.subjects, task_types={TYPE: ()})
         assert caught.value.message == (
             f"the stream {rig.subjects.ledger} exists with another configuration: duplicate_window: "
             "is 60000000000, should be 120000000000. "
@@ -230,7 +233,7 @@ class TestTopology:
             TopologyMismatch,
             match=rf"the consumer {rig.subjects.ledger}/{name} exists .* ack_wait: is 30000000000, should be 5000000000",
         ):
-            await ensure(rig.network.requester, rig.subjects, task_types=["other"])
+            await ensure(rig.network.requester, rig.subjects, task_types={"other": ()})
 
     async def test_the_intake_valve_may_be_turned(self, rig: Rig) -> None:
         async def valve() -> object:
@@ -238,9 +241,11 @@ class TestTopology:
             return info["config"]["max_bytes"]
 
         assert await valve() == -1
-        await ensure(rig.network.requester, rig.subjects, task_types=[TYPE], limits=Limits(ledger_max_bytes=1 << 20))
+        await ensure(
+            rig.network.requester, rig.subjects, task_types={TYPE: ()}, limits=Limits(ledger_max_bytes=1 << 20)
+        )
         assert await valve() == 1 << 20
-        await ensure(rig.network.requester, rig.subjects, task_types=[TYPE])
+        await ensure(rig.network.requester, rig.subjects, task_types={TYPE: ()})
         assert await valve() == 1 << 20
 
     async def test_an_error_of_the_server_keeps_its_code(self, rig: Rig) -> None:

@@ -153,7 +153,7 @@ async def test_a_crowd_of_anybodys(server: EmbeddedServer, batches: bool) -> Non
         open_network(server.anonymous_settings(), subjects, name="anybody") as open_to_all,
         Submitter(open_to_all) as submitter,
     ):
-        await ensure(network.requester, subjects, task_types=[TYPE])
+        await ensure(network.requester, subjects, task_types={TYPE: ()})
         submitted = await submit_all(submitter, 100, prefix=new_id())
         for one in submitted:
             entry = await ledger.entry(network, one.sequence)

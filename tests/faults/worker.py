@@ -10,13 +10,13 @@ import signal
 import sys
 from pathlib import Path
 
-from bus.attempts import Backoff
 from bus.identity import Identity
 from bus.network import open_network
 from bus.store import read_network
 from bus.subjects import Subjects
 from bus.task import Done, Service, Task
 from bus.worker import Worker
+from schemas import Backoff
 from tests.bus.rig import TYPE, weights
 
 DRAIN_S = 0.5
