@@ -1,14 +1,25 @@
 """From a delivered message to a request that can be served, or to the refusal that its publisher gets. Pure."""
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from bus.delivery import Delivery
-from bus.subjects import WORKFLOW_TYPE, Subjects
+from bus.subjects import COMMAND_TYPE, ESCALATION_TYPE, WORKFLOW_TYPE, Subjects
 from bus.task import printable
-from schemas import SEQUENCE_PREFIX, SchemaError, TaskAssignment, WorkflowStart, decode, is_task_id, sequence_id
+from schemas import (
+    SEQUENCE_PREFIX,
+    Command,
+    ErrorEscalation,
+    SchemaError,
+    TaskAssignment,
+    WorkflowStart,
+    decode,
+    is_task_id,
+    sequence_id,
+    to_plain,
+)
 
 MAX_BODY_BYTES = 1024 * 1024
 """The largest TaskAssignment; larger inputs are uploaded and named."""
@@ -18,7 +29,10 @@ _INBOX = re.compile(r"_INBOX\.[!-)+-=?-~]{1,240}\Z")
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A well-formed task or workflow start."""
+    """A well-formed task, workflow start, command or escalation.
+
+    Of the last two, `params` of the assignment is the whole message as plain values; they have no id but their number.
+    """
 
     id: str
     task_type: str
@@ -53,8 +67,10 @@ def read(subjects: Subjects, task_type: str, delivery: Delivery) -> Request | Re
             "Upload large input (sanctuary submit --upload) and name it as the target",
         )
     content_type = delivery.content_type
-    is_start = task_type == WORKFLOW_TYPE and delivery.subject.startswith(f"{subjects.realm}.workflow.")
-    kind = WorkflowStart if is_start else TaskAssignment
+    family = delivery.subject[len(subjects.realm) + 1 :].partition(".")[0]
+    if (task_type, family) in _PLAIN:
+        return _read_plain(_PLAIN[task_type, family], own_id, task_type, delivery)
+    kind = WorkflowStart if (task_type, family) == (WORKFLOW_TYPE, "workflow") else TaskAssignment
     try:
         asked: TaskAssignment | WorkflowStart = decode(kind, delivery.data, content_type)
     except SchemaError as error:
@@ -67,6 +83,27 @@ def read(subjects: Subjects, task_type: str, delivery: Delivery) -> Request | Re
         chosen = None if (assignment.id or "").startswith(SEQUENCE_PREFIX) else assignment.id
         return Refusal(chosen or own_id, task_type, problem, reply_to)
     return Request(assignment.id or own_id, task_type, assignment)
+
+
+_PLAIN: dict[tuple[str, str], Any] = {
+    (COMMAND_TYPE, "command"): Command,
+    (ESCALATION_TYPE, "escalation"): ErrorEscalation,
+}
+"""What Omega works on beside workflows, by its type token and the family of its subject."""
+
+
+def _read_plain(kind: Any, own_id: str, task_type: str, delivery: Delivery) -> Request | Refusal:
+    try:
+        message: msgspec.Struct = decode(kind, delivery.data, delivery.content_type)
+    except SchemaError as error:
+        return Refusal(own_id, task_type, printable(describe_command(error.message)))
+    return Request(own_id, task_type, TaskAssignment(params=to_plain(message)))
+
+
+def describe_command(problem: str) -> str:
+    """Return in words why a body is no command; `problem` is what decoding it said."""
+    kinds = ", ".join(kind.__name__ for kind in get_args(Command))
+    return f"{problem}. A command is an object whose `type` is one of {kinds}"
 
 
 def _as_assignment(start: WorkflowStart) -> TaskAssignment:
