@@ -1,0 +1,33 @@
+"""Escalations: stored where Omega and people find them, and told to whoever waits for the task."""
+
+import hashlib
+import logging
+
+from nats.errors import Error as NatsError
+
+from bus.errors import Disconnected
+from bus.intake import is_inbox
+from bus.jetstream import publish
+from bus.network import Network
+from schemas import ErrorEscalation, encode
+
+log = logging.getLogger(__name__)
+
+
+async def escalate(network: Network, escalation: ErrorEscalation, *, reply_to: str | None) -> None:
+    """Store `escalation`, then send a copy to the task's `reply_to`, best effort and to inboxes only.
+
+    The same escalation sent again, after an answer that did not come, is stored once.
+
+    Raises:
+        SanctuaryError: it was not stored, or the server did not say so.
+    """
+    body = encode(escalation)
+    headers = {"Nats-Msg-Id": f"escalation.{hashlib.sha256(body).hexdigest()}"}
+    subject = network.subjects.escalation(escalation.severity, escalation.clone)
+    await publish(network.requester, subject, body, headers=headers)
+    if reply_to is not None and is_inbox(reply_to):
+        try:
+            network.client.post(reply_to, body)
+        except (Disconnected, NatsError) as error:
+            log.warning("could not tell %s of an escalation: %s", reply_to, error)
