@@ -149,6 +149,9 @@ def _open_permissions(subjects: Subjects) -> dict[str, Any]:
 def clone_permissions(name: str, task_types: Sequence[str], subjects: Subjects) -> dict[str, Any]:
     """Return what the clone `name` may publish and subscribe: its own types' tasks, results and events, and nobody else's.
 
+    `task_types` are those that it serves as their primary or as a fallback. Commands and the routing table are Omega's to
+    carry out and the operator's to ask for; of commands a clone hears by what comes of them.
+
     This keeps a clone's mistakes to itself, and a stolen key from the rest of the server. It does not hold against clones
     that are hostile: permissions say nothing of reply subjects, and a direct get answered to another type's settle subject
     stores what was got. Clones that nobody trusts need accounts of their own.
@@ -165,9 +168,10 @@ def clone_permissions(name: str, task_types: Sequence[str], subjects: Subjects) 
         ),
     ]
     for task_type in task_types:
-        publish += [subjects.settle(task_type, "*"), subjects.event(task_type, "*")]
-        for priority in (None, *PRIORITIES):
-            consumer = f"{subjects.ledger}.{subjects.consumer(task_type, priority)}"
+        publish += [subjects.settle(task_type, "*"), subjects.event(task_type, "*"), subjects.presence(task_type)]
+        names = [subjects.consumer(task_type, priority) for priority in (None, *PRIORITIES)]
+        for consumer_name in (*names, subjects.handover_consumer(task_type, name)):
+            consumer = f"{subjects.ledger}.{consumer_name}"
             publish += [
                 f"$JS.API.CONSUMER.MSG.NEXT.{consumer}",
                 f"$JS.API.CONSUMER.INFO.{consumer}",
@@ -176,7 +180,8 @@ def clone_permissions(name: str, task_types: Sequence[str], subjects: Subjects) 
     artifacts = f"OBJ_{subjects.artifacts}"
     # Storing an object under a name that is in use ends with a purge of the old one's chunks.
     publish += [*_bucket_reader(artifacts), f"$O.{subjects.artifacts}.>", f"$JS.API.STREAM.PURGE.{artifacts}"]
-    publish += _bucket_reader(f"KV_{subjects.realm}_routes")
+    routes = f"KV_{subjects.routes}"
+    publish += [f"$JS.API.STREAM.INFO.{routes}", f"$JS.API.DIRECT.GET.{routes}", f"$JS.API.DIRECT.GET.{routes}.>"]
     # Looking a stream up by its subjects is how clients find a bucket; the names are no secret.
     publish.append("$JS.API.STREAM.NAMES")
     return {
@@ -187,10 +192,12 @@ def clone_permissions(name: str, task_types: Sequence[str], subjects: Subjects) 
                 subjects.status(),
                 subjects.status(name),
                 f"{subjects.status(name)}.>",
-                subjects.every("command"),
+                *(subjects.presence(task_type) for task_type in task_types),
+                # A task that somebody else has ended is stopped here.
+                *(subjects.result(task_type, "*") for task_type in task_types),
             ]
         },
-        # Answers to status requests, wherever they came from.
+        # Answers to status requests and to fallbacks that ask who is present, wherever they came from.
         "allow_responses": {"max": 1, "expires": "1m"},
     }
 

@@ -18,10 +18,10 @@ hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("steady")
 
 CLONES: Mapping[str, tuple[str, ...]] = {
-    "beta": ("security", "performance"),
-    "gamma": ("architecture",),
-    "delta": ("testing",),
-    "sigma": ("documentation",),
+    "beta": ("security", "performance", "testing"),
+    "gamma": ("architecture", "documentation"),
+    "delta": ("testing", "security", "performance"),
+    "sigma": ("documentation", "architecture"),
 }
 """Whose users the test server knows, and for which task types."""
 

@@ -18,7 +18,9 @@ RESULTS: dict[str, Any] = {
 }
 LEDGER: dict[str, Any] = {
     "name": "SANCTUARY_LEDGER",
-    "subjects": [f"sanctuary.{family}.>" for family in ("task", "event", "workflow", "command", "escalation")],
+    "subjects": [
+        f"sanctuary.{family}.>" for family in ("task", "handover", "event", "workflow", "command", "escalation")
+    ],
     "sources": [{"name": "SANCTUARY_RESULTS"}],
     "allow_direct": True,
 }
@@ -34,17 +36,22 @@ async def api(client: Client, subject: str, body: Any = None) -> dict[str, Any]:
 async def make_streams(client: Client) -> None:
     for stream in (RESULTS, LEDGER):
         await api(client, f"STREAM.CREATE.{stream['name']}", stream)
-    for task_type in ("security", "architecture"):
-        consumer = {
-            "durable_name": f"task_{task_type}",
-            "ack_policy": "explicit",
-            "filter_subject": f"sanctuary.task.{task_type}",
-        }
-        request = {"stream_name": "SANCTUARY_LEDGER", "config": consumer}
-        await api(client, f"CONSUMER.DURABLE.CREATE.SANCTUARY_LEDGER.task_{task_type}", request)
+    consumers = {
+        "task_security": "sanctuary.task.security",
+        "task_architecture": "sanctuary.task.architecture",
+        "handover_security+beta": "sanctuary.handover.security.beta",
+        "handover_security+delta": "sanctuary.handover.security.delta",
+        "commands": "sanctuary.command.>",
+        "escalations": "sanctuary.escalation.>",
+        "workflow_review": "sanctuary.workflow.review",
+    }
+    for name, subject in consumers.items():
+        config = {"durable_name": name, "ack_policy": "explicit", "filter_subject": subject}
+        request = {"stream_name": "SANCTUARY_LEDGER", "config": config}
+        await api(client, f"CONSUMER.DURABLE.CREATE.SANCTUARY_LEDGER.{name}", request)
     js = client.jetstream()
     await js.create_object_store("sanctuary_artifacts")
-    await js.create_key_value(bucket="sanctuary_routes")
+    await js.create_key_value(bucket="sanctuary_routes", direct=True)
 
 
 async def stored(client: Client, stream: str) -> dict[str, int]:

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from typing import Any
 
 import pytest
 import pytest_asyncio
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import NoRespondersError
 from nats.micro import add_service
 from nats.micro.request import Request
 
@@ -130,8 +130,11 @@ class TestAnybody:
         "subject",
         [
             "sanctuary.call.command",
-            "sanctuary.command.beta",
+            "sanctuary.command.security",
+            "sanctuary.handover.security.beta",
+            "sanctuary.presence.security",
             "sanctuary.settle.security.x",
+            "sanctuary.settle.command.seq-1",
             "sanctuary.result.security.x",
             "sanctuary.event.security.x",
             "sanctuary.escalation.high.beta",
@@ -196,18 +199,26 @@ class TestStatus:
 
 
 class TestClone:
-    async def test_takes_acknowledges_and_inspects_its_own_tasks(self, anybody: Connection, beta: Connection) -> None:
-        await anybody.client.request("sanctuary.task.security", b'{"mine":1}', timeout=5)
+    @pytest.mark.parametrize(
+        ("consumer", "subject"),
+        [
+            ("task_security", "sanctuary.task.security"),
+            ("handover_security+beta", "sanctuary.handover.security.beta"),
+        ],
+    )
+    async def test_takes_acknowledges_and_inspects_its_own_tasks(
+        self, operator: Client, beta: Connection, consumer: str, subject: str
+    ) -> None:
+        await operator.request(subject, b'{"mine":1}', timeout=5)
         inbox = beta.client.new_inbox()
         assert inbox.startswith("_INBOX_beta.")
         subscription = await beta.client.subscribe(inbox)
-        await beta.publish(
-            "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.task_security", b'{"batch":1,"expires":5000000000}', reply=inbox
-        )
+        pull = f"$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.{consumer}"
+        await beta.publish(pull, b'{"batch":1,"expires":5000000000}', reply=inbox)
         task = await subscription.next_msg(timeout=5)
-        assert task.subject == "sanctuary.task.security"
+        assert task.subject == subject
         await beta.client.request(task.reply, b"+ACK", timeout=5)
-        info = await api(beta.client, "CONSUMER.INFO.SANCTUARY_LEDGER.task_security")
+        info = await api(beta.client, f"CONSUMER.INFO.SANCTUARY_LEDGER.{consumer}")
         assert info["ack_floor"]["consumer_seq"] == 1
         ledger = await api(beta.client, "STREAM.INFO.SANCTUARY_LEDGER")
         assert ledger["config"]["name"] == "SANCTUARY_LEDGER"
@@ -229,22 +240,35 @@ class TestClone:
         await store.put("report.html", b"y" * 300_001)
         assert (await store.get("report.html")).data == b"y" * 300_001
 
-    async def test_watches_the_routes(self, beta: Connection, operator: Client) -> None:
-        routes = await beta.client.jetstream().key_value("sanctuary_routes")
-        watcher: Any = await routes.watchall()
-        assert await watcher.updates(timeout=5) is None
-        await (await operator.jetstream().key_value("sanctuary_routes")).put("security", b"beta")
-        update = await watcher.updates(timeout=5)
-        assert update is not None
-        assert (update.key, update.value) == ("security", b"beta")
-        await watcher.stop()
+    async def test_reads_the_routes(self, beta: Connection, operator: Client) -> None:
+        await (await operator.jetstream().key_value("sanctuary_routes")).put("table", b"routes")
+        subject = "$JS.API.DIRECT.GET.KV_sanctuary_routes.$KV.sanctuary_routes.table"
+        assert (await beta.client.request(subject, b"", timeout=5)).data == b"routes"
 
-    async def test_hears_commands_and_escalates_in_its_own_name(self, beta: Connection, operator: Client) -> None:
-        commands = await beta.client.subscribe("sanctuary.command.>")
+    async def test_hears_how_its_own_tasks_ended(self, beta: Connection, operator: Client) -> None:
+        results = await beta.client.subscribe("sanctuary.result.security.*")
         await beta.client.flush()
-        await operator.request("sanctuary.command.beta", b"cancel", timeout=5)
-        assert (await commands.next_msg(timeout=5)).data == b"cancel"
+        await operator.request("sanctuary.settle.security.by-operator", b"cancelled", timeout=5)
+        assert (await results.next_msg(timeout=5)).data == b"cancelled"
+
+    async def test_escalates_in_its_own_name(self, beta: Connection) -> None:
         assert b'"seq"' in (await beta.client.request("sanctuary.escalation.high.beta", b"{}", timeout=5)).data
+
+    async def test_a_fallback_learns_whether_a_primary_is_present(
+        self, server: EmbeddedServer, beta: Connection
+    ) -> None:
+        async with await connect(server.settings_for("delta"), name="delta", wait_s=5) as delta:
+            with pytest.raises(NoRespondersError):
+                await beta.client.request("sanctuary.presence.testing", b"", timeout=5)
+
+            async def answer(probe: Msg) -> None:
+                await probe.respond(b"here")
+
+            await delta.client.subscribe("sanctuary.presence.testing", queue="primaries", cb=answer)
+            await delta.client.flush()
+            for _ in range(2):
+                assert (await beta.client.request("sanctuary.presence.testing", b"", timeout=5)).data == b"here"
+            assert (beta.refusal_of("sanctuary.presence.testing"), delta.refusals) == (None, ())
 
     @pytest.mark.parametrize(
         "subject",
@@ -253,22 +277,47 @@ class TestClone:
             "sanctuary.event.architecture.x",
             "sanctuary.result.security.x",
             "sanctuary.task.security",
-            "sanctuary.command.gamma",
+            "sanctuary.command.security",
+            "sanctuary.call.command",
+            "sanctuary.handover.security.beta",
+            "sanctuary.presence.architecture",
+            "sanctuary.event.instance.gamma-1",
+            "sanctuary.settle.command.seq-1",
+            "sanctuary.settle.escalation.seq-1",
             "sanctuary.escalation.high.gamma",
             "sanctuary.heartbeat.gamma.1",
             "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.task_architecture",
+            "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.handover_security+delta",
+            "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.commands",
+            "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.escalations",
+            "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.workflow_review",
             "$JS.ACK.SANCTUARY_LEDGER.task_architecture.1.1.1.1.0",
+            "$JS.ACK.SANCTUARY_LEDGER.handover_security+delta.1.1.1.1.0",
+            "$JS.ACK.SANCTUARY_LEDGER.commands.1.1.1.1.0",
             "$JS.API.CONSUMER.CREATE.SANCTUARY_LEDGER.mine",
             "$JS.API.CONSUMER.DELETE.SANCTUARY_LEDGER.task_architecture",
             "$JS.API.STREAM.PURGE.SANCTUARY_LEDGER",
             "$JS.API.STREAM.DELETE.SANCTUARY_RESULTS",
-            "$KV.sanctuary_routes.security",
+            "$KV.sanctuary_routes.table",
+            "$JS.API.STREAM.PURGE.KV_sanctuary_routes",
         ],
     )
     async def test_may_not(self, beta: Connection, subject: str) -> None:
         await assert_refused(beta, subject)
 
-    @pytest.mark.parametrize("subject", ["_INBOX_gamma.>", "_INBOX.>", "sanctuary.task.>", ">"])
+    @pytest.mark.parametrize(
+        "subject",
+        [
+            "_INBOX_gamma.>",
+            "_INBOX.>",
+            "sanctuary.task.>",
+            "sanctuary.command.>",
+            "sanctuary.handover.>",
+            "sanctuary.presence.architecture",
+            "sanctuary.result.architecture.*",
+            ">",
+        ],
+    )
     async def test_may_not_listen_to(self, server: EmbeddedServer, beta: Connection, subject: str) -> None:
         async with await connect(server.settings_for("beta"), name="nosy", wait_s=5) as nosy:
             await nosy.client.subscribe(subject)
