@@ -1,0 +1,76 @@
+"""A process whose event loop is blocked ends itself, and only such a process."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from clones.watchdog import EXIT_STATUS
+
+PROGRAM = """
+import asyncio, re, sys, time
+from clones.watchdog import watched
+
+def sleeps():
+    time.sleep(600)
+
+def holds_the_interpreter():
+    re.match(r"(a+)+$", "a" * 60 + "b")
+
+async def main():
+    with watched({limit_s}):
+        print("watched", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        {what}
+    print("ended", flush=True)
+
+asyncio.run(main())
+"""
+
+
+@asynccontextmanager
+async def running(what: str, *, limit_s: float) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The program above, once it is watched; a line of input lets it go on to `what`."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", PROGRAM.format(what=what, limit_s=limit_s)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), 20) == b"watched\n"
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.mark.parametrize(("blocks", "status"), [("sleeps", EXIT_STATUS), ("holds_the_interpreter", -signal.SIGVTALRM)])
+async def test_a_blocked_loop_ends_its_process_with_all_stacks(blocks: str, status: int) -> None:
+    async with running(f"{blocks}()", limit_s=0.75) as process:
+        _, said = await asyncio.wait_for(process.communicate(b"go on\n"), 30)
+    assert process.returncode == status
+    assert f"in {blocks}" in said.decode()
+    if status == EXIT_STATUS:
+        assert "the event loop has been blocked for 0.75 s" in said.decode()
+
+
+async def test_a_process_that_was_stopped_goes_on() -> None:
+    async with running("pass", limit_s=0.75) as process:
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(3)  # several times the limit
+        process.send_signal(signal.SIGCONT)
+        out, said = await asyncio.wait_for(process.communicate(b"go on\n"), 20)
+    assert (process.returncode, out, said) == (0, b"ended\n", b"")
+
+
+async def test_work_that_yields_may_take_long() -> None:
+    busy = "for _ in range(100): time.sleep(0.02); await asyncio.sleep(0)"
+    async with running(busy, limit_s=0.75) as process:
+        out, said = await asyncio.wait_for(process.communicate(b"go on\n"), 20)
+    assert (process.returncode, out, said) == (0, b"ended\n", b"")
