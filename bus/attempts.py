@@ -5,11 +5,35 @@ state, and it rises without any execution when a worker hands a task back. The t
 """
 
 import random
+from enum import Enum, auto
+from typing import NamedTuple
 
-from schemas import RETRYABLE, Backoff, TaskEvent, TaskReassigned
+from schemas import RETRYABLE, Backoff, TaskEvent, TaskParked, TaskReassigned, TaskResumed, TaskRetrying
 
-MAX_DELIVERIES = 100
-"""A task delivered this often without a result kills its workers before they can say so; it is not run again."""
+MAX_DELIVERIES = 1000
+"""A task delivered this often without a single event kills its workers before they can say so; it is not run again."""
+
+
+class Run(NamedTuple):
+    """The task is to be run."""
+
+    attempt: int
+    """1 for the first; the last event's number and one more, unless that attempt was handed back unfinished."""
+    forgiven: int = 0
+    """How many attempts before this one do not count against the retries."""
+    after_death: bool = False
+    """The attempt before ended without a word: its worker died, or lost the task."""
+
+
+class NotNow(Enum):
+    """Why a delivered task is not to be run."""
+
+    SUPERSEDED = auto()
+    """A later assignment under the same id is in charge."""
+    EARLY = auto()
+    """An earlier assignment under the same id is in charge still."""
+    PARKED = auto()
+    """It waits for a decision."""
 
 
 def backoff_delay_s(backoff: Backoff, attempt: int) -> float:
@@ -21,17 +45,20 @@ def backoff_delay_s(backoff: Backoff, attempt: int) -> float:
     return full * (1 - backoff.jitter * random.random())  # noqa: S311  spreads load; nothing secret depends on it
 
 
-def next_attempt(delivered: int, last_event: TaskEvent | None) -> int:
-    """Return the number of the attempt that this delivery begins.
-
-    `last_event` is the task's newest event, looked up where `delivered` is greater than 1. An attempt that was handed back
-    unfinished keeps its number.
-    """
-    if delivered == 1 or last_event is None:
-        return 1
-    if isinstance(last_event, TaskReassigned):
-        return last_event.attempt
-    return last_event.attempt + 1
+def turn(sequence: int, last_event: TaskEvent | None) -> Run | NotNow:
+    """Return what the delivery of the assignment number `sequence` of the ledger calls for; `last_event` is the task's newest."""
+    if last_event is None:
+        return Run(1)
+    in_charge = last_event.sequence
+    if in_charge is not None and in_charge != sequence:
+        return NotNow.SUPERSEDED if in_charge > sequence else NotNow.EARLY
+    match last_event:
+        case TaskParked():
+            return NotNow.PARKED
+        case TaskReassigned():
+            return Run(last_event.attempt, last_event.forgiven)
+    after_death = not isinstance(last_event, TaskRetrying | TaskResumed)
+    return Run(last_event.attempt + 1, last_event.forgiven, after_death)
 
 
 def is_retryable(code: str) -> bool:

@@ -1,51 +1,41 @@
-"""One task's life under its lease, from its delivery to its acknowledgement.
+"""One delivery of a task, from the moment it arrives to its result: read, judge, run, store the result, answer, acknowledge.
 
-    read -> look for a result -> which attempt? -> run the handler -> store the result -> reply -> acknowledge
-
-Each step may be the last that this process does. What makes that safe: the ledger delivers again what was not
-acknowledged, the results stream refuses a second result, and attempts are counted by events stored before they run.
+The order is the guarantee. A result that stands already is looked for before anything runs. The new one is stored before
+the task is acknowledged: dying in between costs a redelivery that the stored result answers, never a second result. Attempts
+are counted by events stored before they run, and each names the assignment in charge, so that of two under one id one runs.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from nats.errors import Error as NatsError
 
-from bus.attempts import MAX_DELIVERIES, backoff_delay_s, next_attempt
-from bus.deadlines import missed_deadline, time_limit_s
+from bus.attempt import Attempt, uncancel
+from bus.attempts import MAX_DELIVERIES, NotNow, Run, turn
+from bus.context import TaskContext
+from bus.deadlines import missed_deadline
 from bus.delivery import Delivery, acknowledge, hand_back
 from bus.errors import Disconnected, LeaseLost
 from bus.identity import Identity
 from bus.intake import Refusal, Request, read
+from bus.jetstream import last_of
 from bus.journal import Journal, insist
 from bus.lease import Lease, Stop
 from bus.network import Network
 from bus.observer import Observer
-from bus.outcomes import attempt_failure, completion, failure, instead
-from bus.task import Done, Service, Task, TaskError, printable
-from schemas import (
-    MSGPACK,
-    ErrorCode,
-    SchemaError,
-    TaskEvent,
-    TaskProgress,
-    TaskReassigned,
-    TaskResult,
-    TaskRetrying,
-    TaskStarted,
-    encode,
-    sequence_id,
-)
+from bus.outcomes import failure, instead
+from bus.parking import Parking
+from bus.task import Service
+from bus.topology import RESULTS_MAX_AGE_S
+from schemas import MSGPACK, ErrorCode, SchemaError, TaskResult, decode, encode, sequence_id
 
-STARTED_AFTER_S = 0.1
-"""A first attempt that is over sooner leaves no TaskStarted; its result tells when it started."""
-PROGRESS_EVERY_S = 1.0
 HEADROOM_BYTES = 4096
 """What a stored message needs beside the result: subject, headers, the marks of its origin in the ledger's copy."""
+EARLY_S = 0.2
+"""How long a task waits whose assignment is not in charge yet: what names it is on its way."""
 
 log = logging.getLogger(__name__)
 
@@ -58,15 +48,18 @@ class Executor:
         self._identity = identity
         self._observer = observer
         self._journal = Journal(network.requester, network.subjects)
+        self._parking = Parking(network, self._journal, identity, observer)
+        self._alone = asyncio.Lock()
 
     async def execute(self, lease: Lease, service: Service) -> None:
         """Bring the task under `lease` to its result, or to its next attempt."""
         delivery = lease.delivery
         request = await self._read(service.task_type, delivery)
         self._observer.delivered(service.task_type, redelivered=delivery.delivered > 1)
+        outcome: TaskResult | None = None
         try:
             # A result may stand already: cancelled while queued, an id used before, an acknowledgement that was lost.
-            result = await insist(lambda: self._network.results.read(request.task_type, request.id))
+            result = await insist(lambda: self._standing_result(request, delivery))
             if result is None:
                 outcome = await self._outcome(lease, service, request)
                 if outcome is None:
@@ -76,7 +69,8 @@ class Executor:
             lease.check()
             self._answer(delivery, request, result)
         except LeaseLost as error:
-            log.warning("%s: its outcome is dropped", error)
+            log.warning("%s", error)
+            await self._offer(lease, outcome)
         except SchemaError as error:
             # What stands cannot be replaced, so no further delivery could end better.
             log.error("%s %s has a result that cannot be read: %s", request.task_type, request.id, error)
@@ -84,11 +78,17 @@ class Executor:
         except asyncio.CancelledError:
             if lease.stop_reason is None:
                 raise
+            uncancel()
             if lease.stop_reason is Stop.SETTLED:
-                _uncancel()
                 result = await insist(lambda: self._network.results.read(request.task_type, request.id))
                 if result is not None:
                     self._answer(delivery, request, result)
+            elif lease.stop_reason is Stop.LEASE_LOST:
+                await self._offer(lease, outcome)
+
+    async def close(self) -> None:
+        """Wait for the events that are on their way."""
+        await self._journal.close()
 
     async def _read(self, task_type: str, delivery: Delivery) -> Request | Refusal:
         request = read(self._network.subjects, task_type, delivery)
@@ -97,37 +97,86 @@ class Executor:
             return msgspec.structs.replace(request, id=sequence_id(delivery.sequence))
         return request
 
-    async def close(self) -> None:
-        """Wait for the events that are on their way."""
-        await self._journal.close()
+    async def _standing_result(self, request: Request | Refusal, delivery: Delivery) -> TaskResult | None:
+        """Return the task's result, where it has one."""
+        result = await self._network.results.read(request.task_type, request.id)
+        if result is not None or datetime.now(UTC) - delivery.stored_at < timedelta(seconds=RESULTS_MAX_AGE_S):
+            return result
+        # So old a task may have had a result that RESULTS has forgotten; a consumer that was made anew delivers all history.
+        subject = self._network.subjects.result(request.task_type, request.id)
+        copy = await last_of(self._network.requester, self._network.subjects.ledger, subject)
+        return None if copy is None else decode(TaskResult, copy.data)
 
     async def _outcome(self, lease: Lease, service: Service, request: Request | Refusal) -> TaskResult | None:
         """Return how this delivery ends the task, or None where another one will."""
         if isinstance(request, Refusal):
             return failure(self._identity, request, ErrorCode.INVALID_ASSIGNMENT, request.message)
         delivery, assignment = lease.delivery, request.assignment
-        last_event = await self._journal.last(request.task_type, request.id) if delivery.delivered > 1 else None
-        attempt = next_attempt(delivery.delivered, last_event)
-        retries = service.retries if assignment.retries is None else assignment.retries
-        if attempt > retries + 1 or delivery.delivered > MAX_DELIVERIES:
-            message = f"{attempt - 1} attempts ended without a result (the worker died or lost the task); {retries + 1} are allowed"
-            return failure(self._identity, request, ErrorCode.ATTEMPTS_EXHAUSTED, message, attempt=attempt - 1)
-        now = datetime.now(UTC)
-        missed = missed_deadline(assignment, delivery.stored_at, now, begun=last_event is not None)
-        if missed is not None:
-            return failure(self._identity, request, ErrorCode.DEADLINE_EXCEEDED, missed, attempt=attempt - 1)
-        run = _Attempt(
-            network=self._network,
-            journal=self._journal,
-            observer=self._observer,
-            identity=self._identity,
+        run, begun = await self._turn(service, delivery, request)
+        if isinstance(run, NotNow):
+            self._not_now(run, delivery)
+            return None
+        context = TaskContext(
             service=service,
             lease=lease,
             request=request,
-            number=attempt,
-            started_at=now,
+            number=run.attempt,
+            forgiven=run.forgiven,
+            started_at=datetime.now(UTC),
         )
-        return await run.run(is_last=attempt > retries)
+        retries = service.retries if assignment.retries is None else assignment.retries
+        allowed = run.forgiven + retries + 1
+        if run.attempt > allowed or (delivery.delivered > MAX_DELIVERIES and not begun):
+            return await self._parking.lost(context, allowed)
+        missed = missed_deadline(
+            assignment,
+            delivery.stored_at,
+            context.started_at,
+            begun=begun,
+            default_to_start_s=service.schedule_to_start_s,
+        )
+        if missed is not None:
+            return failure(self._identity, request, ErrorCode.DEADLINE_EXCEEDED, missed, attempt=run.attempt - 1)
+        attempt = Attempt(
+            network=self._network,
+            journal=self._journal,
+            parking=self._parking,
+            observer=self._observer,
+            identity=self._identity,
+            context=context,
+        )
+        is_last = run.attempt == allowed
+        if is_last and run.after_death:
+            # It may be what killed its worker. Of such tasks one runs at a time, so that it takes no other one's last attempt.
+            async with self._alone:
+                return await attempt.run(is_last=True)
+        return await attempt.run(is_last=is_last)
+
+    async def _turn(self, service: Service, delivery: Delivery, request: Request) -> tuple[Run | NotNow, bool]:
+        """Return what this delivery calls for, and whether anything has been told of the task yet."""
+        handed_over = delivery.consumer in service.direct_consumers
+        if delivery.delivered == 1 and not handed_over:
+            # Nothing can have begun, but where the server lost count: then the result says so, or nobody finished it.
+            return Run(1), False
+        last_event = await self._journal.last(request.task_type, request.id)
+        return turn(delivery.sequence, last_event), last_event is not None
+
+    def _not_now(self, reason: NotNow, delivery: Delivery) -> None:
+        if reason is NotNow.SUPERSEDED:
+            self._acknowledge(delivery)
+        elif reason is NotNow.EARLY:
+            self._hand_back(delivery, EARLY_S)
+        else:
+            self._parking.keep(delivery)
+
+    async def _offer(self, lease: Lease, outcome: TaskResult | None) -> None:
+        """Store an outcome that is ready although its lease ended while there was no connection.
+
+        A first result stands whoever wrote it, so this costs nobody anything and may save an attempt. Nothing else is said:
+        an acknowledgement or an event would take effect on somebody else's delivery.
+        """
+        if outcome is not None and lease.lost_offline:
+            await self._settle(lease.delivery, outcome)
 
     async def _settle(self, delivery: Delivery, outcome: TaskResult) -> TaskResult:
         settlement = await self._network.results.settle(self._storable(outcome))
@@ -170,168 +219,8 @@ class Executor:
             # Delivered again, the stored result answers it.
             log.warning("could not acknowledge %s #%d: %s", delivery.subject, delivery.sequence, error)
 
-
-class _Attempt:
-    """One execution of a handler, and what follows from how it ends."""
-
-    def __init__(
-        self,
-        *,
-        network: Network,
-        journal: Journal,
-        observer: Observer,
-        identity: Identity,
-        service: Service,
-        lease: Lease,
-        request: Request,
-        number: int,
-        started_at: datetime,
-    ) -> None:
-        self._network = network
-        self._journal = journal
-        self._observer = observer
-        self._identity = identity
-        self._service = service
-        self._lease = lease
-        self._request = request
-        self._number = number
-        self._started_at = started_at
-        self._progress_at = 0.0
-
-    async def run(self, *, is_last: bool) -> TaskResult | None:
-        """Return the task's result, or None where the task goes back to the queue.
-
-        Raises:
-            LeaseLost: nothing more may be said about the task.
-        """
-        lease, delivery = self._lease, self._lease.delivery
-        if lease.is_recalled():
-            # Nothing has begun, so no event has to tell that it keeps its number.
-            self._hand_back()
-            return None
-        timer: asyncio.TimerHandle | None = None
-        if delivery.delivered > 1:
-            # Counted before it runs: a task that kills its worker must come to an end.
-            await self._journal.store(self._event(TaskStarted))
-            if lease.is_recalled():
-                await self._reassign()
-                return None
-        else:
-            timer = asyncio.get_running_loop().call_later(STARTED_AFTER_S, self._post, TaskStarted)
-        lease.result_subject = self._network.subjects.result(self._request.task_type, self._request.id)
-        lease.interruptible = True
-        self._observer.started(self._request.task_type, self._started_at.timestamp() - delivery.stored_at_s)
-        try:
-            ended = await self._call(delivery)
-            if lease.stop_reason is not None:
-                # The handler was told to stop, and whatever it made of that is no outcome.
-                raise asyncio.CancelledError
-        except asyncio.CancelledError:
-            if lease.stop_reason is not Stop.HANDED_BACK:
-                raise
-            _uncancel()
-            lease.interruptible = False
-            await self._reassign()
-            return None
-        finally:
-            lease.interruptible = False
-            if timer is not None:
-                timer.cancel()
-        if isinstance(ended, Done):
-            return completion(self._identity, self._request, ended, self._number, self._started_at)
-        if is_last or not ended.retryable:
-            return attempt_failure(self._identity, self._request, ended, self._number, self._started_at)
-        delay_s = backoff_delay_s(self._service.backoff, self._number)
-        event = self._event(TaskRetrying, code=ended.code, message=ended.message, delay_s=delay_s)
-        await self._return(event, delay_s)
-        self._observer.retrying(self._request.task_type, self._request.id, ended.code)
-        return None
-
-    async def _call(self, delivery: Delivery) -> Done | TaskError:
-        """Run the handler under its time limit."""
-        assignment = self._request.assignment
-        limit_s = time_limit_s(assignment, delivery.stored_at, self._started_at, self._service.timeout_s)
-        task = Task(
-            id=self._request.id,
-            task_type=self._request.task_type,
-            params=assignment.params,
-            attempt=self._number,
-            timeout_s=limit_s,
-            instance=self._identity.instance,
-            sequence=delivery.sequence,
-            stored_at=delivery.stored_at,
-            started_at=self._started_at,
-            labels=assignment.labels,
-            parent_id=assignment.parent_id,
-            traceparent=assignment.traceparent,
-            report=self._report,
-        )
-        clock = asyncio.timeout(limit_s)
-        try:
-            async with clock:
-                return await self._service.handler(task)
-        except TaskError as error:
-            return error
-        except asyncio.CancelledError as error:
-            current = asyncio.current_task()
-            if current is None or current.cancelling():
-                raise
-            # Nobody cancelled this attempt: it is something inside the handler that was cancelled.
-            self._observer.crashed(self._request.task_type, self._request.id, error)
-            return TaskError(ErrorCode.HANDLER_FAILED, "the handler ended as cancelled, and nobody had cancelled it")
-        except Exception as error:  # noqa: BLE001  whatever a handler raises ends its attempt, never its worker
-            if clock.expired():
-                missed = missed_deadline(assignment, delivery.stored_at, datetime.now(UTC), begun=True)
-                if missed is not None:
-                    return TaskError(ErrorCode.DEADLINE_EXCEEDED, missed)
-                message = f"the attempt ran longer than {limit_s:g} s; ask for more with timeout_s"
-                return TaskError(ErrorCode.START_TO_CLOSE_TIMEOUT, message)
-            self._observer.crashed(self._request.task_type, self._request.id, error)
-            return TaskError(ErrorCode.HANDLER_FAILED, f"{type(error).__name__}: {error}")
-
-    async def _reassign(self) -> None:
-        await self._return(self._event(TaskReassigned, reason="the instance drains"))
-
-    async def _return(self, event: TaskEvent, delay_s: float = 0.0) -> None:
-        """Give the task back to the queue, once the event that counts this attempt is stored."""
-        self._lease.check()
-        await self._journal.store(event)
-        self._lease.check()
-        self._hand_back(delay_s)
-
-    def _hand_back(self, delay_s: float = 0.0) -> None:
-        delivery = self._lease.delivery
+    def _hand_back(self, delivery: Delivery, delay_s: float) -> None:
         try:
             hand_back(self._network.client, delivery, delay_s)
         except Disconnected as error:
-            # Delivered again when its lease ends.
             log.warning("could not hand %s #%d back: %s", delivery.subject, delivery.sequence, error)
-
-    def _post(self, kind: Callable[..., TaskEvent], **fields: object) -> None:
-        if not self._lease.lost:
-            self._journal.post(self._event(kind, **fields))
-
-    def _report(self, fraction: float, message: str) -> None:
-        now = time.monotonic()
-        if now - self._progress_at >= PROGRESS_EVERY_S:
-            self._progress_at = now
-            self._post(TaskProgress, fraction=min(1.0, max(0.0, fraction)), message=printable(message))
-
-    def _event(self, kind: Callable[..., TaskEvent], **fields: object) -> TaskEvent:
-        request, identity = self._request, self._identity
-        return kind(
-            task_id=request.id,
-            task_type=request.task_type,
-            clone=identity.clone,
-            instance=identity.instance,
-            attempt=self._number,
-            at=datetime.now(UTC),
-            **fields,
-        )
-
-
-def _uncancel() -> None:
-    """Go on after a cancellation that was meant for the handler alone."""
-    current = asyncio.current_task()
-    if current is not None:
-        current.uncancel()

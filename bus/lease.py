@@ -8,6 +8,7 @@ deliveries that lay unread in the socket meanwhile.
 
 import asyncio
 import logging
+import math
 import time
 from enum import Enum, auto
 
@@ -46,6 +47,8 @@ class Lease:
         """Where a result that another wrote would be; set before `interruptible`."""
         self.interruptible = False
         """Whether the handler is what runs now: only then does another's result, or this worker's end, stop it."""
+        self.lost_offline = False
+        """Whether it was lost because there was no connection: then this process knows what it did meanwhile."""
         self._recalled = False
         self.stop_reason: Stop | None = None
         self._runner: asyncio.Task[None] | None = None
@@ -93,6 +96,8 @@ class LeaseKeeper:
         self._network = network
         self._leases: dict[tuple[str, int], Lease] = {}
         self._in_step_at = time.monotonic()
+        self._offline_at = -math.inf
+        """When there was last known to be no connection, or a new one."""
         self._round_trips: set[asyncio.Task[None]] = set()
 
     @property
@@ -111,7 +116,7 @@ class LeaseKeeper:
 
     def reconnected(self) -> None:
         """Say that the connection is a new one: nothing on it is old."""
-        self._in_step_at = time.monotonic()
+        self._in_step_at = self._offline_at = time.monotonic()
 
     def hold(self, delivery: Delivery) -> Lease | None:
         """Begin to renew the lease that came with `delivery`; None where a lease of the task is held already.
@@ -146,6 +151,8 @@ class LeaseKeeper:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
+            if not self._network.is_connected():
+                self._offline_at = time.monotonic()
             round_trip = asyncio.create_task(self._round_trip())
             self._round_trips.add(round_trip)
             round_trip.add_done_callback(self._round_trips.discard)
@@ -156,6 +163,7 @@ class LeaseKeeper:
                         lease.delivery.subject,
                         lease.delivery.sequence,
                     )
+                    lease.lost_offline = self._offline_at > lease.renewed_at
                     lease.stop(Stop.LEASE_LOST)
                 elif self._network.is_connected():
                     await self._tend(lease)

@@ -1,6 +1,6 @@
 """Small hooks through which metrics and status see a worker; each is called from the event loop and must not block."""
 
-from schemas import TaskResult
+from schemas import Severity, TaskResult
 
 
 class Observer:
@@ -24,8 +24,19 @@ class Observer:
     def dropped(self, task_type: str) -> None:
         """Hear that another's result came first and this worker's was dropped."""
 
-    def crashed(self, task_type: str, task_id: str | None, error: BaseException) -> None:
-        """Hear that a handler, or the worker itself, raised what it should not."""
+    def crashed(
+        self,
+        task_type: str,
+        task_id: str | None,
+        error: BaseException,
+        *,
+        severity: Severity = "high",
+        reply_to: str | None = None,
+    ) -> None:
+        """Hear that a handler, or the worker itself, raised what it should not.
+
+        `severity` is the route's, `reply_to` the inbox of whoever asked for the task, if it named one.
+        """
 
 
 class Observers(Observer):
@@ -64,7 +75,15 @@ class Observers(Observer):
         for observer in self._observers:
             observer.dropped(task_type)
 
-    def crashed(self, task_type: str, task_id: str | None, error: BaseException) -> None:
+    def crashed(
+        self,
+        task_type: str,
+        task_id: str | None,
+        error: BaseException,
+        *,
+        severity: Severity = "high",
+        reply_to: str | None = None,
+    ) -> None:
         """As in Observer."""
         for observer in self._observers:
-            observer.crashed(task_type, task_id, error)
+            observer.crashed(task_type, task_id, error, severity=severity, reply_to=reply_to)

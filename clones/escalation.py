@@ -26,7 +26,15 @@ class Escalations(Observer):
         self._identity = identity
         self._on_the_way: set[asyncio.Task[None]] = set()
 
-    def crashed(self, task_type: str, task_id: str | None, error: BaseException) -> None:
+    def crashed(
+        self,
+        task_type: str,
+        task_id: str | None,
+        error: BaseException,
+        *,
+        severity: Severity = "high",
+        reply_to: str | None = None,
+    ) -> None:
         """As in Observer."""
         log.error("a handler of %s raised", task_type, exc_info=error)
         self.raise_(error, severity="high", task_type=task_type, task_id=task_id)

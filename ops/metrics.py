@@ -25,7 +25,7 @@ from bus.identity import Identity
 from bus.network import Network
 from bus.observer import Observer
 from bus.worker import Worker
-from schemas import TaskCompletion, TaskResult
+from schemas import Severity, TaskCompletion, TaskResult
 
 ADDRESS = "127.0.0.1"
 WAIT_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -144,7 +144,15 @@ class _TaskMetrics(Observer):
         """As in Observer."""
         self._dropped.labels(self._clone, task_type).inc()
 
-    def crashed(self, task_type: str, task_id: str | None, error: BaseException) -> None:
+    def crashed(
+        self,
+        task_type: str,
+        task_id: str | None,
+        error: BaseException,
+        *,
+        severity: Severity = "high",
+        reply_to: str | None = None,
+    ) -> None:
         """As in Observer."""
         self._exceptions.labels(self._clone, task_type).inc()
 

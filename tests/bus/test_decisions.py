@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.attempts import backoff_delay_s, next_attempt
+from bus.attempts import NotNow, Run, backoff_delay_s, turn
 from bus.deadlines import missed_deadline, time_limit_s
 from bus.delivery import Delivery, parse
 from bus.intake import MAX_BODY_BYTES, Refusal, Request, is_inbox, read
@@ -18,8 +18,10 @@ from schemas import (
     Backoff,
     TaskAssignment,
     TaskEvent,
+    TaskParked,
     TaskProgress,
     TaskReassigned,
+    TaskResumed,
     TaskRetrying,
     TaskStarted,
     encode,
@@ -28,32 +30,46 @@ from schemas import (
 STORED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def event(kind: type[TaskEvent], attempt: int) -> TaskEvent:
+def event(kind: type[TaskEvent], attempt: int, **fields: int) -> TaskEvent:
     more: dict[type[TaskEvent], dict[str, object]] = {
         TaskRetrying: {"code": "x", "message": "", "delay_s": 1.0},
         TaskReassigned: {"reason": ""},
         TaskProgress: {"fraction": 0.5},
+        TaskParked: {"code": "x", "message": ""},
+        TaskResumed: {"command": 9},
     }
     known = {"task_id": "a", "task_type": "t", "clone": "c", "instance": "i", "attempt": attempt, "at": STORED}
-    return kind(**known, **more.get(kind, {}))  # type: ignore[arg-type]  # chosen by kind above
+    return kind(**known, **fields, **more.get(kind, {}))  # type: ignore[arg-type]  # chosen by kind above
 
 
 class TestAttempts:
-    def test_the_first_delivery_is_the_first_attempt(self) -> None:
-        assert next_attempt(1, None) == 1
+    def test_a_task_of_which_nothing_was_told_is_at_its_first_attempt(self) -> None:
+        assert turn(7, None) == Run(1)
 
-    def test_a_delivery_count_that_fell_back_to_1_counts_for_nothing(self) -> None:
-        assert next_attempt(1, event(TaskStarted, 3)) == 1
+    @pytest.mark.parametrize("kind", [TaskStarted, TaskProgress])
+    def test_an_attempt_that_began_and_of_which_nothing_came_is_used_up(self, kind: type[TaskEvent]) -> None:
+        assert turn(7, event(kind, 3)) == Run(4, after_death=True)
 
-    def test_a_redelivery_of_what_never_began_is_the_first_attempt(self) -> None:
-        assert next_attempt(16, None) == 1
-
-    @pytest.mark.parametrize("kind", [TaskStarted, TaskProgress, TaskRetrying])
-    def test_an_attempt_that_began_is_used_up(self, kind: type[TaskEvent]) -> None:
-        assert next_attempt(2, event(kind, 3)) == 4
+    def test_a_failed_attempt_is_used_up(self) -> None:
+        assert turn(7, event(TaskRetrying, 3)) == Run(4)
 
     def test_an_attempt_that_was_handed_back_keeps_its_number(self) -> None:
-        assert next_attempt(2, event(TaskReassigned, 3)) == 3
+        assert turn(7, event(TaskReassigned, 3)) == Run(3)
+
+    def test_an_event_of_an_unknown_kind_counts_as_an_attempt(self) -> None:
+        assert turn(7, event(TaskEvent, 3)) == Run(4, after_death=True)
+
+    def test_a_parked_task_stays_parked(self) -> None:
+        assert turn(7, event(TaskParked, 3, sequence=7)) is NotNow.PARKED
+
+    def test_a_resumed_task_goes_on_with_its_next_attempt_and_the_others_forgiven(self) -> None:
+        assert turn(7, event(TaskResumed, 3, sequence=7, forgiven=3)) == Run(4, 3)
+        assert turn(7, event(TaskStarted, 4, sequence=7, forgiven=3)) == Run(5, 3, after_death=True)
+
+    @pytest.mark.parametrize("kind", [TaskStarted, TaskRetrying, TaskReassigned, TaskResumed, TaskParked])
+    def test_another_assignment_in_charge(self, kind: type[TaskEvent]) -> None:
+        assert turn(7, event(kind, 3, sequence=8)) is NotNow.SUPERSEDED
+        assert turn(7, event(kind, 3, sequence=6)) is NotNow.EARLY
 
     @given(attempt=st.integers(1, 101))
     def test_the_delay_grows_to_its_maximum_with_jitter(self, attempt: int) -> None:

@@ -239,7 +239,7 @@ class TestFailing:
         crashes: list[tuple[str | None, str]] = []
 
         class Crashes(Observer):
-            def crashed(self, task_type: str, task_id: str | None, error: BaseException) -> None:
+            def crashed(self, task_type: str, task_id: str | None, error: BaseException, **_: object) -> None:
                 crashes.append((task_id, str(error)))
 
         async def raises(_: Task) -> Done:

@@ -1,0 +1,85 @@
+"""What becomes of a task whose attempts have run out: it fails, or is parked for a decision, as its route says.
+
+A parked task stays unacknowledged in its queue: handed back for an hour, and again each time that it comes. So what is
+neither pending nor unacknowledged has ended, and a decision, by whomever and whenever, finds the task where it was.
+"""
+
+import logging
+from datetime import UTC, datetime
+
+from bus.context import TaskContext
+from bus.delivery import Delivery, hand_back
+from bus.errors import Disconnected
+from bus.escalations import escalate
+from bus.identity import Identity
+from bus.journal import Journal, insist
+from bus.network import Network
+from bus.observer import Observer
+from bus.outcomes import attempt_failure, failure
+from bus.task import TaskError, printable
+from schemas import ErrorCode, ErrorEscalation, TaskParked, TaskResult
+
+KEPT_S = 3600.0
+"""How long a parked task is handed back for; a decision wakes it before."""
+
+log = logging.getLogger(__name__)
+
+
+class Parking:
+    """Ends tasks whose attempts have run out, or parks them."""
+
+    def __init__(self, network: Network, journal: Journal, identity: Identity, observer: Observer) -> None:
+        self._network = network
+        self._journal = journal
+        self._identity = identity
+        self._observer = observer
+
+    async def failed(self, context: TaskContext, error: TaskError) -> TaskResult | None:
+        """Return the result of a task whose last attempt failed with `error`, or None where it is parked."""
+        if context.service.parks and error.retryable:
+            await self._park(context, error.code, error.message)
+            return None
+        return attempt_failure(self._identity, context.request, error, context.number, context.started_at)
+
+    async def lost(self, context: TaskContext, allowed: int) -> TaskResult | None:
+        """Return the result of a task whose last attempt ended without a word, or None where it is parked."""
+        used = context.number - 1
+        message = f"{used} attempts ended without a result (the worker died or lost the task); {allowed} are allowed"
+        if context.service.parks:
+            await self._park(context.preceding(), ErrorCode.ATTEMPTS_EXHAUSTED, message)
+            return None
+        await self._escalate(context.preceding(), ErrorCode.ATTEMPTS_EXHAUSTED, message, awaits_decision=False)
+        return failure(self._identity, context.request, ErrorCode.ATTEMPTS_EXHAUSTED, message, attempt=used)
+
+    def keep(self, delivery: Delivery) -> None:
+        """Leave a parked task parked."""
+        try:
+            hand_back(self._network.client, delivery, KEPT_S)
+        except Disconnected as error:
+            # It comes again when its lease ends, and stays parked.
+            log.debug("could not hand %s #%d back: %s", delivery.subject, delivery.sequence, error)
+
+    async def _park(self, context: TaskContext, code: str, message: str) -> None:
+        # The escalation first: dying in between, the task comes again and is escalated again, but never forgotten.
+        await self._escalate(context, code, message, awaits_decision=True)
+        context.lease.check()
+        await self._journal.store(context.event(TaskParked, self._identity, code=code, message=printable(message)))
+        context.lease.check()
+        self.keep(context.lease.delivery)
+        self._observer.parked(context.request.task_type, context.request.id, code)
+
+    async def _escalate(self, context: TaskContext, code: str, message: str, *, awaits_decision: bool) -> None:
+        request = context.request
+        escalation = ErrorEscalation(
+            severity=context.service.severity,
+            clone=self._identity.clone,
+            instance=self._identity.instance,
+            code=code,
+            message=printable(message),
+            at=datetime.now(UTC),
+            task_id=request.id,
+            task_type=request.task_type,
+            attempt=context.number,
+            awaits_decision=awaits_decision,
+        )
+        await insist(lambda: escalate(self._network, escalation, reply_to=request.assignment.reply_to))
