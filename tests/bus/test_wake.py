@@ -1,0 +1,93 @@
+"""A message that waits out a delay comes at once when it is woken; all others stay as they are."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from bus.consumers import ConsumerState, consumer_state
+from bus.server import EmbeddedServer, ServerOptions
+from bus.wake import wake
+from tests.bus.eventually import eventually
+from tests.bus.rig import TYPE, Rig, open_rig
+from tests.bus.taking import Taken, answer, store, take
+
+HOUR = b'-NAK {"delay": 3600000000000}'
+
+
+async def state(rig: Rig) -> ConsumerState:
+    found = await consumer_state(rig.network, rig.subjects.consumer(TYPE))
+    assert found is not None
+    return found
+
+
+async def taken(rig: Rig, count: int = 1, *, wait_s: float = 2.0) -> list[Taken]:
+    return await take(rig.network, rig.subjects.consumer(TYPE), count, wait_s=wait_s)
+
+
+@pytest.mark.parametrize("others", [0, 3])
+async def test_a_delayed_message_comes_at_once(rig: Rig, others: int) -> None:
+    """Also where others are delayed for as long, and stay so."""
+    sequences = await store(rig.network, *[b"{}"] * (others + 1))
+    for message in await taken(rig, others + 1):
+        await answer(rig.network, message, HOUR)
+    await wake(rig.network, rig.subjects.consumer(TYPE), sequences[-1])
+    [again] = await taken(rig)
+    assert (again.sequence, again.delivered) == (sequences[-1], 2)
+    assert await taken(rig, wait_s=0.3) == []
+
+
+async def test_it_may_be_delayed_and_woken_again(rig: Rig) -> None:
+    [sequence] = await store(rig.network)
+    for turn in range(1, 4):
+        [message] = await taken(rig)
+        assert message.delivered == turn
+        await answer(rig.network, message, HOUR)
+        await wake(rig.network, rig.subjects.consumer(TYPE), sequence)
+
+
+@pytest.mark.parametrize("one_is_taken", [True, False])
+async def test_one_that_is_acknowledged_is_left_alone(rig: Rig, one_is_taken: bool) -> None:
+    sequences = await store(rig.network, b"{}", b"{}", b"{}")
+    first, second, third = await taken(rig, 3)
+    await answer(rig.network, second, b"+ACK")
+    await answer(rig.network, third, b"+ACK")
+    await answer(rig.network, first, HOUR if one_is_taken else b"+ACK")
+    await wake(rig.network, rig.subjects.consumer(TYPE), sequences[1])
+    assert await taken(rig, wait_s=0.3) == []
+    assert (await state(rig)).num_ack_pending == int(one_is_taken)
+
+
+async def test_one_that_nobody_took_is_left_alone(rig: Rig) -> None:
+    """It is delivered once, and in its turn."""
+    first, second = await store(rig.network, b"{}", b"{}")
+    [message] = await taken(rig)
+    await answer(rig.network, message, HOUR)
+    await wake(rig.network, rig.subjects.consumer(TYPE), second)
+    before = await state(rig)
+    assert (before.num_pending, before.num_ack_pending) == (1, 1)
+    assert [(found.sequence, found.delivered) for found in await taken(rig, 2, wait_s=0.3)] == [(second, 1)]
+    await wake(rig.network, rig.subjects.consumer(TYPE), first + 1000)
+
+
+async def test_a_consumer_that_is_not_there(rig: Rig) -> None:
+    await wake(rig.network, rig.subjects.consumer("nobodys"), 1)
+
+
+async def test_over_a_server_that_was_killed(tmp_path: Path) -> None:
+    async with EmbeddedServer(ServerOptions(store=tmp_path / "store", port=-1)) as server, open_rig(server) as rig:
+        first, second, third = await store(rig.network, b"{}", b"{}", b"{}")
+        delayed, acknowledged = await taken(rig, 2)
+        answered_at = time.time()
+        await answer(rig.network, acknowledged, b"+ACK")
+        await answer(rig.network, delayed, HOUR)
+        # The server writes a consumer's state up to 100 ms late; without it both would come again.
+        [state_file] = (tmp_path / "store").rglob(f"obs/{rig.subjects.consumer(TYPE)}/o.dat")
+        await eventually(lambda: answered_at < state_file.stat().st_mtime < time.time() - 0.2)
+        await server.kill()
+        await server.restart()
+        await eventually(lambda: rig.network.reconnects == 1)
+        assert [found.sequence for found in await taken(rig, 2, wait_s=0.3)] == [third]
+        await wake(rig.network, rig.subjects.consumer(TYPE), first)
+        await wake(rig.network, rig.subjects.consumer(TYPE), second)
+        assert [found.sequence for found in await taken(rig, 2, wait_s=0.3)] == [first]
