@@ -1,17 +1,23 @@
-"""Reading the ledger by direct gets: one entry by its sequence, and entries of a subject in order."""
+"""Reading the ledger by direct gets: one entry by its sequence, and entries of a subject in order, or newest first."""
 
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 import msgspec
 
 from bus.errors import JetStreamError
-from bus.jetstream import StoredMessage, stored
+from bus.jetstream import StoredMessage, api, stored
 from bus.network import Network
 from bus.requests import Requester
 
 BATCH = 256
 BATCH_BYTES = 4 * 1024 * 1024
+WINDOW = 512
+"""Sequences that are read at once when reading newest first; windows that hold little are doubled."""
+LARGEST_WINDOW = 65_536
+KEPT = 1024
+"""Entries in memory at once when reading newest first."""
 
 
 async def entry(network: Network, sequence: int) -> StoredMessage | None:
@@ -52,3 +58,47 @@ async def stream_entries(
                 yield message
         if end.get("Nats-Num-Pending", "0") == "0" or not answers:
             return
+
+
+async def last_sequence(network: Network) -> int:
+    """Return the newest entry's sequence; 0: the ledger is empty.
+
+    Raises:
+        JetStreamError, RequestTimeout, NoResponders, Disconnected: the ledger does not answer, or is not there.
+    """
+    info = await api(network.requester, f"STREAM.INFO.{network.subjects.ledger}")
+    return int(info["state"]["last_seq"])
+
+
+async def newest_first(network: Network, subjects: Sequence[str], *, before: int) -> AsyncIterator[StoredMessage]:
+    """Yield the entries on `subjects` (wildcards allowed) below the sequence `before`, newest first; raises as `entry`.
+
+    Memory is bounded whatever the ledger's length.
+    """
+    end = before - 1
+    window = WINDOW
+    while end >= 1:
+        start = max(1, end - window + 1)
+        found: list[StoredMessage] = []
+        for subject in subjects:
+            kept, overflowed = await _newest(network, subject, start, end)
+            if overflowed:
+                start = max(start, kept[0].sequence)
+            found += kept
+        found = sorted((message for message in found if message.sequence >= start), key=lambda each: -each.sequence)
+        for message in found:
+            yield message
+        end = start - 1
+        window = min(LARGEST_WINDOW, window * 2) if len(found) < window // 8 else WINDOW
+
+
+async def _newest(network: Network, subject: str, start: int, end: int) -> tuple[deque[StoredMessage], bool]:
+    """Return the newest entries between two sequences, oldest first, and whether there are more than are kept."""
+    kept: deque[StoredMessage] = deque(maxlen=KEPT)
+    overflowed = False
+    async for message in entries(network, subject, start=start):
+        if message.sequence > end:
+            break
+        overflowed = overflowed or len(kept) == KEPT
+        kept.append(message)
+    return kept, overflowed

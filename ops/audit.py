@@ -2,22 +2,16 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
+from bus import ledger
 from bus.errors import Disconnected, JetStreamError, NoResponders, RequestTimeout, SanctuaryError
-from bus.jetstream import StoredMessage, api
 from bus.ledger import entries
 from bus.network import Network
 from ops.entries import Entry, read_entry
 
 POLL_S = 0.2
 """How often the ledger is looked at for what is new. A core subscription would hear of it sooner, but not of results' copies."""
-WINDOW = 512
-"""Sequences that are read at once when reading newest first; windows that hold little are doubled."""
-LARGEST_WINDOW = 65_536
-KEPT = 1024
-"""Entries in memory at once."""
 
 _STREAM_NOT_FOUND = 10059
 
@@ -31,14 +25,13 @@ async def last_sequence(network: Network) -> int:
         SanctuaryError: the ledger cannot be read.
     """
     try:
-        info = await api(network.requester, f"STREAM.INFO.{network.subjects.ledger}")
+        return await ledger.last_sequence(network)
     except (NoResponders, RequestTimeout):
         raise SanctuaryError(_nobody(network)) from None
     except JetStreamError as error:
         if error.err_code == _STREAM_NOT_FOUND:
             raise SanctuaryError(_nobody(network)) from None
         raise
-    return int(info["state"]["last_seq"])
 
 
 def _nobody(network: Network) -> str:
@@ -54,33 +47,9 @@ async def newest_first(network: Network, subjects: Sequence[str], *, before: int
     Raises:
         SanctuaryError: the ledger cannot be read.
     """
-    end = await last_sequence(network) if before is None else before - 1
-    window = WINDOW
-    while end >= 1:
-        start = max(1, end - window + 1)
-        found: list[StoredMessage] = []
-        for subject in subjects:
-            kept, overflowed = await _newest(network, subject, start, end)
-            if overflowed:
-                start = max(start, kept[0].sequence)
-            found += kept
-        found = sorted((message for message in found if message.sequence >= start), key=lambda each: -each.sequence)
-        for message in found:
-            yield read_entry(network.subjects, message)
-        end = start - 1
-        window = min(LARGEST_WINDOW, window * 2) if len(found) < window // 8 else WINDOW
-
-
-async def _newest(network: Network, subject: str, start: int, end: int) -> tuple[deque[StoredMessage], bool]:
-    """Return the newest entries between two sequences, oldest first, and whether there are more than are kept."""
-    kept: deque[StoredMessage] = deque(maxlen=KEPT)
-    overflowed = False
-    async for message in entries(network, subject, start=start):
-        if message.sequence > end:
-            break
-        overflowed = overflowed or len(kept) == KEPT
-        kept.append(message)
-    return kept, overflowed
+    end = await last_sequence(network) + 1 if before is None else before
+    async for message in ledger.newest_first(network, subjects, before=end):
+        yield read_entry(network.subjects, message)
 
 
 async def follow(network: Network, start: int) -> AsyncIterator[Entry]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-import ops.audit
+import bus.ledger
 from bus.errors import SanctuaryError
 from bus.jetstream import publish
 from bus.server import EmbeddedServer, ServerOptions
@@ -47,9 +47,9 @@ async def event(rig: OpsRig, task_type: str, task_id: str) -> None:
 async def test_newest_first_reads_every_entry_once_through_many_windows(
     ops_rig: OpsRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ops.audit, "WINDOW", 8)
-    monkeypatch.setattr(ops.audit, "LARGEST_WINDOW", 64)
-    monkeypatch.setattr(ops.audit, "KEPT", 5)
+    monkeypatch.setattr(bus.ledger, "WINDOW", 8)
+    monkeypatch.setattr(bus.ledger, "LARGEST_WINDOW", 64)
+    monkeypatch.setattr(bus.ledger, "KEPT", 5)
     network, subjects = ops_rig.bus.network, ops_rig.bus.subjects
     for number in range(60):
         await put(ops_rig, "task.security" if number % 7 else "workflow.review", b"{}")
