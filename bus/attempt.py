@@ -35,6 +35,8 @@ from schemas import (
 STARTED_AFTER_S = 0.1
 """A first attempt that is over sooner leaves no TaskStarted; its result tells when it started."""
 PROGRESS_EVERY_S = 1.0
+UNSUBSCRIBE_S = 1.0
+"""What taking back the interest in a result may take; a frozen server must not keep an outcome from being stored."""
 
 log = logging.getLogger(__name__)
 
@@ -187,13 +189,13 @@ class Attempt:
                 await asyncio.Event().wait()
             finally:
                 await subscription.unsubscribe()
-        except NatsError as error:
+        except (NatsError, OSError) as error:  # the connection broke
             log.debug("cannot listen on %s: %s", self._lease.result_subject, error)
 
     async def _listen_no_more(self) -> None:
         if self._listening is not None:
             self._listening.cancel()
-            await asyncio.wait((self._listening,))
+            await asyncio.wait((self._listening,), timeout=UNSUBSCRIBE_S)
 
     async def _reassign(self) -> None:
         await self._return(self._event(TaskReassigned, reason="the instance drains"))

@@ -34,6 +34,10 @@ class SteadyClient(Client):
     async def _close(self, status: int, do_cbs: bool = True) -> None:
         # nats-py is "closed" between attempts of the first connection as well.
         self._closed_for_good = self._closed_for_good or status == Client.CLOSED
+        if self._status == Client.RECONNECTING:
+            # What waits to be sent has no socket to go to, and trying would keep the rest from being closed.
+            self._pending = []
+            self._pending_data_size = 0
         await super()._close(status, do_cbs)
 
     async def _process_err(self, err_msg: str) -> None:
