@@ -7,13 +7,10 @@ It ends when the process that started it does, killed or not. Its log is `nats-s
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
-import sys
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -26,8 +23,9 @@ from bus import store as stores
 from bus.errors import ServerFailed
 from bus.keys import ensure_user, new_seed, public_key
 from bus.server_binary import ServerBinary, find_server_binary
-from bus.server_checks import ServerHealth, ask_health, disk_budget, explain
+from bus.server_checks import ServerHealth, ask_health, ask_loaded_at, disk_budget, explain, log_tail
 from bus.server_config import FULL_RIGHTS, Durability, ServerConfig, render
+from bus.server_process import Ports, ServerProcess, start_process
 from bus.settings import ConnectionSettings
 from bus.subjects import Subjects
 
@@ -35,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 READY_TIMEOUT_S = 120.0
 """A store with millions of messages takes seconds to open; a slow disk, more."""
-STOP_TIMEOUT_S = 15.0
+RELOAD_TIMEOUT_S = 10.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where a server that listens everywhere is reached from here
 
@@ -46,18 +44,14 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     store: Path
     """Made where it is missing, kept between runs."""
     clones: Mapping[str, Sequence[str]] = {}
-    """Clone name to its task types: each gets a user of its own, which may take and settle these and nothing else."""
+    """Clone name to its task types: each gets a user of its own, which may take and settle these and nothing else.
+    What `reload` last said of a clone on this store comes before this."""
     realm: str = "sanctuary"
     host: str = "127.0.0.1"
     port: int = 4222
     """-1 takes a free one; a restart keeps it."""
     durability: Durability = "100ms"
     binary: Path | None = None
-
-
-class _Ports(msgspec.Struct, frozen=True):
-    nats: list[str]
-    monitoring: list[str]
 
 
 class EmbeddedServer:
@@ -74,11 +68,15 @@ class EmbeddedServer:
         self._store = options.store.absolute()
         self._binary: ServerBinary | None = None
         self._lock: int | None = None
-        self._process: asyncio.subprocess.Process | None = None
-        self._last_words: deque[str] = deque(maxlen=20)
-        self._listener: asyncio.Task[None] | None = None
+        self._process: ServerProcess | None = None
+        self._changing = asyncio.Lock()
+        self._clones: Mapping[str, Sequence[str]] = {}
+        self._anonymous_key = public_key(new_seed(), origin="a new seed")
         self._network: stores.NetworkFile | None = None
         self._max_file_bytes = 0
+        self._configured_port = options.port
+        self._loaded = ""
+        self._log_file, self._config_file = self._store / "nats-server.log", self._store / "nats-server.json"
 
     @property
     def network(self) -> stores.NetworkFile:
@@ -147,7 +145,9 @@ class EmbeddedServer:
         stores.prepare(self._store)
         self._lock = await stores.acquire(self._store)
         try:
-            await self._launch(self._binary, self.options.port)
+            self._clones = {**self.options.clones, **stores.read_clones(self._store)}
+            async with self._changing:
+                await self._launch(self._binary, self.options.port)
         except BaseException:
             await self.stop()
             raise
@@ -156,9 +156,49 @@ class EmbeddedServer:
         """Start the server again on the same port and store, ended first where it still runs; raises as `start`."""
         if self._binary is None or self._lock is None:
             raise ServerFailed("the server was not started")
-        port = self.port
-        await self._end_process()
-        await self._launch(self._binary, port)
+        async with self._changing:
+            port = self.port
+            await self._end_process()
+            await self._launch(self._binary, port)
+
+    async def reload(self, clones: Mapping[str, Sequence[str]]) -> None:
+        """Give each clone the rights to its task types, and a user to a clone that is new; the store keeps this for later starts.
+
+        A clone that is known and not named keeps its user, without any task type: its daemons stay connected. Nobody is
+        disconnected, and requests that wait for their answers get them. Where the server is down just now, its restart
+        brings the rights.
+
+        Raises:
+            ServerFailed: the server was not started, or did not take the configuration within 10 s.
+            OSError: a key or the configuration cannot be written.
+        """
+        if self._network is None or self._lock is None:
+            raise ServerFailed("the server was not started")
+        async with self._changing:
+            self._clones = {**dict.fromkeys(self._clones, ()), **clones}
+            stores.write_clones(self._store, self._clones)
+            if self._process is not None and self._process.exit_status is None:
+                await self._load(self._process, self._network.monitoring_url)
+            self._network = msgspec.structs.replace(self._network, users=(*FULL_RIGHTS, *self._clones))
+            stores.write_network(self._store, self._network)
+
+    async def _load(self, process: ServerProcess, monitoring_url: str) -> None:
+        """Have the running server take the configuration for the clones as they are now; returns once it has."""
+        # As it was started, down to a port of -1: the server changes neither ports nor JetStream while it runs.
+        text = self._configure(self._configured_port)
+        if text == self._loaded:
+            return
+        before = await asyncio.to_thread(ask_loaded_at, monitoring_url)
+        process.send(signal.SIGHUP)
+        deadline = time.monotonic() + RELOAD_TIMEOUT_S
+        while await asyncio.to_thread(ask_loaded_at, monitoring_url) in (before, ""):
+            if process.exit_status is not None:
+                return  # its restart brings the rights
+            if time.monotonic() > deadline:
+                late = f"nats-server did not take a new configuration within {RELOAD_TIMEOUT_S:g} s"
+                raise ServerFailed(f"{late}; its log says why: {self._log_file}")
+            await asyncio.sleep(0.01)
+        self._loaded = text
 
     async def stop(self) -> None:
         """Stop the server (SIGTERM; SIGKILL after 15 s) and let go of the store. Stopping twice does no harm."""
@@ -190,10 +230,28 @@ class EmbeddedServer:
 
     async def _launch(self, binary: ServerBinary, port: int) -> None:
         self._max_file_bytes = await asyncio.to_thread(disk_budget, self._store)
-        users = {
-            user: ensure_user(stores.seed_path(self._store, user)) for user in (*FULL_RIGHTS, *self.options.clones)
-        }
-        log_file, config_file = self._store / "nats-server.log", self._store / "nats-server.json"
+        if self._lock is None:
+            raise ServerFailed("the store is not held")
+        self._configured_port = port
+        text = self._configure(port)
+        for left_over in self._store.glob("*.ports"):
+            left_over.unlink()
+        log_start = self._log_file.stat().st_size if self._log_file.exists() else 0
+        self._process = await start_process(binary.path, self._config_file, self._lock)
+        ports = await self._process.ports(self._store, READY_TIMEOUT_S)
+        if ports is None:
+            if self._process.exit_status is None:
+                late = f"nats-server was not ready within {READY_TIMEOUT_S:g} s"
+                raise ServerFailed(f"{late}. {self._why(log_start)}")
+            await self._process.end()
+            raise ServerFailed(self._why(log_start))
+        self._loaded = text
+        self._network = self._describe(ports, self._process.pid)
+        stores.write_network(self._store, self._network)
+
+    def _configure(self, port: int) -> str:
+        """Write the configuration for the clones as they are now, and return it."""
+        users = {user: ensure_user(stores.seed_path(self._store, user)) for user in (*FULL_RIGHTS, *self._clones)}
         config = ServerConfig(
             store=self._store,
             host=self.options.host,
@@ -202,104 +260,34 @@ class EmbeddedServer:
             max_file_bytes=self._max_file_bytes,
             realm=self._subjects.realm,
             public_keys=users,
-            clones=self.options.clones,
-            log_file=log_file,
+            clones=self._clones,
+            log_file=self._log_file,
             ports_dir=self._store,
-            anonymous_key=public_key(new_seed(), origin="a new seed"),
+            anonymous_key=self._anonymous_key,
         )
-        config_file.touch(mode=0o600)
-        config_file.write_text(render(config), encoding="utf-8")
-        for left_over in self._store.glob("*.ports"):
-            left_over.unlink()
-        log_start = log_file.stat().st_size if log_file.exists() else 0
-        await self._spawn(binary.path, config_file)
-        ports = await self._ready(log_file, log_start)
-        self._network = self._describe(ports, tuple(users))
-        stores.write_network(self._store, self._network)
+        text = render(config)
+        self._config_file.touch(mode=0o600)
+        self._config_file.write_text(text, encoding="utf-8")
+        return text
 
-    async def _spawn(self, binary: Path, config_file: Path) -> None:
-        self._last_words.clear()
-        tether = Path(__file__).with_name("tether.py")
-        if self._lock is None:
-            raise ServerFailed("the store is not held")
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", tether, str(os.getpid()), binary, "-c", config_file),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            pass_fds=(self._lock,),
-            # Ctrl-C at a terminal is for the starter, which drains its daemons before it stops the server.
-            start_new_session=True,
-        )
-        self._listener = asyncio.create_task(self._listen(self._process), name="nats-server stderr")
-
-    async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        """Keep the last lines that went to stderr: what a server says before it has a log, and when it crashes."""
-        if process.stderr is None:
-            return
-        while chunk := await process.stderr.read(65536):
-            self._last_words.extend(chunk.decode(errors="replace").splitlines())
-
-    async def _ready(self, log_file: Path, log_start: int) -> _Ports:
-        """Wait for the ports file, which the server writes once it accepts clients."""
-        process = self._process
-        if process is None:
-            raise ServerFailed("the server was not started")
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while time.monotonic() < deadline:
-            for path in self._store.glob(f"*_{process.pid}.ports"):
-                with contextlib.suppress(OSError, msgspec.DecodeError):  # not yet whole
-                    return msgspec.json.decode(path.read_bytes(), type=_Ports)
-            if process.returncode is not None:
-                await self._end_process()
-                raise ServerFailed(self._why(log_file, log_start))
-            await asyncio.sleep(0.005)
-        raise ServerFailed(f"nats-server was not ready within {READY_TIMEOUT_S:g} s. {self._why(log_file, log_start)}")
-
-    def _why(self, log_file: Path, log_start: int) -> str:
+    def _why(self, log_start: int) -> str:
         """Return the reason in words, from what the server wrote since it was started."""
-        lines = list(self._last_words)
-        with contextlib.suppress(OSError):
-            written = log_file.read_bytes()
-            # A log that was rotated meanwhile is shorter than it was.
-            lines += (
-                written[log_start if log_start <= len(written) else 0 :].decode(errors="replace").splitlines()[-20:]
-            )
+        lines = [*(self._process.last_words if self._process is not None else ()), *log_tail(self._log_file, log_start)]
         return explain(lines, self.options.host, self.options.port, self._store)
 
-    def _describe(self, ports: _Ports, users: tuple[str, ...]) -> stores.NetworkFile:
+    def _describe(self, ports: Ports, pid: int) -> stores.NetworkFile:
         host = _ANY_ADDRESS.get(self.options.host, self.options.host)
         address = f"[{host}]" if ":" in host else host
         return stores.NetworkFile(
             url=f"nats://{address}:{urlsplit(ports.nats[0]).port}",
             monitoring_url=ports.monitoring[0],
-            server_pid=self._process.pid if self._process is not None else 0,
+            server_pid=pid,
             starter_pid=os.getpid(),
             realm=self._subjects.realm,
             store=str(self._store),
-            users=users,
+            users=(*FULL_RIGHTS, *self._clones),
         )
 
     async def _end_process(self, first: signal.Signals = signal.SIGTERM) -> None:
-        process, listener = self._process, self._listener
-        if process is None:
-            return
-        if process.returncode is None:
-            _send(process, first)
-            try:
-                await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
-            except BaseException as error:
-                # Never left behind with the store, not even when this is cancelled.
-                _send(process, signal.SIGKILL)
-                if not isinstance(error, TimeoutError):
-                    raise
-                _log.warning("nats-server did not stop within %g s and was killed", STOP_TIMEOUT_S)
-                await process.wait()
-        if listener is not None:
-            await listener
-
-
-def _send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    # Not `process.send_signal`: that looks whether the child has ended, and so takes its exit status from the event loop.
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process.pid, number)
+        if self._process is not None:
+            await self._process.end(first)

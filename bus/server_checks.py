@@ -12,7 +12,8 @@ import msgspec
 
 from bus.errors import ServerFailed
 
-_HEALTH_TIMEOUT_S = 2.0
+_ANSWER_TIMEOUT_S = 2.0
+_MAX_ANSWER_BYTES = 1024 * 1024
 _DISK_SHARE = 0.9
 """The part of the disk's free space that JetStream may fill: its own limit refuses in words, a full disk breaks streams."""
 _MINIMUM_DISK_BYTES = 64 * 1024 * 1024
@@ -48,6 +49,16 @@ def disk_budget(store: Path) -> int:
     return int((free + held) * _DISK_SHARE)
 
 
+def log_tail(log_file: Path, start: int) -> list[str]:
+    """Return the last lines of a log, of those written since it had `start` bytes."""
+    try:
+        written = log_file.read_bytes()
+    except OSError:
+        return []
+    # A log that was rotated meanwhile is shorter than it was.
+    return written[start if start <= len(written) else 0 :].decode(errors="replace").splitlines()[-20:]
+
+
 def explain(lines: Sequence[str], host: str, port: int, store: Path) -> str:
     """Return in words why a server ended, from the lines that it wrote."""
     text = "\n".join(lines)
@@ -66,22 +77,40 @@ def explain(lines: Sequence[str], host: str, port: int, store: Path) -> str:
 
 def ask_health(monitoring_url: str) -> ServerHealth:
     """Return what the server's own health check says; blocks for 2 s at most. A server that does not answer is not well."""
-    address = urlsplit(monitoring_url)
-    connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=_HEALTH_TIMEOUT_S)
     try:
-        connection.request("GET", "/healthz")
-        answer = connection.getresponse()
-        body = answer.read(65536)
+        status, body = _get(monitoring_url, "/healthz")
     except OSError as error:
         return ServerHealth(ok=False, answered=False, detail=f"no answer from {monitoring_url}: {error}")
     except http.client.HTTPException as error:
         return ServerHealth(ok=False, answered=False, detail=f"no answer from {monitoring_url}: {type(error).__name__}")
-    finally:
-        connection.close()
-    if answer.status == http.client.OK:
+    if status == http.client.OK:
         return ServerHealth(ok=True, detail="ok")
     try:
         detail = msgspec.json.decode(body, type=dict[str, object]).get("error")
     except msgspec.DecodeError:
         detail = None
-    return ServerHealth(ok=False, detail=str(detail or f"HTTP status {answer.status}"))
+    return ServerHealth(ok=False, detail=str(detail or f"HTTP status {status}"))
+
+
+def ask_loaded_at(monitoring_url: str) -> str:
+    """Return when the server last took its configuration, to the nanosecond; empty where it does not answer within 2 s."""
+    try:
+        _, body = _get(monitoring_url, "/varz")
+        return msgspec.json.decode(body, type=_Varz).config_load_time
+    except (OSError, http.client.HTTPException, msgspec.DecodeError):
+        return ""
+
+
+class _Varz(msgspec.Struct, frozen=True):
+    config_load_time: str = ""
+
+
+def _get(monitoring_url: str, path: str) -> tuple[int, bytes]:
+    address = urlsplit(monitoring_url)
+    connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=_ANSWER_TIMEOUT_S)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read(_MAX_ANSWER_BYTES)
+    finally:
+        connection.close()

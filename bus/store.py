@@ -1,4 +1,4 @@
-"""A server's store directory: who holds it, and where the server that works on it can be reached.
+"""A server's store directory: who holds it, where the server that works on it can be reached, and whom it lets in.
 
 The lock is flock(2) on a file that the server process inherits. So it is free exactly when both the starter and the server
 are gone, however they went; a file left behind by kill -9 holds nothing.
@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -149,6 +150,21 @@ def write_network(store: Path, network: NetworkFile) -> None:
 def remove_network(store: Path) -> None:
     """Forget the address of a server that stopped."""
     (store / "network.json").unlink(missing_ok=True)
+
+
+def write_clones(store: Path, clones: Mapping[str, Sequence[str]]) -> None:
+    """Keep which clone may take which task types, for the next start on this store; whole or not at all."""
+    temporary = store / ".clones.json"
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(clones)) + b"\n")
+    temporary.replace(store / "clones.json")
+
+
+def read_clones(store: Path) -> Mapping[str, Sequence[str]]:
+    """Return what `write_clones` kept last; nothing where it did not, or the file is damaged: the routes in force say it again."""
+    try:
+        return msgspec.json.decode((store / "clones.json").read_bytes(), type=dict[str, tuple[str, ...]])
+    except (OSError, msgspec.DecodeError):
+        return {}
 
 
 def read_network(store: Path) -> NetworkFile | None:

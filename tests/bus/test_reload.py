@@ -1,0 +1,138 @@
+"""Clones' rights change while the server runs: nobody is cut off, and nothing is lost."""
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from nats.aio.msg import Msg
+
+from bus.connection import Connection, ConnectionState, connect
+from bus.errors import ServerFailed
+from bus.server import EmbeddedServer, ServerOptions
+from bus.store import read_network
+from tests.bus.streams import LEDGER, RESULTS, api
+
+CLONES = {"beta": ("security",), "gamma": ("architecture",)}
+
+
+def options(tmp_path: Path) -> ServerOptions:
+    return ServerOptions(store=tmp_path / "store", port=-1, clones=CLONES)
+
+
+async def may_settle(connection: Connection, task_type: str, task_id: str) -> bool:
+    """Settle a task, and say whether the server let us."""
+    subject = f"sanctuary.settle.{task_type}.{task_id}"
+    before = len(connection.refusals)
+    await connection.publish(subject, b"{}")
+    await connection.client.flush()
+    return len(connection.refusals) == before
+
+
+async def test_rights_change_under_clients_that_stay_connected(tmp_path: Path) -> None:
+    states: list[ConnectionState] = []
+    async with (
+        EmbeddedServer(options(tmp_path)) as server,
+        await connect(server.settings_for("operator"), name="operator", wait_s=5) as operator,
+        await connect(server.settings_for("beta"), name="beta", on_state=states.append, wait_s=5) as beta,
+        await connect(server.settings_for("gamma"), name="gamma", on_state=states.append, wait_s=5) as gamma,
+        await connect(server.anonymous_settings(), name="anybody", on_state=states.append, wait_s=5) as anybody,
+    ):
+        for stream in (RESULTS, LEDGER):
+            await api(operator.client, f"STREAM.CREATE.{stream['name']}", stream)
+        asked: asyncio.Future[Msg] = asyncio.Future()
+
+        async def hear(message: Msg) -> None:
+            asked.set_result(message)
+
+        await operator.client.subscribe("sanctuary.call.security", cb=hear)
+        results = await anybody.client.subscribe("sanctuary.result.translate.*")
+        await operator.client.flush()
+        calling = asyncio.create_task(anybody.client.request("sanctuary.call.security", b"{}", timeout=10))
+        call = await asyncio.wait_for(asked, 5)
+
+        await server.reload({"beta": ("architecture",), "translator": ("translate",)})
+
+        assert [await may_settle(beta, name, "t") for name in ("security", "architecture")] == [False, True]
+        # Not named, so without types, but not cut off either.
+        assert not await may_settle(gamma, "architecture", "u")
+        async with await connect(server.settings_for("translator"), name="translator", wait_s=5) as translator:
+            assert await may_settle(translator, "translate", "v")
+            assert not await may_settle(translator, "security", "v")
+        assert (await results.next_msg(timeout=5)).subject == "sanctuary.result.translate.v"
+        await call.respond(b"a late answer")
+        assert (await calling).data == b"a late answer"
+        assert states == [ConnectionState.CONNECTED] * 3
+        assert (await server.health()).ok
+        assert read_network(tmp_path / "store") == server.network
+        assert server.network.users == ("operator", "omega", "beta", "gamma", "translator")
+
+
+async def test_a_restart_and_a_later_start_keep_the_rights(tmp_path: Path) -> None:
+    async with EmbeddedServer(options(tmp_path)) as server:
+        await server.reload({"beta": ("architecture",), "translator": ("translate",)})
+        async with await connect(server.settings_for("translator"), name="translator", wait_s=5) as translator:
+            await server.restart()
+            await asyncio.wait_for(translator.wait_connected(), 5)
+            assert await may_settle(translator, "translate", "t")
+    async with EmbeddedServer(options(tmp_path)) as server:
+        async with await connect(server.settings_for("translator"), name="translator", wait_s=5) as translator:
+            assert await may_settle(translator, "translate", "t")
+        async with await connect(server.settings_for("beta"), name="beta", wait_s=5) as beta:
+            assert not await may_settle(beta, "security", "t")
+
+
+async def test_a_reload_while_the_server_is_down_comes_with_its_restart(tmp_path: Path) -> None:
+    async with EmbeddedServer(options(tmp_path)) as server:
+        await server.kill()
+        await server.reload({"translator": ("translate",)})
+        await server.restart()
+        async with await connect(server.settings_for("translator"), name="translator", wait_s=5) as translator:
+            assert await may_settle(translator, "translate", "t")
+
+
+async def test_what_is_the_same_is_not_loaded_again(tmp_path: Path) -> None:
+    async with EmbeddedServer(options(tmp_path)) as server:
+        await server.reload(CLONES)
+        await server.reload({"beta": ("testing",)})
+        await server.reload({"beta": ("testing",)})
+    assert (tmp_path / "store" / "nats-server.log").read_text().count('Trapped "hangup"') == 1
+
+
+async def test_a_server_that_does_not_take_it_is_told_and_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bus.server.RELOAD_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("bus.server_checks._ANSWER_TIMEOUT_S", 0.1)
+    async with EmbeddedServer(options(tmp_path)) as server:
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(ServerFailed, match=r"did not take a new configuration within 0\.2 s; its log says why"):
+                await server.reload({"translator": ("translate",)})
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        monkeypatch.setattr("bus.server.RELOAD_TIMEOUT_S", 10)
+        await server.reload({"translator": ("translate",)})
+        assert "translator" in server.network.users
+
+
+async def test_only_a_running_server_is_reloaded(tmp_path: Path) -> None:
+    server = EmbeddedServer(options(tmp_path))
+    with pytest.raises(ServerFailed, match="was not started"):
+        await server.reload({})
+    await server.start()
+    await server.stop()
+    with pytest.raises(ServerFailed, match="was not started"):
+        await server.reload({})
+
+
+async def test_a_damaged_list_of_clones_is_as_none(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    async with EmbeddedServer(options(tmp_path)) as server:
+        await server.reload({"translator": ("translate",)})
+    assert json.loads((store / "clones.json").read_text())["translator"] == ["translate"]
+    (store / "clones.json").write_text("{")
+    async with EmbeddedServer(options(tmp_path)) as server:
+        assert server.network.users == ("operator", "omega", "beta", "gamma")
