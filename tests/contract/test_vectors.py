@@ -25,6 +25,8 @@ FAMILIES: dict[str, Any] = {
     "TaskCancel": Command,
     "RecoveryAction": Command,
     "Decision": Command,
+    "RouteChange": Command,
+    "TaskResumed": AnyTaskEvent,
 }
 
 

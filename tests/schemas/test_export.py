@@ -95,7 +95,7 @@ def test_the_addresses_are_those_that_the_bus_builds() -> None:
         "result": subjects.result("{task_type}", "{task_id}"),
         "event": subjects.event("{task_type}", "{task_id}"),
         "escalation": subjects.escalation("{severity}", "{clone}"),
-        "command": f"{subjects.realm}.command.{{target}}",
+        "command": subjects.command("{target}"),
         "heartbeat": subjects.heartbeat("{clone}", "{instance}"),
         "status": subjects.status(),
         "statusClone": subjects.status("{clone}"),
