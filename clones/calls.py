@@ -23,12 +23,13 @@ from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import printable
 from clones.params import PARAMS, describe_misfit
-from clones.routing import route_of, task_types
+from clones.routing import known_types, type_of
 from clones.workflows import WORKFLOWS
 from schemas import (
     JSON,
     MSGPACK,
     ErrorCode,
+    RoutingTable,
     SchemaError,
     TaskAssignment,
     TaskFailure,
@@ -58,24 +59,24 @@ class CallRefused(Exception):
         self.message = message
 
 
-def read_call(task_type: str, data: bytes, content_type: str) -> tuple[str, TaskAssignment]:
-    """Return the task that a call asks for, with its type's own name.
+def read_call(table: RoutingTable, name: str, data: bytes, content_type: str) -> tuple[str, TaskAssignment]:
+    """Return the task that a call asks for by the name of a type or an alias, with its type's own name.
+
+    Parameters are checked where they are known here: those of users' own types are not.
 
     Raises:
         CallRefused: the body is no TaskAssignment, or nobody serves it.
     """
-    route = route_of(task_type)
-    if route is None:
-        raise CallRefused(
-            ErrorCode.UNKNOWN_TASK_TYPE, f"no clone serves {task_type!r}; known: {', '.join(task_types())}"
-        )
+    task_type = type_of(table, name)
+    if task_type is None:
+        raise CallRefused(ErrorCode.UNKNOWN_TASK_TYPE, f"no clone serves {name!r}; known: {known_types(table)}")
     assignment = _decode(TaskAssignment, data, content_type)
-    kind = PARAMS[route.task_type]
-    try:
-        convert(kind, assignment.params)
-    except SchemaError as error:
-        raise CallRefused(ErrorCode.INCOMPATIBLE_TASK, describe_misfit(route.task_type, kind, error.message)) from None
-    return route.task_type, assignment
+    if (kind := PARAMS.get(task_type)) is not None:
+        try:
+            convert(kind, assignment.params)
+        except SchemaError as error:
+            raise CallRefused(ErrorCode.INCOMPATIBLE_TASK, describe_misfit(task_type, kind, error.message)) from None
+    return task_type, assignment
 
 
 def read_workflow_call(name: str, data: bytes, content_type: str) -> WorkflowStart:
@@ -109,11 +110,20 @@ def _decode(kind: type[_T], data: bytes, content_type: str) -> _T:
 class Calls:
     """The call service of one Omega; use as an async context manager."""
 
-    def __init__(self, network: Network, submitter: Submitter, identity: Identity, version: str) -> None:
+    def __init__(
+        self,
+        network: Network,
+        submitter: Submitter,
+        identity: Identity,
+        version: str,
+        table: Callable[[], RoutingTable],
+    ) -> None:
+        """Take what gives the routing table in force."""
         self._network = network
         self._submitter = submitter
         self._identity = identity
         self._version = version
+        self._table = table
         self._waiting: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "Calls":
@@ -158,7 +168,9 @@ class Calls:
         task.add_done_callback(self._waiting.discard)
 
     async def _call(self, request: Request) -> TaskResult:
-        task_type, assignment = read_call(_last_token(request.subject), request.data, content_type(request))
+        task_type, assignment = read_call(
+            self._table(), _last_token(request.subject), request.data, content_type(request)
+        )
         task_id = assignment.id or new_id()
         complete = msgspec.structs.replace(assignment, id=task_id)
         with _told_of(task_type, task_id):

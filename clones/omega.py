@@ -1,32 +1,39 @@
-"""Omega: coordinates. It makes the streams, answers calls, runs workflows, and ends tasks that nobody serves."""
+"""Omega: coordinates. It makes the streams and what the routing table needs, answers calls, runs workflows, ends strays."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 from nats.errors import Error as NatsError
 
 from bus.artifacts import ensure_store
 from bus.client import Submitter
-from bus.errors import Disconnected, NoResponders, RequestTimeout
+from bus.errors import Disconnected, NoResponders, RequestTimeout, SanctuaryError
 from bus.identity import Identity
+from bus.jetstream import publish
 from bus.network import Network
+from bus.routes import Revision, RevisionConflict, RouteWatch, ensure_bucket, in_force, put
 from bus.task import Service
-from bus.topology import Limits, ensure
+from bus.topology import Limits, ensure, ensure_consumers, task_consumers
 from clones.calls import Calls
-from clones.routing import task_types
+from clones.routing import DEFAULT_TABLE, clones_by_type
 from clones.strays import Strays
+from clones.tables import follow, table_of
 from clones.workflows import WORKFLOWS, services
+from schemas import RouteChange, RoutesInForce, RoutingTable, encode
 
 JETSTREAM_POLL_S = 0.5
+FIRST_TABLE = "the-first-routing-table"
+"""The message id of the RouteChange that brings it: several Omegas that begin at once store one."""
 
 log = logging.getLogger(__name__)
 
 
 async def make_network(network: Network, limits: Limits) -> None:
-    """Make the streams, consumers and the object store that are missing, as soon as JetStream answers.
+    """Make the streams, consumers, buckets and the first routing table that are missing, as soon as JetStream answers.
 
     Raises:
         TopologyMismatch: one exists with another configuration.
@@ -34,10 +41,11 @@ async def make_network(network: Network, limits: Limits) -> None:
     said = False
     while True:
         try:
-            await ensure(
-                network.requester, network.subjects, task_types=task_types(), workflows=WORKFLOWS, limits=limits
-            )
+            await ensure(network.requester, network.subjects, task_types={}, workflows=WORKFLOWS, limits=limits)
             await ensure_store(network)
+            await ensure_bucket(network)
+            await ensure_table(network)
+            await make_consumers(network, await table_of(network))
         except (NoResponders, RequestTimeout, Disconnected, NatsError) as error:
             if not said:
                 log.warning("JetStream does not answer yet (is it enabled for this user?): %s", error)
@@ -47,12 +55,61 @@ async def make_network(network: Network, limits: Limits) -> None:
             return
 
 
+async def ensure_table(network: Network) -> None:
+    """Put the default table into force where none is, with its RouteChange in the ledger like any other's.
+
+    Raises:
+        SanctuaryError: it could not be read or stored.
+    """
+    if await in_force(network) is not None:
+        return
+    change = RouteChange(table=DEFAULT_TABLE, base_revision=0, by="omega", reason="a new network begins with these")
+    headers = {"Nats-Msg-Id": FIRST_TABLE}
+    stored = await publish(network.requester, network.subjects.command("routes"), encode(change), headers=headers)
+    first = RoutesInForce(
+        table=change.table, at=datetime.now(UTC), command=stored.seq, by=change.by, reason=change.reason
+    )
+    try:
+        await put(network, first, base_revision=0)
+    except RevisionConflict:
+        log.debug("another Omega was first with a routing table")
+
+
+async def make_consumers(network: Network, table: RoutingTable) -> None:
+    """Make the consumers of the table's types and clones that are missing; raises as `bus.topology.ensure`."""
+    for task_type, clones in clones_by_type(table).items():
+        wanted = task_consumers(network.subjects, task_type, clones)
+        await ensure_consumers(network.requester, network.subjects, wanted)
+
+
+async def keep_consumers(network: Network) -> None:
+    """Make the consumers that each new routing table needs, until cancelled."""
+
+    async def make(revision: Revision) -> None:
+        while True:
+            try:
+                await make_consumers(network, revision.routes.table)
+            except (SanctuaryError, NatsError) as error:
+                log.warning("the consumers of routing table %d are not all made yet: %s", revision.number, error)
+                await asyncio.sleep(JETSTREAM_POLL_S)
+            else:
+                return
+
+    await follow(network, make)
+
+
 @asynccontextmanager
 async def coordination(network: Network, identity: Identity) -> AsyncIterator[tuple[Service, ...]]:
-    """Answer calls and end strays while this is open; yields the workflow services for Omega's worker."""
-    async with Submitter(network) as submitter, Calls(network, submitter, identity, version("sanctuary-bus")):
-        strays = asyncio.create_task(Strays(network, identity).run())
-        try:
-            yield services(network.subjects, submitter)
-        finally:
-            strays.cancel()
+    """Do all that Omega does beside its tasks while this is open; yields the services for Omega's worker."""
+    async with AsyncExitStack() as stack:
+        routes = await stack.enter_async_context(RouteWatch(network))
+        await routes.first()
+
+        def table() -> RoutingTable:
+            return routes.current.routes.table
+
+        submitter = await stack.enter_async_context(Submitter(network))
+        await stack.enter_async_context(Calls(network, submitter, identity, version("sanctuary-bus"), table))
+        for work in (Strays(network, identity, table).run(), keep_consumers(network)):
+            stack.callback(asyncio.create_task(work).cancel)
+        yield services(network.subjects, submitter)

@@ -17,8 +17,8 @@ from bus.task import Done, Task
 from clones.engines.contract import NotAnalysed
 from clones.engines.report.model import AuditEntry, ReportInput, Section
 from clones.engines.report.model import Network as ReportNetwork
-from clones.params import ReportSource
-from clones.routing import ROUTES, Route, route_of
+from clones.params import PARAMS, ReportSource
+from clones.tables import table_of
 from schemas import ArtifactRef, TaskFailure, sequence_id
 
 PICTURE_TYPES = {".svg", ".png"}
@@ -50,6 +50,7 @@ async def collect(
 
     Pictures are fetched into `out`; what cannot be read becomes a section that says so.
     """
+    routes = (await table_of(network)).routes
     sections: list[Section] = []
     audit: list[AuditEntry] = []
     for source in sources:
@@ -58,9 +59,9 @@ async def collect(
         submitted_at = next((line.time for line in trail if line.kind == "TaskAssignment"), None)
         sections.append(await _section(network, artifacts, source, submitted_at, out))
     sections += [
-        _skipped(route)
-        for route in ROUTES
-        if route.task_type not in {section.task_type for section in sections} | {own.task_type}
+        _skipped(task_type, routes[task_type].clone if task_type in routes else "")
+        for task_type in PARAMS
+        if task_type not in {section.task_type for section in sections} | {own.task_type}
     ]
     # The task that writes this is not over yet: of itself the trail has the beginning.
     mine = ReportSource(task_type=own.task_type, task_id=own.id, sequence=own.sequence)
@@ -89,14 +90,12 @@ def audited(entries: Iterable[AuditEntry]) -> tuple[AuditEntry, ...]:
 async def _section(
     network: Network, artifacts: Artifacts, source: ReportSource, submitted_at: datetime | None, out: Path
 ) -> Section:
-    route = route_of(source.task_type)
-    clone = route.clone if route else ""
     result = await network.results.read(source.task_type, source.task_id)
     if result is None:
         return Section(
             task_type=source.task_type,
             task_id=source.task_id,
-            clone=clone,
+            clone="",
             state="failed",
             error_code="no_result",
             error_message="The task had no result when the report was written.",
@@ -105,7 +104,7 @@ async def _section(
     section = Section(
         task_type=result.task_type,
         task_id=result.task_id,
-        clone=clone or result.clone,
+        clone=result.clone,
         state="failed",
         instance=result.instance,
         started_at=started_at,
@@ -171,7 +170,8 @@ async def _own_section(artifacts: Artifacts, own: Task, documentation: Done, out
     return Section(
         task_type=own.task_type,
         task_id=own.id,
-        clone="sigma",
+        # Whoever falls back for Sigma writes the report in its place.
+        clone=own.instance.rpartition("-")[0],
         state="completed",
         instance=own.instance,
         started_at=own.started_at,
@@ -186,11 +186,9 @@ async def _own_section(artifacts: Artifacts, own: Task, documentation: Done, out
     )
 
 
-def _skipped(route: Route) -> Section:
-    reason = "No command to profile was given." if route.task_type == "performance" else "It was not asked for."
-    return Section(
-        task_type=route.task_type, clone=route.clone, state="skipped", error_code="not_requested", error_message=reason
-    )
+def _skipped(task_type: str, clone: str) -> Section:
+    reason = "No command to profile was given." if task_type == "performance" else "It was not asked for."
+    return Section(task_type=task_type, clone=clone, state="skipped", error_code="not_requested", error_message=reason)
 
 
 async def _trail(network: Network, source: ReportSource) -> AsyncIterator[AuditEntry]:

@@ -12,7 +12,6 @@ from bus.client import Submitted, Submitter
 from bus.journal import insist
 from bus.task import Done, Handler, Task, TaskError
 from clones.params import Target, describe_misfit
-from clones.routing import route_of
 from schemas import ErrorCode, SchemaError, TaskAssignment, TaskCompletion, TaskFailure, TaskResult, convert, to_plain
 
 STEP_TIMEOUT_S = 900.0
@@ -141,8 +140,7 @@ class _Run:
         self.submitted[step.task_type] = submitted
         result = await self._submitter.result(step.task_type, submitted.id)
         self._done += 1
-        route = route_of(step.task_type)
-        self._task.report(self._done / self._total, f"{route.clone if route else ''}: {step.task_type} is done")
+        self._task.report(self._done / self._total, f"{result.clone}: {step.task_type} is done")
         return result
 
     async def _submit(self, step: _Step) -> Submitted:

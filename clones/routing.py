@@ -29,6 +29,12 @@ def type_of(table: RoutingTable, name: str) -> str | None:
     return task_type if task_type in table.routes else None
 
 
+def known_types(table: RoutingTable) -> str:
+    """Return in words which types and aliases there are, for the messages that refuse others."""
+    aliases = f" (also {', '.join(table.aliases)})" if table.aliases else ""
+    return f"{', '.join(table.routes) or 'none'}{aliases}"
+
+
 def clones_of(route: Route) -> tuple[str, ...]:
     """Return the clones that may take a type's tasks, the primary first."""
     return tuple(dict.fromkeys((route.clone, *route.fallback)))

@@ -7,7 +7,7 @@ subjects, and a server takes nearly any bytes in one: nothing here may trust the
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -24,9 +24,9 @@ from bus.network import Network
 from bus.outcomes import failure
 from bus.subjects import PRIORITIES, WORKFLOW_TYPE
 from bus.topology import RESULTS_MAX_AGE_S, missing_consumers
-from clones.routing import task_types
+from clones.routing import known_types
 from clones.workflows import WORKFLOWS
-from schemas import MSGPACK, ErrorCode, encode, is_task_id, sequence_id
+from schemas import MSGPACK, ErrorCode, RoutingTable, encode, is_task_id, sequence_id
 
 LOOK_EVERY_S = 1.0
 SETTLE_WITHIN_S = 10.0
@@ -40,17 +40,18 @@ log = logging.getLogger(__name__)
 class Strays:
     """Ends tasks on subjects that no route serves; several Omegas may do so at once, the first result stands."""
 
-    def __init__(self, network: Network, identity: Identity) -> None:
+    def __init__(self, network: Network, identity: Identity, table: Callable[[], RoutingTable]) -> None:
+        """Take what gives the routing table in force."""
         self._network = network
+        self._table = table
         self._identity = identity
         self._journal = Journal(network.requester, network.subjects)
         self._next: dict[str, int] = {}
         """By subject, the ledger sequence to read on from. Empty after a start: what was settled before is refused then."""
         self._done: dict[str, int] = {}
         """By subject, how many messages it held when all of them were settled."""
-        subjects = network.subjects
-        self._served = {subjects.task(kind, priority) for kind in task_types() for priority in (None, *PRIORITIES)}
-        self._served |= {subjects.workflow(name) for name in WORKFLOWS}
+        self._served_otherwise: set[str] = set()
+        """Subjects that have a consumer and no route."""
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -70,10 +71,12 @@ class Strays:
         found: dict[str, int] = {}
         for family in (subjects.every("task"), subjects.every("workflow")):
             found |= await self._held(family)
+        served = {subjects.task(kind, priority) for kind in self._table().routes for priority in (None, *PRIORITIES)}
+        served |= {subjects.workflow(name) for name in WORKFLOWS} | self._served_otherwise
         return {
             subject: count
             for subject, count in found.items()
-            if subject not in self._served and count != self._done.get(subject)
+            if subject not in served and count != self._done.get(subject)
         }
 
     async def _held(self, family: str) -> dict[str, int]:
@@ -92,7 +95,7 @@ class Strays:
         try:
             if await self._has_consumer(subject):
                 # A worker serves it that this Omega was not told of: one of another version, or of one's own.
-                self._served.add(subject)
+                self._served_otherwise.add(subject)
                 return
             await self._settle_all(subject)
             self._done[subject] = count
@@ -128,7 +131,7 @@ class Strays:
         if is_task_id(task_type) and await self._journal.is_known(task_type, request.id):
             # Somebody else's task: what nobody serves is answered under a name of its own.
             request = msgspec.structs.replace(request, id=sequence_id(message.sequence))
-        result = failure(self._identity, request, code, _why(tokens))
+        result = failure(self._identity, request, code, _why(tokens, self._table()))
         if not is_task_id(task_type):
             result = msgspec.structs.replace(result, task_type=UNNAMEABLE_TYPE, task_id=sequence_id(message.sequence))
         settlement = await self._network.results.settle(result)
@@ -148,11 +151,11 @@ def _reply_to(request: Request | Refusal) -> str | None:
     return request.reply_to if isinstance(request, Refusal) else request.assignment.reply_to
 
 
-def _why(tokens: list[str]) -> str:
+def _why(tokens: list[str], table: RoutingTable) -> str:
     """Return what is wrong with a task or workflow subject, given as its tokens."""
     family, name, *rest = tokens[1:]
     if family == "workflow":
         return f"there is no workflow {name!r}; known: {', '.join(WORKFLOWS)}"
-    if name in task_types() and rest:
+    if name in table.routes and rest:
         return f"{'.'.join(rest)!r} is no priority; publish on {tokens[0]}.task.{name}, or with .{', .'.join(PRIORITIES)} behind it"
-    return f"no clone serves {name!r}; known: {', '.join(task_types())}"
+    return f"no clone serves {name!r}; known: {known_types(table)}"

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from clones.params import PARAMS, describe_misfit
-from clones.routing import ALIASES, Route, route_of, task_types
-from schemas import SEQUENCE_PREFIX, SchemaError, TaskAssignment, convert, is_task_id
+from clones.routing import known_types, type_of
+from schemas import SEQUENCE_PREFIX, RoutingTable, SchemaError, TaskAssignment, convert, is_task_id
 
 _ELSEWHERE = re.compile(r"artifact:|[A-Za-z][A-Za-z0-9+.-]*(://|::)|[\w.-]+@[\w.-]+:")
 """What `clones.targets` takes for something else than a directory."""
@@ -32,42 +32,43 @@ class Wanted:
     retries: int | None = None
 
 
-def route(task_type: str) -> Route:
-    """Return the route of a type or alias.
+def known_type(table: RoutingTable, name: str) -> str:
+    """Return the task type that a type or an alias names.
 
     Raises:
         ValueError: nobody serves it; the message names the known ones.
     """
-    found = route_of(task_type)
-    if found is None:
-        aliases = ", ".join(ALIASES)
-        raise ValueError(f"no clone serves {task_type!r}. Known: {', '.join(task_types())} (also {aliases})")
-    return found
+    task_type = type_of(table, name)
+    if task_type is None:
+        raise ValueError(f"no clone serves {name!r}. Known: {known_types(table)}")
+    return task_type
 
 
-def build(wanted: Wanted) -> tuple[Route, TaskAssignment]:
-    """Return the route and the task, with a relative target made absolute.
+def build(table: RoutingTable, wanted: Wanted) -> tuple[str, TaskAssignment]:
+    """Return the task type and the task, with a relative target made absolute.
+
+    Parameters are checked where they are known here: those of users' own types are not.
 
     Raises:
         ValueError: something of it cannot be sent or served; the message says what and where.
     """
-    found = route(wanted.task_type)
+    task_type = known_type(table, wanted.task_type)
     if wanted.id is not None and (not is_task_id(wanted.id) or wanted.id.startswith(SEQUENCE_PREFIX)):
         raise ValueError(
             f"--id {wanted.id!r} is no task id: use 1 to 64 of A-Z a-z 0-9 _ -, and none that begins with {SEQUENCE_PREFIX!r}"
         )
     params = _params(wanted)
-    if "target" not in params:
-        raise ValueError("there is no target: name one with --target, --upload, or in --params")
-    kind = PARAMS[found.task_type]
-    try:
-        convert(kind, params)
-    except SchemaError as error:
-        raise ValueError(describe_misfit(found.task_type, kind, error.message)) from None
+    if (kind := PARAMS.get(task_type)) is not None:
+        if "target" not in params:
+            raise ValueError("there is no target: name one with --target, --upload, or in --params")
+        try:
+            convert(kind, params)
+        except SchemaError as error:
+            raise ValueError(describe_misfit(task_type, kind, error.message)) from None
     fields: dict[str, Any] = {"params": params, "labels": labels(wanted.labels)}
     fields |= {"id": wanted.id, "timeout_s": wanted.timeout_s, "retries": wanted.retries}
     try:
-        return found, convert(TaskAssignment, fields)
+        return task_type, convert(TaskAssignment, fields)
     except SchemaError as error:
         raise ValueError(f"the task cannot be sent: {error.message}") from None
 

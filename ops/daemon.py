@@ -4,21 +4,21 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar
 
 from bus.artifacts import Artifacts
 from bus.identity import Identity
 from bus.network import Network, open_network
+from bus.routes import RouteWatch
 from bus.task import Service
 from bus.topology import Limits
 from clones.daemon import Daemon
 from clones.engine_handler import Handlers, Workshop, artifact_fetcher
-from clones.routing import routes_of, service
+from clones.routing import service
 from clones.targets import TargetPolicy
 from ops.connect import Where
 from ops.metrics import Metrics
@@ -45,12 +45,12 @@ def default_capacity() -> int:
     return max(1, os.cpu_count() or 1)
 
 
-def _handlers(clone: str, workshop: Workshop) -> Handlers:
+def built_in_handlers(workshop: Workshop) -> Handlers:
+    """Return what the four clones do for their task types: any of them can take over from any other."""
     from clones import beta, delta, gamma, sigma
 
-    modules: Mapping[str, ModuleType] = {"beta": beta, "gamma": gamma, "delta": delta, "sigma": sigma}
-    make: Callable[[Workshop], Handlers] = modules[clone].handlers
-    return make(workshop)
+    modules = (beta, gamma, delta, sigma)
+    return {task_type: handler for module in modules for task_type, handler in module.handlers(workshop).items()}
 
 
 async def run_clone(clone: str, where: Where, options: CloneOptions, *, metrics_port: int | None) -> None:
@@ -61,9 +61,15 @@ async def run_clone(clone: str, where: Where, options: CloneOptions, *, metrics_
             workspace=options.workspace, roots=options.roots, fetch_artifact=artifact_fetcher(artifacts)
         )
         workshop = Workshop(network=process.network, artifacts=artifacts, targets=targets)
-        handlers = _handlers(clone, workshop)
+        handlers = built_in_handlers(workshop)
         subjects = process.network.subjects
-        services = [service(route, handlers[route.task_type], subjects) for route in routes_of(clone)]
+        async with RouteWatch(process.network) as routes:
+            table = (await process.unless_stopped(routes.first())).routes.table
+        services = [
+            service(table, task_type, clone, handlers[task_type], subjects)
+            for task_type, route in table.routes.items()
+            if route.clone == clone and task_type in handlers
+        ]
         await process.serve(services, capacity=options.capacity, drain_s=options.drain_s)
 
 

@@ -13,7 +13,7 @@ from bus.errors import SanctuaryError
 from bus.network import Network
 from bus.server import EmbeddedServer, ServerOptions
 from bus.server_config import Durability
-from clones.routing import types_by_clone
+from clones.routing import DEFAULT_TABLE, types_by_clone
 from ops.connect import Where
 from ops.daemon import OMEGA
 from ops.status import ask
@@ -76,7 +76,7 @@ async def local_network(options: LocalOptions, say: Callable[[str], None]) -> As
             server = EmbeddedServer(
                 ServerOptions(
                     store=where.store,
-                    clones=types_by_clone(),
+                    clones=types_by_clone(DEFAULT_TABLE),
                     realm=where.realm,
                     port=options.port,
                     durability=options.durability,
@@ -91,7 +91,7 @@ async def local_network(options: LocalOptions, say: Callable[[str], None]) -> As
         async with where.open("up") as network:
             supervisor = Supervisor(options.drain_s, os.environ, options.log_directory)
             stack.push_async_callback(supervisor.stop)
-            names = (OMEGA, *types_by_clone())
+            names = (OMEGA, *types_by_clone(DEFAULT_TABLE))
             for number, name in enumerate(names):
                 supervisor.add(name, _argv(name, number, options, server))
             say(f"starting {', '.join(names)}")

@@ -6,7 +6,7 @@ from bus.jetstream import StoredMessage, last_of_each
 from bus.ledger import entry as ledger_entry
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
-from clones.routing import task_types
+from clones.tables import table_of
 from ops.audit import between, newest_first
 from ops.entries import Entry, read_entry
 from ops.stories import Key, State, Story, fold
@@ -23,7 +23,7 @@ async def find(network: Network, task_id: str) -> list[Entry]:
         SanctuaryError: the ledger cannot be read.
     """
     assignment = await _assignment_by_sequence(network, task_id)
-    types = [assignment.task_type or ""] if assignment else [*task_types(), WORKFLOW_TYPE]
+    types = [assignment.task_type or ""] if assignment else [*(await table_of(network)).routes, WORKFLOW_TYPE]
     found = [told async for told in _told(network, types, task_id)]
     if assignment is None:
         assignment = await _assignment(network, task_id, found)

@@ -9,7 +9,8 @@ from bus.errors import JetStreamError, SanctuaryError
 from bus.jetstream import api
 from bus.network import Network
 from bus.subjects import PRIORITIES, WORKFLOW_TYPE
-from clones.routing import ROUTES
+from clones.routing import default_priority
+from clones.tables import table_of
 from clones.workflows import WORKFLOWS
 from ops.metrics import Metrics
 
@@ -33,9 +34,10 @@ async def depths(network: Network) -> Depths:
         RequestTimeout, NoResponders, Disconnected, JetStreamError: nothing could be read; without the right to ask, nobody answers.
     """
     subjects = network.subjects
+    table = await table_of(network)
     consumers = [
-        ((route.task_type, priority or route.default_priority), subjects.consumer(route.task_type, priority))
-        for route in ROUTES
+        ((task_type, default_priority(table, task_type, priority)), subjects.consumer(task_type, priority))
+        for task_type in table.routes
         for priority in (None, *PRIORITIES)
     ] + [((WORKFLOW_TYPE, NO_PRIORITY), subjects.workflow_consumer(name)) for name in WORKFLOWS]
     # One request first: where this user may not ask, it is refused once and not for each.

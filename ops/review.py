@@ -15,12 +15,13 @@ from bus.errors import SanctuaryError
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
 from clones.review import ReviewInput, plan, step_id
-from clones.routing import route_of
+from clones.tables import table_of
 from schemas import (
     AnyTaskEvent,
     ArtifactRef,
     SchemaError,
     TaskCompletion,
+    TaskEvent,
     TaskFailure,
     TaskProgress,
     TaskResult,
@@ -71,9 +72,11 @@ async def review(network: Network, wanted: ReviewInput, output: Path, on_news: C
     workflow_id = new_id()
     types = [step.task_type for step in plan(wanted)] + ["documentation"]
     ids = {step_id(workflow_id, task_type): task_type for task_type in types}
+    routes = (await table_of(network)).routes
     async with Submitter(network) as submitter:
         for task_type in types:
-            on_news(_news(task_type, "waiting"))
+            clone = routes[task_type].clone if task_type in routes else ""
+            on_news(StepNews(clone=clone, task_type=task_type, state="waiting"))
         follow = [asyncio.create_task(_follow_result(submitter, ids[task_id], task_id, on_news)) for task_id in ids]
         subscriptions = [
             await network.client.subscribe(network.subjects.event(task_type, task_id), cb=_listener(on_news))
@@ -105,9 +108,9 @@ async def _follow_result(
 ) -> None:
     result = await submitter.result(task_type, task_id)
     if isinstance(result, TaskFailure):
-        on_news(_news(task_type, "failed", 1.0, f"{result.code}: {result.message}"))
+        on_news(_news(result, "failed", 1.0, f"{result.code}: {result.message}"))
     else:
-        on_news(_news(task_type, "completed", 1.0, result.summary))
+        on_news(_news(result, "completed", 1.0, result.summary))
 
 
 def _listener(on_news: Callable[[StepNews], None]) -> Callable[[Msg], Coroutine[None, None, None]]:
@@ -117,18 +120,17 @@ def _listener(on_news: Callable[[StepNews], None]) -> Callable[[Msg], Coroutine[
         except SchemaError:
             return
         if isinstance(event, TaskProgress):
-            on_news(_news(event.task_type, "running", event.fraction, event.message))
+            on_news(_news(event, "running", event.fraction, event.message))
         elif isinstance(event, TaskStarted):
-            on_news(_news(event.task_type, "running", 0.0, f"attempt {event.attempt}" if event.attempt > 1 else ""))
+            on_news(_news(event, "running", 0.0, f"attempt {event.attempt}" if event.attempt > 1 else ""))
         elif isinstance(event, TaskRetrying):
-            on_news(_news(event.task_type, "retrying", 0.0, f"{event.code}: {event.message}"))
+            on_news(_news(event, "retrying", 0.0, f"{event.code}: {event.message}"))
 
     return on_message
 
 
-def _news(task_type: str, state: str, fraction: float = 0.0, text: str = "") -> StepNews:
-    route = route_of(task_type)
-    return StepNews(clone=route.clone if route else "", task_type=task_type, state=state, fraction=fraction, text=text)
+def _news(told: TaskEvent | TaskResult, state: str, fraction: float = 0.0, text: str = "") -> StepNews:
+    return StepNews(clone=told.clone, task_type=told.task_type, state=state, fraction=fraction, text=text)
 
 
 async def _fetch(

@@ -6,7 +6,8 @@ import msgspec
 from bus.errors import SanctuaryError
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
-from ops.assignments import route
+from clones.tables import table_of
+from ops.assignments import known_type
 from ops.audit import between, follow, last_sequence, newest_first
 from ops.cli.lines import line, plain
 from ops.cli.options import json_option, print_json, run, where_options
@@ -46,13 +47,14 @@ async def _tail(
 ) -> None:
     if start is not None and last is not None:
         raise ValueError("begin with --from or with --last, not with both")
-    known = {name if name == WORKFLOW_TYPE else route(name).task_type for name in types}
-
-    def show(entry: Entry) -> None:
-        if not known or entry.task_type in known:
-            click.echo(msgspec.json.encode(plain(entry)) if as_json else line(entry))
-
     async with where.open("audit tail") as network:
+        table = await table_of(network)
+        known = {name if name == WORKFLOW_TYPE else known_type(table, name) for name in types}
+
+        def show(entry: Entry) -> None:
+            if not known or entry.task_type in known:
+                click.echo(msgspec.json.encode(plain(entry)) if as_json else line(entry))
+
         if start is None:
             begin = await last_sequence(network) + 1
             for entry in await _last(network, begin, LAST if last is None else last, known):

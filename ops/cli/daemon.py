@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from clones.routing import types_by_clone
+from clones.routing import DEFAULT_TABLE, types_by_clone
 from ops.cli.options import clone_options, run, verbose_option, where_options
 from ops.connect import Where
 
@@ -34,7 +34,7 @@ def omega(where: Where, *, verbose: bool, metrics_port: int | None, ledger_max_b
 
 
 @click.command()
-@click.argument("name", type=click.Choice(sorted(types_by_clone())))
+@click.argument("name", type=click.Choice(sorted(types_by_clone(DEFAULT_TABLE))))
 @where_options
 @clone_options
 @_metrics_option

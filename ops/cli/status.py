@@ -11,6 +11,7 @@ import msgspec
 from bus.errors import SanctuaryError
 from bus.network import Network
 from clones.routing import types_by_clone
+from clones.tables import table_of
 from ops.cli.options import FAILED, json_option, print_json, run, where_options
 from ops.cli.text import duration, show, table
 from ops.connect import Where
@@ -64,9 +65,9 @@ async def _status(where: Where, *, as_json: bool, watch: bool) -> int:
 
 async def take(network: Network) -> Snapshot:
     """Ask everybody, and look at the queues."""
-    answers, (queues, problem) = await asyncio.gather(ask(network), _queues(network))
+    answers, (queues, problem), table_ = await asyncio.gather(ask(network), _queues(network), table_of(network))
     there = {answer.clone for answer in answers}
-    missing = tuple(clone for clone in (OMEGA, *types_by_clone()) if clone not in there)
+    missing = tuple(clone for clone in (OMEGA, *types_by_clone(table_)) if clone not in there)
     return Snapshot(tuple(answers), missing, queues, problem)
 
 

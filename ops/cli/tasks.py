@@ -13,8 +13,8 @@ from bus.client import Submitted, Submitter
 from bus.errors import SanctuaryError
 from bus.network import Network
 from bus.subjects import PRIORITIES, WORKFLOW_TYPE
-from schemas import Priority
-from ops.assignments import Wanted, build, route
+from clones.tables import table_of
+from ops.assignments import Wanted, build, known_type
 from ops.cli.options import FAILED, json_option, print_json, run, where_options
 from ops.cli.results import plain_story, print_result, print_story
 from ops.cli.text import clean, duration, moment, shortened, show, size, table
@@ -22,7 +22,7 @@ from ops.cli.waiting import show_command, wait
 from ops.connect import Where
 from ops.lookup import find, newest
 from ops.stories import STATES, State, Story, fold
-from schemas import TaskCompletion, TaskResult, is_task_id, new_id
+from schemas import Priority, TaskCompletion, TaskResult, is_task_id, new_id
 
 LONGEST_TIMEOUT_S = 31_536_000
 
@@ -95,15 +95,17 @@ async def _submit(
         if target is not None:
             raise ValueError("name the target once: by --target or by --upload")
         target = f"artifact:{name}"
-    found, assignment = build(Wanted(task_type=task_type, target=target, id=task_id, **described))
+    wanted = Wanted(task_type=task_type, target=target, id=task_id, **described)
     async with where.open("submit") as network, Submitter(network) as submitter:
+        table = await table_of(network)
+        found, assignment = build(table, wanted)
         if upload is not None:
             await _upload(network, upload, name)
-        submitted = await submitter.submit(found.task_type, assignment, priority=cast(Priority | None, priority))
+        submitted = await submitter.submit(found, assignment, priority=cast(Priority | None, priority))
         if not waiting:
             _print_submitted(submitted, as_json=as_json)
             return 0
-        result = await wait(network, submitter, submitted, found.clone)
+        result = await wait(network, submitter, submitted, table.routes[found].clone)
     if as_json:
         print_json(result)
     else:
@@ -155,8 +157,9 @@ def list_(where: Where, *, as_json: bool, types: tuple[str, ...], states: tuple[
 
 
 async def _list(where: Where, *, as_json: bool, types: tuple[str, ...], states: tuple[State, ...], limit: int) -> None:
-    known = [name if name == WORKFLOW_TYPE else route(name).task_type for name in types]
     async with where.open("task list") as network:
+        table_ = await table_of(network)
+        known = [name if name == WORKFLOW_TYPE else known_type(table_, name) for name in types]
         stories = await newest(network, types=known, states=states, limit=limit)
     if as_json:
         print_json({"tasks": [plain_story(story, whole=False) for story in stories]})

@@ -15,9 +15,11 @@ from ops.status import ask
 from schemas import (
     AnyTaskEvent,
     SchemaError,
+    TaskParked,
     TaskProgress,
     TaskReassigned,
     TaskResult,
+    TaskResumed,
     TaskRetrying,
     TaskStarted,
     decode,
@@ -87,5 +89,7 @@ def _words(event: AnyTaskEvent) -> str:
             return f"{event.code}: {event.message}; again in {event.delay_s:.1f} s"
         case TaskReassigned():
             return f"handed back by {event.instance}; waits for another"
-        case _:
-            return f"waits for a person: {event.message}"
+        case TaskParked():
+            return f"waits for a decision: {event.code}: {event.message}"
+        case TaskResumed():
+            return f"goes on{f' on {event.to}' if event.to else ''}"

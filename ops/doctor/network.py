@@ -11,8 +11,9 @@ from bus.jetstream import api
 from bus.network import Network, open_network
 from bus.settings import ConnectionSettings
 from bus.store import read_network
-from bus.topology import Limits, consumers, differences, streams
-from clones.routing import task_types, types_by_clone
+from bus.topology import Limits, differences, omega_consumers, streams, task_consumers
+from clones.routing import clones_by_type, types_by_clone
+from clones.tables import table_of
 from clones.workflows import WORKFLOWS
 from ops.connect import Where
 from ops.doctor.check import Check, note, ok, wrong
@@ -62,7 +63,7 @@ async def _inside(network: Network, settings: ConnectionSettings) -> AsyncIterat
         yield await streams_check(network)
         yield await _clock(network)
     there = {answer.clone for answer in await ask(network)}
-    missing = [name for name in (OMEGA, *types_by_clone()) if name not in there]
+    missing = [name for name in (OMEGA, *types_by_clone(await table_of(network))) if name not in there]
     if missing:
         commands = ", ".join(f"sanctuary {'' if name == OMEGA else 'clone '}{name}" for name in missing)
         yield wrong(
@@ -89,7 +90,15 @@ async def streams_check(network: Network) -> Check:
         }
         said += [f"{name}.{difference}" for difference in differences({**wanted, **chosen}, found)]
     if subjects.ledger not in missing:
-        for wanted in consumers(subjects, task_types(), WORKFLOWS):
+        needed = [
+            *omega_consumers(subjects, WORKFLOWS),
+            *(
+                consumer
+                for task_type, clones in clones_by_type(await table_of(network)).items()
+                for consumer in task_consumers(subjects, task_type, clones)
+            ),
+        ]
+        for wanted in needed:
             name = wanted["name"]
             found = await _config(network, f"CONSUMER.INFO.{subjects.ledger}.{name}")
             if found is None:

@@ -19,7 +19,7 @@ from clones import beta, delta, gamma, sigma
 from clones.daemon import Daemon
 from clones.engine_handler import Workshop, artifact_fetcher
 from clones.omega import coordination, make_network
-from clones.routing import routes_of, service
+from clones.routing import DEFAULT_TABLE, service
 from clones.targets import TargetPolicy
 from schemas import ErrorEscalation, TaskAssignment, TaskResult, decode
 from tests.bus.rig import QUICK, Rig, open_rig
@@ -73,9 +73,9 @@ class ClonesRig:
             workshop = Workshop(network=network, artifacts=artifacts, targets=targets)
             served = MODULES[name].handlers(workshop) if handlers is None else handlers
             services = [
-                replace(service(route, served[route.task_type], self.subjects), backoff=QUICK)
-                for route in routes_of(name)
-                if route.task_type in served
+                replace(service(DEFAULT_TABLE, task_type, name, served[task_type], self.subjects), backoff=QUICK)
+                for task_type, route in DEFAULT_TABLE.routes.items()
+                if route.clone == name and task_type in served
             ]
             identity = Identity(name)
             daemon = Daemon(network, identity, services, capacity=capacity, drain_s=drain_s)

@@ -10,13 +10,16 @@ import pytest
 
 from bus.errors import TopologyMismatch
 from bus.jetstream import api
+from bus.ledger import entries
 from bus.network import Network, open_network
+from bus.routes import history
 from bus.server import EmbeddedServer, ServerOptions
 from bus.subjects import Subjects
-from bus.topology import Limits, consumers
+from bus.topology import Limits, omega_consumers, task_consumers
 from clones.omega import make_network
-from clones.routing import task_types
+from clones.routing import DEFAULT_TABLE, clones_by_type
 from clones.workflows import WORKFLOWS
+from schemas import RoutingTable
 from tests.bus.eventually import eventually
 
 realms = iter(f"made{number}" for number in range(100))
@@ -31,22 +34,28 @@ async def opened(server: EmbeddedServer, realm: str) -> AsyncIterator[Network]:
 async def made(network: Network) -> dict[str, Any]:
     """The configuration of every stream and consumer of the realm."""
     subjects = network.subjects
-    names = (subjects.ledger, subjects.results, f"OBJ_{subjects.artifacts}")
-    found = {name: (await api(network.requester, f"STREAM.INFO.{name}"))["config"] for name in names}
+    found = {name: (await api(network.requester, f"STREAM.INFO.{name}"))["config"] for name in streams(subjects)}
     listed = await api(network.requester, f"CONSUMER.LIST.{subjects.ledger}")
     return found | {info["name"]: info["config"] for info in listed["consumers"]}
+
+
+def streams(subjects: Subjects) -> set[str]:
+    return {subjects.ledger, subjects.results, f"OBJ_{subjects.artifacts}", f"KV_{subjects.routes}"}
+
+
+def needed(subjects: Subjects, table: RoutingTable = DEFAULT_TABLE) -> set[str]:
+    """Every consumer that a table's types and clones need, and Omega."""
+    found = {consumer["name"] for consumer in omega_consumers(subjects, WORKFLOWS)}
+    for task_type, clones in clones_by_type(table).items():
+        found |= {consumer["name"] for consumer in task_consumers(subjects, task_type, clones)}
+    return found
 
 
 async def test_everything_is_there_and_making_it_again_changes_nothing(server: EmbeddedServer) -> None:
     async with opened(server, next(realms)) as network:
         await make_network(network, Limits())
         first = await made(network)
-        wanted = {consumer["name"] for consumer in consumers(network.subjects, task_types(), WORKFLOWS)}
-        assert set(first) == wanted | {
-            network.subjects.ledger,
-            network.subjects.results,
-            f"OBJ_{network.subjects.artifacts}",
-        }
+        assert set(first) == needed(network.subjects) | streams(network.subjects)
         await make_network(network, Limits())
         assert await made(network) == first
 
@@ -60,7 +69,11 @@ async def test_several_omegas_at_once(server: EmbeddedServer) -> None:
             opened(server, realm) as third,
         ):
             await asyncio.gather(*(make_network(network, Limits()) for network in (first, second, third)))
-            assert len(await made(first)) == 3 + 4 * len(task_types()) + len(WORKFLOWS)
+            assert set(await made(first)) == needed(first.subjects) | streams(first.subjects)
+            (revision,) = await history(first)
+            assert revision.routes.table == DEFAULT_TABLE
+            (change,) = [entry async for entry in entries(first, first.subjects.command("routes"))]
+            assert change.sequence == revision.routes.command
 
 
 async def test_the_ledgers_size_is_set_and_else_left_as_it_is(server: EmbeddedServer) -> None:

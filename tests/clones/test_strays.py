@@ -11,7 +11,7 @@ import clones.strays
 from bus.identity import Identity
 from bus.results import Results
 from bus.server import EmbeddedServer
-from clones.routing import task_types
+from clones.routing import DEFAULT_TABLE
 from clones.strays import Strays
 from schemas import TaskFailure, TaskResult, decode
 from tests.bus.eventually import eventually
@@ -22,8 +22,8 @@ from tests.bus.rig import Rig, open_rig
 async def rig(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     """A realm in which nobody works: what gets a result got it from Omega's look at the strays."""
     monkeypatch.setattr(clones.strays, "LOOK_EVERY_S", 0.05)
-    async with open_rig(server, types=task_types()) as opened:
-        strays = asyncio.create_task(Strays(opened.network, Identity("omega")).run())
+    async with open_rig(server, types=DEFAULT_TABLE.routes) as opened:
+        strays = asyncio.create_task(Strays(opened.network, Identity("omega"), lambda: DEFAULT_TABLE).run())
         yield opened
         assert not strays.done(), "the look at the strays came to an end"
         strays.cancel()

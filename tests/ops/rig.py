@@ -10,15 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bus.artifacts import ensure_store
 from bus.identity import Identity
 from bus.network import open_network
 from bus.server import EmbeddedServer
 from bus.task import Handler
-from bus.topology import ensure
+from bus.topology import Limits
 from clones.daemon import Daemon
-from clones.routing import routes_of, service, task_types
-from clones.workflows import WORKFLOWS
+from clones.omega import make_network
+from clones.routing import DEFAULT_TABLE, service
 from ops.metrics import Metrics
 from tests.bus.rig import QUICK, Rig, open_rig
 
@@ -74,7 +73,11 @@ class OpsRig:
         """A clone's daemon whose every task `handler` does, with its metrics."""
         subjects = self.bus.subjects
         async with open_network(self.bus.settings, subjects, name=name) as network:
-            services = [replace(service(route, handler, subjects), backoff=QUICK) for route in routes_of(name)]
+            services = [
+                replace(service(DEFAULT_TABLE, task_type, name, handler, subjects), backoff=QUICK)
+                for task_type, route in DEFAULT_TABLE.routes.items()
+                if route.clone == name
+            ]
             identity = Identity(name)
             metrics = Metrics(identity, network)
             with metrics.served(0) as url:
@@ -100,7 +103,6 @@ class OpsRig:
 @asynccontextmanager
 async def open_ops_rig(server: EmbeddedServer) -> AsyncIterator[OpsRig]:
     """A fresh realm, made as Omega makes it."""
-    async with open_rig(server, types=task_types()) as bus:
-        await ensure(bus.network.requester, bus.subjects, task_types=task_types(), workflows=WORKFLOWS)
-        await ensure_store(bus.network)
+    async with open_rig(server, types=()) as bus:
+        await make_network(bus.network, Limits())
         yield OpsRig(bus, server)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from clones.routing import DEFAULT_TABLE
 from clones.targets import Directory, parse_target
 from ops.assignments import Wanted, absolute, build
 from schemas import TaskAssignment
@@ -14,8 +15,8 @@ HERE = Wanted(task_type="security", target="/srv/p")
 
 def test_everything_that_is_said_is_sent() -> None:
     wanted = replace(HERE, labels=["a=b", "c=d=e", "empty="], id="mine", timeout_s=1.5, retries=0)
-    route, assignment = build(wanted)
-    assert route.task_type == "security"
+    task_type, assignment = build(DEFAULT_TABLE, wanted)
+    assert task_type == "security"
     assert assignment == TaskAssignment(
         id="mine",
         params={"target": "/srv/p"},
@@ -26,7 +27,7 @@ def test_everything_that_is_said_is_sent() -> None:
 
 
 def test_what_is_not_said_is_left_to_the_network() -> None:
-    _, assignment = build(HERE)
+    _, assignment = build(DEFAULT_TABLE, HERE)
     assert (assignment.id, assignment.timeout_s, assignment.retries, assignment.labels) == (None, None, None, {})
 
 
@@ -35,7 +36,7 @@ def test_what_is_not_said_is_left_to_the_network() -> None:
     [("security-analysis", "security"), ("architecture-design", "architecture"), ("test-strategy", "testing")],
 )
 def test_aliases_are_resolved(alias: str, task_type: str) -> None:
-    assert build(replace(HERE, task_type=alias))[0].task_type == task_type
+    assert build(DEFAULT_TABLE, replace(HERE, task_type=alias))[0] == task_type
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_aliases_are_resolved(alias: str, task_type: str) -> None:
 )
 def test_what_cannot_be_sent_is_told(wanted: Wanted, said: str) -> None:
     with pytest.raises(ValueError) as told:
-        build(wanted)
+        build(DEFAULT_TABLE, wanted)
     assert said in str(told.value)
 
 

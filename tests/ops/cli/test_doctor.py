@@ -8,7 +8,7 @@ import pytest
 
 from bus.jetstream import api
 from bus.server import EmbeddedServer
-from clones.routing import types_by_clone
+from clones.routing import DEFAULT_TABLE, types_by_clone
 from ops.doctor import installation
 from ops.doctor.installation import disk, lock, packages, python, requirements
 from ops.doctor.network import streams_check
@@ -24,7 +24,7 @@ def by_name(answer: Any) -> dict[str, dict[str, str]]:
 
 async def test_a_network_with_everybody_there(ops_rig: OpsRig) -> None:
     async with AsyncExitStack() as stack:
-        for name in ("omega", *types_by_clone()):
+        for name in ("omega", *types_by_clone(DEFAULT_TABLE)):
             await stack.enter_async_context(ops_rig.clone(name, Runs()))
 
         async def all_there() -> bool:
