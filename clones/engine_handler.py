@@ -49,7 +49,7 @@ class Workshop:
     """For each process of an engine."""
 
 
-_P = TypeVar("_P", bound=TargetParams)
+_P = TypeVar("_P", bound=msgspec.Struct)
 
 
 def read_params(task: Task, kind: type[_P]) -> _P:

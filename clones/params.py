@@ -83,5 +83,5 @@ def describe_misfit(task_type: str, kind: type[msgspec.Struct], problem: str, *,
     `problem` is what msgspec says, with the path in it; `field` is where in the body the parameters stand.
     """
     where = problem.replace("`$.", f"`$.{field}.").replace("`$`", f"`$.{field}`")
-    taken = ", ".join(known.name for known in msgspec.structs.fields(kind))
+    taken = ", ".join(known.encode_name for known in msgspec.structs.fields(kind))
     return f"{task_type} cannot use these parameters: {where}. It takes: {taken}"
