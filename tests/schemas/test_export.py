@@ -102,6 +102,10 @@ def test_the_addresses_are_those_that_the_bus_builds() -> None:
         "statusInstance": subjects.status("{clone}", "{instance}"),
         "call": subjects.call("{task_type}"),
         "callWorkflow": subjects.call_workflow("{workflow}"),
+        "callCommand": subjects.call_command(),
+        "eventInstance": subjects.event("instance", "{instance}"),
+        "handover": subjects.handover("{task_type}", "{clone}"),
+        "routes": f"$KV.{subjects.routes}.table",
     }
     channels = asyncapi("some-realm")["channels"]
     assert {name: channels[name]["address"] for name in channels if channels[name]["address"]} == built

@@ -1,0 +1,241 @@
+"""Tasks whose attempts have run out, and who may run one: on a real server, with decisions as Omega writes them."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+
+import bus.execution
+import bus.parking
+from bus.jetstream import PubAck, StoredMessage, last_of, publish
+from bus.observer import Observer
+from bus.topology import ACK_WAIT_S
+from bus.wake import wake
+from schemas import (
+    ErrorCode,
+    ErrorEscalation,
+    TaskAssignment,
+    TaskCompletion,
+    TaskEvent,
+    TaskFailure,
+    TaskParked,
+    TaskResumed,
+    TaskRetrying,
+    TaskStarted,
+    decode,
+    encode,
+)
+from tests.bus.eventually import eventually
+from tests.bus.rig import TYPE, Rig, Runs, failure
+
+
+async def store(rig: Rig, event: TaskEvent) -> PubAck:
+    return await publish(rig.network.requester, rig.subjects.event(TYPE, event.task_id), encode(event))
+
+
+async def is_parked(rig: Rig, task_id: str) -> bool:
+    events = await rig.events(task_id)
+    return bool(events) and isinstance(events[-1], TaskParked)
+
+
+async def escalations(rig: Rig) -> list[ErrorEscalation]:
+    messages: list[StoredMessage] = await rig.in_stream(rig.subjects.ledger, rig.subjects.every("escalation"))
+    return [decode(ErrorEscalation, message.data) for message in messages]
+
+
+def resumed(task_id: str, sequence: int, *, attempt: int, to: str | None = None) -> TaskResumed:
+    return TaskResumed(
+        task_id=task_id,
+        task_type=TYPE,
+        clone="omega",
+        instance="omega-1",
+        attempt=attempt,
+        at=datetime.now(UTC),
+        sequence=sequence,
+        forgiven=attempt,
+        command=1,
+        to=to,
+    )
+
+
+class TestParking:
+    async def test_a_task_is_parked_when_its_attempts_have_run_out(self, rig: Rig) -> None:
+        inbox = await rig.network.client.subscribe("_INBOX.asker")
+        parked: list[tuple[str, str]] = []
+
+        class Hears(Observer):
+            def parked(self, task_type: str, task_id: str, code: str) -> None:
+                parked.append((task_id, code))
+
+        async with rig.worker(Runs(), retries=1, parks=True, severity="critical", observer=Hears()):
+            submitted = await rig.submit("x", {"fail": ErrorCode.ENGINE_CRASHED}, reply_to="_INBOX.asker")
+            await eventually(partial(is_parked, rig, "x"))
+            await eventually(lambda: parked == [("x", "engine_crashed")])
+            assert await rig.unsettled() == 1
+        events = await rig.events("x")
+        assert [(type(event), event.attempt, event.sequence) for event in events] == [
+            (TaskRetrying, 1, submitted.sequence),
+            (TaskStarted, 2, submitted.sequence),
+            (TaskParked, 2, submitted.sequence),
+        ]
+        (escalation,) = await escalations(rig)
+        assert (escalation.task_id, escalation.severity, escalation.attempt) == ("x", "critical", 2)
+        assert escalation.awaits_decision
+        assert decode(ErrorEscalation, (await inbox.next_msg(5)).data) == escalation
+        assert await rig.network.results.read(TYPE, "x") is None
+
+    async def test_what_cannot_be_retried_fails_at_once(self, rig: Rig) -> None:
+        async with rig.worker(Runs(), retries=1, parks=True, non_retryable=frozenset({ErrorCode.ENGINE_CRASHED})):
+            result = await rig.run({"fail": ErrorCode.ENGINE_CRASHED})
+        assert isinstance(result, TaskFailure)
+        assert (result.attempt, result.code, result.retryable) == (1, "engine_crashed", False)
+
+    async def test_a_parked_task_stays_parked_over_the_death_of_its_worker(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bus.parking, "KEPT_S", 0.05)
+        runs = Runs()
+        async with rig.worker(runs, parks=True):
+            await rig.submit("x", {"fail": ErrorCode.ENGINE_CRASHED})
+            await eventually(partial(is_parked, rig, "x"))
+        async with rig.worker(runs, parks=True, name="next"):
+            await rig.run()  # by then it has come again more than once
+            await asyncio.sleep(0.2)
+        assert [task_id for task_id, _ in runs.starts].count("x") == 1
+        assert await rig.unsettled() == 1
+
+    async def test_a_resumed_task_goes_on_at_once_with_all_its_retries(self, rig: Rig) -> None:
+        runs = Runs()
+        async with rig.worker(runs, retries=1, parks=True):
+            submitted = await rig.submit("x", {"fail": ErrorCode.ENGINE_CRASHED, "until": 4})
+            await eventually(partial(is_parked, rig, "x"))
+            await store(rig, resumed("x", submitted.sequence, attempt=2))
+            await wake(rig.network, rig.subjects.consumer(TYPE), submitted.sequence)
+            result = await rig.result("x", within_s=5)
+            await eventually(rig.all_settled)
+        assert isinstance(result, TaskCompletion)
+        assert [attempt for _, attempt in runs.starts] == [1, 2, 3, 4]
+        assert result.attempt == 4
+
+    async def test_a_result_ends_a_parked_task(self, rig: Rig) -> None:
+        async with rig.worker(Runs(), parks=True):
+            submitted = await rig.submit("x", {"fail": ErrorCode.ENGINE_CRASHED})
+            await eventually(partial(is_parked, rig, "x"))
+            await rig.network.results.settle(failure("x"))
+            await wake(rig.network, rig.subjects.consumer(TYPE), submitted.sequence)
+            await eventually(rig.all_settled)
+
+
+class TestInCharge:
+    async def test_of_two_assignments_the_one_in_charge_runs(self, rig: Rig) -> None:
+        """The task was handed over: the first assignment leaves the queue, the second runs, also where it comes early."""
+        runs = Runs()
+        handover = rig.subjects.handover(TYPE, "echo")
+        direct = {rig.subjects.handover_consumer(TYPE, "echo"): 1}
+        async with rig.worker(runs, parks=True, direct_consumers=direct):
+            first = await rig.submit("x", {"fail": ErrorCode.ENGINE_CRASHED, "until": 2})
+            await eventually(partial(is_parked, rig, "x"))
+            body = encode(TaskAssignment(id="x", params={"fail": ErrorCode.ENGINE_CRASHED, "until": 2}))
+            second = await publish(rig.network.requester, handover, body)
+            await asyncio.sleep(2 * bus.execution.EARLY_S)
+            assert runs.starts == [("x", 1)]
+            await store(rig, resumed("x", second.seq, attempt=1, to="echo"))
+            await wake(rig.network, rig.subjects.consumer(TYPE), first.sequence)
+            result = await rig.result("x", within_s=5)
+            await eventually(rig.all_settled)
+        assert isinstance(result, TaskCompletion)
+        assert runs.starts == [("x", 1), ("x", 2)]
+        begun = [event.sequence for event in await rig.events("x") if isinstance(event, TaskStarted)]
+        assert set(begun) <= {second.seq}
+
+    async def test_a_handover_of_which_nothing_was_told_runs(self, rig: Rig) -> None:
+        direct = {rig.subjects.handover_consumer(TYPE, "echo"): 1}
+        async with rig.worker(Runs(), direct_consumers=direct):
+            await publish(rig.network.requester, rig.subjects.handover(TYPE, "echo"), b'{"id": "new"}')
+            assert isinstance(await rig.result("new"), TaskCompletion)
+
+
+class TestEndedFromOutside:
+    async def test_a_result_stops_a_running_handler_at_once(self, rig: Rig) -> None:
+        """Before the lease's next tick, so that a cancelled task ends within a fraction of a second."""
+        runs = Runs()
+        async with rig.worker(runs):
+            await rig.submit("x", {"sleep_s": 60})
+            await eventually(partial(rig.has_started, "x"))
+            await asyncio.sleep(0.05)
+            began = time.monotonic()
+            await rig.network.results.settle(failure("x"))
+            await eventually(lambda: runs.cancelled == ["x"])
+            assert time.monotonic() - began < ACK_WAIT_S / 4 / 2
+            await eventually(rig.all_settled)
+        assert runs.finished == []
+
+    async def test_interest_in_results_ends_with_the_attempt(self, rig: Rig) -> None:
+        async with rig.worker(Runs()) as worker:
+            subscriptions = worker._network.client._subs.values()
+
+            def listened_for() -> list[str]:
+                return [each.subject for each in subscriptions if ".result." in each.subject]
+
+            for number in range(5):
+                await rig.submit(f"x{number}", {"sleep_s": 0.3})
+            await eventually(lambda: len(listened_for()) == 5)
+            for number in range(5):
+                await rig.result(f"x{number}")
+            await eventually(lambda: not listened_for())
+
+    async def test_a_result_that_results_has_forgotten_is_found_in_the_ledger(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As after a consumer was made anew: it delivers all history."""
+        monkeypatch.setattr(bus.execution, "RESULTS_MAX_AGE_S", 0.0)
+        runs = Runs()
+        await rig.submit("x")
+        settled = failure("x")
+        await rig.network.results.settle(settled)
+        subject = rig.subjects.result(TYPE, "x")
+
+        async def copied() -> bool:
+            return await last_of(rig.network.requester, rig.subjects.ledger, subject) is not None
+
+        await eventually(copied)
+        await rig.network.client.request(f"$JS.API.STREAM.PURGE.{rig.subjects.results}", b"", timeout=5)
+        async with rig.worker(runs):
+            await eventually(rig.all_settled)
+        assert runs.starts == []
+
+
+async def test_of_tasks_that_lost_their_worker_one_at_a_time_has_its_last_attempt(rig: Rig) -> None:
+    """So that a task which kills its worker again takes no other one's last attempt with it."""
+    runs = Runs()
+    for number in range(4):
+        submitted = await rig.submit(f"x{number}", {"sleep_s": 0.1})
+        await store(
+            rig,
+            TaskStarted(
+                task_id=f"x{number}",
+                task_type=TYPE,
+                clone="dead",
+                instance="dead-1",
+                attempt=1,
+                at=datetime.now(UTC),
+                sequence=submitted.sequence,
+            ),
+        )
+    # Taken once and given up, so that they are delivered for the second time.
+    inbox = await rig.network.client.subscribe("_INBOX.thief")
+    await rig.network.client.publish(
+        f"$JS.API.CONSUMER.MSG.NEXT.{rig.subjects.ledger}.{rig.subjects.consumer(TYPE)}",
+        b'{"batch": 4, "group": "jobs", "priority": 0}',
+        reply="_INBOX.thief",
+    )
+    for stolen in [await inbox.next_msg(5) for _ in range(4)]:
+        await rig.network.client.publish(stolen.reply, b"-NAK")
+    await rig.network.client.flush()
+    async with rig.worker(runs, retries=1, capacity=8):
+        for number in range(4):
+            result = await rig.result(f"x{number}")
+            assert (type(result), result.attempt) == (TaskCompletion, 2)
+    assert runs.most == 1
