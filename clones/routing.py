@@ -46,9 +46,10 @@ def clones_by_type(table: RoutingTable) -> dict[str, tuple[str, ...]]:
 
 
 def types_by_clone(table: RoutingTable) -> dict[str, tuple[str, ...]]:
-    """Return each clone's task types, those that it falls back for included."""
-    clones = dict.fromkeys(clone for route in table.routes.values() for clone in clones_of(route))
-    return {clone: types_of(table, clone) for clone in clones}
+    """Return each clone's task types, those that it falls back for included; the primaries come first."""
+    primaries = [route.clone for route in table.routes.values()]
+    fallbacks = [clone for route in table.routes.values() for clone in route.fallback]
+    return {clone: types_of(table, clone) for clone in dict.fromkeys(primaries + fallbacks)}
 
 
 def types_of(table: RoutingTable, clone: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from bus.artifacts import Artifacts
 from bus.client import Submitter
 from bus.identity import Identity
 from bus.network import Network, open_network
+from bus.routes import ensure_bucket, put
 from bus.server import EmbeddedServer
 from bus.subjects import Subjects
 from bus.task import Handler
@@ -21,7 +23,7 @@ from clones.engine_handler import Workshop, artifact_fetcher
 from clones.omega import coordination, make_network
 from clones.routing import DEFAULT_TABLE, service
 from clones.targets import TargetPolicy
-from schemas import ErrorEscalation, TaskAssignment, TaskResult, decode
+from schemas import ErrorEscalation, RoutesInForce, RoutingTable, TaskAssignment, TaskResult, decode
 from tests.bus.rig import QUICK, Rig, open_rig
 
 MODULES = {"beta": beta, "gamma": gamma, "delta": delta, "sigma": sigma}
@@ -115,9 +117,19 @@ async def _run(daemon: Daemon, identity: Identity, network: Network) -> AsyncIte
         await running.ended()
 
 
+async def put_table(network: Network, table: RoutingTable = DEFAULT_TABLE, base_revision: int = 0) -> int:
+    """Put a table into force behind everybody's back, so that the ledger knows nothing of it; returns its revision."""
+    await ensure_bucket(network)
+    routes = RoutesInForce(table=table, at=datetime.now(UTC), command=0)
+    return await put(network, routes, base_revision=base_revision)
+
+
 @asynccontextmanager
-async def open_clones_rig(server: EmbeddedServer, workspace: Path) -> AsyncIterator[ClonesRig]:
-    """A fresh realm."""
+async def open_clones_rig(
+    server: EmbeddedServer, workspace: Path, table: RoutingTable = DEFAULT_TABLE
+) -> AsyncIterator[ClonesRig]:
+    """A fresh realm whose ledger is empty."""
     async with open_rig(server, types=()) as bus:
+        await put_table(bus.network, table)
         await make_network(bus.network, Limits())
         yield ClonesRig(bus, workspace)

@@ -20,6 +20,7 @@ from clones.omega import make_network
 from clones.routing import DEFAULT_TABLE, service
 from ops.metrics import Metrics
 from tests.bus.rig import QUICK, Rig, open_rig
+from tests.clones.rig import put_table
 
 SANCTUARY = Path(sys.executable).with_name("sanctuary")
 
@@ -102,7 +103,8 @@ class OpsRig:
 
 @asynccontextmanager
 async def open_ops_rig(server: EmbeddedServer) -> AsyncIterator[OpsRig]:
-    """A fresh realm, made as Omega makes it."""
+    """A fresh realm, made as Omega makes it, whose ledger is empty."""
     async with open_rig(server, types=()) as bus:
+        await put_table(bus.network)
         await make_network(bus.network, Limits())
         yield OpsRig(bus, server)
