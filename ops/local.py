@@ -16,6 +16,7 @@ from bus.server_config import Durability
 from clones.routing import DEFAULT_TABLE, types_by_clone
 from ops.connect import Where
 from ops.daemon import OMEGA
+from ops.rights import keep_rights
 from ops.status import ask
 from ops.supervisor import Supervisor
 
@@ -88,14 +89,16 @@ async def local_network(options: LocalOptions, say: Callable[[str], None]) -> As
         else:
             say(f"using {named.where}; no server is started")
         # Reached before any daemon is started: those would wait for a server that was misspelt for ever.
-        async with where.open("up") as network:
-            supervisor = Supervisor(options.drain_s, os.environ, options.log_directory)
-            stack.push_async_callback(supervisor.stop)
-            names = (OMEGA, *types_by_clone(DEFAULT_TABLE))
-            for number, name in enumerate(names):
-                supervisor.add(name, _argv(name, number, options, server))
-            say(f"starting {', '.join(names)}")
-            await _until_ready(network, names, supervisor, options.log_directory)
+        network = await stack.enter_async_context(where.open("up"))
+        if server is not None:
+            stack.callback(asyncio.create_task(keep_rights(network, server)).cancel)
+        supervisor = Supervisor(options.drain_s, os.environ, options.log_directory)
+        stack.push_async_callback(supervisor.stop)
+        names = (OMEGA, *types_by_clone(DEFAULT_TABLE))
+        for number, name in enumerate(names):
+            supervisor.add(name, _argv(name, number, options, server))
+        say(f"starting {', '.join(names)}")
+        await _until_ready(network, names, supervisor, options.log_directory)
         yield LocalNetwork(where, server.url if server else ", ".join(named.servers if named else ()), server)
 
 
