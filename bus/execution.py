@@ -35,7 +35,9 @@ from schemas import MSGPACK, ErrorCode, SchemaError, TaskResult, decode, encode,
 HEADROOM_BYTES = 4096
 """What a stored message needs beside the result: subject, headers, the marks of its origin in the ledger's copy."""
 EARLY_S = 0.2
-"""How long a task waits whose assignment is not in charge yet: what names it is on its way."""
+"""How long a task that was handed over waits until it is in charge: what says so is on its way."""
+SECOND_S = 5.0
+"""How long a second assignment under the id of a task that has not ended waits until it looks again."""
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +116,7 @@ class Executor:
         delivery, assignment = lease.delivery, request.assignment
         run, begun = await self._turn(service, delivery, request)
         if isinstance(run, NotNow):
-            self._not_now(run, delivery)
+            self._not_now(run, service, delivery)
             return None
         context = TaskContext(
             service=service,
@@ -161,11 +163,11 @@ class Executor:
         last_event = await self._journal.last(request.task_type, request.id)
         return turn(delivery.sequence, last_event), last_event is not None
 
-    def _not_now(self, reason: NotNow, delivery: Delivery) -> None:
+    def _not_now(self, reason: NotNow, service: Service, delivery: Delivery) -> None:
         if reason is NotNow.SUPERSEDED:
             self._acknowledge(delivery)
         elif reason is NotNow.EARLY:
-            self._hand_back(delivery, EARLY_S)
+            self._hand_back(delivery, EARLY_S if delivery.consumer in service.direct_consumers else SECOND_S)
         else:
             self._parking.keep(delivery)
 

@@ -36,6 +36,8 @@ class _Counted(msgspec.Struct, frozen=True):
     """What counts of an event of a kind that this version does not know."""
 
     attempt: int = 0
+    sequence: int | None = None
+    forgiven: int = 0
 
 
 class Journal:
@@ -92,5 +94,12 @@ def _counted(message: StoredMessage, task_type: str, task_id: str) -> TaskEvent:
     except SchemaError:
         counted = _Counted()
     return TaskEvent(
-        task_id=task_id, task_type=task_type, clone="", instance="", attempt=counted.attempt, at=message.stored_at
+        task_id=task_id,
+        task_type=task_type,
+        clone="",
+        instance="",
+        attempt=counted.attempt,
+        at=message.stored_at,
+        sequence=counted.sequence,
+        forgiven=counted.forgiven,
     )
