@@ -62,16 +62,17 @@ class QuickClient(SteadyClient):
         if self._flush_queue is not None and self._flush_queue.empty():
             self._flush_queue.put_nowait(_nobody_waits())
 
-    async def listen(self, subject: str, listener: Listener) -> Subscription:
+    async def listen(self, subject: str, listener: Listener, *, queue: str = "") -> Subscription:
         """Subscribe; `listener` is called where the message is read, so it must be short. What it raises goes to `error_cb`.
 
-        `unsubscribe` and `drain` of the subscription work as they do for nats-py's own.
+        Where `queue` names a group, one of its members hears each message. `unsubscribe` and `drain` of the subscription
+        work as they do for nats-py's own.
         """
 
         async def call(message: Msg) -> None:
             listener(message)
 
-        subscription = await self.subscribe(subject, cb=call)
+        subscription = await self.subscribe(subject, queue=queue, cb=call)
         self._listeners[subscription._id] = listener  # noqa: SLF001  the number that its messages come with
         return subscription
 

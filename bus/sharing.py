@@ -1,6 +1,7 @@
 """A worker's free slots: who waits for some, and who gets them."""
 
 import asyncio
+from collections.abc import Mapping
 
 from bus.slots import WeightedRound
 
@@ -20,7 +21,6 @@ class SlotSharing:
         self._turns = turns
         self._capacity = capacity
         self._free = capacity
-        self._freed = asyncio.Event()
         self._claims: dict[str, tuple[int, asyncio.Future[int]]] = {}
         self._reserved: dict[str, int] = {}
         self._expiries: dict[str, asyncio.TimerHandle] = {}
@@ -33,17 +33,16 @@ class SlotSharing:
         self._free -= 1
         return True
 
-    async def take_one(self) -> None:
-        """Take a slot as soon as one is free, whoever else waits."""
-        while not self.take_one_now():
-            self._freed.clear()
-            await self._freed.wait()
+    def reweigh(self, weights: Mapping[str, int]) -> None:
+        """Share among these from now on; what is reserved for others is free."""
+        for consumer in self._reserved.keys() - weights.keys():
+            self.forgo(consumer)
+        self._turns.reweigh(weights)
 
     def give_back(self, slots: int) -> None:
         """Say that `slots` are free again."""
         self._free += slots
         if slots:
-            self._freed.set()
             self._grant_soon()
 
     async def claim(self, consumer: str, limit: int) -> int:
@@ -60,7 +59,9 @@ class SlotSharing:
                 self.give_back(future.result())
             raise
         finally:
-            del self._claims[consumer]
+            # A loop that ends may have been followed already by one that claims for the same consumer.
+            if self._claims.get(consumer, (0, None))[1] is future:
+                del self._claims[consumer]
 
     def reserve(self, consumer: str) -> None:
         """Let `consumer`, which has more tasks than it has claimed slots for, take part until its next claim."""

@@ -1,6 +1,6 @@
 """How a worker's free slots are shared among the task subjects that it pulls from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -23,10 +23,12 @@ class WeightedRound:
     def __init__(self, weights: Iterable[tuple[str, int]]) -> None:
         self._shares = {consumer: Share(consumer, weight) for consumer, weight in weights}
 
-    @property
-    def consumers(self) -> tuple[str, ...]:
-        """All consumers, in the order given."""
-        return tuple(self._shares)
+    def reweigh(self, weights: Mapping[str, int]) -> None:
+        """Take these consumers and weights from now on; those that stay keep their credit."""
+        credits_ = {consumer: share.credit for consumer, share in self._shares.items()}
+        self._shares = {
+            consumer: Share(consumer, weight, credits_.get(consumer, 0)) for consumer, weight in weights.items()
+        }
 
     def turn(self, candidates: Iterable[str]) -> str:
         """Return which of `candidates` (at least one) has the next turn."""

@@ -1,0 +1,152 @@
+"""Whether a type's primary is there: its primaries listen on a subject, and its fallbacks ask on it.
+
+The server itself answers "no responders" in the moment in which nobody listens any more, so a fallback learns within one
+round trip of its question that the connection of the last primary has ended. Being busy does not keep a primary from
+answering; not taking tasks (draining, a broken circuit) ends its listening.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+
+from bus.errors import Disconnected
+from bus.network import Network
+
+PROBE_S = 0.02
+"""How often a fallback asks."""
+SILENCE_S = 5.0
+"""A primary that has not answered for so long is frozen, and counts as absent."""
+_PAUSE_S = 1.0
+"""A prober that was stopped itself for so long knows nothing of who was silent meanwhile."""
+_QUEUE = "primaries"
+_NO_RESPONDERS = "503"
+
+log = logging.getLogger(__name__)
+
+
+class Announcements:
+    """Answers for the types whose tasks this worker takes as a primary."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._wanted: frozenset[str] = frozenset()
+        self._changed = asyncio.Event()
+        self._listening: dict[str, Subscription] = {}
+
+    def want(self, task_types: Iterable[str]) -> None:
+        """Answer for these types, and for no others, from very soon on."""
+        wanted = frozenset(task_types)
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Listen as wanted, until cancelled."""
+        while True:
+            self._changed.clear()
+            for task_type in self._listening.keys() - self._wanted:
+                await self._withdraw(task_type)
+            for task_type in self._wanted - self._listening.keys():
+                subject = self._network.subjects.presence(task_type)
+                self._listening[task_type] = await self._network.client.listen(subject, self._answer, queue=_QUEUE)
+            await self._changed.wait()
+
+    async def close(self) -> None:
+        """Answer no more; `run` has been cancelled."""
+        for task_type in tuple(self._listening):
+            await self._withdraw(task_type)
+
+    async def _withdraw(self, task_type: str) -> None:
+        try:
+            await self._listening.pop(task_type).unsubscribe()
+        except NatsError as error:
+            log.debug("could not withdraw the presence for %s: %r", task_type, error)
+
+    def _answer(self, question: Msg) -> None:
+        try:
+            if question.reply:
+                self._network.client.post(question.reply, b"")
+        except (Disconnected, NatsError) as error:
+            log.debug("could not say that a primary is here: %r", error)
+
+
+class Probe:
+    """Asks for the types whose tasks this worker takes only while no primary is there."""
+
+    def __init__(self, network: Network, changed: Callable[[], None]) -> None:
+        """Have `changed` called when `is_absent` is another for one of the types."""
+        self._network = network
+        self._changed = changed
+        self._inbox = network.client.new_inbox()
+        self._heard: dict[str, float] = {}
+        """When a primary of each type was last heard, or began to be asked."""
+        self._absent: set[str] = set()
+        self._wanted = asyncio.Event()
+
+    def watch(self, task_types: Iterable[str]) -> None:
+        """Ask for these types, and for no others; a primary counts as there until the first answer says otherwise."""
+        now = time.monotonic()
+        self._heard = {task_type: self._heard.get(task_type, now) for task_type in task_types}
+        self._absent &= self._heard.keys()
+        if self._heard:
+            self._wanted.set()
+        else:
+            self._wanted.clear()
+
+    def is_absent(self, task_type: str) -> bool:
+        """Tell whether no primary of a type is there."""
+        return task_type in self._absent
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        client = self._network.client
+        subscription = await client.listen(f"{self._inbox}.*", self._on_answer)
+        asked_at, reconnects = 0.0, -1
+        try:
+            while True:
+                await self._wanted.wait()
+                now = time.monotonic()
+                if now - asked_at > _PAUSE_S or reconnects != self._network.reconnects:
+                    self._heard = dict.fromkeys(self._heard, now)
+                asked_at, reconnects = now, self._network.reconnects
+                if self._network.is_connected():
+                    self._ask(now)
+                else:
+                    self._heard = dict.fromkeys(self._heard, now)
+                await asyncio.sleep(PROBE_S)
+        finally:
+            if self._network.is_connected():
+                await subscription.unsubscribe()
+
+    def _ask(self, now: float) -> None:
+        for task_type, heard_at in tuple(self._heard.items()):
+            if now - heard_at > SILENCE_S:
+                self._found(task_type, absent=True)
+            try:
+                subject = self._network.subjects.presence(task_type)
+                self._network.client.post(subject, b"", reply=f"{self._inbox}.{task_type}")
+            except Disconnected:
+                return
+
+    def _on_answer(self, answer: Msg) -> None:
+        task_type = answer.subject.rpartition(".")[2]
+        if task_type not in self._heard:
+            return
+        absent = (answer.headers or {}).get("Status") == _NO_RESPONDERS
+        if not absent:
+            self._heard[task_type] = time.monotonic()
+        self._found(task_type, absent=absent)
+
+    def _found(self, task_type: str, *, absent: bool) -> None:
+        if absent is not (task_type in self._absent):
+            if absent:
+                self._absent.add(task_type)
+            else:
+                self._absent.discard(task_type)
+            log.info("%s primary of %s is there", "no" if absent else "a", task_type)
+            self._changed()
