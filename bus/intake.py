@@ -77,7 +77,8 @@ def read(subjects: Subjects, task_type: str, delivery: Delivery) -> Request | Re
         known_id, reply_to = _peek(delivery.data, content_type)
         return Refusal(known_id or own_id, task_type, printable(describe_body(kind, error.message)), reply_to)
     assignment = _as_assignment(asked) if isinstance(asked, WorkflowStart) else asked
-    problem = misuse(assignment)
+    # Omega alone hands tasks over, under the ids that they have.
+    problem = misuse(assignment, own_id=assignment.id if family == "handover" else None)
     if problem:
         reply_to = assignment.reply_to if is_inbox(assignment.reply_to or "") else None
         chosen = None if (assignment.id or "").startswith(SEQUENCE_PREFIX) else assignment.id
@@ -127,9 +128,9 @@ def describe_body(kind: type[TaskAssignment | WorkflowStart], problem: str) -> s
     return problem
 
 
-def misuse(asked: TaskAssignment | WorkflowStart) -> str | None:
-    """Return what a well-formed body asks for that nobody may have, or None."""
-    if asked.id is not None and asked.id.startswith(SEQUENCE_PREFIX):
+def misuse(asked: TaskAssignment | WorkflowStart, *, own_id: str | None = None) -> str | None:
+    """Return what a well-formed body asks for that nobody may have, or None; `own_id` is one that the network gave it."""
+    if asked.id is not None and asked.id != own_id and asked.id.startswith(SEQUENCE_PREFIX):
         return f"ids that begin with {SEQUENCE_PREFIX!r} belong to the network; leave `id` out or choose another - at `$.id`"
     if asked.reply_to is not None and not is_inbox(asked.reply_to):
         return "only an inbox (_INBOX.…, no wildcards) can be replied to - at `$.reply_to`"
