@@ -1,0 +1,38 @@
+"""The server is away for longer than a lease."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import bus.lease
+from bus.task import Done, Task
+from schemas import TaskCompletion, TaskStarted
+from tests.bus.eventually import eventually
+from tests.faults.scene import open_scene
+
+
+async def test_an_outcome_that_was_ready_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is offered when the server is back; the first result stands, so the attempt was not for nothing."""
+    monkeypatch.setattr(bus.lease, "ACK_WAIT_S", 1.0)
+    monkeypatch.setattr(bus.lease, "TICK_S", 0.1)
+    gone, starts = asyncio.Event(), []
+
+    async def handler(task: Task) -> Done:
+        starts.append(task.attempt)
+        await gone.wait()
+        return Done(output="done while nobody was there")
+
+    async with open_scene(tmp_path) as scene, scene.rig.worker(handler) as worker:
+        await scene.rig.submit("x")
+        await eventually(lambda: scene.rig.has_started("x"))
+        (lease,) = worker._leases.held
+        await scene.server.kill()
+        gone.set()
+        await eventually(lambda: lease.lost and lease.lost_offline)
+        await scene.server.restart()
+        result = await scene.rig.result("x", within_s=20)
+        assert isinstance(result, TaskCompletion)
+        assert (result.output, result.attempt, starts) == ("done while nobody was there", 1, [1])
+        await eventually(scene.rig.all_settled, within_s=20)
+        assert [type(event) for event in await scene.rig.events("x")] == [TaskStarted]
