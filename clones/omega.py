@@ -19,6 +19,7 @@ from bus.routes import Revision, RevisionConflict, RouteWatch, ensure_bucket, in
 from bus.task import Service
 from bus.topology import Limits, ensure, ensure_consumers, task_consumers
 from clones.calls import Calls
+from clones.health import Health
 from clones.routing import DEFAULT_TABLE, clones_by_type
 from clones.strays import Strays
 from clones.tables import follow, table_of
@@ -110,6 +111,7 @@ async def coordination(network: Network, identity: Identity) -> AsyncIterator[tu
 
         submitter = await stack.enter_async_context(Submitter(network))
         await stack.enter_async_context(Calls(network, submitter, identity, version("sanctuary-bus"), table))
+        await stack.enter_async_context(Health(network, identity, table))
         for work in (Strays(network, identity, table).run(), keep_consumers(network)):
             stack.callback(asyncio.create_task(work).cancel)
         yield services(network.subjects, submitter)
