@@ -1,5 +1,7 @@
 """`nats req sanctuary.call.<type>`: Omega validates at once, submits the durable task, and answers with its result.
 
+`sanctuary.call.command` takes a command in the same way and answers with the verdict.
+
 A NATS micro service (ADR-32) in the queue group `omega`, so that several Omegas share the calls. Errors stand in the
 `Nats-Service-Error` headers; a TaskFailure stands there too and is the body.
 """
@@ -18,16 +20,18 @@ from nats.micro.request import Request
 from bus.client import Submitter
 from bus.errors import SanctuaryError
 from bus.identity import Identity
-from bus.intake import MAX_BODY_BYTES, describe_body, misuse
+from bus.intake import MAX_BODY_BYTES, describe_body, describe_command, misuse
 from bus.network import Network
-from bus.subjects import WORKFLOW_TYPE
+from bus.subjects import COMMAND_TYPE, WORKFLOW_TYPE
 from bus.task import printable
+from clones.orders import store_command
 from clones.params import PARAMS, describe_misfit
 from clones.routing import known_types, type_of
 from clones.workflows import WORKFLOWS
 from schemas import (
     JSON,
     MSGPACK,
+    Command,
     ErrorCode,
     RoutingTable,
     SchemaError,
@@ -39,6 +43,7 @@ from schemas import (
     decode,
     encode,
     new_id,
+    sequence_id,
 )
 
 QUEUE_GROUP = "omega"
@@ -93,10 +98,21 @@ def read_workflow_call(name: str, data: bytes, content_type: str) -> WorkflowSta
     return start
 
 
+def read_command(data: bytes, content_type: str) -> Command:
+    """Return the command that a call sends; raises as `read_call`."""
+    _check_size(data, "command")
+    try:
+        command: Command = decode(Command, data or b"{}", content_type)
+        encode(command)
+    except SchemaError as error:
+        raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, describe_command(error.message)) from None
+    except (TypeError, ValueError) as error:
+        raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, f"the command cannot be written as JSON: {error}") from None
+    return command
+
+
 def _decode(kind: type[_T], data: bytes, content_type: str) -> _T:
-    if len(data) > MAX_BODY_BYTES:
-        too_large = f"the body has {len(data):,} bytes; a task may have {MAX_BODY_BYTES:,}"
-        raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, too_large)
+    _check_size(data, "task")
     try:
         message: _T = decode(kind, data or b"{}", content_type)
     except SchemaError as error:
@@ -105,6 +121,12 @@ def _decode(kind: type[_T], data: bytes, content_type: str) -> _T:
     if (problem := misuse(message)) is not None:
         raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, problem)
     return message
+
+
+def _check_size(data: bytes, kind: str) -> None:
+    if len(data) > MAX_BODY_BYTES:
+        too_large = f"the body has {len(data):,} bytes; a {kind} may have {MAX_BODY_BYTES:,}"
+        raise CallRefused(ErrorCode.INVALID_ASSIGNMENT, too_large)
 
 
 class Calls:
@@ -157,7 +179,9 @@ class Calls:
     # An endpoint of nats-py handles one request at a time, so each call waits in a task of its own.
 
     async def _on_call(self, request: Request) -> None:
-        self._spawn(request, self._call)
+        # `call.command` lies within `call.*`; an endpoint of its own would have each command answered twice.
+        is_command = request.subject == self._network.subjects.call_command()
+        self._spawn(request, self._command if is_command else self._call)
 
     async def _on_workflow(self, request: Request) -> None:
         self._spawn(request, self._start_workflow)
@@ -183,6 +207,19 @@ class Calls:
         with _told_of(WORKFLOW_TYPE, task_id):
             await self._submitter.start_workflow(name, msgspec.structs.replace(start, id=task_id))
             return await self._submitter.result(WORKFLOW_TYPE, task_id, timeout_s=LONGEST_WAIT_S)
+
+    async def _command(self, request: Request) -> TaskResult:
+        command = read_command(request.data, content_type(request))
+        try:
+            sequence = await store_command(self._network, command)
+        except SanctuaryError as error:
+            unknown = (
+                f"the command may not be stored, so ask what became of it before it is sent again: {error.message}"
+            )
+            raise CallRefused(ErrorCode.NETWORK_UNAVAILABLE, unknown) from None
+        verdict = sequence_id(sequence)
+        with _told_of(COMMAND_TYPE, verdict):
+            return await self._submitter.result(COMMAND_TYPE, verdict, timeout_s=LONGEST_WAIT_S)
 
     async def _answer(self, request: Request, work: Work) -> None:
         wanted = content_type(request)
