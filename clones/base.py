@@ -36,7 +36,7 @@ from clones.engine_handler import Handlers, Workshop, read_params
 from clones.routing import DEFAULT_TABLE, clones_of, types_by_clone
 from schemas import Route, SchemaError, convert, is_token, to_plain
 
-BUILT_IN = tuple(types_by_clone(DEFAULT_TABLE))
+BUILT_IN = tuple(sorted(types_by_clone(DEFAULT_TABLE)))
 """The names of the clones that Sanctuary comes with."""
 
 _MARK = "_sanctuary_serves"

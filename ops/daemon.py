@@ -16,11 +16,13 @@ from bus.network import Network, open_network
 from bus.routes import RouteWatch
 from bus.task import Service
 from bus.topology import Limits
+from clones.base import Definition
 from clones.daemon import Daemon
-from clones.engine_handler import Handlers, Workshop, artifact_fetcher
+from clones.engine_handler import Workshop, artifact_fetcher
 from clones.routing import service
 from clones.targets import TargetPolicy
 from ops.connect import Where
+from ops.joining import join
 from ops.metrics import Metrics
 
 _T = TypeVar("_T")
@@ -45,32 +47,27 @@ def default_capacity() -> int:
     return max(1, os.cpu_count() or 1)
 
 
-def built_in_handlers(workshop: Workshop) -> Handlers:
-    """Return what the four clones do for their task types: any of them can take over from any other."""
-    from clones import beta, delta, gamma, sigma
+async def run_clone(definition: Definition, where: Where, options: CloneOptions, *, metrics_port: int | None) -> None:
+    """Run the clone until SIGTERM or SIGINT; `metrics_port` 0 takes a free one, None serves none.
 
-    modules = (beta, gamma, delta, sigma)
-    return {task_type: handler for module in modules for task_type, handler in module.handlers(workshop).items()}
-
-
-async def run_clone(clone: str, where: Where, options: CloneOptions, *, metrics_port: int | None) -> None:
-    """Run the clone until SIGTERM or SIGINT; `metrics_port` 0 takes a free one, None serves none."""
-    async with _Process(clone, where, metrics_port) as process:
+    One that the network does not know yet is made known to it; raises as `ops.joining.join`.
+    """
+    async with _Process(definition.name, where, metrics_port, before=join(definition, where)) as process:
         artifacts = Artifacts(process.network)
         targets = TargetPolicy(
             workspace=options.workspace, roots=options.roots, fetch_artifact=artifact_fetcher(artifacts)
         )
         workshop = Workshop(network=process.network, artifacts=artifacts, targets=targets)
-        handlers = built_in_handlers(workshop)
         subjects = process.network.subjects
-        async with RouteWatch(process.network) as routes:
-            table = (await process.unless_stopped(routes.first())).routes.table
-        services = [
-            service(table, task_type, clone, handlers[task_type], subjects)
-            for task_type, route in table.routes.items()
-            if route.clone == clone and task_type in handlers
-        ]
-        await process.serve(services, capacity=options.capacity, drain_s=options.drain_s)
+        async with definition.serving(workshop) as handlers:
+            async with RouteWatch(process.network) as routes:
+                table = (await process.unless_stopped(routes.first())).routes.table
+            services = [
+                service(table, task_type, definition.name, handlers[task_type], subjects)
+                for task_type, route in table.routes.items()
+                if route.clone == definition.name and task_type in handlers
+            ]
+            await process.serve(services, capacity=options.capacity, drain_s=options.drain_s)
 
 
 async def run_omega(where: Where, *, metrics_port: int | None, ledger_max_bytes: int | None) -> None:
@@ -91,7 +88,16 @@ async def run_omega(where: Where, *, metrics_port: int | None, ledger_max_bytes:
 class _Process:
     """What every daemon process has: a connection, metrics, and the signals that stop it."""
 
-    def __init__(self, clone: str, where: Where, metrics_port: int | None) -> None:
+    def __init__(
+        self,
+        clone: str,
+        where: Where,
+        metrics_port: int | None,
+        *,
+        before: Coroutine[Any, Any, None] | None = None,
+    ) -> None:
+        """Take what to do before it connects, until it is told to stop."""
+        self._before = before
         self.identity = Identity(clone)
         self._where = where
         self._metrics_port = metrics_port
@@ -104,6 +110,8 @@ class _Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        if self._before is not None:
+            await self.unless_stopped(self._before)
         opening = open_network(
             self._where.settings(self.identity.clone), self._where.subjects, name=self.identity.instance
         )

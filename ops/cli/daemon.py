@@ -1,11 +1,10 @@
-"""`sanctuary omega` and `sanctuary clone NAME`: one daemon in this process."""
+"""`sanctuary omega` and `sanctuary clone`: one daemon in this process."""
 
 from pathlib import Path
 
 import click
 
-from clones.routing import DEFAULT_TABLE, types_by_clone
-from ops.cli.options import clone_options, run, verbose_option, where_options
+from ops.cli.options import UNUSABLE, clone_options, fail, run, verbose_option, where_options
 from ops.connect import Where
 
 _metrics_option = click.option(
@@ -34,7 +33,7 @@ def omega(where: Where, *, verbose: bool, metrics_port: int | None, ledger_max_b
 
 
 @click.command()
-@click.argument("name", type=click.Choice(sorted(types_by_clone(DEFAULT_TABLE))))
+@click.argument("name", metavar="NAME|MODULE:CLASS")
 @where_options
 @clone_options
 @_metrics_option
@@ -50,15 +49,24 @@ def clone(
     concurrency: int | None,
     drain_s: float,
 ) -> None:
-    """Run one clone. Several of one name share its tasks."""
+    """Run one clone: beta, gamma, delta, sigma, or one of your own. Several of one name share its tasks.
+
+    MODULE:CLASS names a class that derives from clones.base.Clone, looked for in the current directory first. Task types
+    that the network does not know yet are added to its routing table. See docs/clones.md.
+    """
+    from clones.base import InvalidClone, load
     from ops.daemon import CloneOptions, default_capacity, run_clone
     from ops.logs import configure
 
-    configure(name, verbose=verbose)
+    try:
+        definition = load(name)
+    except InvalidClone as error:
+        fail(error.message, status=UNUSABLE)
+    configure(definition.name, verbose=verbose)
     options = CloneOptions(
         workspace=workspace.resolve(),
         roots=tuple(root.resolve() for root in roots),
         capacity=concurrency or default_capacity(),
         drain_s=drain_s,
     )
-    run(run_clone(name, where, options, metrics_port=metrics_port))
+    run(run_clone(definition, where, options, metrics_port=metrics_port))

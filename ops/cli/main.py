@@ -7,7 +7,7 @@ import click
 COMMANDS = {
     "up": ("up", "Start the network here: server, Omega and the four clones."),
     "omega": ("daemon", "Run Omega, which coordinates."),
-    "clone": ("daemon", "Run one clone: beta, gamma, delta or sigma."),
+    "clone": ("daemon", "Run one clone, built in or of your own."),
     "submit": ("tasks", "Store a task and print its id."),
     "call": ("tasks", "Submit a task and print its result."),
     "review": ("review", "Review a project with all clones and write the report."),

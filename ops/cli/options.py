@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 import msgspec
@@ -97,7 +97,7 @@ def run(work: Coroutine[Any, Any, int | None]) -> None:
         sys.exit(130)
 
 
-def fail(message: str, status: int = FAILED) -> None:
+def fail(message: str, status: int = FAILED) -> NoReturn:
     """Print one line on standard error and exit."""
     click.secho("sanctuary: ", fg="red", bold=True, nl=False, err=True)
     click.echo(message, err=True)

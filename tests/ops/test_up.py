@@ -112,7 +112,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
         (("up", "--workspace", "nowhere"), 2, "'--workspace': Directory 'nowhere' does not exist"),
         (("up", "--context", "none"), 1, "--context: there is no context 'none'"),
         (("up", "--server", "http://x"), 1, "--server: 'http://x' is no server URL"),
-        (("clone", "nobody"), 2, "'nobody' is not one of 'beta'"),
+        (("clone", "nobody"), 2, "there is no clone 'nobody'; built in: beta, delta, gamma, sigma"),
         (("clone", "beta", "--server", "http://x"), 1, "--server: 'http://x' is no server URL"),
         (("omega", "--context", "none"), 1, "--context: there is no context 'none'"),
         (("review", "nowhere"), 2, "there is no directory 'nowhere' here, and it is no git URL"),
