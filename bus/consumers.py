@@ -18,9 +18,15 @@ class _Position(msgspec.Struct, frozen=True):
     stream_seq: int
 
 
+class _Config(msgspec.Struct, frozen=True):
+    filter_subject: str = ""
+
+
 class ConsumerState(msgspec.Struct, frozen=True):
     """One consumer's counts and positions."""
 
+    name: str
+    config: _Config
     num_pending: int
     """Messages that nobody has taken yet."""
     num_ack_pending: int
@@ -29,6 +35,11 @@ class ConsumerState(msgspec.Struct, frozen=True):
     """The last message that was handed out: its number among this consumer's deliveries, and in the ledger."""
     ack_floor: _Position
     """Up to here everything is acknowledged."""
+
+    @property
+    def subject(self) -> str:
+        """Return the one subject whose messages it brings."""
+        return self.config.filter_subject
 
     @property
     def is_idle(self) -> bool:
@@ -61,3 +72,21 @@ async def consumer_state(network: Network, consumer: str) -> ConsumerState | Non
             return None
         raise
     return msgspec.convert(info, ConsumerState)
+
+
+async def consumer_states(network: Network) -> dict[str, ConsumerState]:
+    """Return the states of all durable consumers of the ledger by name; one request for each 256 of them.
+
+    Raises:
+        JetStreamError, RequestTimeout, NoResponders, Disconnected: the server did not tell.
+    """
+    states: dict[str, ConsumerState] = {}
+    asked = 0
+    while True:
+        subject = f"CONSUMER.LIST.{network.subjects.ledger}"
+        page = await api(network.requester, subject, {"offset": asked}, timeout_s=INFO_TIMEOUT_S)
+        infos = [msgspec.convert(info, ConsumerState) for info in page["consumers"] or ()]
+        states |= {state.name: state for state in infos}
+        asked += len(infos)
+        if not infos or asked >= page["total"]:
+            return states

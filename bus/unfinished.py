@@ -56,6 +56,19 @@ def workflow_sources(subjects: Subjects, names: Iterable[str]) -> tuple[Source, 
     return tuple(Source(subjects.workflow_consumer(name), subjects.workflow(name), WORKFLOW_TYPE) for name in names)
 
 
+def source_of(subjects: Subjects, consumer: str, subject: str) -> Source | None:
+    """Return the source that `consumer` is, given its subject, or None where it is none that brings tasks to clones."""
+    match subject.split("."):
+        case [subjects.realm, "task", task_type, *priority]:
+            named = {subjects.consumer(task_type, each): subjects.task(task_type, each) for each in (None, *PRIORITIES)}
+            known = named.get(consumer) == subject and len(priority) <= 1
+        case [subjects.realm, "handover", task_type, clone]:
+            known = consumer == subjects.handover_consumer(task_type, clone)
+        case _:
+            return None
+    return Source(consumer, subject, task_type) if known else None
+
+
 async def unfinished(network: Network, task_type: str, clones: Iterable[str] = ()) -> AsyncIterator[Unfinished]:
     """Yield every assignment of a type that is pending or unacknowledged, consumer by consumer, each oldest first.
 
