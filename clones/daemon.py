@@ -11,30 +11,39 @@ from typing import Any
 from bus.identity import Identity
 from bus.network import Network
 from bus.observer import Observer, Observers
+from bus.routes import Revision
 from bus.task import Service
 from bus.worker import DRAIN_S, Worker
 from clones.escalation import Escalations
+from clones.offer import Offer, tell_lacking
 from clones.presence import About, Presence, Tally
+from clones.tables import follow
 
 log = logging.getLogger(__name__)
 
 
 class Daemon:
-    """Serves `services` on a network until told to stop."""
+    """Serves tasks on a network until told to stop."""
 
     def __init__(
         self,
         network: Network,
         identity: Identity,
-        services: Iterable[Service],
+        serves: Iterable[Service] | Offer,
         *,
         capacity: int,
         observer: Observer | None = None,
         metrics_url: str | None = None,
         drain_s: float = DRAIN_S,
     ) -> None:
-        """Take what to serve; `observer` also hears what the worker does, `capacity` tasks run at once."""
-        served = tuple(services)
+        """Take what to serve: always the same, or what the routing table in force has of an offer.
+
+        `observer` also hears what the worker does, `capacity` tasks run at once.
+        """
+        self._offer = serves if isinstance(serves, Offer) else None
+        served = () if isinstance(serves, Offer) else tuple(serves)
+        self._routed = asyncio.Event()
+        self._lacking: frozenset[str] = frozenset()
         self._network = network
         self._drain_s = drain_s
         self._escalations = Escalations(network, identity)
@@ -44,7 +53,6 @@ class Daemon:
         about = About(
             identity=identity,
             version=version("sanctuary-bus"),
-            task_types=tuple(service.task_type for service in served),
             metrics_url=metrics_url,
             started_at=datetime.now(UTC),
         )
@@ -78,19 +86,40 @@ class Daemon:
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-            return working.exception() if working.done() else None
+            return _only(working.exception()) if working.done() else None
         finally:
             working.cancel()
             stopping.cancel()
 
     async def _work(self) -> None:
-        await self.worker.start()
-        self._presence.state = "ready"
-        log.info("%s is ready", self._identity.instance)
-        await self.worker.failed()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(follow(self._network, self._on_table))
+            if self._offer is not None:
+                await self._routed.wait()
+            await self.worker.start()
+            self._presence.state = "ready"
+            log.info("%s is ready", self._identity.instance)
+            await self.worker.failed()
+
+    async def _on_table(self, revision: Revision) -> None:
+        if self._offer is not None:
+            table = revision.routes.table
+            await self.worker.serve(self._offer.services(table))
+            lacking = frozenset(self._offer.lacking(table))
+            for task_type in sorted(lacking - self._lacking):
+                await tell_lacking(self._network, self._identity, task_type, revision.number)
+            self._lacking = lacking
+        self._presence.routes = revision
+        self._routed.set()
+        log.info("routing table %d is in force", revision.number)
 
     def _on_stray_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         log.error("%s", context.get("message"), exc_info=error)
         if error is not None:
             self._escalations.raise_(error, severity="high")
+
+
+def _only(error: BaseException | None) -> BaseException | None:
+    """Return what a task group was ended by."""
+    return _only(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -13,13 +13,12 @@ from typing import Any, TypeVar
 from bus.artifacts import Artifacts
 from bus.identity import Identity
 from bus.network import Network, open_network
-from bus.routes import RouteWatch
 from bus.task import Service
 from bus.topology import Limits
 from clones.base import Definition
 from clones.daemon import Daemon
 from clones.engine_handler import Workshop, artifact_fetcher
-from clones.routing import service
+from clones.offer import Offer
 from clones.targets import TargetPolicy
 from ops.connect import Where
 from ops.joining import join
@@ -58,16 +57,9 @@ async def run_clone(definition: Definition, where: Where, options: CloneOptions,
             workspace=options.workspace, roots=options.roots, fetch_artifact=artifact_fetcher(artifacts)
         )
         workshop = Workshop(network=process.network, artifacts=artifacts, targets=targets)
-        subjects = process.network.subjects
         async with definition.serving(workshop) as handlers:
-            async with RouteWatch(process.network) as routes:
-                table = (await process.unless_stopped(routes.first())).routes.table
-            services = [
-                service(table, task_type, definition.name, handlers[task_type], subjects)
-                for task_type, route in table.routes.items()
-                if route.clone == definition.name and task_type in handlers
-            ]
-            await process.serve(services, capacity=options.capacity, drain_s=options.drain_s)
+            offer = Offer(definition.name, handlers, process.network.subjects)
+            await process.serve(offer, capacity=options.capacity, drain_s=options.drain_s)
 
 
 async def run_omega(where: Where, *, metrics_port: int | None, ledger_max_bytes: int | None) -> None:
@@ -139,12 +131,12 @@ class _Process:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def serve(self, services: Iterable[Service], *, capacity: int, drain_s: float) -> None:
+    async def serve(self, serves: Iterable[Service] | Offer, *, capacity: int, drain_s: float) -> None:
         url = self._stack.enter_context(self.metrics.served(self._metrics_port))
         daemon = Daemon(
             self.network,
             self.identity,
-            services,
+            serves,
             capacity=capacity,
             observer=self.metrics.observer,
             metrics_url=url,

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from bus.artifacts import Artifacts
 from bus.client import Submitter
@@ -20,13 +22,25 @@ from bus.topology import Limits
 from clones import beta, delta, gamma, sigma
 from clones.daemon import Daemon
 from clones.engine_handler import Workshop, artifact_fetcher
+from clones.offer import Offer
 from clones.omega import coordination, make_network
-from clones.routing import DEFAULT_TABLE, service
+from clones.routing import DEFAULT_TABLE
 from clones.targets import TargetPolicy
 from schemas import ErrorEscalation, RoutesInForce, RoutingTable, TaskAssignment, TaskResult, decode
 from tests.bus.rig import QUICK, Rig, open_rig
 
 MODULES = {"beta": beta, "gamma": gamma, "delta": delta, "sigma": sigma}
+TABLE = replace(
+    DEFAULT_TABLE, routes={name: replace(route, backoff=QUICK) for name, route in DEFAULT_TABLE.routes.items()}
+)
+"""The default with short pauses between attempts."""
+
+
+class Partial(Offer):
+    """A clone that is content to do a part of what the table gives it."""
+
+    def lacking(self, table: RoutingTable) -> tuple[str, ...]:
+        return ()
 
 
 @dataclass
@@ -66,21 +80,27 @@ class ClonesRig:
 
     @asynccontextmanager
     async def clone(
-        self, name: str, handlers: Mapping[str, Handler] | None = None, *, capacity: int = 4, drain_s: float = 0.0
+        self,
+        name: str,
+        handlers: Mapping[str, Handler] | None = None,
+        *,
+        capacity: int = 4,
+        drain_s: float = 0.0,
+        complete: bool = False,
     ) -> AsyncIterator[Running]:
-        """A clone's daemon, with its real engines where no handlers are given."""
+        """A clone's daemon, with the real engines where no handlers are given.
+
+        Of the types that the table gives it, those without a handler are left out, and escalated where it is `complete`.
+        """
         async with open_network(self.bus.settings, self.subjects, name=name) as network:
             artifacts = Artifacts(network)
             targets = TargetPolicy(workspace=self.workspace, fetch_artifact=artifact_fetcher(artifacts))
             workshop = Workshop(network=network, artifacts=artifacts, targets=targets)
-            served = MODULES[name].handlers(workshop) if handlers is None else handlers
-            services = [
-                replace(service(DEFAULT_TABLE, task_type, name, served[task_type], self.subjects), backoff=QUICK)
-                for task_type, route in DEFAULT_TABLE.routes.items()
-                if route.clone == name and task_type in served
-            ]
+            if handlers is None:
+                handlers = {kind: do for module in MODULES.values() for kind, do in module.handlers(workshop).items()}
             identity = Identity(name)
-            daemon = Daemon(network, identity, services, capacity=capacity, drain_s=drain_s)
+            offer = (Offer if complete else Partial)(name, handlers, self.subjects)
+            daemon = Daemon(network, identity, offer, capacity=capacity, drain_s=drain_s)
             async with _run(daemon, identity, network) as running:
                 yield running
 
@@ -117,7 +137,7 @@ async def _run(daemon: Daemon, identity: Identity, network: Network) -> AsyncIte
         await running.ended()
 
 
-async def put_table(network: Network, table: RoutingTable = DEFAULT_TABLE, base_revision: int = 0) -> int:
+async def put_table(network: Network, table: RoutingTable = TABLE, base_revision: int = 0) -> int:
     """Put a table into force behind everybody's back, so that the ledger knows nothing of it; returns its revision."""
     await ensure_bucket(network)
     routes = RoutesInForce(table=table, at=datetime.now(UTC), command=0)
@@ -126,7 +146,7 @@ async def put_table(network: Network, table: RoutingTable = DEFAULT_TABLE, base_
 
 @asynccontextmanager
 async def open_clones_rig(
-    server: EmbeddedServer, workspace: Path, table: RoutingTable = DEFAULT_TABLE
+    server: EmbeddedServer, workspace: Path, table: RoutingTable = TABLE
 ) -> AsyncIterator[ClonesRig]:
     """A fresh realm whose ledger is empty."""
     async with open_rig(server, types=()) as bus:

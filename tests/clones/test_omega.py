@@ -88,7 +88,7 @@ async def test_a_stream_that_is_otherwise_is_an_error_in_words(server: EmbeddedS
         ledger = network.subjects.ledger
         body = {"name": ledger, "subjects": [f"{network.subjects.realm}.task.>"]}
         await api(network.requester, f"STREAM.CREATE.{ledger}", body)
-        with pytest.raises(TopologyMismatch, match=f"the stream {ledger} exists with another configuration: subjects"):
+        with pytest.raises(TopologyMismatch, match=f"the stream {ledger} exists with another configuration: sources: "):
             await make_network(network, Limits())
 
 

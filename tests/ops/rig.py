@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from bus.server import EmbeddedServer
 from bus.task import Handler
 from bus.topology import Limits
 from clones.daemon import Daemon
+from clones.offer import Offer
 from clones.omega import make_network
-from clones.routing import DEFAULT_TABLE, service
+from clones.routing import DEFAULT_TABLE
 from ops.metrics import Metrics
-from tests.bus.rig import QUICK, Rig, open_rig
+from tests.bus.rig import Rig, open_rig
 from tests.clones.rig import put_table
 
 SANCTUARY = Path(sys.executable).with_name("sanctuary")
@@ -74,18 +75,14 @@ class OpsRig:
         """A clone's daemon whose every task `handler` does, with its metrics."""
         subjects = self.bus.subjects
         async with open_network(self.bus.settings, subjects, name=name) as network:
-            services = [
-                replace(service(DEFAULT_TABLE, task_type, name, handler, subjects), backoff=QUICK)
-                for task_type, route in DEFAULT_TABLE.routes.items()
-                if route.clone == name
-            ]
+            offer = Offer(name, dict.fromkeys(DEFAULT_TABLE.routes, handler), subjects)
             identity = Identity(name)
             metrics = Metrics(identity, network)
             with metrics.served(0) as url:
                 daemon = Daemon(
                     network,
                     identity,
-                    services,
+                    offer,
                     capacity=capacity,
                     observer=metrics.observer,
                     metrics_url=url,
