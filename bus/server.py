@@ -63,7 +63,8 @@ class EmbeddedServer:
 
     def __init__(self, options: ServerOptions) -> None:
         self.options = options
-        self._subjects = Subjects(options.realm)
+        self.subjects = Subjects(options.realm)
+        """The names of the realm whose account this is."""
         # Made absolute, for others who read it in network.json from another directory.
         self._store = options.store.absolute()
         self._binary: ServerBinary | None = None
@@ -258,7 +259,7 @@ class EmbeddedServer:
             port=port,
             durability=self.options.durability,
             max_file_bytes=self._max_file_bytes,
-            realm=self._subjects.realm,
+            realm=self.subjects.realm,
             public_keys=users,
             clones=self._clones,
             log_file=self._log_file,
@@ -283,7 +284,7 @@ class EmbeddedServer:
             monitoring_url=ports.monitoring[0],
             server_pid=pid,
             starter_pid=os.getpid(),
-            realm=self._subjects.realm,
+            realm=self.subjects.realm,
             store=str(self._store),
             users=(*FULL_RIGHTS, *self._clones),
         )

@@ -1,0 +1,145 @@
+"""A real network in one process, for the tests of clones of one's own.
+
+    async def test_it_translates() -> None:
+        async with network_of(Translator) as network:
+            result = await network.run("translate", {"text": "hi"})
+            assert result.output == "salve"
+
+A server on a free port with a store that is thrown away, Omega, and the clones, each connected as its own user: what works
+here has the rights that it needs. Nothing in it belongs to pytest.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bus.artifacts import Artifacts
+from bus.client import Submitted, Submitter
+from bus.identity import Identity
+from bus.ledger import entries
+from bus.network import Network, open_network
+from bus.routes import ensure_bucket, put
+from bus.server import EmbeddedServer, ServerOptions
+from bus.server_config import OMEGA, OPERATOR
+from bus.topology import Limits
+from clones.base import Clone, definition_of
+from clones.daemon import Daemon
+from clones.engine_handler import Workshop, artifact_fetcher
+from clones.offer import Offer
+from clones.omega import coordination, make_network
+from clones.routing import types_by_clone
+from clones.targets import TargetPolicy
+from schemas import AnyTaskEvent, Priority, RoutesInForce, RoutingTable, TaskAssignment, TaskEvent, TaskResult, decode
+
+CAPACITY = 4
+WITHIN_S = 30.0
+
+
+class Harness:
+    """A network that runs; made by `network_of`."""
+
+    def __init__(self, server: EmbeddedServer, network: Network, submitter: Submitter) -> None:
+        self.server = server
+        self.network = network
+        """The operator's connection."""
+        self._submitter = submitter
+
+    async def submit(
+        self,
+        task_type: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        priority: Priority | None = None,
+        **fields: Any,
+    ) -> Submitted:
+        """Store a task, and return under which id; `fields` are further ones of TaskAssignment."""
+        assignment = TaskAssignment(params=dict(params or {}), **fields)
+        return await self._submitter.submit(task_type, assignment, priority=priority)
+
+    async def result(self, task_type: str, task_id: str, *, within_s: float = WITHIN_S) -> TaskResult:
+        """Return a task's TaskCompletion or TaskFailure, as soon as there is one.
+
+        Raises:
+            TimeoutError: there was none within `within_s`.
+        """
+        return await self._submitter.result(task_type, task_id, timeout_s=within_s)
+
+    async def run(
+        self,
+        task_type: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        priority: Priority | None = None,
+        within_s: float = WITHIN_S,
+        **fields: Any,
+    ) -> TaskResult:
+        """Submit a task and return its result; parameters and errors as of `submit` and `result`."""
+        submitted = await self.submit(task_type, params, priority=priority, **fields)
+        return await self.result(task_type, submitted.id, within_s=within_s)
+
+    async def events(self, task_type: str, task_id: str) -> list[TaskEvent]:
+        """Return what the ledger tells of a task between its assignment and its result, oldest first."""
+        subject = self.network.subjects.event(task_type, task_id)
+        return [decode(AnyTaskEvent, message.data) async for message in entries(self.network, subject)]
+
+
+@asynccontextmanager
+async def network_of(*kinds: type[Clone], workspace: Path | None = None) -> AsyncIterator[Harness]:
+    """Run a network with these clones, and with their routes and no others, while this is open.
+
+    `workspace` is what relative targets are relative to; None: the current directory.
+
+    Raises:
+        InvalidClone: a class is no usable clone.
+        Exception: what a clone's `start` raised; at the end, what ended a clone's daemon by itself.
+    """
+    definitions = [definition_of(kind) for kind in kinds]
+    routes = {task_type: route for definition in definitions for task_type, route in definition.routes.items()}
+    table = RoutingTable(routes=routes)
+    async with AsyncExitStack() as stack:
+        store = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sanctuary-")))
+        options = ServerOptions(store=store, port=-1, clones=types_by_clone(table))
+        server = await stack.enter_async_context(EmbeddedServer(options))
+        operator = await _connected(stack, server, OPERATOR)
+        await ensure_bucket(operator)
+        # Before Omega looks for a table, and puts the default one into force.
+        await put(operator, RoutesInForce(table=table, at=datetime.now(UTC), command=0, by="harness"), base_revision=0)
+
+        omega, identity = await _connected(stack, server, OMEGA), Identity(OMEGA)
+        await make_network(omega, Limits())
+        services = await stack.enter_async_context(coordination(omega, identity))
+        await stack.enter_async_context(_running(Daemon(omega, identity, services, capacity=CAPACITY, drain_s=0.0)))
+        for definition in definitions:
+            network = await _connected(stack, server, definition.name)
+            artifacts = Artifacts(network)
+            targets = TargetPolicy(workspace=workspace or Path.cwd(), fetch_artifact=artifact_fetcher(artifacts))
+            workshop = Workshop(network=network, artifacts=artifacts, targets=targets)
+            handlers = await stack.enter_async_context(definition.serving(workshop))
+            offer = Offer(definition.name, handlers, network.subjects)
+            daemon = Daemon(network, Identity(definition.name), offer, capacity=CAPACITY, drain_s=0.0)
+            await stack.enter_async_context(_running(daemon))
+        submitter = await stack.enter_async_context(Submitter(operator))
+        yield Harness(server, operator, submitter)
+
+
+async def _connected(stack: AsyncExitStack, server: EmbeddedServer, user: str) -> Network:
+    subjects = server.subjects
+    return await stack.enter_async_context(
+        open_network(server.settings_for(user), subjects, name=user, wait_s=WITHIN_S)
+    )
+
+
+@asynccontextmanager
+async def _running(daemon: Daemon) -> AsyncIterator[None]:
+    """Run a daemon while this is open."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(daemon.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await running
