@@ -17,12 +17,12 @@ from bus.jetstream import publish
 from bus.network import Network
 from bus.routes import Revision, RevisionConflict, RouteWatch, ensure_bucket, in_force, put
 from bus.task import Service
-from bus.topology import Limits, ensure, ensure_consumers, task_consumers
+from bus.topology import Limits, ensure
 from clones.calls import Calls
 from clones.health import Health
-from clones.routing import DEFAULT_TABLE, clones_by_type
+from clones.routing import DEFAULT_TABLE
 from clones.strays import Strays
-from clones.tables import follow, table_of
+from clones.tables import follow, make_consumers, table_of
 from clones.workflows import WORKFLOWS, services
 from schemas import RouteChange, RoutesInForce, RoutingTable, encode
 
@@ -74,13 +74,6 @@ async def ensure_table(network: Network) -> None:
         await put(network, first, base_revision=0)
     except RevisionConflict:
         log.debug("another Omega was first with a routing table")
-
-
-async def make_consumers(network: Network, table: RoutingTable) -> None:
-    """Make the consumers of the table's types and clones that are missing; raises as `bus.topology.ensure`."""
-    for task_type, clones in clones_by_type(table).items():
-        wanted = task_consumers(network.subjects, task_type, clones)
-        await ensure_consumers(network.requester, network.subjects, wanted)
 
 
 async def keep_consumers(network: Network) -> None:

@@ -1,11 +1,12 @@
-"""The routing table of a network: read once, or followed through its changes."""
+"""The routing table of a network: read once, or followed through its changes; and the consumers that it needs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from bus.network import Network
 from bus.routes import Revision, RouteWatch, in_force
-from clones.routing import DEFAULT_TABLE
+from bus.topology import ensure_consumers, task_consumers
+from clones.routing import DEFAULT_TABLE, clones_by_type
 from schemas import RoutingTable
 
 
@@ -30,3 +31,10 @@ async def follow(network: Network, act: Callable[[Revision], Awaitable[None]]) -
             await changed.wait()
             changed.clear()
             await act(watch.current)
+
+
+async def make_consumers(network: Network, table: RoutingTable) -> None:
+    """Make the consumers of the table's types and clones that are missing; raises as `bus.topology.ensure`."""
+    for task_type, clones in clones_by_type(table).items():
+        wanted = task_consumers(network.subjects, task_type, clones)
+        await ensure_consumers(network.requester, network.subjects, wanted)

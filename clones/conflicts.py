@@ -1,0 +1,157 @@
+"""What is wrong with a routing table: in itself, and as the instances that answer see it. Pure."""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from bus.server_config import FULL_RIGHTS
+from bus.subjects import RESERVED_TYPES
+from clones.routing import clones_of
+from schemas import ErrorCode, Route, RoutingTable, StatusResponse
+
+
+class Conflict(NamedTuple):
+    """One thing in a table that contradicts another, or nothing can come of."""
+
+    path: tuple[str, ...]
+    """Where it stands, such as `("routes", "security", "fallback")`."""
+    message: str
+    """What is wrong, and what to do."""
+
+    def __str__(self) -> str:
+        return f"{'.'.join(self.path)}: {self.message}" if self.path else self.message
+
+
+def conflicts(table: RoutingTable) -> tuple[Conflict, ...]:
+    """Return all that keeps a table from being put into force, in its own order."""
+    found = [] if table.routes else [Conflict(("routes",), "there are none: every task would be refused")]
+    for alias, task_type in table.aliases.items():
+        found += [Conflict(("aliases", alias), words) for words in _of_alias(table, alias, task_type)]
+    for task_type, route in table.routes.items():
+        found += [Conflict(("routes", task_type, *path), words) for path, words in _of_route(task_type, route)]
+    return tuple(found)
+
+
+def _of_alias(table: RoutingTable, alias: str, task_type: str) -> Iterator[str]:
+    if alias in table.routes:
+        yield f"{alias} is a task type itself; leave out the alias, or rename the type"
+    if alias in RESERVED_TYPES:
+        yield f"{alias} is a reserved word; choose another name"
+    if task_type in table.routes:
+        return
+    if task_type in table.aliases:
+        way = _way(table, alias)
+        loops = f"{' -> '.join(way)} is a loop" if way[-1] in way[:-1] else f"{task_type} is an alias too"
+        yield f"{loops}; an alias names a task type: {', '.join(table.routes)}"
+    else:
+        yield f"there is no task type {task_type}{_meant(task_type, table.routes)}; there are {', '.join(table.routes)}"
+
+
+def _way(table: RoutingTable, alias: str) -> list[str]:
+    """Return where an alias leads over other aliases, to what is none, or to the first that comes again."""
+    way = [alias]
+    while (following := table.aliases.get(way[-1])) is not None:
+        way.append(following)
+        if following in way[:-1]:
+            break
+    return way
+
+
+def _of_route(task_type: str, route: Route) -> Iterator[tuple[tuple[str, ...], str]]:
+    if task_type in RESERVED_TYPES:
+        yield (), f"{task_type} is a reserved word; choose another name for the type"
+    if route.clone in FULL_RIGHTS:
+        yield ("clone",), f"{route.clone} is no clone and serves no tasks"
+    for clone in dict.fromkeys(route.fallback):
+        if clone in FULL_RIGHTS:
+            yield ("fallback",), f"{clone} is no clone and serves no tasks"
+        if clone == route.clone:
+            yield ("fallback",), f"{clone} is the primary, and cannot fall back for itself; leave it out"
+        elif route.fallback.count(clone) > 1:
+            yield ("fallback",), f"{clone} is named more than once"
+    if route.when_exhausted == "fallback" and not route.fallback:
+        yield ("when_exhausted",), 'is "fallback", and the route has none; name one, or choose "park" or "fail"'
+    backoff = route.backoff
+    if backoff.initial_s > backoff.maximum_s:
+        words = f"initial_s is {backoff.initial_s:g}, more than maximum_s ({backoff.maximum_s:g}); raise that, or lower this"
+        yield ("backoff",), words
+    for code in route.non_retryable:
+        if code not in set(ErrorCode):
+            yield (
+                ("non_retryable",),
+                f"there is no error code {code!r}{_meant(code, ErrorCode)}; there are {', '.join(ErrorCode)}",
+            )
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, [str(each) for each in known], n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+class Finding(NamedTuple):
+    """What a look at the instances that answer says about a table."""
+
+    verdict: Literal["note", "wrong"]
+    """`note`: works for now, or while versions change; `wrong`: tasks wait, or go elsewhere than the table says."""
+    subject: str
+    """A task type, a clone, an instance, or `versions`."""
+    message: str
+
+
+def disagreements(
+    table: RoutingTable, instances: Iterable[StatusResponse], *, revision: int | None = None
+) -> tuple[Finding, ...]:
+    """Return where the clones that answer and a table disagree; with its `revision`, also who does not go by it yet."""
+    answers = tuple(instances)
+    findings = [finding for task_type in table.routes for finding in _of_type(table, task_type, answers)]
+    for answer in answers:
+        findings += _of_instance(table, answer, revision)
+    versions = {answer.version for answer in answers}
+    if len(versions) > 1:
+        told = "; ".join(f"{version}: {_instances(answers, version)}" for version in sorted(versions))
+        findings.append(Finding("note", "versions", f"several run side by side: {told}"))
+    return tuple(findings)
+
+
+def _of_type(table: RoutingTable, task_type: str, answers: tuple[StatusResponse, ...]) -> Iterator[Finding]:
+    route = table.routes[task_type]
+    able = {
+        answer.clone
+        for answer in answers
+        if answer.clone in clones_of(route) and task_type in (*answer.task_types, *answer.fallback_types)
+    }
+    there = {answer.clone for answer in answers}
+    silent = [clone for clone in clones_of(route) if clone not in there]
+    if not able:
+        unable = [clone for clone in clones_of(route) if clone in there]
+        why = [f"no instance of {' or '.join(silent)} answers"] if silent else []
+        why += [f"{' and '.join(unable)} cannot serve it"] if unable else []
+        yield Finding("wrong", task_type, f"nobody serves it: {', and '.join(why)}; its tasks wait")
+        return
+    if route.clone in silent:
+        where = f"; {', '.join(clone for clone in clones_of(route) if clone in able)} falls back for it"
+        yield Finding("note", task_type, f"no instance of its primary {route.clone} answers{where}")
+    for clone in route.fallback:
+        if clone in silent:
+            yield Finding("note", task_type, f"no instance of its fallback {clone} answers")
+
+
+def _of_instance(table: RoutingTable, answer: StatusResponse, revision: int | None) -> Iterator[Finding]:
+    if revision is not None and answer.routes_revision != revision:
+        words = f"goes by routing table {answer.routes_revision or 'none'}, in force is {revision}"
+        yield Finding("wrong", answer.instance, words)
+    for task_type in answer.task_types:
+        route = table.routes.get(task_type)
+        if route is not None and route.clone != answer.clone and answer.clone not in FULL_RIGHTS:
+            words = f"two primaries: {answer.instance} serves it as one, and the table names {route.clone}"
+            yield Finding("wrong", task_type, words)
+    served = {*answer.task_types, *answer.fallback_types}
+    for task_type, route in table.routes.items():
+        if answer.clone in clones_of(route) and task_type not in served and answer.state == "ready":
+            yield Finding(
+                "wrong", answer.instance, f"does not serve {task_type}, which the table gives to {answer.clone}"
+            )
+
+
+def _instances(answers: tuple[StatusResponse, ...], version: str) -> str:
+    return ", ".join(answer.instance for answer in answers if answer.version == version)

@@ -1,0 +1,75 @@
+"""Carrying out a RouteChange: the routing table that it brings is put into force, once, or refused in words."""
+
+from datetime import UTC, datetime
+
+from bus.network import Network
+from bus.routes import Revision, RevisionConflict, history, put
+from bus.task import Done, TaskError
+from clones.conflicts import conflicts
+from clones.table_changes import changes
+from clones.tables import make_consumers
+from schemas import ErrorCode, RouteChange, RoutesInForce
+
+
+async def change_routes(network: Network, change: RouteChange, *, sequence: int) -> Done:
+    """Put the table of `change`, the ledger's entry `sequence`, into force; carried out again, nothing is done twice.
+
+    `output`: `{"revision", "replaced", "changes": [text]}`.
+
+    Raises:
+        TaskError: `routes_refused`: the table conflicts with itself, or replaces one that is no longer in force.
+        SanctuaryError: the network did not answer; trying again repeats nothing.
+    """
+    known = await history(network)
+    if (done := _done_before(known, sequence)) is not None:
+        return done
+    if found := conflicts(change.table):
+        words = "; ".join(map(str, found))
+        details = {"conflicts": [{"path": ".".join(each.path), "message": each.message} for each in found]}
+        raise TaskError(ErrorCode.ROUTES_REFUSED, f"the table conflicts with itself: {words}", details=details)
+    current = known[-1] if known else None
+    number = current.number if current else 0
+    if number != change.base_revision:
+        raise _refused(change, number)
+    if current is not None and current.routes.table == change.table:
+        return Done(summary=f"routing table {number} says so already", output=_output(number, number, ()))
+    # First, so that whoever hears of the table finds what it needs.
+    await make_consumers(network, change.table)
+    routes = RoutesInForce(
+        table=change.table, at=datetime.now(UTC), command=sequence, by=change.by, reason=change.reason
+    )
+    try:
+        revision = await put(network, routes, base_revision=number)
+    except RevisionConflict:
+        # Another Omega carries out the same command, or another command came first.
+        known = await history(network)
+        if (done := _done_before(known, sequence)) is None:
+            raise _refused(change, known[-1].number if known else 0) from None
+        return done
+    return _done(current, Revision(revision, routes))
+
+
+def _done_before(known: list[Revision], sequence: int) -> Done | None:
+    """Return what came of the command where it was carried out already."""
+    for index, revision in enumerate(known):
+        if revision.routes.command == sequence:
+            return _done(known[index - 1] if index else None, revision)
+    return None
+
+
+def _done(old: Revision | None, new: Revision) -> Done:
+    said = changes(old.routes.table if old else None, new.routes.table)
+    summary = f"routing table {new.number} is in force: {'; '.join(said)}"
+    return Done(summary=summary, output=_output(new.number, old.number if old else 0, said))
+
+
+def _output(revision: int, replaced: int, said: tuple[str, ...]) -> dict[str, object]:
+    return {"revision": revision, "replaced": replaced, "changes": list(said)}
+
+
+def _refused(change: RouteChange, number: int) -> TaskError:
+    message = (
+        f"it was made from revision {change.base_revision}, and {number or 'none'} is in force by now; "
+        f"read the table again (sanctuary routes show) and repeat the change"
+    )
+    return TaskError(ErrorCode.ROUTES_REFUSED, message, details={"in_force": number})
