@@ -35,10 +35,11 @@ class Daemon:
         observer: Observer | None = None,
         metrics_url: str | None = None,
         drain_s: float = DRAIN_S,
+        share: float | None = None,
     ) -> None:
         """Take what to serve: always the same, or what the routing table in force has of an offer.
 
-        `observer` also hears what the worker does, `capacity` tasks run at once.
+        `observer` also hears what the worker does, `capacity` tasks run at once; `share` as of Worker.
         """
         self._offer = serves if isinstance(serves, Offer) else None
         served = () if isinstance(serves, Offer) else tuple(serves)
@@ -49,7 +50,7 @@ class Daemon:
         self._escalations = Escalations(network, identity)
         tally = Tally()
         observers = Observers(tally, self._escalations, *([observer] if observer else []))
-        self.worker = Worker(network, served, identity, capacity=capacity, observer=observers)
+        self.worker = Worker(network, served, identity, capacity=capacity, observer=observers, share=share)
         about = About(
             identity=identity,
             version=version("sanctuary-bus"),

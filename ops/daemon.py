@@ -39,6 +39,8 @@ class CloneOptions:
     roots: tuple[Path, ...]
     capacity: int
     drain_s: float
+    share: float | None = None
+    """Of each type's tasks, what this instance takes at most, above 0 and below 1; None: as many as it can."""
 
 
 def default_capacity() -> int:
@@ -59,7 +61,7 @@ async def run_clone(definition: Definition, where: Where, options: CloneOptions,
         workshop = Workshop(network=process.network, artifacts=artifacts, targets=targets)
         async with definition.serving(workshop) as handlers:
             offer = Offer(definition.name, handlers, process.network.subjects)
-            await process.serve(offer, capacity=options.capacity, drain_s=options.drain_s)
+            await process.serve(offer, capacity=options.capacity, drain_s=options.drain_s, share=options.share)
 
 
 async def run_omega(where: Where, *, metrics_port: int | None, ledger_max_bytes: int | None) -> None:
@@ -131,7 +133,9 @@ class _Process:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def serve(self, serves: Iterable[Service] | Offer, *, capacity: int, drain_s: float) -> None:
+    async def serve(
+        self, serves: Iterable[Service] | Offer, *, capacity: int, drain_s: float, share: float | None = None
+    ) -> None:
         url = self._stack.enter_context(self.metrics.served(self._metrics_port))
         daemon = Daemon(
             self.network,
@@ -141,6 +145,7 @@ class _Process:
             observer=self.metrics.observer,
             metrics_url=url,
             drain_s=drain_s,
+            share=share,
         )
         self.metrics.watch(daemon.worker)
         await daemon.run(self._stop)

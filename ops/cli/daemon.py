@@ -37,6 +37,14 @@ def omega(where: Where, *, verbose: bool, metrics_port: int | None, ledger_max_b
 @where_options
 @clone_options
 @_metrics_option
+@click.option(
+    "--canary",
+    "share",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    help="Make this an instance of a new version that takes at most this share of the tasks, such as 0.1.",
+)
 @verbose_option
 def clone(
     name: str,
@@ -48,6 +56,7 @@ def clone(
     roots: tuple[Path, ...],
     concurrency: int | None,
     drain_s: float,
+    share: float,
 ) -> None:
     """Run one clone: beta, gamma, delta, sigma, or one of your own. Several of one name share its tasks.
 
@@ -68,5 +77,6 @@ def clone(
         roots=tuple(root.resolve() for root in roots),
         capacity=concurrency or default_capacity(),
         drain_s=drain_s,
+        share=share if share < 1 else None,
     )
     run(run_clone(definition, where, options, metrics_port=metrics_port))
