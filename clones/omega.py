@@ -1,4 +1,4 @@
-"""Omega: coordinates. It makes the streams and what the routing table needs, answers calls, runs workflows, ends strays."""
+"""Omega: coordinates. It makes the network and keeps what its routing table needs, carries out commands, ends what nobody serves."""
 
 import asyncio
 import logging
@@ -18,12 +18,14 @@ from bus.network import Network
 from bus.routes import Revision, RevisionConflict, RouteWatch, ensure_bucket, in_force, put
 from bus.task import Service
 from bus.topology import Limits, ensure
+from clones import commands, workflows
 from clones.calls import Calls
+from clones.deadlines import Deadlines
 from clones.health import Health
 from clones.routing import DEFAULT_TABLE
 from clones.strays import Strays
 from clones.tables import follow, make_consumers, table_of
-from clones.workflows import WORKFLOWS, services
+from clones.workflows import WORKFLOWS
 from schemas import RouteChange, RoutesInForce, RoutingTable, encode
 
 JETSTREAM_POLL_S = 0.5
@@ -105,6 +107,7 @@ async def coordination(network: Network, identity: Identity) -> AsyncIterator[tu
         submitter = await stack.enter_async_context(Submitter(network))
         await stack.enter_async_context(Calls(network, submitter, identity, version("sanctuary-bus"), table))
         await stack.enter_async_context(Health(network, identity, table))
-        for work in (Strays(network, identity, table).run(), keep_consumers(network)):
+        strays, deadlines = Strays(network, identity, table), Deadlines(network, identity, table)
+        for work in (strays.run(), deadlines.run(), keep_consumers(network)):
             stack.callback(asyncio.create_task(work).cancel)
-        yield services(network.subjects, submitter)
+        yield *commands.services(network, identity, table), *workflows.services(network.subjects, submitter)
