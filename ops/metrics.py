@@ -4,7 +4,7 @@ Names and units follow https://prometheus.io/docs/practices/naming/. Every serie
 is stands in `name` of `sanctuary_build_info`: the label `instance` is Prometheus' own for what it scrapes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 
@@ -25,9 +25,10 @@ from bus.identity import Identity
 from bus.network import Network
 from bus.observer import Observer
 from bus.worker import Worker
-from schemas import Severity, TaskCompletion, TaskResult
+from schemas import QueueStatus, Severity, TaskCompletion, TaskResult
 
 ADDRESS = "127.0.0.1"
+INSTANCE_STATES = ("up", "suspect", "dead", "draining")
 WAIT_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 RESULT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
@@ -40,12 +41,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self.observer: Observer = _TaskMetrics(identity.clone, self._registry)
         """To be told what the worker does."""
-        self._queues = Gauge(
-            "sanctuary_queue_depth",
-            "Tasks and workflows stored and not ended, as Omega sees them.",
-            ("clone", "task_type", "priority"),
-            registry=self._registry,
-        )
+        self._queues = _QueueMetrics(identity.clone, self._registry)
         build = Gauge(
             "sanctuary_build_info",
             "What runs here; the value is always 1.",
@@ -62,11 +58,13 @@ class Metrics:
         """Tell from now on how busy `worker` is."""
         self._live.worker = worker
 
-    def set_queues(self, depths: Mapping[tuple[str, str], int]) -> None:
-        """Tell how many tasks of each (task type, priority) wait or run; an empty mapping: not known just now."""
-        self._queues.clear()
-        for (task_type, priority), depth in depths.items():
-            self._queues.labels(self._clone, task_type, priority).set(depth)
+    def watch_instances(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        """Tell from now on how many instances are in each state, as `counts` returns it."""
+        self._live.instances = counts
+
+    def set_queues(self, queues: Collection[QueueStatus]) -> None:
+        """Tell what waits; none: not known just now."""
+        self._queues.set(queues)
 
     @contextmanager
     def served(self, port: int | None) -> Iterator[str | None]:
@@ -109,6 +107,9 @@ class _TaskMetrics(Observer):
         self._deliveries = counter("sanctuary_task_deliveries", "Deliveries of tasks, first and repeated ones.")
         self._redeliveries = counter("sanctuary_task_redeliveries", "Deliveries of tasks that were delivered before.")
         self._retries = counter("sanctuary_task_retries", "Attempts that failed and are followed by another.", "code")
+        self._parked = counter(
+            "sanctuary_tasks_parked", "Tasks whose attempts ran out and that wait for a decision.", "code"
+        )
         self._dropped = counter("sanctuary_results_dropped", "Results dropped because the task had one already.")
         self._exceptions = counter("sanctuary_handler_exceptions", "Exceptions that a handler should not have raised.")
         self._wait = histogram(
@@ -127,6 +128,10 @@ class _TaskMetrics(Observer):
         """As in Observer."""
         # The ledger's clock and this machine's may differ by more than a short wait.
         self._wait.labels(self._clone, task_type).observe(max(0.0, waited_s))
+
+    def parked(self, task_type: str, task_id: str, code: str) -> None:
+        """As in Observer."""
+        self._parked.labels(self._clone, task_type, code).inc()
 
     def retrying(self, task_type: str, task_id: str, code: str) -> None:
         """As in Observer."""
@@ -157,6 +162,36 @@ class _TaskMetrics(Observer):
         self._exceptions.labels(self._clone, task_type).inc()
 
 
+class _QueueMetrics:
+    """What waits, as Omega sees it."""
+
+    def __init__(self, clone: str, registry: CollectorRegistry) -> None:
+        self._clone = clone
+        labels = ("clone", "task_type", "priority")
+        self._tasks = Gauge(
+            "sanctuary_queue_tasks",
+            "Tasks and workflows that have not ended: waiting, or taken (they run, wait for an attempt, or are parked).",
+            (*labels, "state"),
+            registry=registry,
+        )
+        self._oldest = Gauge(
+            "sanctuary_queue_oldest_seconds",
+            "How long the oldest task that nobody has taken has waited; 0: none waits.",
+            labels,
+            registry=registry,
+        )
+
+    def set(self, queues: Iterable[QueueStatus]) -> None:
+        self._tasks.clear()
+        self._oldest.clear()
+        for queue in queues:
+            # Prometheus takes an empty label, as workflows have it for a priority, for none.
+            labels = (self._clone, queue.task_type, queue.priority)
+            self._tasks.labels(*labels, "waiting").set(queue.waiting)
+            self._tasks.labels(*labels, "taken").set(queue.taken)
+            self._oldest.labels(*labels).set(queue.oldest_s or 0)
+
+
 class _Live(Collector):
     """What is looked up when somebody scrapes."""
 
@@ -164,6 +199,7 @@ class _Live(Collector):
         self._clone = clone
         self._network = network
         self.worker: Worker | None = None
+        self.instances: Callable[[], Mapping[str, int]] | None = None
 
     def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
         """Return the present values."""
@@ -176,6 +212,15 @@ class _Live(Collector):
             yield self._one(GaugeMetricFamily, "sanctuary_tasks_in_flight", text, self.worker.in_flight)
             text = "Tasks that may run at once."
             yield self._one(GaugeMetricFamily, "sanctuary_tasks_capacity", text, self.worker.capacity)
+            text = "What keeps this instance from some of its tasks, such as open circuit breakers."
+            yield self._one(GaugeMetricFamily, "sanctuary_problems", text, len(self.worker.problems()))
+        if self.instances is not None:
+            text = "Instances in each state, as Omega sees them; a dead one counts for an hour."
+            family = GaugeMetricFamily("sanctuary_instances", text, labels=["clone", "state"])
+            counts = self.instances()
+            for state in INSTANCE_STATES:
+                family.add_metric([self._clone, state], counts.get(state, 0))
+            yield family
 
     def _one(
         self, kind: type[GaugeMetricFamily] | type[CounterMetricFamily], name: str, text: str, value: float

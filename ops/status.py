@@ -1,15 +1,102 @@
-"""Asking the network who is there."""
+"""How a network fares: who answers, who is missed, what waits."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
+import msgspec
 from nats.aio.msg import Msg
 
+from bus.consumers import STREAM_NOT_FOUND
+from bus.errors import JetStreamError, SanctuaryError
+from bus.jetstream import api
+from bus.ledger import entries
 from bus.network import Network
-from schemas import SchemaError, StatusQuery, StatusResponse, decode, encode
+from bus.queues import queue_statuses
+from bus.routes import Revision, in_force
+from bus.subjects import INSTANCE_TYPE
+from clones.presence import OMEGA
+from clones.routing import DEFAULT_TABLE, types_by_clone
+from clones.workflows import WORKFLOWS
+from schemas import InstanceChanged, QueueStatus, SchemaError, StatusQuery, StatusResponse, decode, encode
 
-QUIET_S = 0.3
-"""Answers are complete when none has come for this long."""
+QUIET_S = 0.4
+"""Answers are complete when none has come for this long; an instance takes half of it at most."""
 LONGEST_S = 2.0
+MISSED_FOR = timedelta(hours=1)
+"""How long one that is missed is worth a word."""
+MAY_READ_WITHIN_S = 1.0
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The network at one moment."""
+
+    instances: tuple[StatusResponse, ...]
+    missing: tuple[str, ...]
+    """Clones of which no instance answered."""
+    missed: tuple[InstanceChanged, ...]
+    """Instances that are suspect or dead by the ledger's last word, and do not answer."""
+    queues: tuple[QueueStatus, ...] | None
+    """None where they cannot be read."""
+    queues_problem: str = ""
+    routes_revision: int = 0
+    """The revision of the routing table in force; 0: none, or it cannot be read."""
+
+
+async def take(network: Network) -> Snapshot:
+    """Ask everybody, and look into the ledger as far as this user may."""
+    asking = asyncio.create_task(ask(network))
+    revision: Revision | None = None
+    missed: list[InstanceChanged] = []
+    problem = ""
+    try:
+        # One request first: where this user may not ask, it is refused once and not for each.
+        await api(network.requester, f"STREAM.INFO.{network.subjects.ledger}", timeout_s=MAY_READ_WITHIN_S)
+        revision, missed = await in_force(network), await _missed(network)
+    except JetStreamError as error:
+        if error.err_code != STREAM_NOT_FOUND:  # no Omega has been here yet: nothing waits
+            problem = error.message
+    except SanctuaryError as error:
+        problem = error.message
+    answers = await asking
+    there = {answer.clone for answer in answers}
+    table = revision.routes.table if revision else DEFAULT_TABLE
+    answering = {answer.instance for answer in answers}
+    return Snapshot(
+        instances=tuple(answers),
+        missing=tuple(clone for clone in (OMEGA, *types_by_clone(table)) if clone not in there),
+        missed=tuple(change for change in missed if change.instance not in answering),
+        queues=await _queues(network, answers, revision, readable=not problem),
+        queues_problem=problem,
+        routes_revision=revision.number if revision else 0,
+    )
+
+
+async def _queues(
+    network: Network, answers: list[StatusResponse], revision: Revision | None, *, readable: bool
+) -> tuple[QueueStatus, ...] | None:
+    """Return the queues by Omega's word, or else as the ledger has them; None where neither tells."""
+    told = next((answer.queues for answer in answers if answer.clone == OMEGA and answer.queues), None)
+    if told is not None or not readable:
+        return told
+    try:
+        return await queue_statuses(network, revision.routes.table.routes if revision else {}, workflows=WORKFLOWS)
+    except SanctuaryError:
+        return None
+
+
+async def _missed(network: Network) -> list[InstanceChanged]:
+    """Return whom the ledger's last word of the last hour calls suspect or dead, in the order of that word."""
+    last: dict[str, InstanceChanged] = {}
+    subject = network.subjects.event(INSTANCE_TYPE, "*")
+    async for message in entries(network, subject, start=datetime.now(UTC) - MISSED_FOR):
+        try:
+            change: InstanceChanged = decode(InstanceChanged, message.data)
+        except SchemaError:
+            continue
+        last.pop(change.instance, None)
+        if change.state in ("suspect", "dead"):
+            last[change.instance] = change
+    return list(last.values())
 
 
 async def ask(network: Network, clone: str | None = None) -> list[StatusResponse]:

@@ -1,45 +1,30 @@
-"""`sanctuary status`: who is there and how it fares."""
+"""`sanctuary status`: who is there and how it fares, who is missed, and what waits."""
 
 import asyncio
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bus.errors import SanctuaryError
-from bus.network import Network
-from clones.routing import types_by_clone
-from clones.tables import table_of
 from ops.cli.options import FAILED, json_option, print_json, run, where_options
-from ops.cli.text import duration, show, table
+from ops.cli.text import clean, duration, show, table
 from ops.connect import Where
-from ops.queues import Depths, depths
-from ops.status import ask
-from schemas import StatusResponse
+from ops.status import Snapshot, take
+from schemas import InstanceChanged, QueueStatus, StatusResponse
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-OMEGA = "omega"
+    from bus.network import Network
+
 EVERY_S = 1.0
-COLUMNS = (
-    *("clone", "instance", "state", "tasks", "succeeded", "failed", "uptime"),
-    *("version", "pid", "metrics"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The network at one moment."""
-
-    instances: tuple[StatusResponse, ...]
-    missing: tuple[str, ...]
-    """Clones of which no instance answered."""
-    queues: Depths | None
-    """None where they cannot be read."""
-    queues_problem: str = ""
+MOST_MISSED = 10
+"""So many of those that are missed are named; --json has them all."""
+INSTANCES = ("clone", "instance", "state", "health", "tasks", "success", "uptime", "version", "falls back for")
+QUEUES = ("queue", "priority", "waiting", "taken", "oldest")
 
 
 @click.command()
@@ -47,7 +32,14 @@ class Snapshot:
 @json_option
 @click.option("-w", "--watch", is_flag=True, help="Renew every second until Ctrl-C; with --json one object a line.")
 def status(where: Where, *, as_json: bool, watch: bool) -> None:
-    """Show who is there, how it fares, and how many tasks wait. Exits with 1 when nobody answers."""
+    r"""Show who is there, how it fares, and how many tasks wait. Exits with 1 when nobody answers.
+
+    \b
+    tasks    how many run, of how many that may run at once
+    success  how many of the tasks that ended there completed
+    waiting  tasks that nobody has taken yet, the oldest since when
+    taken    tasks that run, wait for another attempt, or are parked
+    """
     run(_status(where, as_json=as_json, watch=watch))
 
 
@@ -57,52 +49,27 @@ async def _status(where: Where, *, as_json: bool, watch: bool) -> int:
             return await _watch(network, as_json=as_json)
         snapshot = await take(network)
         if as_json:
-            print_json(_plain(snapshot))
+            print_json(msgspec.to_builtins(snapshot))
         else:
             show(_view(snapshot))
         return 0 if snapshot.instances else FAILED
 
 
-async def take(network: Network) -> Snapshot:
-    """Ask everybody, and look at the queues."""
-    answers, (queues, problem), table_ = await asyncio.gather(ask(network), _queues(network), table_of(network))
-    there = {answer.clone for answer in answers}
-    missing = tuple(clone for clone in (OMEGA, *types_by_clone(table_)) if clone not in there)
-    return Snapshot(tuple(answers), missing, queues, problem)
-
-
-async def _queues(network: Network) -> tuple[Depths | None, str]:
-    try:
-        return await depths(network), ""
-    except SanctuaryError as error:
-        return None, error.message
-
-
-async def _watch(network: Network, *, as_json: bool) -> int:
-    if as_json:
+async def _watch(network: "Network", *, as_json: bool) -> int:
+    if as_json or not sys.stdout.isatty():
         while True:
-            click.echo(msgspec.json.encode(_plain(await take(network))))
+            snapshot = await take(network)
+            if as_json:
+                click.echo(msgspec.json.encode(snapshot))
+            else:
+                show(_view(snapshot))
             await asyncio.sleep(EVERY_S)
     from rich.live import Live
 
-    with Live(auto_refresh=False, screen=sys.stdout.isatty()) as live:
+    with Live(auto_refresh=False, screen=True) as live:
         while True:
             live.update(_view(await take(network)), refresh=True)
             await asyncio.sleep(EVERY_S)
-
-
-def _plain(snapshot: Snapshot) -> dict[str, object]:
-    queues = snapshot.queues
-    return {
-        "instances": msgspec.to_builtins(snapshot.instances),
-        "missing": list(snapshot.missing),
-        "queues": None
-        if queues is None
-        else [
-            {"task_type": task_type, "priority": priority or None, "depth": depth}
-            for (task_type, priority), depth in queues.items()
-        ],
-    }
 
 
 def _view(snapshot: Snapshot) -> "RenderableType":
@@ -111,42 +78,68 @@ def _view(snapshot: Snapshot) -> "RenderableType":
 
     parts: list[RenderableType] = []
     if snapshot.instances:
-        rows = [_row(answer) for answer in snapshot.instances]
-        parts.append(table(COLUMNS, rows, right=("tasks", "succeeded", "failed", "uptime", "pid")))
-        if snapshot.missing:
-            parts.append(Text(f"Nobody answers as {', '.join(snapshot.missing)}: their tasks wait.", "bold red"))
-    else:
-        text = "Nobody answers: neither Omega nor a clone runs on this network. `sanctuary up` starts them all."
-        parts.append(Text(text, "bold red"))
-    if snapshot.queues is None:
+        parts.append(table(INSTANCES, map(_row, snapshot.instances), right=("tasks", "success", "uptime")))
+    parts += (Text(line, style) for line, style in _words(snapshot))
+    waiting = [queue for queue in snapshot.queues or () if queue.waiting or queue.taken]
+    if waiting:
+        parts.append(table(QUEUES, map(_queue_row, waiting), right=("waiting", "taken", "oldest")))
+    elif snapshot.queues is None:
         parts.append(Text(f"The queues cannot be read: {snapshot.queues_problem}.", "yellow"))
     else:
-        parts.append(_queue_table(snapshot.queues))
+        parts.append(Text("No task waits, and none runs."))
     return Group(*parts)
 
 
+def _words(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Yield what a person should know that no table tells, each with its colour."""
+    if not snapshot.instances:
+        text = "Nobody answers: neither Omega nor a clone runs on this network. `sanctuary up` starts them all."
+        yield text, "bold red"
+    elif snapshot.missing:
+        yield f"Nobody answers as {', '.join(snapshot.missing)}.", "bold red"
+    for answer in snapshot.instances:
+        for problem in answer.problems:
+            yield clean(f"{answer.instance}: {problem}"), "yellow"
+        if snapshot.routes_revision and 0 < answer.routes_revision < snapshot.routes_revision:
+            text = f"uses routing table {answer.routes_revision}; {snapshot.routes_revision} is in force"
+            yield clean(f"{answer.instance}: {text}"), "yellow"
+    yield from _missed(snapshot.missed)
+
+
+def _missed(missed: Iterable[InstanceChanged]) -> Iterator[tuple[str, str]]:
+    newest_first = sorted(missed, key=lambda change: change.at, reverse=True)
+    for change in newest_first[:MOST_MISSED]:
+        ago = duration((datetime.now(UTC) - change.at).total_seconds())
+        if change.state == "dead":
+            yield (
+                clean(f"{change.instance}: dead, told {ago} ago; it ended without a word, or stands still."),
+                "bold red",
+            )
+        else:
+            yield clean(f"{change.instance}: suspect, told {ago} ago; its heartbeats are missed."), "yellow"
+    if len(newest_first) > MOST_MISSED:
+        yield f"Within the last hour {len(newest_first) - MOST_MISSED:,} more went so; --json names them.", "bold red"
+
+
 def _row(answer: StatusResponse) -> tuple[str, ...]:
+    ended = answer.succeeded + answer.failed
     return (
         answer.clone,
         answer.instance,
         answer.state,
+        answer.health,
         f"{answer.in_flight}/{answer.capacity}",
-        f"{answer.succeeded:,}",
-        f"{answer.failed:,}",
+        "-" if answer.success_rate is None else f"{_percent(answer.success_rate)} of {ended:,}",
         duration(answer.uptime_s),
         answer.version,
-        str(answer.pid),
-        # On a terminal every column counts; --json has the whole URL.
-        (answer.metrics_url or "-").removeprefix("http://").removesuffix("/metrics"),
+        ", ".join(answer.fallback_types) or "-",
     )
 
 
-def _queue_table(queues: Depths) -> "RenderableType":
-    priorities = ("high", "medium", "low")
-    types = list(dict.fromkeys(task_type for task_type, _ in queues))
-    rows = []
-    for task_type in types:
-        depths_ = [queues.get((task_type, priority)) for priority in priorities]
-        total = sum(depth for (kind, _), depth in queues.items() if kind == task_type)
-        rows.append((task_type, *("-" if depth is None else f"{depth:,}" for depth in depths_), f"{total:,}"))
-    return table(("queue", *priorities, "in all"), rows, right=(*priorities, "in all"))
+def _percent(share: float) -> str:
+    """Return a share in per cent, which is 100 or 0 only where it is exactly that."""
+    return f"{share:.0%}" if share in (0, 1) else f"{min(99.9, max(0.1, share * 100)):.1f}%"
+
+
+def _queue_row(queue: QueueStatus) -> tuple[str, ...]:
+    return queue.task_type, queue.priority or "-", f"{queue.waiting:,}", f"{queue.taken:,}", duration(queue.oldest_s)

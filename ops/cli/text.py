@@ -1,16 +1,15 @@
 """How values are written for people, and what strangers wrote is made safe to print."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+import click
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
-
-_PIPE_WIDTH = 1000
-"""Columns of a table that no terminal shows: rows are never folded."""
 
 
 def clean(text: str) -> str:
@@ -76,6 +75,9 @@ STYLES = {
     "completed": "green",
     "running": "cyan",
     "starting": "yellow",
+    "degraded": "yellow",
+    "suspect": "yellow",
+    "dead": "bold red",
     "draining": "yellow",
     "retrying": "yellow",
     "parked": "yellow",
@@ -88,7 +90,26 @@ STYLES = {
 
 
 def show(shown: "RenderableType") -> None:
-    """Print tables and such, as wide as the terminal, or as wide as they need elsewhere."""
+    """Print tables and such as wide as the terminal; elsewhere plain lines, the cells of a table separated by tabs."""
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False).print(shown)
+    if sys.stdout.isatty():
+        Console(highlight=False).print(shown)
+    else:
+        for line in _lines(shown):
+            click.echo(line)
+
+
+def _lines(shown: "RenderableType") -> Iterator[str]:
+    from rich.console import Group
+    from rich.table import Table
+
+    if isinstance(shown, Group):
+        for part in shown.renderables:
+            yield from _lines(part)
+    elif isinstance(shown, Table):
+        yield "\t".join(str(column.header) for column in shown.columns)
+        for cells in zip(*(column.cells for column in shown.columns), strict=True):
+            yield "\t".join(map(str, cells))
+    else:
+        yield str(shown)

@@ -15,7 +15,7 @@ from bus.errors import ConfigurationError
 from bus.identity import Identity
 from bus.task import Done, Task
 from ops.metrics import Metrics
-from ops.queues import depths, watched
+from ops.queues import watched
 from ops.status import ask
 from schemas import TaskAssignment
 from tests.bus.eventually import eventually
@@ -140,19 +140,45 @@ async def test_what_runs_now_and_how_deep_the_queues_are(ops_rig: OpsRig) -> Non
         assert total(families, "sanctuary_connected", clone="gamma") == 1
         assert total(families, "sanctuary_reconnects_total", clone="gamma") == 0
 
-        found = await depths(bus.network)
-        assert found["architecture", "low"] == 4
-        # A bare subject counts under its route's own priority.
-        assert (found["architecture", "high"], found["testing", "medium"], found["workflow", ""]) == (1, 1, 0)
-
         async with watched(bus.network, metrics):
 
             async def told() -> bool:
-                return total(await scrape(url), "sanctuary_queue_depth") == 6
+                return total(await scrape(url), "sanctuary_queue_tasks") == 6
 
             await eventually(told)
-        assert total(await scrape(url), "sanctuary_queue_depth", task_type="architecture", priority="low") == 4
+        families = await scrape(url)
+        for state, count in (("taken", 2), ("waiting", 4)):
+            assert total(families, "sanctuary_queue_tasks", state=state) == count
+        # A bare subject counts under its route's own priority.
+        assert total(families, "sanctuary_queue_tasks", task_type="testing", priority="medium", state="waiting") == 1
+        assert total(families, "sanctuary_queue_tasks", task_type="architecture") == 5
+        assert 0 < total(families, "sanctuary_queue_oldest_seconds", task_type="testing", priority="medium") < 60
+        metrics.set_queues(())
+        assert total(await scrape(url), "sanctuary_queue_tasks") == 0
         release.set()
+
+
+async def test_what_keeps_an_instance_from_its_tasks_and_who_is_there(ops_rig: OpsRig) -> None:
+    async def broken(_: Task) -> Done:
+        raise RuntimeError("a defect")
+
+    async with ops_rig.clone("gamma", broken) as metrics:
+        url = await url_of(ops_rig, "gamma")
+        assert total(await scrape(url), "sanctuary_problems") == 0
+        assert not any(family.name == "sanctuary_instances" for family in await scrape(url))
+        metrics.watch_instances(lambda: {"up": 4, "dead": 1})
+        for _ in range(5):
+            await ops_rig.bus.submitter.run("architecture", TaskAssignment(retries=0), timeout_s=10)
+        families = await scrape(url)
+        (answer,) = await ask(ops_rig.bus.network, "gamma")
+    assert total(families, "sanctuary_problems") == 1 == len(answer.problems)
+    assert answer.health == "degraded"
+    assert answer.success_rate == 0
+    assert {state: total(families, "sanctuary_instances", state=state) for state in ("up", "suspect", "dead")} == {
+        "up": 4,
+        "suspect": 0,
+        "dead": 1,
+    }
 
 
 async def test_names_follow_the_conventions(ops_rig: OpsRig) -> None:

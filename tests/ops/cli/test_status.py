@@ -7,13 +7,16 @@ import pty
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
+from bus.jetstream import publish
 from bus.server import EmbeddedServer
 from ops.status import ask
-from schemas import TaskAssignment, TaskCompletion, TaskFailure
+from schemas import InstanceChanged, TaskAssignment, TaskCompletion, TaskFailure, encode
 from tests.bus.eventually import eventually
-from tests.bus.rig import Runs
+from tests.bus.rig import Rig, Runs
 from tests.ops.rig import SANCTUARY, OpsRig
 
 CLONES = ("beta", "gamma", "delta", "sigma")
@@ -31,33 +34,65 @@ async def test_nobody_answers(ops_rig: OpsRig) -> None:
 async def test_who_is_there_who_is_missing_and_what_waits(ops_rig: OpsRig) -> None:
     bus = ops_rig.bus
     async with AsyncExitStack() as stack:
-        for name in ("beta", "beta", "gamma"):
+        for name in ("beta", "beta", "delta"):
             await stack.enter_async_context(ops_rig.clone(name, Runs()))
 
         async def ready() -> bool:
             return [answer.state for answer in await ask(bus.network)] == ["ready"] * 3
 
         await eventually(ready)
-        assert isinstance(await bus.submitter.run("architecture", TaskAssignment(), timeout_s=10), TaskCompletion)
+        assert isinstance(await bus.submitter.run("testing", TaskAssignment(), timeout_s=10), TaskCompletion)
         failing = TaskAssignment(params={"fail": "target_refused"})
-        assert isinstance(await bus.submitter.run("architecture", failing, timeout_s=10), TaskFailure)
-        for priority in (None, "low", "low"):
-            await bus.submitter.submit("testing", TaskAssignment(), priority=priority)  # type: ignore[arg-type]
+        assert isinstance(await bus.submitter.run("testing", failing, timeout_s=10), TaskFailure)
+        for priority in (None, "high", "high"):
+            await bus.submitter.submit("documentation", TaskAssignment(), priority=priority)  # type: ignore[arg-type]
+        for state, instance in (("dead", "gamma-1"), ("suspect", "sigma-1"), ("dead", "sigma-2"), ("up", "sigma-2")):
+            await told(bus, instance, state)
         shown = await ops_rig.cli("status")
         as_json = (await ops_rig.cli("status", "--json")).json
 
     assert shown.status == 0
-    rows = [line.split() for line in shown.out.splitlines()]
-    assert [row[:4] for row in rows if row[:1] == ["beta"]] == [
-        ["beta", row[1], "ready", "0/4"] for row in rows if row[:1] == ["beta"]
-    ]
-    assert "Nobody answers as omega, delta, sigma: their tasks wait." in shown.out
-    assert ["testing", "0", "1", "2", "3"] in rows
-    (gamma,) = [each for each in as_json["instances"] if each["clone"] == "gamma"]
-    assert (gamma["succeeded"], gamma["failed"], gamma["in_flight"], gamma["capacity"]) == (1, 1, 0, 4)
-    assert gamma["pid"] == os.getpid()
+    rows = [line.split("\t") for line in shown.out.splitlines()]
+    columns = next(row for row in rows if row[0] == "clone")
+    instances = [dict(zip(columns, row, strict=True)) for row in rows if row[0] in CLONES]
+    assert [row["clone"] for row in instances] == ["beta", "beta", "delta"]
+    assert {(row["state"], row["health"], row["tasks"]) for row in instances} == {("ready", "ok", "0/4")}
+    assert [row["success"] for row in instances] == ["-", "-", "50.0% of 2"]
+    assert {row["falls back for"] for row in instances} == {"testing", "security, performance"}
+    assert "Nobody answers as omega, gamma, sigma." in shown.out
+    assert ["documentation", "high", "2", "0"] in [row[:4] for row in rows]
+    assert ["documentation", "low", "1", "0"] in [row[:4] for row in rows]
+    assert not any(line != line.strip() or "─" in line for line in shown.out.splitlines())
+    missed = [line.partition(",")[0] for line in shown.out.splitlines() if "told" in line]
+    assert missed == ["sigma-1: suspect", "gamma-1: dead"]
+    (delta,) = [each for each in as_json["instances"] if each["clone"] == "delta"]
+    assert (delta["succeeded"], delta["failed"], delta["in_flight"], delta["capacity"]) == (1, 1, 0, 4)
+    assert delta["pid"] == os.getpid()
+    assert delta["server_version"].count(".") == 2
     assert len(as_json["instances"]) == 3
-    assert {"task_type": "testing", "priority": "low", "depth": 2} in as_json["queues"]
+    assert [each["instance"] for each in as_json["missed"]] == ["gamma-1", "sigma-1"]
+    (high,) = [each for each in as_json["queues"] if (each["task_type"], each["priority"]) == ("documentation", "high")]
+    assert (high["waiting"], high["taken"]) == (2, 0)
+    assert high["oldest_s"] > 0
+
+
+async def told(bus: Rig, instance: str, state: Literal["up", "suspect", "dead"]) -> None:
+    """Say of an instance what Omega says."""
+    clone = instance.partition("-")[0]
+    change = InstanceChanged(clone=clone, instance=instance, state=state, at=datetime.now(UTC), told_by="omega-1")
+    await publish(bus.network.requester, bus.subjects.event("instance", instance), encode(change))
+
+
+async def test_what_runs_is_not_what_waits(ops_rig: OpsRig) -> None:
+    async with ops_rig.clone("gamma", Runs(), capacity=1):
+        for _ in range(3):
+            await ops_rig.bus.submitter.submit("architecture", TaskAssignment(params={"sleep_s": 600}))
+
+        async def shown() -> bool:
+            lines = (await ops_rig.cli("status")).out.splitlines()
+            return ["architecture", "high", "2", "1"] in [line.split("\t")[:4] for line in lines]
+
+        await eventually(shown)
 
 
 async def test_watch_renews(ops_rig: OpsRig) -> None:
@@ -145,7 +180,9 @@ async def test_real_daemons_and_their_metrics(ops_rig: OpsRig, server: EmbeddedS
         line = f'sanctuary_tasks_total{{clone="sigma",outcome="{outcome}",task_type="documentation"}} {count:.1f}'
         assert line in texts["sigma"].splitlines()
     assert 'sanctuary_connected{clone="omega"} 1.0' in texts["omega"]
-    assert 'sanctuary_queue_depth{clone="omega",priority="low",task_type="documentation"} 0.0' in texts["omega"]
+    labels = 'clone="omega",priority="low",state="waiting",task_type="documentation"'
+    assert f"sanctuary_queue_tasks{{{labels}}} 0.0" in texts["omega"]
+    assert 'sanctuary_instances{clone="omega",state="up"} 2.0' in texts["omega"]
 
 
 async def test_a_taken_metrics_port_ends_the_daemon_in_words(server: EmbeddedServer, tmp_path: Path) -> None:
