@@ -149,12 +149,17 @@ class PullLoop:
 
     async def _pull_in_turn(self, line: Line) -> None:
         turns = WeightedRound((feed.consumer, feed.weight) for feed in line.feeds)
-        candidates = {feed.consumer for feed in line.feeds}
         while True:
-            await self._take_turns(line, turns, candidates)
+            await self._take_turns(line, turns)
 
-    async def _take_turns(self, line: Line, turns: WeightedRound, candidates: set[str]) -> None:
-        """Pull until a pull is lost; `candidates` are those consumers that may have tasks waiting."""
+    async def _take_turns(self, line: Line, turns: WeightedRound) -> None:
+        """Pull until a pull is lost.
+
+        Consumers that may have tasks waiting have turns. Where all were found empty and slots are free, one pull after the
+        other waits on all of them: a primary with nothing to do always has pulls that come before those of a fallback.
+        """
+        consumers = {feed.consumer for feed in line.feeds}
+        candidates = set(consumers)
         current = PullRequest(0)
 
         def on_message(message: Msg) -> None:
@@ -164,6 +169,9 @@ class PullLoop:
         subscription = await self._client.listen(inbox, on_message)
         try:
             while not current.lost:
+                if not self._slots.has_free():
+                    candidates |= consumers
+                candidates |= {feed.consumer for feed in line.feeds if not self._ready.has(feed)}
                 await self._ready.any_of(line.feeds)
                 current = PullRequest(await self._slots.claim(line.key, 1))
                 ready = {feed.consumer: feed for feed in line.feeds if self._ready.has(feed)}
@@ -173,11 +181,13 @@ class PullLoop:
                     consumer = turns.turn(asked)
                     await self._pull(current, {inbox: ready[consumer]}, expires_s=0)
                     candidates.discard(consumer)
+                    more = current.received
                 else:
                     others = [feed for feed in line.feeds if feed.consumer not in ready]
                     await self._pull_anywhere(current, tuple(ready.values()), others)
-                if current.received:
-                    candidates |= {feed.consumer for feed in line.feeds}
+                    more = current.pending
+                if more:
+                    candidates |= consumers
         finally:
             await self._withdraw([subscription])
 
@@ -194,7 +204,8 @@ class PullLoop:
             with self._ready.told_of(others, pull.end):
                 await self._pull(pull, inboxes, expires_s=expires_s)
         finally:
-            await self._withdraw(subscriptions)
+            # Not waited for: the next pulls may be under way before the server has answered.
+            self._spawn(self._drain(subscriptions))
 
     # Both ways.
 
@@ -210,6 +221,7 @@ class PullLoop:
                 subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{feed.consumer}"
                 await self._client.publish(subject, pull.body(feed.place, expires_s), reply=inbox)
             await pull.wait(inboxes, expires_s)
+            pull.lost = pull.lost and self._client.is_connected
         except NatsError as error:
             pull.refusals = dict.fromkeys(inboxes, str(error))
         finally:

@@ -26,6 +26,10 @@ class SlotSharing:
         self._expiries: dict[str, asyncio.TimerHandle] = {}
         self._granting = False
 
+    def has_free(self) -> bool:
+        """Tell whether a slot is free."""
+        return self._free > 0
+
     def take_one_now(self) -> bool:
         """Take a slot if one is free."""
         if self._free < 1:
