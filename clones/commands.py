@@ -13,6 +13,7 @@ from bus.task import Done, Handler, Service, Task, TaskError
 from clones.endings import Endings
 from clones.policy import Policy
 from clones.recovery import Recovery
+from clones.route_changes import change_routes
 from clones.verdicts import refused
 from schemas import (
     Backoff,
@@ -72,8 +73,6 @@ def command_handler(network: Network, identity: Identity, table: Callable[[], Ro
         command: Command = convert(_ANY_COMMAND, task.params)
         match command:
             case RouteChange():
-                from clones.route_changes import change_routes
-
                 return await change_routes(network, command, sequence=task.sequence)
             case Decision():
                 raise refused(f"{command.workflow_id} waits for no decision: no workflow here asks for one")

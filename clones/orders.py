@@ -8,13 +8,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bus.errors import SanctuaryError
-from bus.jetstream import publish
+from bus.jetstream import StoredMessage, publish
 from bus.ledger import entries, entry
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
 from schemas import Command, Decision, RouteChange, encode
 
 ROUTES_TARGET = "routes"
+AGAIN = "again"
+"""The kind of mark that a new task carries which runs an ended one again."""
 _MARK = "Nats-Msg-Id"
 
 
@@ -51,6 +53,11 @@ def mark_of(kind: str, sequence: int, stored_at: datetime) -> str:
     up beforehand.
     """
     return f"{kind}.{sequence}.{stored_at.timestamp():.6f}"
+
+
+def is_new_task(message: StoredMessage) -> bool:
+    """Tell whether an assignment that is stored for one clone alone is a task of its own, not one that was there before."""
+    return message.headers.get(_MARK, "").startswith(f"{AGAIN}.")
 
 
 async def store_once(network: Network, subject: str, body: bytes, *, mark: str, behind: int) -> Stored:

@@ -23,7 +23,7 @@ from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import Done, Task
 from bus.wake import wake
-from clones.orders import mark_of, store_once
+from clones.orders import AGAIN, mark_of, store_once
 from clones.routing import clones_of
 from clones.submissions import Submission, consumer_of, find_ended, find_open
 from clones.verdicts import how_it_ended, how_it_fares, of_task, refused, unknown
@@ -46,9 +46,6 @@ MOVED_TIMES = 5
 """How often a task may be moved by others while one command looks at it."""
 LEAST_S = 0.001
 """What is left of a limit that has passed: the schema takes no zero."""
-
-AGAIN = "again"
-"""The kind of mark that a new task carries which runs an ended one again."""
 
 _WRONG_LAST_SEQUENCE = 10071
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 
 from bus import ledger
 from bus.errors import Disconnected, JetStreamError, NoResponders, RequestTimeout, SanctuaryError
@@ -50,6 +51,18 @@ async def newest_first(network: Network, subjects: Sequence[str], *, before: int
     end = await last_sequence(network) + 1 if before is None else before
     async for message in ledger.newest_first(network, subjects, before=end):
         yield read_entry(network.subjects, message)
+
+
+async def first_from(network: Network, at: datetime) -> int:
+    """Return the number of the first entry that was stored at `at` or later, or the one that the next entry will have.
+
+    Raises:
+        SanctuaryError: the ledger cannot be read.
+    """
+    after = await last_sequence(network) + 1
+    async for message in ledger.entries(network, ">", start=at):
+        return message.sequence
+    return after
 
 
 async def follow(network: Network, start: int) -> AsyncIterator[Entry]:

@@ -1,16 +1,19 @@
 """Finding tasks in the ledger: one by its id with all that belongs to it, or the newest ones."""
 
-from collections.abc import AsyncIterator, Collection, Iterable
+import contextlib
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from bus.jetstream import StoredMessage, last_of_each
 from bus.ledger import entry as ledger_entry
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
 from clones.tables import table_of
-from ops.audit import between, newest_first
+from ops.audit import between, first_from, newest_first
 from ops.entries import Entry, read_entry
 from ops.stories import Key, State, Story, fold
-from schemas import SEQUENCE_PREFIX, is_token
+from schemas import SEQUENCE_PREFIX, SchemaError, TaskResult, decode, is_token, sequence_id
 
 CHUNK = 32
 """Tasks whose state is looked up together; each result may have up to a megabyte."""
@@ -31,6 +34,55 @@ async def find(network: Network, task_id: str) -> list[Entry]:
             # A type that nobody serves, or none that is known here.
             found += [told async for told in _told(network, [assignment.task_type or ""], task_id)]
     return _in_order([assignment, *found] if assignment else found)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What was said about tasks."""
+
+    entries: list[Entry]
+    """Commands and escalations, in the ledger's order."""
+    verdicts: dict[int, TaskResult]
+    """What became of them, by their numbers in the ledger."""
+    aliases: Mapping[str, str]
+    """Other names of task types, which commands may use."""
+
+    def concerns(self, entry: Entry, story: Story) -> bool:
+        """Tell whether a command or an escalation is about this task."""
+        task_type = WORKFLOW_TYPE if entry.kind == "Decision" else entry.task_type or ""
+        return (self.aliases.get(task_type, task_type), entry.task_id) == (story.task_type, story.task_id)
+
+
+async def said_about(network: Network, stories: Iterable[Story]) -> About:
+    """Return the commands and escalations about these tasks, from their assignments on.
+
+    Raises:
+        SanctuaryError: the ledger cannot be read.
+    """
+    known = list(stories)
+    starts = [story.assignment.sequence or 1 for story in known if story.assignment is not None]
+    about = About([], {}, (await table_of(network)).aliases)
+    for kind in ("command", "escalation"):
+        async for entry in between(network, network.subjects.every(kind), min(starts, default=1)):
+            if any(about.concerns(entry, story) for story in known):
+                about.entries.append(entry)
+    return replace(about, entries=_in_order(about.entries), verdicts=await _verdicts(network, about.entries))
+
+
+async def _verdicts(network: Network, said: Iterable[Entry]) -> dict[int, TaskResult]:
+    subjects = network.subjects
+    by_subject = {
+        subjects.result(entry.family, sequence_id(entry.sequence)): entry.sequence
+        for entry in said
+        if entry.sequence is not None
+    }
+    verdicts: dict[int, TaskResult] = {}
+    asked = list(by_subject)
+    for start in range(0, len(asked), CHUNK):
+        for message in await _results(network, asked[start : start + CHUNK]):
+            with contextlib.suppress(SchemaError):
+                verdicts[by_subject[message.subject]] = decode(TaskResult, message.data)
+    return verdicts
 
 
 async def family(network: Network, task_id: str) -> list[Entry]:
@@ -62,31 +114,69 @@ async def family(network: Network, task_id: str) -> list[Entry]:
     return _in_order(found)
 
 
-async def newest(
-    network: Network, *, types: Collection[str] = (), states: Collection[State] = (), limit: int = 20
-) -> list[Story]:
-    """Return the newest tasks and workflows, newest first; empty collections take all types and states.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which tasks are looked for; what is empty or None takes all."""
+
+    types: Collection[str] = ()
+    states: Collection[State] = ()
+    clones: Collection[str] = ()
+    """Who ended the task, or had it last."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """All of which the task has."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """When the task was stored: not before the one, and before the other."""
+
+    def takes_assignment(self, entry: Entry) -> bool:
+        """Tell whether a task may be wanted, by its assignment alone."""
+        if self.types and entry.task_type not in self.types:
+            return False
+        labels = entry.fields.get("labels")
+        return not self.labels or (isinstance(labels, dict) and self.labels.items() <= labels.items())
+
+    def takes(self, story: Story) -> bool:
+        """Tell whether a task is wanted, its assignment being so."""
+        return (not self.states or story.state in self.states) and (not self.clones or story.clone in self.clones)
+
+    @property
+    def needs_stories(self) -> bool:
+        """Whether more has to be known than the assignments."""
+        return bool(self.states or self.clones)
+
+
+async def newest(network: Network, wanted: Wanted, *, limit: int = 20) -> list[Story]:
+    """Return the newest tasks and workflows that are `wanted`, newest first.
 
     Raises:
         SanctuaryError: the ledger cannot be read.
     """
     stories: list[Story] = []
     chunk: list[Entry] = []
-    subjects = network.subjects
-    seen: set[str] = set()
-    async for assignment in newest_first(network, (subjects.every("task"), subjects.every("workflow"))):
-        key = f"{assignment.task_type} {assignment.task_id}"
-        if key in seen or (types and assignment.task_type not in types):
-            continue
-        seen.add(key)
+    async for assignment in _assignments(network, wanted):
         chunk.append(assignment)
-        if len(chunk) == CHUNK or (not states and len(stories) + len(chunk) >= limit):
-            stories += [story for story in await _stories(network, chunk) if not states or story.state in states]
+        if len(chunk) == CHUNK or (not wanted.needs_stories and len(stories) + len(chunk) >= limit):
+            stories += [story for story in await _stories(network, chunk) if wanted.takes(story)]
             chunk = []
             if len(stories) >= limit:
                 break
-    stories += [story for story in await _stories(network, chunk) if not states or story.state in states]
+    stories += [story for story in await _stories(network, chunk) if wanted.takes(story)]
     return stories[:limit]
+
+
+async def _assignments(network: Network, wanted: Wanted) -> AsyncIterator[Entry]:
+    """Yield the assignments that may be wanted, newest first, each task once."""
+    subjects = network.subjects
+    families = tuple(subjects.every(family) for family in ("task", "workflow", "handover"))
+    before = None if wanted.until is None else await first_from(network, wanted.until)
+    seen: set[str] = set()
+    async for assignment in newest_first(network, families, before=before):
+        if wanted.since is not None and assignment.stored_at < wanted.since:
+            return
+        key = f"{assignment.task_type} {assignment.task_id}"
+        if assignment.family != "handover" and key not in seen and wanted.takes_assignment(assignment):
+            seen.add(key)
+            yield assignment
 
 
 async def _stories(network: Network, assignments: list[Entry]) -> list[Story]:
@@ -98,13 +188,18 @@ async def _stories(network: Network, assignments: list[Entry]) -> list[Story]:
     told: list[StoredMessage] = []
     if askable:
         told += (await last_of_each(requester, subjects.ledger, [subjects.event(*key) for key in askable])).values()
-        results = await last_of_each(requester, subjects.results, [subjects.result(*key) for key in askable])
-        told += results.values()
-        # Results outlive their stream in the ledger's copies.
-        if missing := [subject for key in askable if (subject := subjects.result(*key)) not in results]:
-            told += (await last_of_each(requester, subjects.ledger, missing)).values()
+        told += await _results(network, [subjects.result(*key) for key in askable])
     stories = fold([*assignments, *(read_entry(subjects, message) for message in told)])
     return [stories[key] for key in keys]
+
+
+async def _results(network: Network, subjects: Collection[str]) -> list[StoredMessage]:
+    """Return those of the results that there are."""
+    found = await last_of_each(network.requester, network.subjects.results, subjects)
+    # Results outlive their stream in the ledger's copies.
+    if missing := [subject for subject in subjects if subject not in found]:
+        found |= await last_of_each(network.requester, network.subjects.ledger, missing)
+    return list(found.values())
 
 
 def _keys(entries: Iterable[Entry]) -> list[Key]:
@@ -129,9 +224,9 @@ async def _assignment(network: Network, task_id: str, found: list[Entry]) -> Ent
     if task_id.startswith(SEQUENCE_PREFIX):
         return None
     known = [entry.sequence for entry in found if entry.sequence is not None]
-    families = tuple(network.subjects.every(kind) for kind in ("task", "workflow"))
+    families = tuple(network.subjects.every(kind) for kind in ("task", "workflow", "handover"))
     async for assignment in newest_first(network, families, before=min(known, default=None)):
-        if assignment.task_id == task_id:
+        if assignment.task_id == task_id and assignment.family != "handover":
             return assignment
     return None
 

@@ -8,11 +8,12 @@ after that are legal and say nothing, and of two attempts the later one counts.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ops.entries import Entry
 from schemas import (
     AnyTaskEvent,
+    ErrorCode,
     SchemaError,
     TaskCompletion,
     TaskParked,
@@ -23,7 +24,7 @@ from schemas import (
     decode,
 )
 
-State = Literal["queued", "running", "retrying", "parked", "completed", "failed"]
+State = Literal["queued", "running", "retrying", "parked", "completed", "failed", "cancelled"]
 STATES: tuple[State, ...] = get_args(State)
 
 Key = tuple[str, str]
@@ -57,7 +58,7 @@ class Story:
     def state(self) -> State:
         """How the task fares."""
         if self.result is not None:
-            return "completed" if isinstance(self.result, TaskCompletion) else "failed"
+            return _ended(self.result)
         match self.events[-1].event if self.events else None:
             case TaskStarted() | TaskProgress():
                 return "running"
@@ -65,7 +66,7 @@ class Story:
                 return "retrying"
             case TaskParked():
                 return "parked"
-        # TaskReassigned too: the task waits in the queue again.
+        # TaskReassigned and TaskResumed too: the task waits in the queue again.
         return "queued"
 
     @property
@@ -81,6 +82,12 @@ class Story:
         if self.result is not None:
             return self.result.clone
         return self.events[-1].event.clone if self.events else None
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """What the task is to be found by; empty where its assignment is not known."""
+        labels = self.assignment.fields.get("labels") if self.assignment else None
+        return labels if isinstance(labels, dict) else {}
 
     @property
     def submitted_at(self) -> datetime | None:
@@ -109,6 +116,13 @@ class Story:
     def took_s(self) -> float | None:
         """From stored to the result, in seconds."""
         return _seconds(self.submitted_at, self.result.finished_at if self.result else None)
+
+
+def _ended(result: TaskResult) -> State:
+    if isinstance(result, TaskCompletion):
+        return "completed"
+    # Whoever looks for what went wrong does not look for what was called off.
+    return "cancelled" if result.code == ErrorCode.CANCELLED else "failed"
 
 
 def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
@@ -159,7 +173,7 @@ def _result(ordered: list[Entry]) -> tuple[TaskResult | None, Entry | None]:
 def _events(ordered: list[Entry], result: TaskResult | None) -> tuple[tuple[Event, ...], tuple[Entry, ...]]:
     told: list[Event] = []
     ignored: list[Entry] = []
-    newest = 0
+    newest = in_charge = 0
     for entry in ordered:
         try:
             event: AnyTaskEvent = decode(AnyTaskEvent, entry.data, entry.content_type)
@@ -168,9 +182,11 @@ def _events(ordered: list[Entry], result: TaskResult | None) -> tuple[tuple[Even
             continue
         # A drained attempt hands its number on, so the same number may follow; a lower one comes from who lost the task.
         late = result is not None and event.at > result.finished_at
-        if late or event.attempt < newest:
+        # One that names an earlier assignment comes from who had the task before it was handed over.
+        superseded = event.sequence is not None and event.sequence < in_charge
+        if late or superseded or event.attempt < newest:
             ignored.append(entry)
             continue
-        newest = event.attempt
+        newest, in_charge = event.attempt, event.sequence or in_charge
         told.append(Event(entry, event))
     return tuple(told), tuple(ignored)

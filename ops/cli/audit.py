@@ -9,9 +9,9 @@ from bus.subjects import WORKFLOW_TYPE
 from clones.tables import table_of
 from ops.assignments import known_type
 from ops.audit import between, follow, last_sequence, newest_first
+from ops.cli.ids import check_id, no_such_task
 from ops.cli.lines import line, plain
 from ops.cli.options import json_option, print_json, run, where_options
-from ops.cli.tasks import check_id, no_such_task
 from ops.connect import Where
 from ops.entries import Entry
 from ops.lookup import family

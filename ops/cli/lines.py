@@ -18,12 +18,15 @@ COLOURS = {
     "TaskRetrying": "yellow",
     "TaskReassigned": "yellow",
     "TaskParked": "magenta",
+    "TaskResumed": "cyan",
     "TaskCompletion": "green",
     "TaskFailure": "red",
     "ErrorEscalation": "bright_red",
     "TaskCancel": "magenta",
     "RecoveryAction": "magenta",
     "Decision": "magenta",
+    "RouteChange": "magenta",
+    "InstanceChanged": "bright_black",
     UNREADABLE: "red",
 }
 
@@ -53,6 +56,10 @@ def _of(entry: Entry, *names: str) -> str:
     return ": ".join(str(entry.fields[name]) for name in names if entry.fields.get(name))
 
 
+def _named(word: str, entry: Entry, name: str) -> str:
+    return f"{word} {entry.fields[name]} " if entry.fields.get(name) else ""
+
+
 _TELLERS: dict[str, Callable[[Entry], str]] = {
     "TaskAssignment": _assignment,
     "WorkflowStart": _workflow,
@@ -61,13 +68,22 @@ _TELLERS: dict[str, Callable[[Entry], str]] = {
     "TaskRetrying": lambda entry: f"{_of(entry, 'code', 'message')}; again in {_duration(entry.fields.get('delay_s'))}",
     "TaskReassigned": lambda entry: f"handed back by {_of(entry, 'instance', 'reason')}",
     "TaskParked": lambda entry: _of(entry, "code", "message"),
+    "TaskResumed": lambda entry: (
+        f"{_named('with', entry, 'to')}by command #{entry.fields.get('command')} {_of(entry, 'by', 'reason')}"
+    ),
     "TaskFailure": lambda entry: _of(entry, "code", "message"),
     "TaskCompletion": lambda entry: (
         f"by {_of(entry, 'instance')}, attempt {_of(entry, 'attempt')}: {_of(entry, 'summary')}"
     ),
     "ErrorEscalation": lambda entry: f"{_of(entry, 'severity')} {_of(entry, 'code', 'message')}",
-    "TaskCancel": lambda entry: _of(entry, "reason"),
-    "RecoveryAction": lambda entry: _of(entry, "action", "reason"),
+    "TaskCancel": lambda entry: _of(entry, "by", "reason"),
+    "RecoveryAction": lambda entry: (
+        f"{_of(entry, 'action')} {_named('to', entry, 'clone')}{_named('by', entry, 'by')}{_of(entry, 'reason')}"
+    ),
+    "RouteChange": lambda entry: (
+        f"replaces revision {entry.fields.get('base_revision', 0)} {_of(entry, 'by', 'reason')}"
+    ),
+    "InstanceChanged": lambda entry: f"{_of(entry, 'instance')} is {_of(entry, 'state')}",
     "Decision": lambda entry: f"{_of(entry, 'step', 'verdict')} by {_of(entry, 'decided_by', 'comment')}",
 }
 

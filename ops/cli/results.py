@@ -1,19 +1,35 @@
 """A task's result and story, written for people."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 import msgspec
 
-from ops.cli.lines import COLOURS, describe, plain
-from ops.cli.text import clean, duration, moment, size
-from ops.entries import Entry
+from ops.cli.lines import MAX_TEXT, plain
+from ops.cli.text import clean, duration, moment, shortened, size
 from ops.stories import Story
+from ops.timeline import Moment
 from schemas import TaskCompletion, TaskResult
 
 MAX_FIELDS = 12
 MAX_ARTIFACTS = 8
+MOMENTS = {
+    "submitted": "blue",
+    "started": "cyan",
+    "progress": "bright_black",
+    "retrying": "yellow",
+    "reassigned": "yellow",
+    "parked": "magenta",
+    "escalation": "bright_red",
+    "command": "magenta",
+    "resumed": "cyan",
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+}
+"""Colours of what happens to a task."""
 
 
 def print_result(result: TaskResult) -> None:
@@ -77,21 +93,25 @@ def _number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
-def print_story(story: Story) -> None:
+def print_story(story: Story, moments: Sequence[Moment]) -> None:
     """Print a task's way through the network, then its result."""
     colour = {"completed": "green", "failed": "red", "queued": None}.get(story.state, "cyan")
     click.echo(
         f"task {clean(story.task_id)}, {clean(story.task_type)}: " + click.style(story.state, fg=colour, bold=True)
     )
     figures = (("waited", story.waited_s), ("ran", story.ran_s), ("took", story.took_s))
-    if told := ", ".join(f"{name} {duration(value)}" for name, value in figures if value is not None):
-        click.echo(f"{told}; attempt {story.attempt}" if story.attempt else told)
+    told = [f"{name} {duration(value)}" for name, value in figures if value is not None]
+    instances = list(dict.fromkeys(moment.instance for moment in moments if moment.instance))
+    if story.attempt:
+        told.append(f"attempt {story.attempt}" + (f", on {', '.join(map(clean, instances))}" if instances else ""))
+    if told:
+        click.echo("; ".join(told))
     if story.assignment is None:
         click.echo("Its assignment is not in the ledger.")
     click.echo()
-    shown = [entry for entry in (story.assignment, *(told.entry for told in story.events), story.result_entry) if entry]
-    for entry in shown:
-        _print_moment(entry, story.assignment or shown[0])
+    for before, each in itertools.pairwise((None, *moments)):
+        if each is not None:
+            _print_moment(each, moments[0], before)
     if story.ignored:
         click.echo(f"and {len(story.ignored)} later or unknown events, which do not count (sanctuary audit show)")
     if story.result is not None:
@@ -99,12 +119,39 @@ def print_story(story: Story) -> None:
         print_result(story.result)
 
 
-def _print_moment(entry: Entry, first: Entry) -> None:
-    number = "(copy under way)" if entry.sequence is None else f"#{entry.sequence}"
-    after = (entry.stored_at - first.stored_at).total_seconds()
-    when = moment(entry.stored_at) if entry is first else f"+{duration(max(0.0, after))}"
-    kind = click.style(f"{entry.kind:<15}", fg=COLOURS.get(entry.kind))
-    click.echo(f"{when:>14} {number:>7} {kind} {describe(entry)}".rstrip())
+def _print_moment(each: Moment, first: Moment, before: Moment | None) -> None:
+    """Print one line: how long after the first, how long after the one before, its number in the ledger, and what happened."""
+    number = "-" if each.sequence is None else f"#{each.sequence}"
+    when = moment(each.at) if before is None else f"+{duration(_between(first, each))}"
+    since = "" if before is None else f"({duration(_between(before, each))})"
+    kind = click.style(f"{each.kind:<10}", fg=MOMENTS.get(each.kind))
+    click.echo(f"{when:>14} {since:>10} {number:>7} {kind} {shortened(each.words, MAX_TEXT)}".rstrip())
+
+
+def _between(begin: Moment, end: Moment) -> float:
+    # The end is told by its worker's clock, all else by the server's.
+    return max(0.0, (end.at - begin.at).total_seconds())
+
+
+def plain_moments(moments: Sequence[Moment]) -> list[dict[str, Any]]:
+    """Return a timeline for JSON: `[{"at", "after_s", "since_s", "sequence", "kind", "attempt", "instance", "words"}]`.
+
+    `after_s` counts from the first moment, `since_s` from the one before.
+    """
+    return [
+        {
+            "at": each.at.isoformat(),
+            "after_s": _between(moments[0], each),
+            "since_s": _between(before, each) if before else 0.0,
+            "sequence": each.sequence,
+            "kind": each.kind,
+            "attempt": each.attempt,
+            "instance": each.instance,
+            "words": each.words,
+        }
+        for before, each in itertools.pairwise((None, *moments))
+        if each is not None
+    ]
 
 
 def plain_story(story: Story, *, whole: bool) -> dict[str, Any]:
@@ -118,6 +165,7 @@ def plain_story(story: Story, *, whole: bool) -> dict[str, Any]:
         "state": story.state,
         "attempt": story.attempt,
         "clone": story.clone,
+        "labels": story.labels,
         **{name: value.isoformat() if value else None for name, value in at.items()},
         "waited_s": story.waited_s,
         "ran_s": story.ran_s,

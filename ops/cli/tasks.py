@@ -1,9 +1,9 @@
-"""`sanctuary submit`, `call` and `task`: tasks in, results out, and what became of them."""
+"""`sanctuary submit` and `call`: tasks in, results out."""
 
 import asyncio
 import tempfile
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, cast
 
 import click
@@ -12,17 +12,15 @@ from bus.artifacts import Artifacts
 from bus.client import Submitted, Submitter
 from bus.errors import SanctuaryError
 from bus.network import Network
-from bus.subjects import PRIORITIES, WORKFLOW_TYPE
+from bus.subjects import PRIORITIES
 from clones.tables import table_of
-from ops.assignments import Wanted, build, known_type
+from ops.assignments import Wanted, build
 from ops.cli.options import FAILED, json_option, print_json, run, where_options
-from ops.cli.results import plain_story, print_result, print_story
-from ops.cli.text import clean, duration, moment, shortened, show, size, table
+from ops.cli.results import print_result
+from ops.cli.text import size
 from ops.cli.waiting import show_command, wait
 from ops.connect import Where
-from ops.lookup import find, newest
-from ops.stories import STATES, State, Story, fold
-from schemas import Priority, TaskCompletion, TaskResult, is_task_id, new_id
+from schemas import Priority, TaskCompletion, new_id
 
 LONGEST_TIMEOUT_S = 31_536_000
 
@@ -136,124 +134,3 @@ async def _upload(network: Network, directory: Path, name: str) -> None:
         await Artifacts(network).put(archive, name=name, filename=filename, media_type="application/gzip")
     left_out = f", {len(packed.left_out)} left out" if packed.left_out else ""
     click.echo(f"uploaded {packed.files:,} files, {size(packed.archive_bytes)} packed{left_out}", err=True)
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def task() -> None:
-    """Show one task, or list the newest."""
-
-
-@task.command(name="list")
-@where_options
-@json_option
-@click.option(
-    "--type", "types", multiple=True, metavar="TYPE", help="Only tasks of this type (`workflow` for workflows)."
-)
-@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only tasks in this state.")
-@click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
-def list_(where: Where, *, as_json: bool, types: tuple[str, ...], states: tuple[State, ...], limit: int) -> None:
-    """List the newest tasks and workflows, newest first."""
-    run(_list(where, as_json=as_json, types=types, states=states, limit=limit))
-
-
-async def _list(where: Where, *, as_json: bool, types: tuple[str, ...], states: tuple[State, ...], limit: int) -> None:
-    async with where.open("task list") as network:
-        table_ = await table_of(network)
-        known = [name if name == WORKFLOW_TYPE else known_type(table_, name) for name in types]
-        stories = await newest(network, types=known, states=states, limit=limit)
-    if as_json:
-        print_json({"tasks": [plain_story(story, whole=False) for story in stories]})
-    elif stories:
-        columns = ("stored", "type", "id", "state", "clone", "attempt", "waited", "took", "result")
-        show(table(columns, map(_row, stories), right=("attempt", "waited", "took")))
-    else:
-        click.echo("No such tasks." if types or states else "No tasks yet. `sanctuary call security -t .` makes one.")
-
-
-def _row(story: Story) -> tuple[str, ...]:
-    return (
-        moment(story.submitted_at).partition(".")[0] if story.submitted_at else "-",
-        story.task_type,
-        story.task_id,
-        story.state,
-        story.clone or "-",
-        str(story.attempt or "-"),
-        duration(story.waited_s),
-        duration(story.took_s),
-        shortened(_outcome(story.result), 80),
-    )
-
-
-def _outcome(result: TaskResult | None) -> str:
-    if result is None:
-        return ""
-    return result.summary if isinstance(result, TaskCompletion) else f"{result.code}: {result.message}"
-
-
-@task.command(name="show")
-@click.argument("task_id", metavar="ID")
-@where_options
-@json_option
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Also write the task's artifacts into this directory.",
-)
-def show_(task_id: str, where: Where, *, as_json: bool, output: Path | None) -> None:
-    """Show what became of the task or workflow ID: its way through the network and its result."""
-    run(_show(task_id, where, as_json=as_json, output=output))
-
-
-async def _show(task_id: str, where: Where, *, as_json: bool, output: Path | None) -> int:
-    check_id(task_id)
-    async with where.open("task show") as network:
-        stories = list(fold(await find(network, task_id)).values())
-        if not stories:
-            raise SanctuaryError(no_such_task(task_id, network))
-        files = [file for story in stories for file in await _fetch(network, story.result, output)]
-    if as_json:
-        shown: dict[str, Any] = {"tasks": [plain_story(story, whole=True) for story in stories]}
-        print_json({**shown, "files": [str(path) for path in files]} if output else shown)
-    else:
-        for story in stories:
-            print_story(story)
-        for path in files:
-            click.echo(f"wrote {path}")
-    return 0
-
-
-def check_id(task_id: str) -> None:
-    """Refuse what can be no task's id.
-
-    Raises:
-        ValueError: it cannot.
-    """
-    if not is_task_id(task_id):
-        raise ValueError(f"{clean(task_id)!r} is no task id: those have 1 to 64 of A-Z a-z 0-9 _ -")
-
-
-def no_such_task(task_id: str, network: Network) -> str:
-    """Return what is said where an id is not found."""
-    return f"the ledger {network.subjects.ledger} has no task {task_id}; `sanctuary task list` shows the newest"
-
-
-async def _fetch(network: Network, result: TaskResult | None, output: Path | None) -> list[Path]:
-    if output is None or not isinstance(result, TaskCompletion):
-        return []
-    artifacts = Artifacts(network)
-    files: list[Path] = []
-    for ref in result.artifacts:
-        path = output / relative_path(ref.filename)
-        if path in files:
-            path = path.with_name(f"{len(files)}-{path.name}")
-        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-        await artifacts.get(ref.name, path)
-        files.append(path)
-    return files
-
-
-def relative_path(filename: str) -> PurePosixPath:
-    """Return a path that stays below the directory it is joined to, whatever the producer called the file."""
-    parts = [part for part in PurePosixPath(clean(filename)).parts if part not in ("/", "//", "..")]
-    return PurePosixPath(*parts) if parts else PurePosixPath("artifact")

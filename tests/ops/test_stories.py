@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from schemas import (
     TaskParked,
     TaskProgress,
     TaskReassigned,
+    TaskResumed,
     TaskRetrying,
     TaskStarted,
     WorkflowStart,
@@ -64,6 +66,16 @@ def retrying(attempt: int = 1, seconds: float = 4) -> TaskRetrying:
     return TaskRetrying(**WHO, attempt=attempt, at=at(seconds), code="engine_crashed", message="oops", delay_s=1.0)
 
 
+def parked(seconds: float = 4) -> TaskParked:
+    return TaskParked(**WHO, attempt=1, at=at(seconds), sequence=1, code="engine_crashed", message="oops")
+
+
+def resumed(seconds: float = 5, sequence: int = 1, to: str | None = None) -> TaskResumed:
+    return TaskResumed(
+        **WHO, attempt=1, at=at(seconds), sequence=sequence, forgiven=1, command=33, to=to, by="ann", reason="mended"
+    )
+
+
 def completion(attempt: int = 1, begun: float = 2, ended: float = 9) -> TaskCompletion:
     return TaskCompletion(**WHO, attempt=attempt, started_at=at(begun), finished_at=at(ended), writer="w")
 
@@ -87,10 +99,12 @@ def only(entries: Iterable[Entry]) -> Story:
         ([started(), retrying()], "retrying", 1),
         ([started(), retrying(), started(2, 5)], "running", 2),
         ([started(), TaskReassigned(**WHO, attempt=1, at=at(4), reason="drains")], "queued", 1),
-        ([TaskParked(**WHO, attempt=1, at=at(4), code="x", message="y")], "parked", 1),
+        ([parked()], "parked", 1),
         ([started(), completion()], "completed", 1),
         ([completion()], "completed", 1),
-        ([failure(attempt=0)], "failed", 0),
+        ([failure(attempt=0)], "cancelled", 0),
+        ([parked(), resumed()], "queued", 1),
+        ([parked(), resumed(), started(2, 6)], "running", 2),
     ],
 )
 def test_state_and_attempt(events: list[Any], state: str, attempt: int) -> None:
@@ -134,6 +148,12 @@ def test_an_event_of_an_attempt_that_was_overtaken_is_ignored() -> None:
     story = only([assignment(1), entry(2, started()), entry(3, started(2, 6)), late])
     assert (story.state, story.attempt) == ("running", 2)
     assert story.ignored == (late,)
+
+
+def test_an_event_of_who_had_the_task_before_it_was_handed_over_is_ignored() -> None:
+    late = entry(5, msgspec.structs.replace(progress(1, 7), sequence=1))
+    story = only([assignment(1), entry(2, parked()), entry(4, resumed(sequence=3, to="delta")), late])
+    assert (story.state, story.ignored) == ("queued", (late,))
 
 
 def test_a_result_that_is_not_in_the_ledger_yet_counts() -> None:

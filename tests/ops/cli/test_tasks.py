@@ -9,7 +9,7 @@ import pytest
 
 from bus.artifacts import Artifacts
 from bus.task import Done, Task, TaskError
-from ops.cli.tasks import relative_path
+from ops.cli.task import relative_path
 from schemas import ErrorCode, TaskAssignment, decode
 from tests.bus.eventually import eventually
 from tests.ops.rig import OpsRig
@@ -163,9 +163,9 @@ async def test_show_tells_the_story_of_a_task(ops_rig: OpsRig, tmp_path: Path) -
     assert shown.status == 0
     lines = shown.out.splitlines()
     assert lines[0] == f"task {submitted['id']}, documentation: completed"
-    kinds = [match[1] for line in lines if (match := re.search(r" #\d+ (Task\w+)", line))]
-    assert kinds == ["TaskAssignment", "TaskRetrying", "TaskStarted", "TaskCompletion"]
-    assert "target_unavailable: not �[31mnow; again in" in shown.out
+    kinds = [match[1] for line in lines if (match := re.search(r" #\d+ (\w+)", line))]
+    assert kinds == ["submitted", "retrying", "started", "completed"]
+    assert re.search(r"attempt 1 failed, again in 0\.\d s; target_unavailable: not �\[31mnow", shown.out)
     assert "\x1b" not in shown.out
     files = sorted(str(path.relative_to(output)) for path in output.rglob("*") if path.is_file())
     assert files == ["api/1-index.md", "api/index.md", "report.txt"]
@@ -207,7 +207,7 @@ async def test_list_shows_the_newest_first(ops_rig: OpsRig) -> None:
     failed = await ops_rig.cli("task", "list", "--state", "failed", "--json")
     wrong = await ops_rig.cli("task", "list", "--type", "nothing")
 
-    ids = [line.split()[2] for line in shown.out.splitlines()[3:] if line.strip()]
+    ids = [line.split()[2] for line in shown.out.splitlines()[1:] if line.strip()]
     assert ids == ["g", "s2", "s1", "s0"]
     assert "target_not_found: no such thing anywhere" in shown.out
     assert [(task["task_id"], task["state"]) for task in filtered.json["tasks"]] == [("s2", "queued"), ("s1", "queued")]
