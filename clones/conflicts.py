@@ -101,8 +101,11 @@ class Finding(NamedTuple):
 def disagreements(
     table: RoutingTable, instances: Iterable[StatusResponse], *, revision: int | None = None
 ) -> tuple[Finding, ...]:
-    """Return where the clones that answer and a table disagree; with its `revision`, also who does not go by it yet."""
-    answers = tuple(instances)
+    """Return where the clones that answer and a table disagree; with its `revision`, also who does not go by it yet.
+
+    Instances that drain do not count: they take nothing any more.
+    """
+    answers = tuple(answer for answer in instances if answer.state != "draining")
     findings = [finding for task_type in table.routes for finding in _of_type(table, task_type, answers)]
     for answer in answers:
         findings += _of_instance(table, answer, revision)
