@@ -40,7 +40,7 @@ LOOK_EVERY_S = 1.0
 END_EVERY_S = 0.2
 BATCH = 256
 RECONNECTED_S = 3.0
-"""After a new connection it takes the other instances up to this long to be back on theirs."""
+"""After a new connection the other instances get this long to be back on theirs."""
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,8 @@ class Deadlines:
         self._network = network
         self._table = table
         self._overdue = Overdue(network, identity, table)
-        self._agenda = Agenda()
+        self._tasks = Agenda()
+        self._attempts = Agenda()
         self._read: dict[str, int] = {}
         """By consumer, the ledger sequence up to which its assignments were read."""
         self._counts: dict[str, tuple[int, int]] = {}
@@ -61,7 +62,7 @@ class Deadlines:
         self._events_read: dict[str, int] = {}
         """By task type, the ledger sequence up to which its events were read."""
         self._to_start_s: dict[str, float | None] = {}
-        """By task type, the route's schedule-to-start limit that the agenda goes by."""
+        """By task type, the route's schedule-to-start limit as of the last look."""
         self._missing: set[str] = set()
         self._connected_at = time.monotonic()
 
@@ -70,36 +71,45 @@ class Deadlines:
         forget = self._network.on_reconnect(self._begin_anew)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_for_ever(self._look, LOOK_EVERY_S))
-                group.create_task(_for_ever(self._end, END_EVERY_S))
+                group.create_task(_for_ever(self.look, LOOK_EVERY_S))
+                group.create_task(_for_ever(self._end_tasks, END_EVERY_S))
+                group.create_task(_for_ever(self._end_attempts, END_EVERY_S))
         finally:
             forget()
 
     def _begin_anew(self) -> None:
         """Read everything again: a server that died may have lost what it stored last, and given its sequences anew."""
-        self._agenda.clear()
+        self._tasks.clear()
+        self._attempts.clear()
         self._read.clear()
         self._counts.clear()
         self._events_read.clear()
         self._connected_at = time.monotonic()
 
-    async def _end(self) -> None:
-        """End what is due."""
-        while dues := self._agenda.take(time.time(), BATCH):
+    async def _end_tasks(self) -> None:
+        """End the tasks whose schedule limits are due."""
+        await self._end(self._tasks)
+
+    async def _end_attempts(self) -> None:
+        """End the tasks whose last attempts are due; apart from the others, because it asks instances, who may be silent."""
+        if time.monotonic() - self._connected_at >= RECONNECTED_S:
+            await self._end(self._attempts)
+
+    async def _end(self, agenda: Agenda) -> None:
+        while dues := agenda.take(time.time(), BATCH):
             now = time.time()
-            back_in_s = self._connected_at + RECONNECTED_S - time.monotonic()
-            early = [due for due in dues if due.attempt] if back_in_s > 0 else []
-            self._agenda.add(due._replace(at=now + back_in_s) for due in early)
-            if early:
-                dues = [due for due in dues if not due.attempt]
             try:
-                self._agenda.add(await self._overdue.look(dues, now))
+                agenda.add(await self._overdue.look(dues, now))
             except Exception:
-                self._agenda.add(due._replace(at=now + AGAIN_S) for due in dues)
+                agenda.add(due._replace(at=now + AGAIN_S) for due in dues)
                 raise
 
-    async def _look(self) -> None:
-        """Read what is new."""
+    async def look(self) -> None:
+        """Read what is new.
+
+        Raises:
+            SanctuaryError: the network did not tell; what was not read is read the next time.
+        """
         states = await consumer_states(self._network)
         subjects = self._network.subjects
         sources = [
@@ -108,7 +118,8 @@ class Deadlines:
             if (source := source_of(subjects, state.name, state.subject)) is not None
         ]
         self._heed_routes(sources)
-        self._agenda.prune({state.name: state.first_open for state in states.values()})
+        for agenda in (self._tasks, self._attempts):
+            agenda.prune({state.name: state.first_open for state in states.values()})
         for source in sources:
             await self._read_assignments(source, states[source.consumer])
         for task_type in dict.fromkeys(source.task_type for source in sources):
@@ -140,7 +151,7 @@ class Deadlines:
                 if schedule_due(assignment, found.stored_at, route) is not None:
                     stored_at = await asked_at(self._network, source, found)
                     at = schedule_due(assignment, stored_at, route)
-                    self._agenda.add([Due(at or 0.0, message.sequence, 0, source)])
+                    self._tasks.add([Due(at or 0.0, message.sequence, 0, source)])
             self._read[source.consumer] = message.sequence
         self._counts[source.consumer] = counts
 
@@ -188,7 +199,7 @@ class Deadlines:
             limit_s = attempt_limit_s(found.request.assignment, self._table().routes.get(source.task_type))
             if limit_s is not None:
                 over = event.stored_at.timestamp() + limit_s
-                self._agenda.add([Due(over + BEHIND_S, sequence, started.attempt, source, limit_s, over)])
+                self._attempts.add([Due(over + BEHIND_S, sequence, started.attempt, source, limit_s, over)])
 
     async def _mend(self, states: Mapping[str, ConsumerState]) -> None:
         """Make anew the durable consumers that somebody deleted; those of a table that has just come are made elsewhere."""
