@@ -43,6 +43,7 @@ class ConnectionState(StrEnum):
 
 
 StateCallback = Callable[[ConnectionState], None]
+DefectCallback = Callable[[Exception], None]
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,11 +59,18 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 class Connection:
     """An open connection. Made by `connect`; closed by `close` or at the end of `async with`."""
 
-    def __init__(self, settings: ConnectionSettings, name: str, on_state: StateCallback | None) -> None:
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        name: str,
+        on_state: StateCallback | None,
+        on_defect: DefectCallback | None = None,
+    ) -> None:
         self.settings = settings
         self.name = name
         self._client = QuickClient(demand_tls=wants_tls(settings))
         self._on_state = on_state
+        self._on_defect = on_defect
         self._state: ConnectionState | None = None
         self._changed = asyncio.Event()
         self._refusals: deque[Refusal] = deque(maxlen=_REMEMBERED)
@@ -214,6 +222,8 @@ class Connection:
             self._complain(f"{self.settings.where}: {reason(error)}")
         else:
             _log.error("%s: a message handler failed", self.name, exc_info=error)
+            if self._on_defect is not None:
+                self._on_defect(error)
 
     def _complain(self, text: str) -> None:
         now = time.monotonic()
@@ -226,20 +236,25 @@ class Connection:
 
 
 async def connect(
-    settings: ConnectionSettings, *, name: str, on_state: StateCallback | None = None, wait_s: float | None = None
+    settings: ConnectionSettings,
+    *,
+    name: str,
+    on_state: StateCallback | None = None,
+    on_defect: DefectCallback | None = None,
+    wait_s: float | None = None,
 ) -> Connection:
     """Connect and return the connection, which from then on reconnects for ever.
 
     `name` is what the server's monitoring shows. Without a `wait_s` this waits for a server as long as it takes, as a
     daemon does, and logs why it waits; credentials that are refused and certificates that do not fit are errors at once.
-    `on_state` is called on the event loop and must not block.
+    `on_state` is called on the event loop and must not block; so is `on_defect`, with what a message handler raised.
 
     Raises:
         AuthorizationFailed: the server refused the credentials.
         ConnectionFailed: no connection within `wait_s`, or none that may be used.
         ConfigurationError: a file that the settings name holds nothing usable.
     """
-    connection = Connection(settings, name, on_state)
+    connection = Connection(settings, name, on_state, on_defect)
     await connection.open(wait_s)
     return connection
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from bus.connection import ConnectionState, connect
 from bus.quick_client import QuickClient
@@ -22,6 +23,7 @@ class Network:
         self.reconnects = 0
         """How often the connection was replaced by a new one."""
         self._listeners: dict[object, Callable[[], None]] = {}
+        self._defect_listeners: dict[object, Callable[[Exception], None]] = {}
 
     @property
     def max_payload(self) -> int:
@@ -40,13 +42,16 @@ class Network:
 
     def on_reconnect(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` after each reconnect; returns what ends that, and does no harm when called again."""
-        key = object()
-        self._listeners[key] = listener
+        return _add(self._listeners, listener)
 
-        def forget() -> None:
-            self._listeners.pop(key, None)
+    def on_defect(self, listener: Callable[[Exception], None]) -> Callable[[], None]:
+        """Call `listener` with what a handler of messages raised; returns as `on_reconnect`."""
+        return _add(self._defect_listeners, listener)
 
-        return forget
+    def failed(self, error: Exception) -> None:
+        """Tell all listeners that a handler of messages raised `error`."""
+        for listener in tuple(self._defect_listeners.values()):
+            listener(error)
 
     def reconnected(self) -> None:
         """Tell all listeners that the connection is a new one: what the server held for the old one is gone."""
@@ -54,6 +59,19 @@ class Network:
         self.requester.forget()
         for listener in tuple(self._listeners.values()):
             listener()
+
+
+_L = TypeVar("_L")
+
+
+def _add(listeners: dict[object, _L], listener: _L) -> Callable[[], None]:
+    key = object()
+    listeners[key] = listener
+
+    def forget() -> None:
+        listeners.pop(key, None)
+
+    return forget
 
 
 @asynccontextmanager
@@ -73,8 +91,12 @@ async def open_network(
         if state is ConnectionState.RECONNECTED and network is not None:
             network.reconnected()
 
+    def on_defect(error: Exception) -> None:
+        if network is not None:
+            network.failed(error)
+
     async with (
-        await connect(settings, name=name, on_state=on_state, wait_s=wait_s) as connection,
+        await connect(settings, name=name, on_state=on_state, on_defect=on_defect, wait_s=wait_s) as connection,
         Requester(connection.client) as requester,
     ):
         network = Network(connection.client, requester, subjects)

@@ -5,26 +5,36 @@ import logging
 import traceback
 from datetime import UTC, datetime
 
+from nats.errors import Error as NatsError
+
 from bus.errors import SanctuaryError
+from bus.escalations import escalate
 from bus.identity import Identity
-from bus.jetstream import publish
 from bus.network import Network
 from bus.observer import Observer
 from bus.task import printable
-from schemas import ErrorCode, ErrorEscalation, Severity, encode
+from schemas import ErrorCode, ErrorEscalation, Severity
 
 TRACEBACK_CHARS = 8000
+DAEMON_FAILED = "daemon_failed"
+"""The code where it is no task that failed: a daemon ended by itself, or something in it raised beside its tasks."""
+REPEAT_S = 60.0
+"""What is raised beside tasks, in the same words again within this time, is in the log only: it may be raised a thousand times a second."""
+MOST_WORDS = 1000
+"""So many different words are remembered for that."""
 
 log = logging.getLogger(__name__)
 
 
 class Escalations(Observer):
-    """Hears of what a worker's handlers raise, and stores it."""
+    """Hears of what a worker's handlers raise, and the network's handlers of messages, and stores it."""
 
     def __init__(self, network: Network, identity: Identity) -> None:
         self._network = network
         self._identity = identity
         self._on_the_way: set[asyncio.Task[None]] = set()
+        self._said_at: dict[str, float] = {}
+        self._forget = network.on_defect(lambda error: self.raise_(error, severity="high"))
 
     def crashed(
         self,
@@ -37,34 +47,53 @@ class Escalations(Observer):
     ) -> None:
         """As in Observer."""
         log.error("a handler of %s raised", task_type, exc_info=error)
-        self.raise_(error, severity="high", task_type=task_type, task_id=task_id)
+        escalation = self._over(error, severity, ErrorCode.HANDLER_FAILED, task_type=task_type, task_id=task_id)
+        self._send(escalation, reply_to)
 
-    def raise_(
-        self, error: BaseException, *, severity: Severity, task_type: str | None = None, task_id: str | None = None
-    ) -> None:
-        """Store an escalation over `error` in the background; one that cannot be stored is in the log."""
-        escalation = ErrorEscalation(
+    def raise_(self, error: BaseException, *, severity: Severity) -> None:
+        """Store an escalation over what no task raised in the background; one that cannot be stored is in the log."""
+        escalation = self._over(error, severity, DAEMON_FAILED)
+        now = asyncio.get_running_loop().time()
+        if now - self._said_at.get(escalation.message, -REPEAT_S) < REPEAT_S:
+            return
+        if len(self._said_at) >= MOST_WORDS:
+            self._said_at.clear()
+        self._said_at[escalation.message] = now
+        self._send(escalation, None)
+
+    async def close(self) -> None:
+        """Wait for those that are on their way."""
+        self._forget()
+        await asyncio.gather(*self._on_the_way, return_exceptions=True)
+
+    def _over(
+        self,
+        error: BaseException,
+        severity: Severity,
+        code: str,
+        *,
+        task_type: str | None = None,
+        task_id: str | None = None,
+    ) -> ErrorEscalation:
+        return ErrorEscalation(
             severity=severity,
             clone=self._identity.clone,
             instance=self._identity.instance,
-            code=ErrorCode.HANDLER_FAILED,
+            code=code,
             message=printable(f"{type(error).__name__}: {error}"),
             at=datetime.now(UTC),
             task_id=task_id,
             task_type=task_type,
             traceback=printable("".join(traceback.format_exception(error))[-TRACEBACK_CHARS:]),
         )
-        task = asyncio.create_task(self._store(escalation))
+
+    def _send(self, escalation: ErrorEscalation, reply_to: str | None) -> None:
+        task = asyncio.create_task(self._store(escalation, reply_to))
         self._on_the_way.add(task)
         task.add_done_callback(self._on_the_way.discard)
 
-    async def close(self) -> None:
-        """Wait for those that are on their way."""
-        await asyncio.gather(*self._on_the_way, return_exceptions=True)
-
-    async def _store(self, escalation: ErrorEscalation) -> None:
-        subject = self._network.subjects.escalation(escalation.severity, escalation.clone)
+    async def _store(self, escalation: ErrorEscalation, reply_to: str | None) -> None:
         try:
-            await publish(self._network.requester, subject, encode(escalation))
-        except SanctuaryError as error:
+            await escalate(self._network, escalation, reply_to=reply_to)
+        except (SanctuaryError, NatsError) as error:
             log.warning("an escalation was not stored: %s", error)

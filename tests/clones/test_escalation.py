@@ -3,13 +3,18 @@
 import asyncio
 
 import pytest
+from nats.aio.msg import Msg
 
 from bus.identity import Identity
 from bus.task import Done, Task
-from clones.escalation import Escalations
-from schemas import ErrorEscalation, TaskFailure
+from clones.escalation import DAEMON_FAILED, Escalations
+from schemas import ErrorEscalation, TaskFailure, decode
 from tests.bus.eventually import eventually
 from tests.clones.rig import ClonesRig
+
+
+async def at_once(_: Task) -> Done:
+    return Done(summary="done")
 
 
 async def escalated(rig: ClonesRig, count: int) -> list[ErrorEscalation]:
@@ -49,6 +54,39 @@ async def test_an_exception_that_nobody_awaits(clones_rig: ClonesRig) -> None:
         (told,) = await escalated(clones_rig, 1)
     assert told.message == "ValueError: invalid literal for int() with base 10: 'no number'"
     assert (told.clone, told.task_id) == ("gamma", None)
+
+
+async def test_what_a_handler_of_messages_raises_is_told_once_a_minute(clones_rig: ClonesRig) -> None:
+    async def hears(_: Msg) -> None:
+        raise LookupError("nothing to hear")
+
+    def listens(message: Msg) -> None:
+        int(message.data)
+
+    async with clones_rig.clone("gamma", {"architecture": at_once}) as gamma:
+        await gamma.network.client.subscribe("news", cb=hears)
+        await gamma.network.client.listen("news", listens)
+        await gamma.network.client.flush()
+        for _ in range(100):
+            await clones_rig.network.client.publish("news", b"no number")
+        told = await escalated(clones_rig, 2)
+    assert sorted(each.message for each in told) == [
+        "LookupError: nothing to hear",
+        "ValueError: invalid literal for int() with base 10: b'no number'",
+    ]
+    assert {(each.clone, each.code, each.severity) for each in told} == {("gamma", DAEMON_FAILED, "high")}
+
+
+async def test_whoever_waits_for_the_task_hears_of_it(clones_rig: ClonesRig) -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    inbox = "_INBOX.somebody.1"
+    await clones_rig.network.client.listen(inbox, lambda message: heard.put_nowait(message.data))
+    escalations = Escalations(clones_rig.network, Identity("gamma"))
+    escalations.crashed("architecture", "it", LookupError("gone"), severity="critical", reply_to=inbox)
+    await escalations.close()
+    (told,) = await escalated(clones_rig, 1)
+    assert (told.severity, told.code, told.task_id) == ("critical", "handler_failed", "it")
+    assert decode(ErrorEscalation, await asyncio.wait_for(heard.get(), 5)) == told
 
 
 @pytest.mark.parametrize("words", ["caf\udce9.py", "\0\r\n\x1b[31m", "x" * 20_000_000])

@@ -5,6 +5,7 @@ import socket
 import urllib.request
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import pytest
@@ -63,7 +64,7 @@ async def test_counters_agree_with_the_ledger(ops_rig: OpsRig) -> None:
             await bus.network.results.settle(msgspec.structs.replace(failure(task.id), task_type=task.task_type))
         return await runs(task)
 
-    bodies = [
+    bodies: list[dict[str, Any]] = [
         *[{} for _ in range(5)],
         *[{"fail": "target_not_found"} for _ in range(3)],
         *[{"fail": "target_unavailable", "until": 2} for _ in range(2)],

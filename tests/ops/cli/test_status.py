@@ -19,6 +19,8 @@ from tests.bus.eventually import eventually
 from tests.bus.rig import Rig, Runs
 from tests.ops.rig import SANCTUARY, OpsRig
 
+Word = Literal["up", "suspect", "dead"]
+SAID_OF_ONE_THAT_IS_BACK: tuple[Word, ...] = ("up", "suspect", "dead", "up")
 CLONES = ("beta", "gamma", "delta", "sigma")
 
 
@@ -46,8 +48,10 @@ async def test_who_is_there_who_is_missing_and_what_waits(ops_rig: OpsRig) -> No
         assert isinstance(await bus.submitter.run("testing", failing, timeout_s=10), TaskFailure)
         for priority in (None, "high", "high"):
             await bus.submitter.submit("documentation", TaskAssignment(), priority=priority)  # type: ignore[arg-type]
-        for state, instance in (("dead", "gamma-1"), ("suspect", "sigma-1"), ("dead", "sigma-2"), ("up", "sigma-2")):
-            await told(bus, instance, state)
+        await told(bus, "gamma-1", "dead")
+        await told(bus, "sigma-1", "suspect")
+        for word in SAID_OF_ONE_THAT_IS_BACK:
+            await told(bus, "sigma-2", word)
         shown = await ops_rig.cli("status")
         as_json = (await ops_rig.cli("status", "--json")).json
 
@@ -76,7 +80,7 @@ async def test_who_is_there_who_is_missing_and_what_waits(ops_rig: OpsRig) -> No
     assert high["oldest_s"] > 0
 
 
-async def told(bus: Rig, instance: str, state: Literal["up", "suspect", "dead"]) -> None:
+async def told(bus: Rig, instance: str, state: Word) -> None:
     """Say of an instance what Omega says."""
     clone = instance.partition("-")[0]
     change = InstanceChanged(clone=clone, instance=instance, state=state, at=datetime.now(UTC), told_by="omega-1")
