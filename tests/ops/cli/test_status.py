@@ -47,7 +47,7 @@ async def test_who_is_there_who_is_missing_and_what_waits(ops_rig: OpsRig) -> No
         failing = TaskAssignment(params={"fail": "target_refused"})
         assert isinstance(await bus.submitter.run("testing", failing, timeout_s=10), TaskFailure)
         for priority in (None, "high", "high"):
-            await bus.submitter.submit("documentation", TaskAssignment(), priority=priority)  # type: ignore[arg-type]
+            await bus.submitter.submit("documentation", TaskAssignment(), priority=priority)
         await told(bus, "gamma-1", "dead")
         await told(bus, "sigma-1", "suspect")
         for word in SAID_OF_ONE_THAT_IS_BACK:
