@@ -8,7 +8,7 @@ disconnected) cannot tell who was silent meanwhile, and does not count that time
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from nats.aio.msg import Msg
@@ -21,7 +21,7 @@ from bus.jetstream import StoredMessage, last_of, publish
 from bus.ledger import entries
 from bus.network import Network
 from bus.subjects import INSTANCE_TYPE
-from clones.roll_call import DEAD_S, Change, InstanceState, RollCall, may_follow, what_waits
+from clones.roll_call import DEAD_S, Change, InstanceCounts, RollCall, may_follow, what_waits
 from schemas import (
     ErrorEscalation,
     Heartbeat,
@@ -65,7 +65,7 @@ class Health:
         self._inbox = network.client.new_inbox()
         self._echo = asyncio.Event()
 
-    def counts(self) -> Mapping[InstanceState, int]:
+    def counts(self) -> InstanceCounts:
         """Return how many instances are in each state now."""
         return self._roll.counts(self._listened_s)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from clones import commands, workflows
 from clones.calls import Calls
 from clones.deadlines import Deadlines
 from clones.health import Health
+from clones.roll_call import InstanceCounts
 from clones.routing import DEFAULT_TABLE
 from clones.strays import Strays
 from clones.tables import follow, make_consumers, table_of
@@ -95,8 +96,13 @@ async def keep_consumers(network: Network) -> None:
 
 
 @asynccontextmanager
-async def coordination(network: Network, identity: Identity) -> AsyncIterator[tuple[Service, ...]]:
-    """Do all that Omega does beside its tasks while this is open; yields the services for Omega's worker."""
+async def coordination(
+    network: Network, identity: Identity, watch_instances: Callable[[Callable[[], InstanceCounts]], None] | None = None
+) -> AsyncIterator[tuple[Service, ...]]:
+    """Do all that Omega does beside its tasks while this is open; yields the services for Omega's worker.
+
+    `watch_instances` is given what returns how many instances are in each state.
+    """
     async with AsyncExitStack() as stack:
         routes = await stack.enter_async_context(RouteWatch(network))
         await routes.first()
@@ -106,7 +112,9 @@ async def coordination(network: Network, identity: Identity) -> AsyncIterator[tu
 
         submitter = await stack.enter_async_context(Submitter(network))
         await stack.enter_async_context(Calls(network, submitter, identity, version("sanctuary-bus"), table))
-        await stack.enter_async_context(Health(network, identity, table))
+        health = await stack.enter_async_context(Health(network, identity, table))
+        if watch_instances is not None:
+            watch_instances(health.counts)
         strays, deadlines = Strays(network, identity, table), Deadlines(network, identity, table)
         for work in (strays.run(), deadlines.run(), keep_consumers(network)):
             stack.callback(asyncio.create_task(work).cancel)

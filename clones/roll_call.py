@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from schemas import Heartbeat, InstanceChanged, RoutingTable, is_task_id, is_token
 
 InstanceState = Literal["up", "suspect", "dead", "draining"]
+InstanceCounts = Mapping[InstanceState, int]
 
 SUSPECT_S = 3.0
 DEAD_S = 6.0
@@ -97,7 +98,7 @@ class RollCall:
         beat_at, instance = max(gone)
         return Change(clone, instance, "dead", beat_at)
 
-    def counts(self, now: float) -> Mapping[InstanceState, int]:
+    def counts(self, now: float) -> InstanceCounts:
         """Return how many instances are in each state; the dead count for an hour, those that drained have ended."""
         return Counter(
             known.state for known in self._known.values() if known.state != "draining" or now - known.heard < SUSPECT_S

@@ -15,9 +15,11 @@ from bus.identity import Identity
 from bus.network import Network, open_network
 from bus.task import Service
 from bus.topology import Limits
+from clones import watchdog
 from clones.base import Definition
 from clones.daemon import Daemon
 from clones.engine_handler import Workshop, artifact_fetcher
+from clones.escalation import Escalations
 from clones.offer import Offer
 from clones.targets import TargetPolicy
 from ops.connect import Where
@@ -73,7 +75,7 @@ async def run_omega(where: Where, *, metrics_port: int | None, ledger_max_bytes:
         await process.unless_stopped(make_network(process.network, Limits(ledger_max_bytes=ledger_max_bytes)))
         async with (
             watched(process.network, process.metrics),
-            coordination(process.network, process.identity) as services,
+            coordination(process.network, process.identity, process.metrics.watch_instances) as services,
         ):
             # A workflow waits for its steps, and is taken up where it was: waiting for it here gains nothing.
             await process.serve(services, capacity=OMEGA_CAPACITY, drain_s=0.0)
@@ -97,6 +99,8 @@ class _Process:
         self._metrics_port = metrics_port
         self._stack = AsyncExitStack()
         self._stop = asyncio.Event()
+        self._served = False
+        """Whether a Daemon has begun, which escalates what ends it."""
         self.network: Network
         self.metrics: Metrics
 
@@ -104,6 +108,7 @@ class _Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        self._stack.enter_context(watchdog.watched())
         if self._before is not None:
             await self.unless_stopped(self._before)
         opening = open_network(
@@ -130,7 +135,12 @@ class _Process:
             await working
         raise SystemExit(0)
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception) and not self._served:
+            # Whoever looks after the network does not read every daemon's log.
+            escalations = Escalations(self.network, self.identity)
+            escalations.raise_(error, severity="critical")
+            await escalations.close()
         await self._stack.aclose()
 
     async def serve(
@@ -148,4 +158,5 @@ class _Process:
             share=share,
         )
         self.metrics.watch(daemon.worker)
+        self._served = True
         await daemon.run(self._stop)

@@ -4,7 +4,7 @@ Names and units follow https://prometheus.io/docs/practices/naming/. Every serie
 is stands in `name` of `sanctuary_build_info`: the label `instance` is Prometheus' own for what it scrapes.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
@@ -25,10 +25,11 @@ from bus.identity import Identity
 from bus.network import Network
 from bus.observer import Observer
 from bus.worker import Worker
+from clones.roll_call import InstanceCounts, InstanceState
 from schemas import QueueStatus, Severity, TaskCompletion, TaskResult
 
 ADDRESS = "127.0.0.1"
-INSTANCE_STATES = ("up", "suspect", "dead", "draining")
+INSTANCE_STATES: tuple[InstanceState, ...] = ("up", "suspect", "dead", "draining")
 WAIT_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 RESULT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
@@ -58,7 +59,7 @@ class Metrics:
         """Tell from now on how busy `worker` is."""
         self._live.worker = worker
 
-    def watch_instances(self, counts: Callable[[], Mapping[str, int]]) -> None:
+    def watch_instances(self, counts: Callable[[], InstanceCounts]) -> None:
         """Tell from now on how many instances are in each state, as `counts` returns it."""
         self._live.instances = counts
 
@@ -199,7 +200,7 @@ class _Live(Collector):
         self._clone = clone
         self._network = network
         self.worker: Worker | None = None
-        self.instances: Callable[[], Mapping[str, int]] | None = None
+        self.instances: Callable[[], InstanceCounts] | None = None
 
     def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
         """Return the present values."""
