@@ -6,6 +6,7 @@ answering; not taking tasks (draining, a broken circuit) ends its listening.
 """
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -83,6 +84,8 @@ class Probe:
         self._network = network
         self._changed = changed
         self._inbox = network.client.new_inbox()
+        self._serial = itertools.count()
+        """Each question has a reply subject of its own: the server lets a primary answer once on each, and no more."""
         self._heard: dict[str, float] = {}
         """When a primary of each type was last heard, or began to be asked."""
         self._absent: set[str] = set()
@@ -105,7 +108,7 @@ class Probe:
     async def run(self) -> None:
         """Ask until cancelled."""
         client = self._network.client
-        subscription = await client.listen(f"{self._inbox}.*", self._on_answer)
+        subscription = await client.listen(f"{self._inbox}.*.*", self._on_answer)
         asked_at, reconnects = 0.0, -1
         try:
             while True:
@@ -129,12 +132,12 @@ class Probe:
                 self._found(task_type, absent=True)
             try:
                 subject = self._network.subjects.presence(task_type)
-                self._network.client.post(subject, b"", reply=f"{self._inbox}.{task_type}")
+                self._network.client.post(subject, b"", reply=f"{self._inbox}.{task_type}.{next(self._serial)}")
             except Disconnected:
                 return
 
     def _on_answer(self, answer: Msg) -> None:
-        task_type = answer.subject.rpartition(".")[2]
+        task_type = answer.subject.split(".")[-2]
         if task_type not in self._heard:
             return
         absent = (answer.headers or {}).get("Status") == _NO_RESPONDERS

@@ -266,8 +266,12 @@ class TestClone:
 
             await delta.client.subscribe("sanctuary.presence.testing", queue="primaries", cb=answer)
             await delta.client.flush()
-            for _ in range(2):
-                assert (await beta.client.request("sanctuary.presence.testing", b"", timeout=5)).data == b"here"
+            inbox = beta.client.new_inbox()
+            answers = await beta.client.subscribe(f"{inbox}.*")
+            for number in range(50):
+                await beta.publish("sanctuary.presence.testing", b"", reply=f"{inbox}.{number}")
+            for _ in range(50):
+                assert (await answers.next_msg(timeout=5)).data == b"here"
             assert (beta.refusal_of("sanctuary.presence.testing"), delta.refusals) == (None, ())
 
     @pytest.mark.parametrize(
