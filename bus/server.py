@@ -165,9 +165,9 @@ class EmbeddedServer:
     async def reload(self, clones: Mapping[str, Sequence[str]]) -> None:
         """Give each clone the rights to its task types, and a user to a clone that is new; the store keeps this for later starts.
 
-        A clone that is known and not named keeps its user, without any task type: its daemons stay connected. Nobody is
-        disconnected, and requests that wait for their answers get them. Where the server is down just now, its restart
-        brings the rights.
+        A clone that is known and not named keeps its user, without any task type. Nobody is disconnected, and calls that
+        wait for their answers get them; only a clone's answer to a question of just before, such as for its status, may be
+        lost. Where the server is down just now, its restart brings the rights.
 
         Raises:
             ServerFailed: the server was not started, or did not take the configuration within 10 s.

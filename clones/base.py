@@ -214,12 +214,12 @@ def _route(kind: type[Clone], name: str, task_type: str) -> Route:
         example = f'routes = {{"{task_type}": Route(clone="{name}")}}'
         raise InvalidClone(f"it serves {task_type!r}, and has no route for it: write {example}")
     try:
-        convert(Route, to_plain(route))  # a struct that Python makes is not checked
+        checked = convert(Route, to_plain(route))  # a struct that Python makes is not
     except SchemaError as error:
         raise InvalidClone(f"its route of {task_type!r} cannot be used: {error.message}") from None
-    if name not in clones_of(route):
-        raise InvalidClone(f"its route of {task_type!r} leads to {', '.join(clones_of(route))}, and not to {name}")
-    return route
+    if name not in clones_of(checked):
+        raise InvalidClone(f"its route of {task_type!r} leads to {', '.join(clones_of(checked))}, and not to {name}")
+    return checked
 
 
 def _imported(module: str) -> Any:

@@ -1,25 +1,26 @@
 """A clone of one's own comes into a network: its task types into the routing table, and its user into the server."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
-from bus.errors import ConfigurationError, NoResponders, RequestTimeout, SanctuaryError
+from bus.errors import ConfigurationError, Disconnected, NoResponders, RequestTimeout, SanctuaryError
 from bus.network import Network, open_network
 from bus.routes import LOOK_EVERY_S, Revision, in_force
 from clones.base import Definition
+from ops.commanding import verdict_on
 from ops.connect import Where
-from schemas import ErrorCode, Route, RouteChange, TaskCompletion, TaskResult, decode, encode
+from ops.table_text import write_route
+from schemas import Route, RouteChange, TaskCompletion
 
 VERDICT_WITHIN_S = 15.0
 USER_WITHIN_S = 30.0
 """How long a network is given to make the user of a clone that is new to it."""
-TRIES = 5
-"""How often the table may be changed by others while we ask."""
+ASKED_WITHIN_S = 30.0
+"""How long Omega is waited for, and how long others may change the table while we ask."""
+AGAIN_S = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,9 @@ async def join(definition: Definition, where: Where) -> None:
 
 
 async def _ask_for_routes(network: Network, definition: Definition) -> None:
-    reason = ""
-    for _ in range(TRIES):
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + ASKED_WITHIN_S
+    while True:
         current = await _table(network, definition)
         table = current.routes.table
         missing = {task_type: route for task_type, route in definition.routes.items() if task_type not in table.routes}
@@ -63,16 +65,21 @@ async def _ask_for_routes(network: Network, definition: Definition) -> None:
             reason=f"the clone {definition.name} was started",
         )
         try:
-            verdict = await _verdict(network, change)
+            verdict = await verdict_on(network, change, within_s=VERDICT_WITHIN_S)
+        except (NoResponders, Disconnected) as error:
+            # The network may be about to start.
+            if clock() > deadline:
+                raise _not_admitted(missing, f"nobody could be asked to add it: {error.message}") from None
         except SanctuaryError as error:
             raise _not_admitted(missing, f"nobody could be asked to add it: {error.message}") from None
-        if isinstance(verdict, TaskCompletion):
-            log.info("%s", verdict.summary)
-            return
-        reason = verdict.message
-        if verdict.code != ErrorCode.ROUTES_REFUSED:
-            break
-    raise _not_admitted(missing, f"the network refused it: {reason}")
+        else:
+            if isinstance(verdict, TaskCompletion):
+                log.info("%s", verdict.summary)
+                return
+            changed_meanwhile = (await _table(network, definition)).number != current.number
+            if not changed_meanwhile or clock() > deadline:
+                raise _not_admitted(missing, f"the network refused it: {verdict.message}")
+        await asyncio.sleep(AGAIN_S)
 
 
 async def _table(network: Network, definition: Definition) -> Revision:
@@ -80,29 +87,16 @@ async def _table(network: Network, definition: Definition) -> Revision:
     while True:
         try:
             found = await in_force(network)
-        except RequestTimeout as error:
-            # Where this user may not read it, the server answers nothing.
-            raise _not_admitted(definition.routes, f"it cannot be read: {error.message}") from None
+        except RequestTimeout:
+            # The server answers nothing to a user who may not ask.
+            reason = "it cannot be read: these credentials may not, or the network does not answer"
+            raise _not_admitted(definition.routes, reason) from None
         if found is not None:
             return found
         if not said:
             log.info("waiting for a routing table; Omega makes it")
             said = True
         await asyncio.sleep(LOOK_EVERY_S / 10)
-
-
-async def _verdict(network: Network, change: RouteChange) -> TaskResult:
-    subject = network.subjects.call_command()
-    try:
-        answer = await network.requester.request(subject, encode(change), timeout_s=VERDICT_WITHIN_S)
-    except NoResponders:
-        raise NoResponders("no Omega runs, or these credentials may not command") from None
-    except RequestTimeout:
-        raise RequestTimeout("no verdict in time; these credentials may not command, perhaps") from None
-    if not answer.data:
-        raise SanctuaryError((answer.headers or {}).get("Nats-Service-Error", "the answer was empty"))
-    result: TaskResult = decode(TaskResult, answer.data)
-    return result
 
 
 async def _user(where: Where, name: str) -> None:
@@ -126,22 +120,5 @@ def _not_admitted(missing: Mapping[str, Route], reason: str) -> NotAdmitted:
         "Have whoever operates the network add this to the table and put it into force:\n\n"
         "    sanctuary routes show > routes.toml\n"
         "    sanctuary routes set routes.toml\n\n"
-        f"{routes_toml(missing)}"
+        + "\n".join(write_route(task_type, route) for task_type, route in missing.items())
     )
-
-
-def routes_toml(routes: Mapping[str, Route]) -> str:
-    """Return routes as they stand in a table's TOML."""
-    lines = []
-    for task_type, route in routes.items():
-        lines.append(f"[routes.{task_type}]")
-        lines += [f"{field} = {_toml(value)}" for field, value in msgspec.to_builtins(route).items()]
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _toml(value: Any) -> str:
-    # JSON's strings, numbers, booleans and lists of these are TOML's too.
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,154 @@
+"""`sanctuary clone module:Class` beside a real `sanctuary up`: a clone of one's own comes into the network, works, and leaves."""
+
+import contextlib
+import re
+import shutil
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bus.routes import history, in_force
+from bus.store import read_network
+from schemas import Route, TaskAssignment, TaskCompletion, TaskFailure, TaskResult, convert
+from tests.ops.network import WITHIN_S, Client, Command, needs_proc, running
+
+pytestmark = needs_proc
+EXAMPLE = Path(__file__).parents[2] / "examples" / "translator" / "translator"
+
+
+def up(directory: Path) -> contextlib.AbstractContextManager[Command]:
+    return running("up", "--port", "-1", "--drain", "1", directory=directory)
+
+
+def clone(directory: Path, *arguments: str, **environment: str) -> contextlib.AbstractContextManager[Command]:
+    return running("clone", "translator:Translator", *arguments, directory=directory, **environment)
+
+
+async def translate(client: Client, **params: Any) -> TaskResult:
+    return await client.submitter.run("translate", TaskAssignment(params=params), timeout_s=WITHIN_S)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    """A network in whose directory the example's package lies."""
+    directory = tmp_path_factory.mktemp("own")
+    shutil.copytree(EXAMPLE, directory / "translator", ignore=shutil.ignore_patterns("__pycache__"))
+    with up(directory) as command:
+        command.until("ready at ")
+        yield command
+        assert command.end() == 0, command.log
+    # A question that came before the rights were loaded anew is answered in vain.
+    refused = set(re.findall(r"does not let us \w+ \w+ (\S+)", command.log))
+    assert {subject for subject in refused if not subject.startswith("_inbox_")} == set()
+    assert len(refused) <= 5, "answers are refused all the time"
+
+
+async def test_it_is_admitted_works_and_drains(network: Command) -> None:
+    with clone(network.directory, "--canary", "1") as translator:
+        translator.until("translator-[0-9a-f]+ is ready")
+        async with network.open() as client:
+            result = await translate(client, text="hello world")
+            assert isinstance(result, TaskCompletion)
+            assert (result.clone, result.output) == ("translator", "salve munde")
+            refused = await translate(client, text="hello", to="greek")
+            assert isinstance(refused, TaskFailure)
+            assert refused.code == "incompatible_task"
+            told = (await client.ready())["translator"]
+            assert (told.task_types, told.succeeded, told.failed) == (("translate",), 1, 1)
+            revision = (await history(client.network))[-1]
+            assert revision.routes.table.routes["translate"] == Route(clone="translator", timeout_s=10, retries=1)
+            assert revision.routes.by == "clone translator"
+            assert set(revision.routes.table.routes) > {"security", "testing"}
+        assert translator.end() == 0, translator.log
+        assert translator.said("translator-[0-9a-f]+ drains")
+    assert "Traceback" not in translator.log
+    assert "does not let us" not in translator.log
+
+
+async def test_a_route_that_is_there_is_left_alone_and_instances_share(network: Command) -> None:
+    with contextlib.ExitStack() as stack:
+        instances = []
+        async with network.open() as client:
+            for _ in range(2):
+                instances.append(stack.enter_context(clone(network.directory)))
+                instances[-1].until("is ready")
+            before = await in_force(client.network)
+            assert before is not None
+            assert "translate" in before.routes.table.routes
+            assert not instances[1].said("asking for routes")
+            assert isinstance(await translate(client, text="peace"), TaskCompletion)
+
+
+async def test_another_start_on_the_store_knows_it_at_once(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE, tmp_path / "translator", ignore=shutil.ignore_patterns("__pycache__"))
+    with up(tmp_path) as command:
+        command.until("ready at ")
+        with clone(tmp_path) as translator:
+            translator.until("is ready")
+            assert translator.end() == 0
+        async with command.open() as client:
+            submitted = await client.submitter.submit("translate", TaskAssignment(params={"text": "peace"}))
+        assert command.end() == 0
+    with up(tmp_path) as command:
+        command.until("starting omega")
+        known = read_network(command.store)
+        assert known is not None
+        assert "translator" in known.users
+        command.until("ready at ")
+        with clone(tmp_path) as translator:
+            async with command.open() as client:
+                result = await client.submitter.result("translate", submitted.id, timeout_s=WITHIN_S)
+            assert isinstance(result, TaskCompletion)
+            assert result.output == "pax"
+            assert translator.end() == 0
+        assert command.end() == 0
+
+
+async def test_without_the_right_to_it_is_told_what_to_add(network: Command) -> None:
+    """By anybody's credentials, of another class whose type nobody knows yet."""
+    text = (network.directory / "translator" / "__init__.py").read_text()
+    (network.directory / "other.py").write_text(
+        text.replace('"translator"', '"other"').replace('"translate"', '"other"')
+    )
+    known = read_network(network.store)
+    assert known is not None
+    with running("clone", "other:Translator", directory=network.directory, NATS_URL=known.url) as other:
+        assert other.wait() == 1
+    told = other.log[other.log.index("sanctuary: ") :]
+    assert told.startswith("sanctuary: the routing table has no route for other, and it cannot be read: these")
+    assert "sanctuary routes set routes.toml" in told
+    route = tomllib.loads(told[told.index("[routes.other]") :])["routes"]["other"]
+    assert convert(Route, route) == Route(clone="other", timeout_s=10, retries=1)
+    assert "Traceback" not in other.log
+
+
+async def test_a_route_that_the_network_refuses_is_told(network: Command) -> None:
+    """A route that conflicts: the clone names a fallback of a name that cannot be."""
+    text = (network.directory / "translator" / "__init__.py").read_text()
+    wrong = re.sub(r"routes = .*", 'routes = {"wrong": Route(clone="wrong", fallback=("wrong",))}', text)
+    (network.directory / "wrong.py").write_text(
+        wrong.replace('"translator"', '"wrong"').replace('"translate"', '"wrong"')
+    )
+    with running("clone", "wrong:Translator", directory=network.directory) as command:
+        assert command.wait() == 1
+    assert command.said("sanctuary: the routing table has no route for wrong, and the network refused it: ")
+    async with network.open() as client:
+        found = await in_force(client.network)
+        assert found is not None
+        assert "wrong" not in found.routes.table.routes
+
+
+async def test_a_task_that_comes_while_no_instance_lives_waits_for_the_next(network: Command) -> None:
+    with clone(network.directory) as translator:
+        translator.until("is ready")
+        translator.process.kill()
+        translator.wait()
+    async with network.open() as client:
+        submitted = await client.submitter.submit("translate", TaskAssignment(params={"text": "world"}))
+        with clone(network.directory):
+            result = await client.submitter.result("translate", submitted.id, timeout_s=WITHIN_S)
+    assert isinstance(result, TaskCompletion)
+    assert result.output == "munde"
