@@ -1,7 +1,5 @@
 """`sanctuary task cancel`, `retry`, `reassign`, `complete`, `fail` and `parked`: what people decide about tasks."""
 
-import getpass
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +13,7 @@ from ops.cli.ids import check_id, no_such_task
 from ops.cli.options import FAILED, json_option, print_json, run, where_options
 from ops.cli.text import clean, moment, shortened, show, table
 from ops.cli.waiting import show_command
+from ops.commanding import person, verdict_on
 from ops.connect import Where
 from ops.lookup import find
 from ops.parked import ParkedTask, parked
@@ -33,7 +32,6 @@ from schemas import (
 
 VERDICT_WITHIN_S = 60.0
 """Commands take moments; a workflow is cancelled with its steps within seconds."""
-_MAX_PERSON = 256
 
 
 def _command_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,7 +52,7 @@ def cancel(task_id: str, *, reason: str, **options: Any) -> None:
     """End the task or workflow ID now, wherever it is. What runs is stopped; a workflow's steps end with it."""
 
     def command(task_type: str) -> Command:
-        return TaskCancel(task_id=task_id, task_type=task_type, reason=reason, by=_person())
+        return TaskCancel(task_id=task_id, task_type=task_type, reason=reason, by=person())
 
     run(_send(task_id, command, **options))
 
@@ -67,8 +65,8 @@ def retry(task_id: str, **options: Any) -> None:
 
 
 @click.command()
-@click.argument("clone", metavar="CLONE")
 @_command_options
+@click.argument("clone", metavar="CLONE")
 def reassign(task_id: str, **options: Any) -> None:
     """Let CLONE alone go on with the parked task ID; one that has ended runs again as a new task."""
     _recover(task_id, "reassign", **options)
@@ -97,19 +95,10 @@ def _recover(
     task_id: str, action: Any, *, reason: str, clone: str | None = None, output: Any = None, **options: Any
 ) -> None:
     def command(task_type: str) -> Command:
-        fields = {"action": action, "clone": clone, "output": output, "reason": reason, "by": _person()}
+        fields = {"action": action, "clone": clone, "output": output, "reason": reason, "by": person()}
         return RecoveryAction(task_id=task_id, task_type=task_type, **fields)
 
     run(_send(task_id, command, **options))
-
-
-def _person() -> str:
-    """Return who asks."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # a user id that has no name
-        user = "somebody"
-    return f"{user}@{socket.gethostname()}"[:_MAX_PERSON]
 
 
 async def _send(task_id: str, make: Callable[[str], Command], *, where: Where, as_json: bool, storing: bool) -> int:
@@ -153,24 +142,14 @@ async def _type_of(network: Network, task_id: str) -> str:
 
 
 async def _verdict(network: Network, command: Command, task_id: str) -> TaskResult:
-    subject = network.subjects.call_command()
     try:
-        answer = await network.requester.request(subject, encode(command), timeout_s=VERDICT_WITHIN_S)
-    except NoResponders:
+        return await verdict_on(network, command, within_s=VERDICT_WITHIN_S)
+    except NoResponders as error:
         raise SanctuaryError(
-            f"nobody answers on {subject}: no Omega runs here (sanctuary omega). "
-            "With --no-wait the command is stored, and the next Omega carries it out"
+            f"{error.message}. With --no-wait the command is stored, and the next Omega carries it out"
         ) from None
-    except RequestTimeout:
-        raise SanctuaryError(
-            f"no verdict within {VERDICT_WITHIN_S:g} s; the command may be stored and carried out later: "
-            f"{show_command(task_id)} tells"
-        ) from None
-    if not answer.data:
-        headers = answer.headers or {}
-        raise SanctuaryError(clean(headers.get("Nats-Service-Error", f"{subject} answered with nothing")))
-    verdict: TaskResult = decode(TaskResult, answer.data)
-    return verdict
+    except RequestTimeout as error:
+        raise SanctuaryError(f"{error.message}: {show_command(task_id)} tells") from None
 
 
 def _print_verdict(verdict: TaskResult) -> None:

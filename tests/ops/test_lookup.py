@@ -15,7 +15,7 @@ from bus.server import EmbeddedServer, ServerOptions
 from bus.subjects import Subjects
 from ops.audit import between, follow, last_sequence, newest_first
 from ops.entries import Entry
-from ops.lookup import Wanted, family, find, newest, said_about
+from ops.lookup import Wanted, family, find, newest
 from ops.stories import fold
 from schemas import TaskAssignment, TaskCancel, TaskStarted, WorkflowStart, encode
 from tests.bus.eventually import eventually
