@@ -52,7 +52,22 @@ class Escalations(Observer):
 
     def raise_(self, error: BaseException, *, severity: Severity) -> None:
         """Store an escalation over what no task raised in the background; one that cannot be stored is in the log."""
-        escalation = self._over(error, severity, DAEMON_FAILED)
+        self._send_news(self._over(error, severity, DAEMON_FAILED))
+
+    def died(self, clone: str, how: str) -> None:
+        """Store in the same way that a daemon of `clone`, which this process keeps running, ended by itself; `how` in words."""
+        self._send_news(
+            ErrorEscalation(
+                severity="high",
+                clone=clone,
+                instance=self._identity.instance,
+                code=DAEMON_FAILED,
+                message=printable(f"{clone} {how}; it is started again, and its log says why"),
+                at=datetime.now(UTC),
+            )
+        )
+
+    def _send_news(self, escalation: ErrorEscalation) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._said_at.get(escalation.message, -REPEAT_S) < REPEAT_S:
             return

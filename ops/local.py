@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bus.errors import SanctuaryError
+from bus.identity import Identity
 from bus.network import Network
 from bus.server import EmbeddedServer, ServerOptions
 from bus.server_config import Durability
+from clones.escalation import Escalations
 from clones.routing import DEFAULT_TABLE, types_by_clone
 from ops.connect import Where
 from ops.daemon import OMEGA
@@ -92,11 +94,14 @@ async def local_network(options: LocalOptions, say: Callable[[str], None]) -> As
         network = await stack.enter_async_context(where.open("up"))
         if server is not None:
             stack.callback(asyncio.create_task(keep_rights(network, server)).cancel)
-        supervisor = Supervisor(options.drain_s, os.environ, options.log_directory)
+        escalations = Escalations(network, Identity("supervisor"))
+        stack.push_async_callback(escalations.close)
+        supervisor = Supervisor(options.drain_s, os.environ, options.log_directory, escalations.died)
         stack.push_async_callback(supervisor.stop)
         names = (OMEGA, *types_by_clone(DEFAULT_TABLE))
         for number, name in enumerate(names):
-            supervisor.add(name, _argv(name, number, options, server))
+            # Omega hears the others go, and so knows that they are not missed.
+            supervisor.add(name, _argv(name, number, options, server), ends_last=name == OMEGA)
         say(f"starting {', '.join(names)}")
         await _until_ready(network, names, supervisor, options.log_directory)
         yield LocalNetwork(where, server.url if server else ", ".join(named.servers if named else ()), server)

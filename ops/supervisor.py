@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +31,7 @@ class Child:
 
     name: str
     argv: Sequence[str]
+    ends_last: bool = False
     process: asyncio.subprocess.Process | None = None
     starts: int = 0
     failures_in_row: int = 0
@@ -45,11 +46,21 @@ def pause_s(failures_in_row: int) -> float:
 class Supervisor:
     """Runs children until `stop`. On Linux they end with this process, however it ends."""
 
-    def __init__(self, drain_s: float, environ: Mapping[str, str], log_directory: Path | None = None) -> None:
-        """Take what children inherit, how long they may drain, and where `<name>.log` goes; None: to our standard error."""
+    def __init__(
+        self,
+        drain_s: float,
+        environ: Mapping[str, str],
+        log_directory: Path | None = None,
+        on_death: Callable[[str, str], None] = lambda name, how: None,
+    ) -> None:
+        """Take what children inherit, how long they may drain, and where `<name>.log` goes; None: to our standard error.
+
+        `on_death` hears of each child that ended by itself: its name, and how, in words.
+        """
         self._drain_s = drain_s
         self._environ = dict(environ)
         self._log_directory = log_directory
+        self._on_death = on_death
         self._children: dict[str, Child] = {}
         self._stopping = asyncio.Event()
 
@@ -58,21 +69,25 @@ class Supervisor:
         """By name."""
         return self._children
 
-    def add(self, name: str, argv: Sequence[str]) -> None:
-        """Start a process and keep it running."""
-        child = Child(name, argv)
+    def add(self, name: str, argv: Sequence[str], *, ends_last: bool = False) -> None:
+        """Start a process and keep it running; one that `ends_last` is stopped once all others have ended."""
+        child = Child(name, argv, ends_last)
         self._children[name] = child
         child.runner = asyncio.create_task(self._keep(child), name=f"keep {name}")
 
     async def stop(self) -> None:
         """Stop all: SIGTERM, time to drain, SIGKILL. Returns when none lives, even where it is cancelled meanwhile."""
         self._stopping.set()
-        ending = asyncio.gather(*(self._end(child) for child in self._children.values()))
+        ending = asyncio.create_task(self._end_all())
         try:
             await asyncio.shield(ending)
         except asyncio.CancelledError:
             await asyncio.wait((ending,))
             raise
+
+    async def _end_all(self) -> None:
+        for last in (False, True):
+            await asyncio.gather(*(self._end(child) for child in self._children.values() if child.ends_last is last))
 
     async def _keep(self, child: Child) -> None:
         while not self._stopping.is_set():
@@ -84,6 +99,7 @@ class Supervisor:
             child.failures_in_row = 1 if steady else child.failures_in_row + 1
             pause = pause_s(child.failures_in_row)
             log.error("%s %s; starting it again in %.1f s", child.name, ended, pause)
+            self._on_death(child.name, ended)
             await asyncio.sleep(pause)
 
     async def _run(self, child: Child) -> str:

@@ -167,6 +167,38 @@ async def test_whoever_gives_up_waiting_leaves_none_behind_either(tmp_path: Path
     assert read(path) == "ready drains drained"
 
 
+async def test_the_last_one_is_stopped_once_the_others_have_ended(tmp_path: Path) -> None:
+    ends = tmp_path / "ends"
+    program = (
+        "import signal, sys, time\n"
+        "def end(*_):\n"
+        "    time.sleep(float(sys.argv[2]))\n"
+        "    open(sys.argv[3], 'a').write(sys.argv[1] + ' ')\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "open(sys.argv[3] + sys.argv[1], 'w').close()\n"
+        "time.sleep(600)\n"
+    )
+    async with supervising() as running:
+        running.add("last", python(program, "last", 0, ends), ends_last=True)
+        running.add("slow", python(program, "slow", 0.5, ends))
+        running.add("quick", python(program, "quick", 0, ends))
+        await eventually(lambda: all(Path(f"{ends}{name}").exists() for name in running.children), within_s=WITHIN_S)
+    assert ends.read_text() == "quick slow last "
+
+
+async def test_deaths_are_told_and_stops_are_not() -> None:
+    told: list[tuple[str, str]] = []
+    running = Supervisor(5.0, ENVIRONMENT, None, lambda name, how: told.append((name, how)))
+    try:
+        running.add("dies", python("raise SystemExit(3)"))
+        running.add("lives", python(FOREVER))
+        await eventually(lambda: bool(told), within_s=WITHIN_S)
+    finally:
+        await running.stop()
+    assert set(told) == {("dies", "ended with status 3")}
+
+
 async def test_one_that_does_not_stop_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,9 +12,20 @@ from pathlib import Path
 from typing import Literal
 
 from bus.jetstream import publish
+from bus.ledger import entries
+from bus.network import open_network
 from bus.server import EmbeddedServer
+from bus.subjects import Subjects
 from ops.status import ask
-from schemas import InstanceChanged, TaskAssignment, TaskCompletion, TaskFailure, encode
+from schemas import (
+    ErrorEscalation,
+    InstanceChanged,
+    TaskAssignment,
+    TaskCompletion,
+    TaskFailure,
+    decode,
+    encode,
+)
 from tests.bus.eventually import eventually
 from tests.bus.rig import Rig, Runs
 from tests.ops.rig import SANCTUARY, OpsRig
@@ -187,6 +198,34 @@ async def test_real_daemons_and_their_metrics(ops_rig: OpsRig, server: EmbeddedS
     labels = 'clone="omega",priority="low",state="waiting",task_type="documentation"'
     assert f"sanctuary_queue_tasks{{{labels}}} 0.0" in texts["omega"]
     assert 'sanctuary_instances{clone="omega",state="up"} 2.0' in texts["omega"]
+
+
+async def test_one_that_is_killed_is_told_of_as_dead(ops_rig: OpsRig, server: EmbeddedServer, tmp_path: Path) -> None:
+    rig = OpsRig(ops_rig.bus, server)
+    rig.environment = {name: value for name, value in ops_rig.environment.items() if name != "SANCTUARY_REALM"}
+    victim = await asyncio.create_subprocess_exec(
+        SANCTUARY,
+        *("clone", "gamma", "--store", server.options.store, "--workspace", tmp_path),
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    async with daemon(server, tmp_path / "omega.log", "omega"):
+
+        async def told(what: str) -> bool:
+            return what in (await rig.cli("status")).out
+
+        await eventually(lambda: told("gamma-"), within_s=30)
+        victim.kill()
+        await victim.wait()
+        await eventually(lambda: told(": dead, told "), within_s=30)
+        shown = await rig.cli("status")
+    assert "Nobody answers as beta, gamma, delta, sigma." in shown.out
+    subjects = Subjects("sanctuary")
+    async with open_network(server.settings_for("operator"), subjects, name="test") as network:
+        stored = [entry async for entry in entries(network, subjects.escalation("high", "gamma"))]
+    escalations: list[ErrorEscalation] = [decode(ErrorEscalation, entry.data) for entry in stored]
+    assert [told.code for told in escalations] == ["clone_absent"]
+    assert escalations[0].message.endswith("Meanwhile architecture waits until one starts")
 
 
 async def test_a_taken_metrics_port_ends_the_daemon_in_words(server: EmbeddedServer, tmp_path: Path) -> None:
