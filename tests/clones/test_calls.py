@@ -13,7 +13,7 @@ from nats.aio.msg import Msg
 
 from bus.task import Done, Task, TaskError
 from clones import calls
-from schemas import JSON, MSGPACK, TaskCompletion, TaskFailure, TaskResult, decode, new_id
+from schemas import JSON, MSGPACK, TaskAssignment, TaskCompletion, TaskFailure, TaskResult, decode, new_id
 from tests.bus.eventually import eventually
 from tests.clones.rig import ClonesRig
 
@@ -248,3 +248,40 @@ async def test_what_fails_unexpectedly_is_answered_and_escalated(
             return [told.message for told in await clones_rig.escalations()] == ["LookupError: unlike any other\nerror"]
 
         await eventually(escalated)
+
+
+async def test_a_command_is_answered_with_its_verdict(clones_rig: ClonesRig) -> None:
+    await clones_rig.submitter.submit("security", TaskAssignment(id="t"))
+    body = {"type": "TaskCancel", "task_id": "t", "task_type": "security-analysis", "reason": "too late"}
+    async with clones_rig.omega():
+        done = await call(clones_rig, "command", body)
+        again = await call(clones_rig, "command", body)
+        packed = await call(clones_rig, "command", msgspec.msgpack.encode(body), headers={"Content-Type": MSGPACK})
+    verdict: TaskResult = decode(TaskResult, done.data)
+    assert isinstance(verdict, TaskCompletion)
+    assert (verdict.task_type, verdict.summary, header(done, CODE)) == ("command", "security t is cancelled", None)
+    assert isinstance(await clones_rig.network.results.read("security", "t"), TaskFailure)
+    assert header(again, CODE) == "command_refused"
+    assert "security t failed at" in (header(again, WORDS) or "")
+    assert isinstance(decode(TaskResult, again.data), TaskFailure)
+    assert isinstance(decode(TaskResult, packed.data, MSGPACK), TaskFailure)
+    assert len(await clones_rig.bus.in_stream(clones_rig.subjects.ledger, clones_rig.subjects.every("command"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"{", "the body is not JSON"),
+        (b"", "missing required field `type`. A command is an object whose `type` is one of TaskCancel"),
+        (b'{"type":"TaskAssignment"}', "at `$.type`"),
+        (b'{"type":"TaskCancel","task_id":"t","task_type":"security","force":true}', "unknown field `force`"),
+        (b'{"type":"TaskCancel","task_id":"a b","task_type":"security"}', "at `$.task_id`"),
+        (b'{"type":"TaskCancel","task_id":"' + b"x" * 2**20 + b'"}', "a command may have 1,048,576"),
+    ],
+)
+async def test_what_is_no_command_is_refused_at_once(clones_rig: ClonesRig, body: bytes, says: str) -> None:
+    async with clones_rig.omega():
+        answer = await call(clones_rig, "command", body)
+    assert (answer.data, header(answer, CODE)) == (b"", "invalid_assignment")
+    assert says in (header(answer, WORDS) or "")
+    assert await clones_rig.bus.in_stream(clones_rig.subjects.ledger, clones_rig.subjects.every("command")) == []
