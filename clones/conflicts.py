@@ -1,9 +1,10 @@
 """What is wrong with a routing table: in itself, and as the instances that answer see it. Pure."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import Literal, NamedTuple
 
+from bus.routes import Revision
 from bus.server_config import FULL_RIGHTS
 from bus.subjects import RESERVED_TYPES
 from clones.routing import clones_of
@@ -98,22 +99,28 @@ class Finding(NamedTuple):
     message: str
 
 
-def disagreements(
-    table: RoutingTable, instances: Iterable[StatusResponse], *, revision: int | None = None
-) -> tuple[Finding, ...]:
-    """Return where the clones that answer and a table disagree; with its `revision`, also who does not go by it yet.
+def absences(table: RoutingTable, instances: Iterable[StatusResponse]) -> tuple[Finding, ...]:
+    """Return which of a table's clones no instance answers for; the table need not be in force."""
+    there = {answer.clone for answer in _staying(instances)}
+    return tuple(finding for task_type in table.routes for finding in _missing(table, task_type, there, there))
 
-    Instances that drain do not count: they take nothing any more.
-    """
-    answers = tuple(answer for answer in instances if answer.state != "draining")
+
+def disagreements(revision: Revision, instances: Iterable[StatusResponse]) -> tuple[Finding, ...]:
+    """Return where the clones that answer and the table in force disagree."""
+    table, answers = revision.routes.table, _staying(instances)
     findings = [finding for task_type in table.routes for finding in _of_type(table, task_type, answers)]
     for answer in answers:
-        findings += _of_instance(table, answer, revision)
+        findings += _of_instance(table, answer, revision.number)
     versions = {answer.version for answer in answers}
     if len(versions) > 1:
         told = "; ".join(f"{version}: {_instances(answers, version)}" for version in sorted(versions))
         findings.append(Finding("note", "versions", f"several run side by side: {told}"))
     return tuple(findings)
+
+
+def _staying(instances: Iterable[StatusResponse]) -> tuple[StatusResponse, ...]:
+    """Return the instances that count: those that drain take nothing any more."""
+    return tuple(answer for answer in instances if answer.state != "draining")
 
 
 def _of_type(table: RoutingTable, task_type: str, answers: tuple[StatusResponse, ...]) -> Iterator[Finding]:
@@ -123,9 +130,14 @@ def _of_type(table: RoutingTable, task_type: str, answers: tuple[StatusResponse,
         for answer in answers
         if answer.clone in clones_of(route) and task_type in (*answer.task_types, *answer.fallback_types)
     }
-    there = {answer.clone for answer in answers}
+    yield from _missing(table, task_type, {answer.clone for answer in answers}, able)
+
+
+def _missing(table: RoutingTable, task_type: str, there: Set[str], able: Set[str]) -> Iterator[Finding]:
+    """Tell of a type whose clones are not all there; `able` are those of them that can serve it."""
+    route = table.routes[task_type]
     silent = [clone for clone in clones_of(route) if clone not in there]
-    if not able:
+    if not able & set(clones_of(route)):
         unable = [clone for clone in clones_of(route) if clone in there]
         why = [f"no instance of {' or '.join(silent)} answers"] if silent else []
         why += [f"{' and '.join(unable)} cannot serve it"] if unable else []
@@ -139,8 +151,8 @@ def _of_type(table: RoutingTable, task_type: str, answers: tuple[StatusResponse,
             yield Finding("note", task_type, f"no instance of its fallback {clone} answers")
 
 
-def _of_instance(table: RoutingTable, answer: StatusResponse, revision: int | None) -> Iterator[Finding]:
-    if revision is not None and answer.routes_revision != revision:
+def _of_instance(table: RoutingTable, answer: StatusResponse, revision: int) -> Iterator[Finding]:
+    if answer.routes_revision != revision:
         words = f"goes by routing table {answer.routes_revision or 'none'}, in force is {revision}"
         yield Finding("wrong", answer.instance, words)
     for task_type in answer.task_types:

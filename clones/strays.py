@@ -1,7 +1,7 @@
 """Tasks that nobody serves: a type or a priority that does not exist ends at once with a TaskFailure that says so.
 
 The ledger takes any subject below `<realm>.task.`, so a typo would wait for ever. Omega lists the subjects that hold
-messages (one request, however many tasks there are) and settles what no consumer covers. Whoever may publish chooses these
+messages (one request, however many tasks there are) and settles what no route covers. Whoever may publish chooses these
 subjects, and a server takes nearly any bytes in one: nothing here may trust them.
 """
 
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from nats.errors import Error as NatsError
 
+from bus.consumers import consumer_state
 from bus.delivery import from_ledger
 from bus.errors import SanctuaryError
 from bus.identity import Identity
@@ -22,9 +23,10 @@ from bus.journal import Journal
 from bus.ledger import entries
 from bus.network import Network
 from bus.outcomes import failure
-from bus.subjects import PRIORITIES, WORKFLOW_TYPE
-from bus.topology import RESULTS_MAX_AGE_S, missing_consumers
+from bus.subjects import PRIORITIES, WORKFLOW_TYPE, Subjects
+from bus.topology import RESULTS_MAX_AGE_S
 from clones.routing import known_types
+from clones.tables import table_of
 from clones.workflows import WORKFLOWS
 from schemas import MSGPACK, ErrorCode, RoutingTable, encode, is_task_id, sequence_id
 
@@ -50,8 +52,6 @@ class Strays:
         """By subject, the ledger sequence to read on from. Empty after a start: what was settled before is refused then."""
         self._done: dict[str, int] = {}
         """By subject, how many messages it held when all of them were settled."""
-        self._served_otherwise: set[str] = set()
-        """Subjects that have a consumer and no route."""
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -71,12 +71,10 @@ class Strays:
         found: dict[str, int] = {}
         for family in (subjects.every("task"), subjects.every("workflow")):
             found |= await self._held(family)
-        served = {subjects.task(kind, priority) for kind in self._table().routes for priority in (None, *PRIORITIES)}
-        served |= {subjects.workflow(name) for name in WORKFLOWS} | self._served_otherwise
         return {
             subject: count
             for subject, count in found.items()
-            if subject not in served and count != self._done.get(subject)
+            if not is_served(subjects, self._table(), subject) and count != self._done.get(subject)
         }
 
     async def _held(self, family: str) -> dict[str, int]:
@@ -93,9 +91,8 @@ class Strays:
 
     async def _try(self, subject: str, count: int) -> None:
         try:
-            if await self._has_consumer(subject):
-                # A worker serves it that this Omega was not told of: one of another version, or of one's own.
-                self._served_otherwise.add(subject)
+            if is_served(self._network.subjects, await table_of(self._network), subject):
+                # The table that we went by was a moment old.
                 return
             await self._settle_all(subject)
             self._done[subject] = count
@@ -105,16 +102,19 @@ class Strays:
             message = f"a task on {subject!r} that nobody serves could not be ended"
             asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
-    async def _has_consumer(self, subject: str) -> bool:
-        subjects = self._network.subjects
-        task = subjects.parse_task(subject)
+    async def _first(self, subject: str) -> int:
+        """Return the ledger sequence from which on a subject may hold what has not ended."""
+        task = self._network.subjects.parse_task(subject)
         if task is None:
-            return False
-        name = subjects.consumer(task.task_type, task.priority)
-        return not await missing_consumers(self._network.requester, subjects, [name])
+            return 1
+        # A type that the table had once has its consumers still, and they know what was done.
+        name = self._network.subjects.consumer(task.task_type, task.priority)
+        state = await consumer_state(self._network, name)
+        return state.first_open if state else 1
 
     async def _settle_all(self, subject: str) -> None:
-        async for message in entries(self._network, subject, start=self._next.get(subject, 1)):
+        start = self._next.get(subject) or await self._first(subject)
+        async for message in entries(self._network, subject, start=start):
             # A subject that was published with a literal `*` or `>` reads as a filter, and finds what others are served by.
             if message.subject == subject and not _is_forgotten(message):
                 async with asyncio.timeout(SETTLE_WITHIN_S):
@@ -140,6 +140,14 @@ class Strays:
             headers = {"Content-Type": MSGPACK} if delivery.content_type == MSGPACK else None
             body = encode(settlement.result, delivery.content_type)
             await self._network.client.publish(reply_to, body, headers=headers)
+
+
+def is_served(subjects: Subjects, table: RoutingTable, subject: str) -> bool:
+    """Tell whether somebody takes what is published on a task or workflow subject."""
+    task = subjects.parse_task(subject)
+    if task is not None:
+        return task.task_type in table.routes
+    return subject in {subjects.workflow(name) for name in WORKFLOWS}
 
 
 def _is_forgotten(message: StoredMessage) -> bool:

@@ -172,8 +172,8 @@ async def _change(
 def check(file: Path | None, where: Where, *, as_json: bool) -> None:
     """Look for conflicts between the table and the clones that answer; exits with 1 where something is wrong.
 
-    With FILE (- reads standard input) it is that table which is looked at, as if it were in force. Where no network runs,
-    only the file itself is.
+    With FILE (- reads standard input) it is that table which is looked at, and whether its clones are there. Where no
+    network runs, only the file itself is.
     """
     run(_check(None if file is None else _read(file), where, as_json=as_json))
 
@@ -201,14 +201,14 @@ async def _check(wanted: "RoutingTable | None", where: Where, *, as_json: bool) 
 
 
 async def _look(network: "Network", wanted: "RoutingTable | None") -> tuple["Finding", ...]:
-    from clones.conflicts import Finding, conflicts, disagreements
+    from clones.conflicts import Finding, absences, conflicts, disagreements
     from ops.status import ask
 
     if wanted is not None:
-        return disagreements(wanted, await ask(network))
+        return absences(wanted, await ask(network))
     current = await _in_force(network)
     inside = [Finding("wrong", ".".join(each.path), each.message) for each in conflicts(current.routes.table)]
-    return (*inside, *disagreements(current.routes.table, await ask(network), revision=current.number))
+    return (*inside, *disagreements(current, await ask(network)))
 
 
 def _wrong(found: tuple["Finding", ...]) -> bool:

@@ -1,0 +1,198 @@
+"""What is wrong with a table, and what a network that answers makes of one."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from bus.routes import Revision
+from clones.conflicts import absences, conflicts, disagreements
+from clones.routing import DEFAULT_TABLE, types_by_clone
+from clones.table_changes import changes
+from schemas import Backoff, Route, RoutesInForce, RoutingTable, StatusResponse, Weights
+
+NOW = datetime.now(UTC)
+HERE = Route(clone="beta")
+
+
+def table(aliases: dict[str, str] | None = None, **routes: Route) -> RoutingTable:
+    return RoutingTable(aliases=aliases or {}, routes=routes)
+
+
+def test_the_default_table_has_no_conflicts() -> None:
+    assert conflicts(DEFAULT_TABLE) == ()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path", "said"),
+    [
+        (table(), "routes", "there are none"),
+        (table({"a": "secrity"}, security=HERE), "aliases.a", "no task type secrity (did you mean security?)"),
+        (table({"a": "b"}, a=HERE, b=HERE), "aliases.a", "a is a task type itself"),
+        (table({"a": "b", "b": "x"}, x=HERE), "aliases.a", "b is an alias too; an alias names a task type: x"),
+        (table({"a": "a"}, x=HERE), "aliases.a", "a -> a is a loop"),
+        (table({"a": "b", "b": "c", "c": "b"}, x=HERE), "aliases.a", "a -> b -> c -> b is a loop"),
+        (table({"command": "x"}, x=HERE), "aliases.command", "command is a reserved word"),
+        (table(workflow=HERE), "routes.workflow", "workflow is a reserved word"),
+        (table(x=Route(clone="omega")), "routes.x.clone", "omega is no clone and serves no tasks"),
+        (table(x=Route(clone="a", fallback=("operator",))), "routes.x.fallback", "operator is no clone"),
+        (table(x=Route(clone="a", fallback=("b", "a"))), "routes.x.fallback", "a is the primary, and cannot fall back"),
+        (table(x=Route(clone="a", fallback=("b", "b"))), "routes.x.fallback", "b is named more than once"),
+        (table(x=Route(clone="a", when_exhausted="fallback")), "routes.x.when_exhausted", "the route has none"),
+        (
+            table(x=Route(clone="a", backoff=Backoff(initial_s=61))),
+            "routes.x.backoff",
+            "initial_s is 61, more than maximum_s (60)",
+        ),
+        (
+            table(x=Route(clone="a", non_retryable=("engine_crased",))),
+            "routes.x.non_retryable",
+            "there is no error code 'engine_crased' (did you mean engine_crashed?)",
+        ),
+    ],
+)
+def test_a_conflict_says_where_and_what(wrong: RoutingTable, path: str, said: str) -> None:
+    first = next(each for each in conflicts(wrong) if ".".join(each.path) == path)
+    assert said in first.message
+    assert str(first) == f"{path}: {first.message}"
+
+
+def test_clones_may_fall_back_for_each_other() -> None:
+    assert conflicts(table(x=Route(clone="a", fallback=("b",)), y=Route(clone="b", fallback=("a",)))) == ()
+
+
+def test_all_conflicts_are_told() -> None:
+    wrong = table({"a": "b"}, command=Route(clone="omega", fallback=("omega",), when_exhausted="park"))
+    assert [".".join(each.path) for each in conflicts(wrong)] == [
+        "aliases.a",
+        "routes.command",
+        "routes.command.clone",
+        "routes.command.fallback",
+        "routes.command.fallback",
+    ]
+
+
+def answer(clone: str, **fields: Any) -> StatusResponse:
+    """An instance that serves what the default table says."""
+    mine = types_by_clone(DEFAULT_TABLE).get(clone, ())
+    primary = tuple(name for name in mine if DEFAULT_TABLE.routes[name].clone == clone)
+    told: dict[str, Any] = {
+        "instance": f"{clone}-1",
+        "state": "ready",
+        "version": "1",
+        "host": "h",
+        "pid": 1,
+        "started_at": NOW,
+        "uptime_s": 1.0,
+        "task_types": primary,
+        "fallback_types": tuple(name for name in mine if name not in primary),
+        "in_flight": 0,
+        "capacity": 1,
+        "succeeded": 0,
+        "failed": 0,
+        "reconnects": 0,
+        "routes_revision": 7,
+    }
+    return StatusResponse(clone=clone, **(told | fields))
+
+
+ALL = {clone: answer(clone) for clone in ("omega", *types_by_clone(DEFAULT_TABLE))}
+
+
+def in_force(table: RoutingTable = DEFAULT_TABLE) -> Revision:
+    return Revision(7, RoutesInForce(table=table, at=NOW, command=1))
+
+
+def told(*instances: StatusResponse, table: RoutingTable = DEFAULT_TABLE) -> list[tuple[str, str, str]]:
+    return [tuple(finding) for finding in disagreements(in_force(table), instances)]
+
+
+def test_a_network_as_the_table_has_it_has_no_findings() -> None:
+    assert told(*ALL.values()) == []
+
+
+def test_a_primary_that_is_missing_is_noted_and_a_type_without_anybody_is_wrong() -> None:
+    without_beta = {**ALL}
+    del without_beta["beta"]
+    assert told(*without_beta.values()) == [
+        ("note", "security", "no instance of its primary beta answers; delta falls back for it"),
+        ("note", "performance", "no instance of its primary beta answers; delta falls back for it"),
+        ("note", "testing", "no instance of its fallback beta answers"),
+    ]
+    del without_beta["delta"]
+    nobody = "nobody serves it: no instance of {} answers; its tasks wait"
+    assert told(*without_beta.values()) == [
+        ("wrong", "security", nobody.format("beta or delta")),
+        ("wrong", "performance", nobody.format("beta or delta")),
+        ("wrong", "testing", nobody.format("delta or beta")),
+    ]
+
+
+def test_an_instance_that_drains_does_not_count() -> None:
+    draining = replace(ALL["beta"], state="draining")
+    assert ("note", "security", "no instance of its primary beta answers; delta falls back for it") in told(
+        *(draining if each is ALL["beta"] else each for each in ALL.values())
+    )
+
+
+def test_a_clone_that_cannot_serve_a_type() -> None:
+    more = replace(DEFAULT_TABLE, routes={**DEFAULT_TABLE.routes, "translate": Route(clone="beta")})
+    assert told(*ALL.values(), table=more) == [
+        ("wrong", "translate", "nobody serves it: beta cannot serve it; its tasks wait"),
+        ("wrong", "beta-1", "does not serve translate, which the table gives to beta"),
+    ]
+
+
+def test_two_primaries_of_different_clones() -> None:
+    other = answer("gamma", instance="gamma-2", task_types=("architecture", "security"))
+    assert told(*ALL.values(), other) == [
+        ("wrong", "security", "two primaries: gamma-2 serves it as one, and the table names beta")
+    ]
+
+
+def test_instances_that_go_by_another_table_or_version() -> None:
+    late = answer("beta", instance="beta-2", routes_revision=6)
+    new = answer("beta", instance="beta-3", version="2")
+    none = answer("beta", instance="beta-4", routes_revision=0)
+    assert told(*ALL.values(), late, new, none) == [
+        ("wrong", "beta-2", "goes by routing table 6, in force is 7"),
+        ("wrong", "beta-4", "goes by routing table none, in force is 7"),
+        (
+            "note",
+            "versions",
+            "several run side by side: 1: omega-1, beta-1, gamma-1, delta-1, sigma-1, beta-2, beta-4; 2: beta-3",
+        ),
+    ]
+
+
+def test_of_a_table_that_is_not_in_force_only_absences_are_told() -> None:
+    moved = {**DEFAULT_TABLE.routes, "security": Route(clone="gamma", fallback=("newcomer",))}
+    assert [tuple(each) for each in absences(replace(DEFAULT_TABLE, routes=moved), ALL.values())] == [
+        ("note", "security", "no instance of its fallback newcomer answers")
+    ]
+
+
+def test_changes_in_words() -> None:
+    old = table({"a": "x"}, x=HERE, y=HERE)
+    new = RoutingTable(
+        weights=Weights(high=9),
+        aliases={"b": "x"},
+        routes={
+            "x": Route(clone="gamma", fallback=("beta", "delta"), backoff=Backoff(initial_s=0.5), concurrency=3),
+            "z": Route(clone="beta", fallback=("delta",)),
+        },
+    )
+    assert changes(old, new) == (
+        "weights.high: 8 -> 9",
+        "aliases.a: x -> none",
+        "aliases.b: none -> x",
+        "routes.x.clone: beta -> gamma",
+        "routes.x.fallback: none -> beta, delta",
+        "routes.x.backoff.initial_s: 1 -> 0.5",
+        "routes.x.concurrency: none -> 3",
+        "routes.y: removed; its tasks that have not ended fail as unknown_task_type",
+        "routes.z: new, served by beta, else delta",
+    )
+    assert changes(new, new) == ()
+    assert changes(None, table(x=HERE)) == ("routes.x: new, served by beta",)
