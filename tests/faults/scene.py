@@ -41,7 +41,8 @@ class Scene:
 
     def lines(self, what: str | None = None) -> list[Line]:
         """What the workers noted, oldest first."""
-        noted = self._journal.read_text().splitlines() if self._journal.exists() else []
+        text = self._journal.read_text() if self._journal.exists() else ""
+        noted = text[: text.rfind("\n") + 1].splitlines()  # the last line may be on its way
         lines = [Line(name, said, task_id, int(attempt)) for name, said, task_id, attempt in map(str.split, noted)]
         return [line for line in lines if what in (None, line.what)]
 
@@ -53,13 +54,14 @@ class Scene:
             for line in self.lines(what)
         )
 
-    async def start_worker(self, name: str) -> None:
+    def argv(self, name: str, capacity: int = 8, module: str = "tests.faults.worker") -> list[str]:
+        """Return the command line of a worker."""
+        options = (self.server.options.store, self.rig.subjects.realm, name, self._journal, capacity)
+        return [sys.executable, "-m", module, *map(str, options)]
+
+    async def start_worker(self, name: str, capacity: int = 8, module: str = "tests.faults.worker") -> None:
         """Start one and wait until it takes tasks."""
-        self.workers[name] = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.faults.worker"),
-            *(self.server.options.store, self.rig.subjects.realm, name, self._journal),
-            cwd=ROOT,
-        )
+        self.workers[name] = await asyncio.create_subprocess_exec(*self.argv(name, capacity, module), cwd=ROOT)
         await eventually(lambda: self.noted("is-ready", name=name), within_s=20)
 
     def send(self, name: str, number: signal.Signals) -> None:

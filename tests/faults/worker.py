@@ -1,7 +1,8 @@
-"""A worker in a process of its own, for faults to happen to: `python -m tests.faults.worker STORE REALM NAME JOURNAL`.
+"""A worker in a process of its own, for faults to happen to: `python -m tests.faults.worker STORE REALM NAME JOURNAL CAPACITY`.
 
 Its handler sleeps `first_s` seconds in the first attempt and `later_s` in further ones, and writes what happens to the
-journal, a line each: `<name> <what> <task id> <attempt>`. SIGTERM stops it as a daemon is stopped.
+journal, a line each: `<name> <what> <task id> <attempt>`. A task that has `exit` ends the process with that status.
+SIGTERM stops it as a daemon is stopped.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ class Journal:
         os.write(self._descriptor, f"{self._name} {what}{of}\n".encode())
 
 
-async def main(store: Path, realm: str, name: str, journal: Journal) -> None:
+async def main(store: Path, realm: str, name: str, journal: Journal, capacity: int) -> None:
     """Work until SIGTERM."""
 
     async def handle(task: Task) -> Done:
@@ -44,6 +45,8 @@ async def main(store: Path, realm: str, name: str, journal: Journal) -> None:
         except asyncio.CancelledError:
             journal.note("is-cancelled", task)
             raise
+        if "exit" in task.params:
+            os._exit(task.params["exit"])
         task.report(1.0, "almost done")
         journal.note("ends", task)
         return Done(output=name)
@@ -55,7 +58,7 @@ async def main(store: Path, realm: str, name: str, journal: Journal) -> None:
     subjects = Subjects(realm)
     async with open_network(known.settings_for("operator"), subjects, name=name) as network:
         service = Service(TYPE, handle, weights(subjects, TYPE), retries=5, backoff=Backoff(initial_s=0.05))
-        worker = Worker(network, [service], Identity(name), capacity=8)
+        worker = Worker(network, [service], Identity(name), capacity=capacity)
         await worker.start()
         journal.note("is-ready")
         await stopped.wait()
@@ -64,4 +67,6 @@ async def main(store: Path, realm: str, name: str, journal: Journal) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], Journal(Path(sys.argv[4]), sys.argv[3])))
+    asyncio.run(
+        main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], Journal(Path(sys.argv[4]), sys.argv[3]), int(sys.argv[5]))
+    )
