@@ -165,9 +165,9 @@ class EmbeddedServer:
     async def reload(self, clones: Mapping[str, Sequence[str]]) -> None:
         """Give each clone the rights to its task types, and a user to a clone that is new; the store keeps this for later starts.
 
-        A clone that is known and not named keeps its user, without any task type. Nobody is disconnected, and calls that
-        wait for their answers get them; only a clone's answer to a question of just before, such as for its status, may be
-        lost. Where the server is down just now, its restart brings the rights.
+        Rights that fall away go with the next start on this store: a task that runs is still settled by whoever has it. Nobody
+        is disconnected, and calls that wait for their answers get them; only a clone's answer to a question of just before,
+        such as for its status, may be lost. Where the server is down just now, its restart brings the rights.
 
         Raises:
             ServerFailed: the server was not started, or did not take the configuration within 10 s.
@@ -176,8 +176,13 @@ class EmbeddedServer:
         if self._network is None or self._lock is None:
             raise ServerFailed("the server was not started")
         async with self._changing:
-            self._clones = {**dict.fromkeys(self._clones, ()), **clones}
-            stores.write_clones(self._store, self._clones)
+            known = self._clones
+            self._clones = {
+                name: tuple(dict.fromkeys((*known.get(name, ()), *clones.get(name, ()))))
+                for name in {**known, **clones}
+            }
+            # A user that is known stays one, for its daemons that live on without any task type.
+            stores.write_clones(self._store, {name: clones.get(name, ()) for name in self._clones})
             if self._process is not None and self._process.exit_status is None:
                 await self._load(self._process, self._network.monitoring_url)
             self._network = msgspec.structs.replace(self._network, users=(*FULL_RIGHTS, *self._clones))

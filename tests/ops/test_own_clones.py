@@ -82,6 +82,16 @@ async def test_a_route_that_is_there_is_left_alone_and_instances_share(network: 
             assert isinstance(await translate(client, text="peace"), TaskCompletion)
 
 
+async def test_a_canary_takes_no_more_than_its_share(network: Command) -> None:
+    with clone(network.directory) as old, clone(network.directory, "--canary", "0.2") as canary:
+        name = canary.until("(translator-[0-9a-f]+) is ready")[1]
+        old.until("is ready")
+        async with network.open() as client:
+            results = [await translate(client, text="peace") for _ in range(40)]
+    by_canary = sum(result.instance == name for result in results)
+    assert 1 <= by_canary <= 1 + 0.2 * len(results)
+
+
 async def test_another_start_on_the_store_knows_it_at_once(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "translator", ignore=shutil.ignore_patterns("__pycache__"))
     with up(tmp_path) as command:

@@ -114,6 +114,8 @@ def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
         (("up", "--server", "http://x"), 1, "--server: 'http://x' is no server URL"),
         (("clone", "nobody"), 2, "there is no clone 'nobody'; built in: beta, delta, gamma, sigma"),
         (("clone", "beta", "--server", "http://x"), 1, "--server: 'http://x' is no server URL"),
+        (("clone", "beta", "--canary", "0"), 2, "Invalid value for '--canary': 0.0 is not in the range 0<x<=1"),
+        (("clone", "nowhere:Clone"), 2, "there is no module nowhere, neither in .* nor installed"),
         (("omega", "--context", "none"), 1, "--context: there is no context 'none'"),
         (("review", "nowhere"), 2, "there is no directory 'nowhere' here, and it is no git URL"),
         (("review", "/no/where", "--up"), 2, "there is no directory /no/where"),
