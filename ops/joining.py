@@ -44,11 +44,12 @@ async def join(definition: Definition, where: Where) -> None:
         return
     name = f"sanctuary clone {definition.name}"
     async with open_network(where.settings(), where.subjects, name=name) as network:
-        await _ask_for_routes(network, definition)
+        await ask_for_routes(network, definition)
     await _user(where, definition.name)
 
 
-async def _ask_for_routes(network: Network, definition: Definition) -> None:
+async def ask_for_routes(network: Network, definition: Definition) -> None:
+    """Return when the routing table in force has all of the clone's types; raises NotAdmitted as `join`."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + ASKED_WITHIN_S
     while True:
