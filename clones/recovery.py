@@ -77,8 +77,8 @@ class Recovery:
             event, sequence = await self._newest_event(wanted)
             if not isinstance(event, TaskParked):
                 raise refused(await self._why_not(wanted, event))
-            if (resumed := await self._resume(command, wanted, event, sequence)) is not None:
-                return resumed
+            if (done := await self._resume(command, wanted, event, sequence)) is not None:
+                return done
         raise SanctuaryError(f"{of_task(wanted.task_type, wanted.task_id)} is being moved by others")
 
     def _check(self, wanted: RecoveryAction) -> None:

@@ -14,6 +14,9 @@ WORKFLOW_TIMEOUT_S = 24 * 3600.0
 WORKFLOW_RETRIES = 100
 """A workflow whose Omega died is taken up by another one; its steps keep their ids, so nothing is done twice."""
 
+WORKFLOWS_AT_ONCE = 48
+"""In one Omega, fewer than it has slots: what workflows wait for may itself wait for a command, and that needs one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
@@ -35,6 +38,7 @@ def services(subjects: Subjects, submitter: Submitter) -> tuple[Service, ...]:
             task_type=WORKFLOW_TYPE,
             handler=workflow.handler(submitter),
             consumers={subjects.workflow_consumer(workflow.name): 1},
+            concurrency=WORKFLOWS_AT_ONCE,
             timeout_s=WORKFLOW_TIMEOUT_S,
             retries=WORKFLOW_RETRIES,
         )

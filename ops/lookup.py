@@ -107,10 +107,13 @@ async def family(network: Network, task_id: str) -> list[Entry]:
             children.append((child.task_type, child.task_id))
     for task_type, child_id in children:
         found += [told async for told in _told(network, [task_type], child_id, start)]
-    for kind in ("command", "escalation"):
+    for kind in ("command", "escalation", "handover"):
         async for other in between(network, network.subjects.every(kind), start):
-            if other.task_id in ids:
+            if other.task_id in ids and other.family == kind:
                 found.append(other)
+                if other.sequence is not None and kind != "handover":
+                    # What became of it.
+                    found += [told async for told in _told(network, [kind], sequence_id(other.sequence), start)]
     return _in_order(found)
 
 

@@ -14,6 +14,7 @@ from clones.commands import services
 from clones.orders import store_command
 from clones.routing import service
 from schemas import (
+    Backoff,
     Command,
     Decision,
     RecoveryAction,
@@ -27,6 +28,7 @@ from schemas import (
     TaskParked,
     TaskResult,
     TaskResumed,
+    TaskRetrying,
     TaskStarted,
     WorkflowStart,
     decode,
@@ -61,10 +63,14 @@ async def omega(rig: ClonesRig, routes: RoutingTable | None = None) -> AsyncIter
 
 @asynccontextmanager
 async def clone(
-    rig: ClonesRig, handler: Handler, name: str = "beta", routes: RoutingTable | None = None
+    rig: ClonesRig,
+    handler: Handler,
+    name: str = "beta",
+    routes: RoutingTable | None = None,
+    backoff: Backoff = QUICK,
 ) -> AsyncIterator[Worker]:
     """A worker of a clone that serves the one type."""
-    served = replace(service(routes or table(), TYPE, name, handler, rig.subjects), backoff=QUICK)
+    served = replace(service(routes or table(), TYPE, name, handler, rig.subjects), backoff=backoff)
     worker = Worker(rig.network, [served], Identity(name), capacity=4)
     await worker.start()
     try:
@@ -79,8 +85,8 @@ async def verdict(rig: ClonesRig, command: Command) -> TaskResult:
     return await rig.submitter.result("command", sequence_id(sequence), timeout_s=15)
 
 
-async def submit(rig: ClonesRig, task_id: str, **params: Any) -> int:
-    assignment = TaskAssignment(id=task_id, params={"target": "x", **params}, labels={"a": "b"})
+async def submit(rig: ClonesRig, task_id: str, *, retries: int | None = None, **params: Any) -> int:
+    assignment = TaskAssignment(id=task_id, params={"target": "x", **params}, labels={"a": "b"}, retries=retries)
     return (await rig.submitter.submit(TYPE, assignment)).sequence
 
 
@@ -88,9 +94,13 @@ async def events(rig: ClonesRig, task_id: str) -> list[TaskEvent]:
     return await rig.bus.events(task_id, TYPE)
 
 
-async def is_parked(rig: ClonesRig, task_id: str) -> bool:
+async def last_is(rig: ClonesRig, task_id: str, kind: type[TaskEvent]) -> bool:
     told = await events(rig, task_id)
-    return bool(told) and isinstance(told[-1], TaskParked)
+    return bool(told) and isinstance(told[-1], kind)
+
+
+async def is_parked(rig: ClonesRig, task_id: str) -> bool:
+    return await last_is(rig, task_id, TaskParked)
 
 
 async def nothing_is_left(rig: ClonesRig) -> bool:
@@ -140,13 +150,19 @@ class TestCancel:
             await eventually(lambda: nothing_is_left(clones_rig))
         assert len(runs.starts) == 1
 
-    async def test_a_parked_and_a_retrying_task_leave_the_queue_at_once(self, clones_rig: ClonesRig) -> None:
-        async with clone(clones_rig, Runs()), omega(clones_rig):
-            await submit(clones_rig, "parked", fail="engine_crashed")
-            await eventually(lambda: is_parked(clones_rig, "parked"))
-            assert isinstance(await verdict(clones_rig, cancel("parked")), TaskCompletion)
+    @pytest.mark.parametrize("retries", [0, 1])
+    async def test_a_task_that_is_parked_or_waits_for_an_attempt_leaves_the_queue_at_once(
+        self, clones_rig: ClonesRig, retries: int
+    ) -> None:
+        runs = Runs()
+        async with clone(clones_rig, runs, backoff=Backoff(initial_s=600, maximum_s=600)), omega(clones_rig):
+            await submit(clones_rig, "t", retries=retries, fail="engine_crashed")
+            waits = TaskRetrying if retries else TaskParked
+            await eventually(lambda: last_is(clones_rig, "t", waits))
+            assert isinstance(await verdict(clones_rig, cancel("t")), TaskCompletion)
             await eventually(lambda: nothing_is_left(clones_rig))
-        assert isinstance((await events(clones_rig, "parked"))[-1], TaskParked)
+        assert await last_is(clones_rig, "t", waits)
+        assert len(runs.starts) == 1
 
     async def test_what_has_ended_keeps_its_end(self, clones_rig: ClonesRig) -> None:
         async with clone(clones_rig, Runs()), omega(clones_rig):
@@ -297,7 +313,7 @@ class TestRecovery:
         runs = Runs()
         async with clone(clones_rig, runs), omega(clones_rig):
             await submit(clones_rig, "t", sleep_s=60)
-            await eventually(lambda: clones_rig_has_started(clones_rig, "t"))
+            await eventually(lambda: has_started(clones_rig, "t"))
             told = await verdict(clones_rig, action("t", "retry"))
             await verdict(clones_rig, cancel("t"))
         assert isinstance(told, TaskFailure)
@@ -322,5 +338,5 @@ class TestRecovery:
         assert says in told.message
 
 
-async def clones_rig_has_started(rig: ClonesRig, task_id: str) -> bool:
+async def has_started(rig: ClonesRig, task_id: str) -> bool:
     return any(isinstance(event, TaskStarted) for event in await events(rig, task_id))

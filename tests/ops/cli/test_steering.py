@@ -15,7 +15,9 @@ from bus.worker import Worker
 from clones.calls import Calls
 from clones.commands import services
 from clones.routing import DEFAULT_TABLE, service
+from clones.workflows import WORKFLOWS_AT_ONCE
 from ops.cli.times import point_in_time
+from ops.daemon import OMEGA_CAPACITY
 from schemas import Route, RoutingTable, TaskAssignment, TaskCompletion, TaskFailure, WorkflowStart
 from tests.bus.eventually import eventually
 from tests.bus.rig import QUICK, Runs
@@ -91,6 +93,16 @@ async def test_a_queued_task_is_cancelled_and_shown_as_such(ops_rig: OpsRig) -> 
     assert told[0]["after_s"] == told[0]["since_s"] == 0.0
     assert "→ security t is cancelled" in told[1]["words"]
     assert "→ command_refused: security t failed at" in told[3]["words"]
+    audit = await ops_rig.cli("audit", "show", "t", "--json")
+    kinds = [(entry["kind"], entry["task_type"]) for entry in audit.json["entries"]]
+    assert sorted(kinds) == [
+        ("TaskAssignment", TYPE),
+        ("TaskCancel", TYPE),
+        ("TaskCancel", TYPE),
+        ("TaskCompletion", "command"),
+        ("TaskFailure", "command"),
+        ("TaskFailure", TYPE),
+    ]
 
 
 async def test_parked_tasks_are_listed_and_go_on_when_told(ops_rig: OpsRig) -> None:
@@ -208,6 +220,10 @@ async def test_the_list_by_label_clone_and_time(ops_rig: OpsRig) -> None:
     assert await ids("--until", between.isoformat()) == ["t2", "t1", "t0"]
     assert await ids("--since", "1h") == ["late", "t2", "t1", "t0"]
     assert await ids("--until", "1h") == []
+
+
+def test_workflows_leave_room_for_the_commands_that_they_may_wait_for() -> None:
+    assert WORKFLOWS_AT_ONCE < OMEGA_CAPACITY
 
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
