@@ -40,6 +40,10 @@ class RevisionConflict(SanctuaryError):
     """Another revision than the expected one is in force."""
 
 
+class UnreadableTable(SanctuaryError):
+    """What stands in the bucket is no routing table that is known here."""
+
+
 async def ensure_bucket(network: Network) -> None:
     """Make the bucket where it is missing.
 
@@ -58,23 +62,41 @@ async def in_force(network: Network) -> Revision | None:
     """Return the table in force, or None where there is none yet.
 
     Raises:
+        UnreadableTable: something else than a table is in force.
         SanctuaryError: it could not be read.
     """
     try:
         message = await last_of(network.requester, _stream(network), _key(network))
     except NoResponders:
         return None  # no bucket yet, or nobody may read it
-    return None if message is None else _revision(message)
+    if message is None:
+        return None
+    try:
+        return _revision(message)
+    except SchemaError as error:
+        bucket = network.subjects.routes
+        raise UnreadableTable(
+            f"revision {message.sequence} of the routing table cannot be read ({error.message}); "
+            f"go back to an earlier one: nats kv revert {bucket} table REVISION"
+        ) from None
 
 
 async def history(network: Network) -> list[Revision]:
-    """Return the revisions that are kept, oldest first; raises as `in_force`."""
+    """Return the revisions that are kept and can be read, oldest first.
+
+    Raises:
+        SanctuaryError: none could be read.
+    """
+    found: list[Revision] = []
     try:
-        return [
-            _revision(message) async for message in stream_entries(network.requester, _stream(network), _key(network))
-        ]
+        async for message in stream_entries(network.requester, _stream(network), _key(network)):
+            try:
+                found.append(_revision(message))
+            except SchemaError as error:
+                log.warning("revision %d of the routing table cannot be read: %s", message.sequence, error)
     except NoResponders:
         return []
+    return found
 
 
 async def put(network: Network, routes: RoutesInForce, *, base_revision: int) -> int:
@@ -127,7 +149,7 @@ class RouteWatch:
         while True:
             try:
                 found = await in_force(self._network)
-            except (SanctuaryError, SchemaError, NatsError) as error:
+            except (SanctuaryError, NatsError) as error:
                 # The last one known stays in use: a network that cannot be read changes nothing.
                 log.warning("the routing table cannot be read: %s", error)
             else:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from bus.network import Network
-from bus.routes import Revision, RevisionConflict, history, put
+from bus.routes import Revision, RevisionConflict, UnreadableTable, history, in_force, put
 from bus.task import Done, TaskError
 from clones.conflicts import conflicts
 from clones.table_changes import changes
@@ -27,7 +27,10 @@ async def change_routes(network: Network, change: RouteChange, *, sequence: int)
         words = "; ".join(map(str, found))
         details = {"conflicts": [{"path": ".".join(each.path), "message": each.message} for each in found]}
         raise TaskError(ErrorCode.ROUTES_REFUSED, f"the table conflicts with itself: {words}", details=details)
-    current = known[-1] if known else None
+    try:
+        current = await in_force(network)
+    except UnreadableTable as error:
+        raise TaskError(ErrorCode.ROUTES_REFUSED, error.message) from None
     number = current.number if current else 0
     if number != change.base_revision:
         raise _refused(change, number)

@@ -105,7 +105,7 @@ def in_force(table: RoutingTable = DEFAULT_TABLE) -> Revision:
 
 
 def told(*instances: StatusResponse, table: RoutingTable = DEFAULT_TABLE) -> list[tuple[str, str, str]]:
-    return [tuple(finding) for finding in disagreements(in_force(table), instances)]
+    return [(*finding,) for finding in disagreements(in_force(table), instances)]
 
 
 def test_a_network_as_the_table_has_it_has_no_findings() -> None:
