@@ -142,7 +142,7 @@ async def test_a_fallback_for_busy_times_takes_what_the_primaries_have_no_slots_
         await asyncio.gather(*(rig.submit(f"t{number}", {"sleep_s": 0.1}) for number in range(20)))
         await eventually(lambda: len(first.finished) + len(fallback.finished) == 30)
         assert len(fallback.starts) >= 4
-        assert len(first.finished) >= 12
+        assert len(first.starts) >= 9
 
 
 async def test_a_primary_that_drains_hands_over_at_once_and_takes_over_when_it_is_back(rig: Rig) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bus.jetstream import api
 from bus.pull import PullLoop
-from bus.task import Done, Task
+from bus.task import Done, Service, Task
 from schemas import Priority, TaskAssignment, TaskCompletion
 from tests.bus.eventually import eventually
 from tests.bus.rig import TYPE, Rig, Runs, weights
@@ -23,12 +23,12 @@ async def test_a_type_is_served_and_then_not_any_more(rig: Rig, capacity: int) -
     runs, others = Runs(), Runs()
     echo, other = rig.service(runs), rig.service(others, "other")
     async with working(rig, echo, capacity=capacity) as worker:
-        assert worker.services == (echo,)
+        assert list(worker.services) == [echo]
         await rig.submitter.submit("other", TaskAssignment(id="waits"))
         await rig.run()
         assert not others.starts
         await worker.serve([echo, other])
-        assert worker.services == (echo, other)
+        assert list(worker.services) == [echo, other]
         assert isinstance(await rig.result("waits", "other", within_s=3), TaskCompletion)
         await rig.run()
         await worker.serve([other])
@@ -130,21 +130,21 @@ async def test_weights_change_live(rig: Rig) -> None:
         await asyncio.sleep(0.002)
         return Done()
 
-    def service(high: int, low: int) -> object:
+    def service(high: int, low: int) -> Service:
         return rig.service(
             note, consumers={rig.subjects.consumer(TYPE, "high"): high, rig.subjects.consumer(TYPE, "low"): low}
         )
 
-    for priority in ("high", "low"):
+    for priority in PRIORITIES[1::2]:
         await asyncio.gather(
             *(
-                rig.submitter.submit(TYPE, TaskAssignment(labels={"priority": priority}), priority=priority)  # type: ignore[arg-type]
+                rig.submitter.submit(TYPE, TaskAssignment(labels={"priority": str(priority)}), priority=priority)
                 for _ in range(200)
             )
         )
-    async with working(rig, service(9, 1), capacity=1) as worker:  # type: ignore[arg-type]
+    async with working(rig, service(9, 1), capacity=1) as worker:
         await eventually(lambda: len(order) >= 60)
-        await worker.serve([service(1, 9)])  # type: ignore[list-item]
+        await worker.serve([service(1, 9)])
         changed = len(order) + 5
         await eventually(lambda: len(order) >= changed + 60)
     assert 49 <= order[:60].count("high") <= 59
