@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EVERY_S = 1.0
 MOST_MISSED = 10
 """So many of those that are missed are named; --json has them all."""
-INSTANCES = ("clone", "instance", "state", "health", "tasks", "success", "uptime", "version", "falls back for")
+INSTANCES = ("instance", "state", "health", "tasks", "success", "uptime", "version", "falls back for")
 QUEUES = ("queue", "priority", "waiting", "taken", "oldest")
 
 
@@ -78,7 +78,8 @@ def _view(snapshot: Snapshot) -> "RenderableType":
 
     parts: list[RenderableType] = []
     if snapshot.instances:
-        parts.append(table(INSTANCES, map(_row, snapshot.instances), right=("tasks", "success", "uptime")))
+        rows = map(_row, snapshot.instances)
+        parts.append(table(INSTANCES, rows, right=("tasks", "success", "uptime"), whole=INSTANCES[:-1]))
     parts += (Text(line, style) for line, style in _words(snapshot))
     waiting = [queue for queue in snapshot.queues or () if queue.waiting or queue.taken]
     if waiting:
@@ -112,11 +113,11 @@ def _missed(missed: Iterable[InstanceChanged]) -> Iterator[tuple[str, str]]:
         ago = duration((datetime.now(UTC) - change.at).total_seconds())
         if change.state == "dead":
             yield (
-                clean(f"{change.instance}: dead, told {ago} ago; it ended without a word, or stands still."),
+                clean(f"{change.instance}: dead for {ago}; it ended without a word, or stands still."),
                 "bold red",
             )
         else:
-            yield clean(f"{change.instance}: suspect, told {ago} ago; its heartbeats are missed."), "yellow"
+            yield clean(f"{change.instance}: suspect for {ago}; its heartbeats are missed."), "yellow"
     if len(newest_first) > MOST_MISSED:
         yield f"Within the last hour {len(newest_first) - MOST_MISSED:,} more went so; --json names them.", "bold red"
 
@@ -124,7 +125,6 @@ def _missed(missed: Iterable[InstanceChanged]) -> Iterator[tuple[str, str]]:
 def _row(answer: StatusResponse) -> tuple[str, ...]:
     ended = answer.succeeded + answer.failed
     return (
-        answer.clone,
         answer.instance,
         answer.state,
         answer.health,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import JustifyMethod, RenderableType
     from rich.table import Table
 
 
@@ -55,15 +55,21 @@ def size(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> "Table":
-    """Return a table; the columns named in `right` are flush right. Cells are plain text, made clean here."""
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), whole: Sequence[str] = ()
+) -> "Table":
+    """Return a table; the columns named in `right` are flush right, those in `whole` are not folded on a narrow terminal.
+
+    Cells are plain text, made clean here.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
-        shown.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        justify: JustifyMethod = "right" if column in right else "left"
+        shown.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
     for row in rows:
         shown.add_row(*(Text(clean(cell), style=STYLES.get(cell, "")) for cell in row))
     return shown

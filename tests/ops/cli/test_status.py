@@ -68,9 +68,9 @@ async def test_who_is_there_who_is_missing_and_what_waits(ops_rig: OpsRig) -> No
 
     assert shown.status == 0
     rows = [line.split("\t") for line in shown.out.splitlines()]
-    columns = next(row for row in rows if row[0] == "clone")
-    instances = [dict(zip(columns, row, strict=True)) for row in rows if row[0] in CLONES]
-    assert [row["clone"] for row in instances] == ["beta", "beta", "delta"]
+    columns = next(row for row in rows if row[0] == "instance")
+    instances = [dict(zip(columns, row, strict=True)) for row in rows if len(row) == len(columns) and row != columns]
+    assert [row["instance"].partition("-")[0] for row in instances] == ["beta", "beta", "delta"]
     assert {(row["state"], row["health"], row["tasks"]) for row in instances} == {("ready", "ok", "0/4")}
     assert [row["success"] for row in instances] == ["-", "-", "50.0% of 2"]
     assert {row["falls back for"] for row in instances} == {"testing", "security, performance"}
@@ -78,7 +78,7 @@ async def test_who_is_there_who_is_missing_and_what_waits(ops_rig: OpsRig) -> No
     assert ["documentation", "high", "2", "0"] in [row[:4] for row in rows]
     assert ["documentation", "low", "1", "0"] in [row[:4] for row in rows]
     assert not any(line != line.strip() or "─" in line for line in shown.out.splitlines())
-    missed = [line.partition(",")[0] for line in shown.out.splitlines() if "told" in line]
+    missed = [line.partition(" for ")[0] for line in shown.out.splitlines() if "-1: " in line]
     assert missed == ["sigma-1: suspect", "gamma-1: dead"]
     (delta,) = [each for each in as_json["instances"] if each["clone"] == "delta"]
     assert (delta["succeeded"], delta["failed"], delta["in_flight"], delta["capacity"]) == (1, 1, 0, 4)
@@ -217,7 +217,7 @@ async def test_one_that_is_killed_is_told_of_as_dead(ops_rig: OpsRig, server: Em
         await eventually(lambda: told("gamma-"), within_s=30)
         victim.kill()
         await victim.wait()
-        await eventually(lambda: told(": dead, told "), within_s=30)
+        await eventually(lambda: told(": dead for "), within_s=30)
         shown = await rig.cli("status")
     assert "Nobody answers as beta, gamma, delta, sigma." in shown.out
     subjects = Subjects("sanctuary")
