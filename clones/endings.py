@@ -114,7 +114,9 @@ class Endings:
             result = msgspec.structs.replace(result, writer=_writer(command))
             standing = (await self._network.results.settle(result)).result
         if standing.writer != _writer(command):
-            raise refused(f"{how_it_ended(standing)}; an end stands. `sanctuary task retry {task_id}` runs it again")
+            raise refused(
+                f"{how_it_ended(standing)}, and a result is final. `sanctuary task retry {task_id}` runs it again"
+            )
         if found is not None:
             await self._let_leave(found.subject, found.sequence, last)
 

@@ -205,7 +205,7 @@ class Recovery:
         stored = await store_once(self._network, subject, encode(new), mark=mark, behind=command.sequence)
         standing: TaskAssignment = decode(TaskAssignment, stored.data)
         return Done(
-            summary=f"{how_it_ended(ended)}; it runs again as {standing.id}",
+            summary=f"{of_task(wanted.task_type, wanted.task_id)} runs again as {standing.id} ({how_it_ended(ended)})",
             output={**_output(wanted), "new_task_id": standing.id, "new_sequence": stored.sequence},
         )
 

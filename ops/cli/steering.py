@@ -60,7 +60,7 @@ def cancel(task_id: str, *, reason: str, **options: Any) -> None:
 @click.command()
 @_command_options
 def retry(task_id: str, **options: Any) -> None:
-    """Let the parked task ID go on with its next attempt; one that has ended runs again as a new task."""
+    """Let the parked task ID go on with its next attempt. One that has ended runs again as a new task."""
     _recover(task_id, "retry", **options)
 
 
@@ -68,7 +68,7 @@ def retry(task_id: str, **options: Any) -> None:
 @_command_options
 @click.argument("clone", metavar="CLONE")
 def reassign(task_id: str, **options: Any) -> None:
-    """Let CLONE alone go on with the parked task ID; one that has ended runs again as a new task."""
+    """Let CLONE alone go on with the parked task ID. One that has ended runs again as a new task."""
     _recover(task_id, "reassign", **options)
 
 
@@ -167,7 +167,7 @@ def _print_verdict(verdict: TaskResult) -> None:
 @where_options
 @json_option
 def parked_(where: Where, *, as_json: bool) -> None:
-    """List the tasks that wait for a decision, those first that have waited longest."""
+    """List the tasks that wait for a decision. Those come first that have waited longest."""
     run(_parked(where, as_json=as_json))
 
 

@@ -140,7 +140,7 @@ async def test_parked_tasks_are_listed_and_go_on_when_told(ops_rig: OpsRig) -> N
     assert refused.status == 1
     assert refused.out.startswith("not done: gamma takes no security tasks")
     assert again.status == 0
-    assert "it runs again as " in again.out
+    assert "security a runs again as " in again.out
     assert again.err.startswith("sanctuary task show ")
 
 
