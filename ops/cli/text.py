@@ -87,6 +87,7 @@ STYLES = {
     "draining": "yellow",
     "retrying": "yellow",
     "parked": "yellow",
+    "cancelled": "yellow",
     "note": "yellow",
     "failed": "bold red",
     "wrong": "bold red",
