@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+from rich.console import Group
+from rich.text import Text
 
-from ops.cli.text import clean, duration, moment, shortened, size
+from ops.cli.text import clean, duration, moment, shortened, show, size, table
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,15 @@ def test_long_text_is_cut() -> None:
 def test_days_that_are_not_today_are_named() -> None:
     assert moment(datetime(2020, 2, 3, 4, 5, 6, 789000, tzinfo=UTC)).startswith("2020-02-0")
     assert len(moment(datetime.now(UTC))) == len("12:34:56.789")
+
+
+def test_a_pipe_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("a name\twith a tab", "1"), ("[bold]none[/bold]", ""), ("\x1b[31mred", "1,000")]
+    show(Group(Text("Some words.", "bold red"), table(("name", "count"), rows, right=("count",))))
+    assert capsys.readouterr().out.splitlines() == [
+        "Some words.",
+        "name\tcount",
+        "a name with a tab\t1",
+        "[bold]none[/bold]\t",
+        "\ufffd[31mred\t1,000",
+    ]
