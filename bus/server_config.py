@@ -117,6 +117,8 @@ def _open_services(subjects: Subjects) -> list[tuple[str, bool]]:
         (subjects.every("status"), True),
         ("$SRV.>", True),
         *((f"$JS.API.DIRECT.GET.{subjects.results}{rest}", True) for rest in ("", ".>")),
+        # The routing table: which types and aliases there are.
+        (f"$JS.API.DIRECT.GET.KV_{subjects.routes}.>", True),
     ]
 
 

@@ -52,7 +52,9 @@ class OpsRig:
             "SANCTUARY_REALM": bus.subjects.realm,
         }
 
-    async def start(self, *arguments: str | Path, cwd: Path | None = None) -> asyncio.subprocess.Process:
+    async def start(
+        self, *arguments: str | Path, cwd: Path | None = None, stdout: int = asyncio.subprocess.PIPE
+    ) -> asyncio.subprocess.Process:
         """Start a command."""
         return await asyncio.create_subprocess_exec(
             SANCTUARY,
@@ -60,7 +62,7 @@ class OpsRig:
             cwd=cwd,
             env=self.environment,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=stdout,
             stderr=asyncio.subprocess.PIPE,
         )
 
