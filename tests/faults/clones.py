@@ -1,4 +1,4 @@
-"""A clone whose tasks do to it what they are told to: `sanctuary clone tests.faults.clones:Toiler`."""
+"""A clone whose tasks do to it what they are told to, and its fallback: `sanctuary clone tests.faults.clones:Toiler`."""
 
 import asyncio
 import os
@@ -38,8 +38,10 @@ class Toil(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Toiler(Clone):
     name = "toiler"
     routes = {  # noqa: RUF012  as the base class has it
-        "toil": Route(clone="toiler", timeout_s=120, backoff=QUICK),
-        "toil-or-park": Route(clone="toiler", timeout_s=120, backoff=QUICK, when_exhausted="park"),
+        "toil": Route(clone="toiler", fallback=("understudy",), timeout_s=120, backoff=QUICK),
+        "toil-or-park": Route(
+            clone="toiler", fallback=("understudy",), timeout_s=120, backoff=QUICK, when_exhausted="park"
+        ),
     }
 
     async def start(self) -> None:
@@ -82,3 +84,7 @@ class Toiler(Clone):
             )
         except EngineError as error:
             raise task_error(error) from None
+
+
+class Understudy(Toiler):
+    name = "understudy"

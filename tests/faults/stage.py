@@ -38,6 +38,8 @@ from tests.faults.scene import ROOT
 WITHIN_S = 60.0
 """For anything that a machine with much else to do will do some time."""
 TOILER = "tests.faults.clones:Toiler"
+UNDERSTUDY = "tests.faults.clones:Understudy"
+"""The fallback of the Toiler."""
 
 
 class Stage:
