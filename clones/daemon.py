@@ -14,6 +14,7 @@ from bus.observer import Observer, Observers
 from bus.routes import Revision
 from bus.task import Service
 from bus.worker import DRAIN_S, Worker
+from clones.admission import admitted
 from clones.escalation import Escalations
 from clones.offer import Offer, tell_lacking
 from clones.presence import About, Presence, Tally
@@ -105,7 +106,7 @@ class Daemon:
     async def _on_table(self, revision: Revision) -> None:
         if self._offer is not None:
             table = revision.routes.table
-            await self.worker.serve(self._offer.services(table))
+            await self._take_on(self._offer.services(table))
             lacking = frozenset(self._offer.lacking(table))
             for task_type in sorted(lacking - self._lacking):
                 await tell_lacking(self._network, self._identity, task_type, revision.number)
@@ -113,6 +114,17 @@ class Daemon:
         self._presence.routes = revision
         self._routed.set()
         log.info("routing table %d is in force", revision.number)
+
+    async def _take_on(self, services: tuple[Service, ...]) -> None:
+        """Serve these: what is served already as it is to be from now on, at once, and what is new when the server lets us."""
+        served = {service.task_type for service in self.worker.services}
+        new = [service for service in services if service.task_type not in served]
+        if new and self._presence.state == "ready":
+            await self.worker.serve(service for service in services if service.task_type in served)
+            if not await admitted(self._network, new):
+                types = ", ".join(service.task_type for service in new)
+                log.warning("this user may not take tasks of %s yet, or their consumers are missing", types)
+        await self.worker.serve(services)
 
     def _on_stray_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

@@ -15,7 +15,7 @@ from ops.connect import Where
 from ops.table_text import write_route
 from schemas import Route, RouteChange, TaskCompletion
 
-VERDICT_WITHIN_S = 15.0
+VERDICT_WITHIN_S = 10.0
 USER_WITHIN_S = 30.0
 """How long a network is given to make the user of a clone that is new to it."""
 ASKED_WITHIN_S = 30.0
