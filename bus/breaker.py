@@ -47,7 +47,7 @@ class Breaker:
         """How long the last opening lasts; 0 where it is closed."""
         self._until = 0.0
         self.code = ""
-        """What the last attempt failed with."""
+        """What the last attempt failed with; empty where none has since a task was done."""
 
     def state(self, now: float) -> State:
         """Return what it lets through."""
@@ -80,6 +80,7 @@ class Breaker:
             self._attempts = 0
             self._tasks.clear()
             self._cool_down_s = 0.0
+            self.code = ""
 
     def _open(self, cool_down_s: float, now: float) -> None:
         self._cool_down_s = cool_down_s
@@ -129,10 +130,9 @@ class Breakers(Observer):
         """As in Observer."""
         if not isinstance(result, TaskCompletion):
             self._failed(result.task_type, result.task_id, result.code)
-        elif breaker := self._breakers.get(result.task_type):
+        elif (breaker := self._breakers.get(result.task_type)) and breaker.code:
             breaker.completed(time.monotonic())
-            if self._states:
-                self._look(result.task_type)
+            self._look(result.task_type)
 
     def _failed(self, task_type: str, task_id: str, code: str) -> None:
         if breaker := self._breakers.get(task_type):

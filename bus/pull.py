@@ -98,7 +98,8 @@ class PullLoop:
     def release(self) -> None:
         """Say that a delivered task has left its slot."""
         self._slots.give_back(1)
-        self._ready.changed()
+        if self._ready.waiting:
+            self._ready.changed()
 
     def room_changed(self) -> None:
         """Say that a feed's limits may have room now."""

@@ -19,7 +19,7 @@ class Readiness:
     """Remembers refusals, and who waits for room."""
 
     def __init__(self) -> None:
-        self._waiting: dict[object, tuple[Sequence[Feed], Callable[[], None]]] = {}
+        self.waiting: dict[object, tuple[Sequence[Feed], Callable[[], None]]] = {}
         """Who waits for room in which feeds, and how to say that there is some."""
         self._resting: dict[str, float] = {}
         """When the consumers that were refused are asked again."""
@@ -52,18 +52,17 @@ class Readiness:
         """Within this, `tell` is called when `changed` finds that one of `feeds` may be asked."""
         key = object()
         if feeds:
-            self._waiting[key] = (feeds, tell)
+            self.waiting[key] = (feeds, tell)
         try:
             yield
         finally:
-            self._waiting.pop(key, None)
+            self.waiting.pop(key, None)
 
     def changed(self) -> None:
         """Say that limits may have room now."""
-        if self._waiting:
-            for feeds, tell in tuple(self._waiting.values()):
-                if any(map(self.has, feeds)):
-                    tell()
+        for feeds, tell in tuple(self.waiting.values()):
+            if any(map(self.has, feeds)):
+                tell()
 
     def refused(self, consumer: str, said: str) -> None:
         """Leave `consumer` alone for a while."""
