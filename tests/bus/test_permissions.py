@@ -101,6 +101,11 @@ class TestAnybody:
         answer = await anybody.client.request(f"$JS.API.DIRECT.GET.SANCTUARY_RESULTS.{subject}", b"", timeout=5)
         assert (answer.data, (answer.headers or {})["Nats-Subject"]) == (b'{"n":1}', subject)
 
+    async def test_reads_the_routing_table(self, anybody: Connection, operator: Client) -> None:
+        await (await operator.jetstream().key_value("sanctuary_routes")).put("table", b"routes")
+        subject = "$JS.API.DIRECT.GET.KV_sanctuary_routes.$KV.sanctuary_routes.table"
+        assert (await anybody.client.request(subject, b"", timeout=5)).data == b"routes"
+
     async def test_sees_stored_results_once_and_refused_ones_never(self, anybody: Connection, beta: Connection) -> None:
         subscription = await anybody.client.subscribe("sanctuary.result.security.race")
         await anybody.client.flush()
