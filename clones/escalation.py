@@ -16,8 +16,6 @@ from bus.task import printable
 from schemas import ErrorCode, ErrorEscalation, Severity
 
 TRACEBACK_CHARS = 8000
-DAEMON_FAILED = "daemon_failed"
-"""The code where it is no task that failed: a daemon ended by itself, or something in it raised beside its tasks."""
 REPEAT_S = 60.0
 """What is raised beside tasks, in the same words again within this time, is in the log only: it may be raised a thousand times a second."""
 MOST_WORDS = 1000
@@ -52,7 +50,7 @@ class Escalations(Observer):
 
     def raise_(self, error: BaseException, *, severity: Severity) -> None:
         """Store an escalation over what no task raised in the background; one that cannot be stored is in the log."""
-        self._send_news(self._over(error, severity, DAEMON_FAILED))
+        self._send_news(self._over(error, severity, ErrorCode.DAEMON_FAILED))
 
     def died(self, clone: str, how: str) -> None:
         """Store in the same way that a daemon of `clone`, which this process keeps running, ended by itself; `how` in words."""
@@ -61,7 +59,7 @@ class Escalations(Observer):
                 severity="high",
                 clone=clone,
                 instance=self._identity.instance,
-                code=DAEMON_FAILED,
+                code=ErrorCode.DAEMON_FAILED,
                 message=printable(f"{clone} {how}; it is started again, and its log says why"),
                 at=datetime.now(UTC),
             )

@@ -23,6 +23,7 @@ from bus.network import Network
 from bus.subjects import INSTANCE_TYPE
 from clones.roll_call import DEAD_S, Change, InstanceCounts, RollCall, may_follow, what_waits
 from schemas import (
+    ErrorCode,
     ErrorEscalation,
     Heartbeat,
     InstanceChanged,
@@ -39,8 +40,6 @@ PAUSE_S = 1.0
 RETRY_S = 1.0
 LAST_WORDS_S = 1.0
 """What an Omega that stops takes for storing what it has just heard."""
-CLONE_ABSENT = "clone_absent"
-"""The code of the escalation over a clone of which no instance is left."""
 
 _WRONG_LAST_SEQUENCE = 10071
 
@@ -231,7 +230,7 @@ class Health:
             severity="high",
             clone=change.clone,
             instance=change.instance,
-            code=CLONE_ABSENT,
+            code=ErrorCode.CLONE_ABSENT,
             message=f"no instance of {change.clone} is left: {change.instance} is silent for {DEAD_S:g} s. Meanwhile {consequence}",
             # Every Omega says this in the same words, and so it is stored once.
             at=change.beat_at,

@@ -7,8 +7,8 @@ from nats.aio.msg import Msg
 
 from bus.identity import Identity
 from bus.task import Done, Task
-from clones.escalation import DAEMON_FAILED, Escalations
-from schemas import ErrorEscalation, TaskFailure, decode
+from clones.escalation import Escalations
+from schemas import ErrorCode, ErrorEscalation, TaskFailure, decode
 from tests.bus.eventually import eventually
 from tests.clones.rig import ClonesRig
 
@@ -74,7 +74,7 @@ async def test_what_a_handler_of_messages_raises_is_told_once_a_minute(clones_ri
         "LookupError: nothing to hear",
         "ValueError: invalid literal for int() with base 10: b'no number'",
     ]
-    assert {(each.clone, each.code, each.severity) for each in told} == {("gamma", DAEMON_FAILED, "high")}
+    assert {(each.clone, each.code, each.severity) for each in told} == {("gamma", ErrorCode.DAEMON_FAILED, "high")}
 
 
 async def test_whoever_waits_for_the_task_hears_of_it(clones_rig: ClonesRig) -> None:

@@ -16,9 +16,9 @@ import clones.roll_call
 from bus.identity import Identity
 from bus.network import open_network
 from bus.server import EmbeddedServer
-from clones.health import CLONE_ABSENT, Health
+from clones.health import Health
 from clones.routing import DEFAULT_TABLE
-from schemas import ErrorEscalation, Heartbeat, InstanceChanged, State, decode, encode
+from schemas import ErrorCode, ErrorEscalation, Heartbeat, InstanceChanged, State, decode, encode
 from tests.bus.eventually import eventually
 from tests.bus.rig import Rig, open_rig
 
@@ -133,7 +133,12 @@ async def test_several_omegas_say_it_once_and_escalate_once(rig: Rig) -> None:
             await says(rig, "beta-1", "up", "suspect", "dead")
             await says(rig, "beta-2", "up", "suspect", "dead")
     gamma, beta = sorted(await escalations(rig), key=lambda told: told.clone, reverse=True)
-    assert (gamma.severity, gamma.clone, gamma.instance, gamma.code) == ("high", "gamma", "gamma-1", CLONE_ABSENT)
+    assert (gamma.severity, gamma.clone, gamma.instance, gamma.code) == (
+        "high",
+        "gamma",
+        "gamma-1",
+        ErrorCode.CLONE_ABSENT,
+    )
     assert gamma.message.endswith("Meanwhile architecture waits until one starts")
     assert beta.message.endswith("Meanwhile delta takes security and performance")
 
