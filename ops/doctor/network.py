@@ -1,7 +1,7 @@
 """Checks of the network: can it be reached, is it made as it should be, and who is there."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 
 import msgspec
@@ -9,15 +9,19 @@ import msgspec
 from bus.errors import JetStreamError, NoResponders, RequestTimeout, SanctuaryError
 from bus.jetstream import api
 from bus.network import Network, open_network
+from bus.routes import Revision, in_force
 from bus.settings import ConnectionSettings
 from bus.store import read_network
 from bus.topology import Limits, differences, omega_consumers, streams, task_consumers
+from clones.base import BUILT_IN
+from clones.conflicts import conflicts, disagreements
 from clones.routing import clones_by_type, types_by_clone
 from clones.tables import table_of
 from clones.workflows import WORKFLOWS
 from ops.connect import Where
 from ops.doctor.check import Check, note, ok, wrong
 from ops.status import ask
+from schemas import RoutingTable, StatusResponse
 
 CONNECT_S = 3.0
 CLOCK_S = 0.5
@@ -62,15 +66,40 @@ async def _inside(network: Network, settings: ConnectionSettings) -> AsyncIterat
     else:
         yield await streams_check(network)
         yield await _clock(network)
-    there = {answer.clone for answer in await ask(network)}
-    missing = [name for name in (OMEGA, *types_by_clone(await table_of(network))) if name not in there]
-    if missing:
-        commands = ", ".join(f"sanctuary {'' if name == OMEGA else 'clone '}{name}" for name in missing)
-        yield wrong(
-            "clones", f"nobody answers as {', '.join(missing)}", f"sanctuary up starts all; one alone: {commands}"
+    answers = await ask(network)
+    yield _clones({answer.clone for answer in answers}, await table_of(network))
+    yield routes_check(await in_force(network), answers)
+
+
+def _clones(there: set[str], table: RoutingTable) -> Check:
+    missing = [name for name in (OMEGA, *types_by_clone(table)) if name not in there]
+    if not missing:
+        return ok("clones", f"{', '.join(sorted(there))} answer")
+    commands = ", ".join(f"sanctuary {_start(name)}" for name in missing)
+    found = f"nobody answers as {', '.join(missing)}"
+    return wrong("clones", found, f"sanctuary up starts Omega and the built-in clones; one alone: {commands}")
+
+
+def _start(name: str) -> str:
+    """Return the command that starts a daemon."""
+    if name == OMEGA:
+        return name
+    return f"clone {name if name in BUILT_IN else f'MODULE:CLASS ({name})'}"
+
+
+def routes_check(revision: Revision | None, answers: Iterable[StatusResponse]) -> Check:
+    """Compare the routing table with the instances that answer."""
+    if revision is None:
+        return note("routes", "there is no routing table yet, or it may not be read", "the first Omega makes it")
+    found = [str(conflict) for conflict in conflicts(revision.routes.table)]
+    seen = disagreements(revision, answers)
+    found += [f"{finding.subject}: {finding.message}" for finding in seen if finding.verdict == "wrong"]
+    said = f"revision {revision.number}, {len(revision.routes.table.routes)} task types"
+    if found:
+        return wrong(
+            "routes", f"{said}; {'; '.join(found)}", "sanctuary routes check tells more; routes set changes it"
         )
-    else:
-        yield ok("clones", f"{', '.join(sorted(there))} answer")
+    return ok("routes", said)
 
 
 async def streams_check(network: Network) -> Check:

@@ -35,7 +35,18 @@ async def test_a_network_with_everybody_there(ops_rig: OpsRig) -> None:
     checks = by_name(ended.json)
     assert [name for name, check in checks.items() if check["verdict"] == "wrong"] == []
     assert (ended.status, ended.json["ok"]) == (0, True)
-    for name in ("python", "packages", "nats-server", "gitleaks", "server", "JetStream", "streams", "clock", "clones"):
+    for name in (
+        "python",
+        "packages",
+        "nats-server",
+        "gitleaks",
+        "server",
+        "JetStream",
+        "streams",
+        "clock",
+        "clones",
+        "routes",
+    ):
         assert name in checks
 
 
@@ -45,7 +56,10 @@ async def test_clones_that_are_missing_are_wrong(ops_rig: OpsRig) -> None:
     (line,) = [line for line in ended.out.splitlines() if line.split()[1] == "clones"]
     assert line.startswith("wrong clones")
     assert "omega, beta, gamma, delta, sigma" in line
-    assert "sanctuary clone beta" in ended.out.splitlines()[-1]
+    assert "sanctuary clone beta" in ended.out
+    (line,) = [line for line in ended.out.splitlines() if line.split()[1] == "routes"]
+    assert line.startswith("wrong routes")
+    assert "documentation: nobody serves it: no instance of sigma or gamma answers; its tasks wait" in line
 
 
 async def test_a_server_that_is_named_and_not_there_is_wrong_and_said_once(ops_rig: OpsRig) -> None:
