@@ -79,6 +79,7 @@ class Attempt:
             return None
         if delivery.delivered > 1:
             # Counted before it runs: a task that kills its worker must come to an end.
+            lease.check()
             await self._journal.store(self._event(TaskStarted))
             if lease.is_recalled():
                 await self._reassign()

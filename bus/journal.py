@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
+from nats.aio.msg import Msg
 
 from bus.errors import SanctuaryError
-from bus.jetstream import StoredMessage, last_of, publish
+from bus.jetstream import StoredMessage, last_of, pub_ack, publish
 from bus.requests import Requester
 from bus.subjects import Subjects
 from schemas import AnyTaskEvent, SchemaError, TaskEvent, decode, encode
@@ -46,7 +47,7 @@ class Journal:
     def __init__(self, requester: Requester, subjects: Subjects) -> None:
         self._requester = requester
         self._subjects = subjects
-        self._on_the_way: set[asyncio.Task[None]] = set()
+        self._on_the_way: set[asyncio.Future[Msg]] = set()
 
     async def store(self, event: TaskEvent) -> None:
         """Return once `event` is stored, however long that takes: what follows depends on it."""
@@ -54,9 +55,14 @@ class Journal:
 
     def post(self, event: TaskEvent) -> None:
         """Store `event` in the background; it informs, nothing depends on it, so a refusal is only logged."""
-        task = asyncio.create_task(self._publish(event))
-        self._on_the_way.add(task)
-        task.add_done_callback(self._posted)
+        try:
+            # Sent here and now: an event that is stored later stands behind it in the ledger, and is the one that counts.
+            answer = self._requester.send(self._subject(event), encode(event))
+        except SanctuaryError as error:
+            log.warning("an event was not stored: %s", error)
+            return
+        self._on_the_way.add(answer)
+        answer.add_done_callback(self._posted)
 
     async def last(self, task_type: str, task_id: str) -> TaskEvent | None:
         """Return the task's newest event, or None where it has none; one of an unknown kind counts as a TaskEvent."""
@@ -80,11 +86,18 @@ class Journal:
         await asyncio.gather(*self._on_the_way, return_exceptions=True)
 
     async def _publish(self, event: TaskEvent) -> None:
-        await publish(self._requester, self._subjects.event(event.task_type, event.task_id), encode(event))
+        await publish(self._requester, self._subject(event), encode(event))
 
-    def _posted(self, task: "asyncio.Task[None]") -> None:
-        self._on_the_way.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+    def _subject(self, event: TaskEvent) -> str:
+        return self._subjects.event(event.task_type, event.task_id)
+
+    def _posted(self, answer: "asyncio.Future[Msg]") -> None:
+        self._on_the_way.discard(answer)
+        if answer.cancelled():
+            return
+        try:
+            pub_ack(answer.result())
+        except SanctuaryError as error:
             log.warning("an event was not stored: %s", error)
 
 

@@ -53,8 +53,11 @@ class Parking:
 
     def keep(self, delivery: Delivery) -> None:
         """Leave a parked task parked."""
+        self._hand_back(delivery, KEPT_S)
+
+    def _hand_back(self, delivery: Delivery, delay_s: float) -> None:
         try:
-            hand_back(self._network.client, delivery, KEPT_S)
+            hand_back(self._network.client, delivery, delay_s)
         except Disconnected as error:
             # It comes again when its lease ends, and stays parked.
             log.debug("could not hand %s #%d back: %s", delivery.subject, delivery.sequence, error)
@@ -64,9 +67,11 @@ class Parking:
         await self._escalate(context, code, message, awaits_decision=True)
         context.lease.check()
         await self._journal.store(context.event(TaskParked, self._identity, code=code, message=printable(message)))
-        context.lease.check()
-        self.keep(context.lease.delivery)
         self._observer.parked(context.request.task_type, context.request.id, code)
+        # Ended meanwhile from outside: whoever did that has met a task that runs, and wakes it no more.
+        ended = await insist(lambda: self._network.results.read(context.request.task_type, context.request.id))
+        context.lease.check()
+        self._hand_back(context.lease.delivery, KEPT_S if ended is None else 0.0)
 
     async def _escalate(self, context: TaskContext, code: str, message: str, *, awaits_decision: bool) -> None:
         request = context.request
