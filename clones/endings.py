@@ -118,7 +118,8 @@ class Endings:
                 f"{how_it_ended(standing)}, and a result is final. `sanctuary task retry {task_id}` runs it again"
             )
         if found is not None:
-            await self._let_leave(found.subject, found.sequence, last)
+            # Read again: a task that ran may have been parked while it was given its result.
+            await self._let_leave(found.subject, found.sequence, await self._journal.last(task_type, task_id))
 
     async def _let_leave(self, subject: str, sequence: int, last: TaskEvent | None) -> None:
         """Have an ended task delivered once more, so that a worker acknowledges it, instead of when its delay is over."""

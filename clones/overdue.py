@@ -15,7 +15,7 @@ from nats.errors import Error as NatsError
 from bus.deadlines import missed_deadline
 from bus.errors import NoResponders, SanctuaryError
 from bus.identity import Identity
-from bus.jetstream import StoredMessage, last_of_each, stored
+from bus.jetstream import StoredMessage, last_of, last_of_each, stored
 from bus.ledger import entry
 from bus.network import Network
 from bus.outcomes import failure
@@ -174,7 +174,7 @@ class Overdue:
             return None if at is None else due._replace(at=max(at, now + AGAIN_S))
         attempt = 0 if last is None else last.attempt
         result = failure(self._identity, found.request, ErrorCode.DEADLINE_EXCEEDED, missed, attempt=attempt)
-        await self._end(found, result, last)
+        await self._end(found, result)
         return None
 
     async def _attempt(
@@ -197,7 +197,7 @@ class Overdue:
             return due._replace(at=now + AGAIN_S, missed=missed)
         message = f"the attempt ran longer than {due.limit_s:g} s and its instance {last.instance} did not end it; no attempt is left"
         result = failure(self._identity, request, ErrorCode.START_TO_CLOSE_TIMEOUT, message, attempt=due.attempt)
-        await self._end(found, result, last)
+        await self._end(found, result)
         return None
 
     async def _is_gone(self, clone: str, instance: str) -> bool:
@@ -212,7 +212,7 @@ class Overdue:
             return False
         return False
 
-    async def _end(self, found: Unfinished, result: TaskFailure, last: TaskEvent | None) -> None:
+    async def _end(self, found: Unfinished, result: TaskFailure) -> None:
         """Store the result unless there is one, tell who asked, and have the task leave its queue where it waits there."""
         request = found.request
         standing = await self._network.results.read(request.task_type, request.id)
@@ -221,7 +221,10 @@ class Overdue:
             if settlement.won:
                 log.info("%s %s was ended: %s", request.task_type, request.id, result.message)
                 await self._reply(found, result)
-        if isinstance(last, TaskRetrying | TaskParked):
+        # Looked up again: what ran may have been given back or parked before its result stood.
+        subject = self._network.subjects.event(request.task_type, request.id)
+        newest = await last_of(self._network.requester, self._network.subjects.ledger, subject)
+        if newest is not None and isinstance(decoded(newest), TaskRetrying | TaskParked):
             # Handed back with a delay; nobody holds it, so a second delivery meets the result.
             await wake(self._network, found.consumer, found.sequence)
 

@@ -24,6 +24,7 @@ from bus.subjects import WORKFLOW_TYPE
 from bus.task import Done, Task
 from bus.wake import wake
 from clones.orders import AGAIN, mark_of, store_once
+from clones.policy import OMEGA
 from clones.routing import clones_of
 from clones.submissions import Submission, consumer_of, find_ended, find_open
 from clones.verdicts import how_it_ended, how_it_fares, of_task, refused, unknown
@@ -73,6 +74,9 @@ class Recovery:
                 return await self._resumed_before(wanted, resumed)
             result = await self._network.results.read(wanted.task_type, wanted.task_id)
             if result is not None:
+                if wanted.by == OMEGA:
+                    # Decided while it was parked; a person has cancelled or ended it since, and wants it no more.
+                    raise refused(f"{how_it_ended(result)}; nothing is left to decide")
                 return await self._again(command, wanted, result)
             event, sequence = await self._newest_event(wanted)
             if not isinstance(event, TaskParked):
