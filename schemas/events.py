@@ -77,7 +77,7 @@ class InstanceChanged(Told, frozen=True, kw_only=True):
     clone: str
     instance: str
     state: Literal["up", "suspect", "dead", "draining"]
-    """`suspect` and `dead` are Omega's word for missed heartbeats; the others are the instance's own."""
+    """By its heartbeats: what they say, or that they are missed (`suspect`, then `dead`)."""
     at: datetime
     told_by: str
-    """The instance that says so."""
+    """The Omega that heard it, or missed it."""
