@@ -17,7 +17,7 @@ from bus.errors import JetStreamError, NoResponders, SanctuaryError
 from bus.jetstream import StoredMessage, last_of, publish
 from bus.ledger import stream_entries
 from bus.network import Network
-from schemas import RoutesInForce, SchemaError, decode, encode
+from schemas import RoutesInForce, SchemaError, decode_grown, encode
 
 HISTORY = 64
 """Revisions that are kept, the most that a bucket can; the ledger keeps every RouteChange."""
@@ -165,7 +165,7 @@ class RouteWatch:
 
 
 def _revision(message: StoredMessage) -> Revision:
-    return Revision(message.sequence, decode(RoutesInForce, message.data))
+    return Revision(message.sequence, decode_grown(RoutesInForce, message.data))
 
 
 def _stream(network: Network) -> str:

@@ -58,6 +58,30 @@ def decode(kind: type[_T] | Any, data: bytes, content_type: str | None = JSON) -
     return result
 
 
+def decode_grown(kind: type[_T], data: bytes) -> _T:
+    """Return the message in JSON `data`, without what a later version has added to it, also to its strict parts.
+
+    Raises:
+        SchemaError: the bytes are no such message.
+    """
+    return convert(kind, _known_part(msgspec.inspect.type_info(kind), decode(Any, data)))
+
+
+def _known_part(known: msgspec.inspect.Type, value: Any) -> Any:
+    """Return a decoded value without the fields that `known` does not have."""
+    match known, value:
+        case msgspec.inspect.StructType(fields=fields, tag_field=tag), dict():
+            types = {field.encode_name: field.type for field in fields}
+            return {
+                name: _known_part(types[name], part) if name in types else part
+                for name, part in value.items()
+                if name in types or name == tag
+            }
+        case msgspec.inspect.DictType(value_type=of), dict():
+            return {name: _known_part(of, part) for name, part in value.items()}
+    return value
+
+
 def convert(kind: type[_T], value: Any) -> _T:
     """Return plain values (a decoded `params`) as the struct `kind`.
 

@@ -1,5 +1,6 @@
 """Messages there and back, how they may grow, and what hostile bytes come to."""
 
+import json
 import math
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,9 @@ from schemas import (
     JSON,
     MSGPACK,
     AnyTaskEvent,
+    Route,
+    RoutesInForce,
+    RoutingTable,
     SchemaError,
     StatusQuery,
     TaskAssignment,
@@ -22,6 +26,7 @@ from schemas import (
     TaskResult,
     convert,
     decode,
+    decode_grown,
     encode,
     to_plain,
 )
@@ -255,3 +260,33 @@ class TestRefused:
         result: TaskResult = decode(TaskResult, encode(whole))
         assert isinstance(result, TaskFailure)
         assert result.code == "of_a_later_version"
+
+
+class TestGrown:
+    """A routing table is strict where it is asked for, and may have grown where it is read."""
+
+    body = encode(
+        RoutesInForce(
+            table=RoutingTable(routes={"a": Route(clone="b", timeout_s=5)}),
+            at=datetime(2026, 1, 2, tzinfo=UTC),
+            command=7,
+        )
+    )
+
+    def test_what_is_known_stays(self) -> None:
+        assert decode_grown(RoutesInForce, self.body) == decode(RoutesInForce, self.body)
+
+    def test_what_a_later_version_added_is_left_out_at_any_depth(self) -> None:
+        grown = json.loads(self.body)
+        grown["new"] = grown["table"]["new"] = grown["table"]["routes"]["a"]["new"] = {"x": 1}
+        grown["table"]["weights"] = {"high": 8, "medium": 3, "low": 1, "none": 0}
+        body = json.dumps(grown).encode()
+        with pytest.raises(SchemaError, match="unknown field"):
+            decode(RoutesInForce, body)
+        assert decode_grown(RoutesInForce, body) == decode(RoutesInForce, self.body)
+
+    def test_what_is_wrong_is_told(self) -> None:
+        with pytest.raises(SchemaError, match="timeout_s"):
+            decode_grown(RoutesInForce, self.body.replace(b"5.0", b'"x"'))
+        with pytest.raises(SchemaError, match="not JSON"):
+            decode_grown(RoutesInForce, b"{")
