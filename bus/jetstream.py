@@ -89,7 +89,7 @@ def pub_ack(answer: Msg) -> PubAck:
     if err_code == _STREAM_STORE_FAILED and "per subject" in description:
         raise SlotTaken(description)
     if err_code in _STORAGE_ERRORS or (err_code == _STREAM_STORE_FAILED and "maximum" in description):
-        raise StorageFull(description)
+        raise StorageFull(f"nothing was stored, as there is no room ({description}): send it again when some was made")
     raise JetStreamError(description, err_code=err_code)
 
 

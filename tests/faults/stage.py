@@ -147,10 +147,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def open_stage(directory: Path) -> AsyncIterator[Stage]:
+async def open_stage(directory: Path, store: Path | None = None) -> AsyncIterator[Stage]:
     """A server whose clones' rights follow the routing table, and Omega, ready; relative targets lie in `directory`."""
     async with AsyncExitStack() as stack:
-        options = ServerOptions(store=directory / "store", port=-1, clones=types_by_clone(DEFAULT_TABLE))
+        clones = types_by_clone(DEFAULT_TABLE)
+        options = ServerOptions(store=store or directory / "store", port=-1, clones=clones)
         server = await stack.enter_async_context(EmbeddedServer(options))
         network = await stack.enter_async_context(
             open_network(server.settings_for("operator"), server.subjects, name="stage")
