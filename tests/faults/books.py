@@ -1,15 +1,27 @@
 """What a network's two streams must say when all has ended, whoever worked on it and whatever happened meanwhile."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
 from bus.jetstream import StoredMessage
 from bus.ledger import stream_entries
 from bus.network import Network
-from schemas import AnyTaskEvent, TaskEvent, TaskResult, TaskRetrying, TaskStarted, decode, sequence_id
+from bus.routes import in_force
+from bus.subjects import RESERVED_TYPES
+from schemas import (
+    AnyTaskEvent,
+    RoutingTable,
+    SchemaError,
+    TaskAssignment,
+    TaskEvent,
+    TaskResult,
+    decode,
+    sequence_id,
+)
 from tests.bus.eventually import eventually
+from tests.faults.legal import Assigned, Entry, breaches
 
 Key = tuple[str, str]
 """A task's type and id."""
@@ -22,42 +34,62 @@ class _Named(msgspec.Struct, frozen=True):
 class Books:
     """All that the streams of a network hold."""
 
-    def __init__(self) -> None:
-        self.asked: dict[Key, int] = {}
-        """The first assignment of each task, workflow, command and escalation, by its sequence."""
+    def __init__(self, network: Network, table: RoutingTable) -> None:
+        self._prefix = f"{network.subjects.realm}."
+        self._table = table
+        self.asked: dict[Key, TaskAssignment | None] = {}
+        """Each task, workflow, command and escalation; the first assignment of those that are tasks."""
         self.results: dict[Key, TaskResult] = {}
-        self.events: dict[Key, list[TaskEvent]] = {}
+        self.stories: dict[Key, list[Entry]] = {}
+        self.unknown = Counter[str]()
+        """Events of kinds that are not known here, by the words of the refusal."""
         self._copies = Counter[Key]()
 
     @classmethod
     async def read(cls, network: Network) -> "Books":
-        books = cls()
-        async for message in _all(network, network.subjects.results):
-            books._take(network, message)
-        async for message in _all(network, network.subjects.ledger):
-            books._take(network, message)
+        revision = await in_force(network)
+        assert revision is not None
+        books = cls(network, revision.routes.table)
+        async for message in stream_entries(network.requester, network.subjects.results, ">"):
+            books._take_result(message)
+        async for message in stream_entries(network.requester, network.subjects.ledger, ">"):
+            books._take_entry(message)
         return books
 
-    def _take(self, network: Network, message: StoredMessage) -> None:
-        family, first, *rest = message.subject.removeprefix(f"{network.subjects.realm}.").split(".")
-        of_ledger = "Nats-Stream-Source" in message.headers or family != "result"
-        match family:
-            case "task" | "handover":
-                self._ask((first, _id_of(message)), message)
-            case "workflow":
-                self._ask((family, _id_of(message)), message)
-            case "command" | "escalation":
-                self._ask((family, sequence_id(message.sequence)), message)
-            case "result" if of_ledger:
-                self._copies[first, rest[0]] += 1
-            case "result":
-                assert (first, rest[0]) not in self.results
-                self.results[first, rest[0]] = decode(TaskResult, message.data)
-            case "event" if first != "instance":
-                self.events.setdefault((first, rest[0]), []).append(decode(AnyTaskEvent, message.data))
+    def _tokens(self, message: StoredMessage) -> list[str]:
+        return message.subject.removeprefix(self._prefix).split(".")
 
-    def _ask(self, key: Key, message: StoredMessage) -> None:
-        self.asked.setdefault(key, message.sequence)
+    def _take_result(self, message: StoredMessage) -> None:
+        _, task_type, task_id = self._tokens(message)
+        assert (task_type, task_id) not in self.results
+        self.results[task_type, task_id] = decode(TaskResult, message.data)
+
+    def _take_entry(self, message: StoredMessage) -> None:
+        match self._tokens(message):
+            case ["task" | "handover" as family, task_type, *rest]:
+                assignment: TaskAssignment = decode(TaskAssignment, message.data)
+                key = task_type, assignment.id or sequence_id(message.sequence)
+                self.asked.setdefault(key, assignment)
+                handed_to = rest[0] if family == "handover" else None
+                self._tell(key, message, Assigned(assignment, handed_to))
+            case ["workflow", _]:
+                named = msgspec.json.decode(message.data, type=_Named)
+                self.asked["workflow", named.id or sequence_id(message.sequence)] = None
+            case ["command" | "escalation" as family, *_]:
+                self.asked[family, sequence_id(message.sequence)] = None
+            case ["result", task_type, task_id]:
+                self._copies[task_type, task_id] += 1
+                self._tell((task_type, task_id), message, decode(TaskResult, message.data))
+            case ["event", task_type, task_id] if task_type != "instance":
+                try:
+                    event: TaskEvent = decode(AnyTaskEvent, message.data)
+                except SchemaError as error:
+                    self.unknown[error.message] += 1
+                else:
+                    self._tell((task_type, task_id), message, event)
+
+    def _tell(self, key: Key, message: StoredMessage, said: Assigned | TaskEvent | TaskResult) -> None:
+        self.stories.setdefault(key, []).append(Entry(message.sequence, said))
 
     @property
     def unfinished(self) -> set[Key]:
@@ -73,32 +105,14 @@ class Books:
         assert set(accepted) - self.asked.keys() == set()
         assert self.unfinished == set()
         assert self.results.keys() - self.asked.keys() == set()
-        assert self.events.keys() - self.asked.keys() == set()
-        for key, events in self.events.items():
-            _hold_order(key, events, self.results[key])
-
-
-def _hold_order(key: Key, events: list[TaskEvent], result: TaskResult) -> None:
-    """Attempts count upwards one by one, and what ran after the first was told of before it ran."""
-    begun = {event.attempt for event in events if isinstance(event, TaskStarted)}
-    told = [event.attempt for event in events]
-    assert told == sorted(told), (key, events)
-    failed = {event.attempt for event in events if isinstance(event, TaskRetrying)}
-    assert begun | failed >= set(range(1, max(told))), (key, events)
-    assert result.attempt <= 1 or result.attempt in begun | failed, (key, events, result)
-
-
-def _id_of(message: StoredMessage) -> str:
-    try:
-        named = msgspec.json.decode(message.data, type=_Named)
-    except msgspec.DecodeError:
-        named = _Named()
-    return named.id or sequence_id(message.sequence)
-
-
-async def _all(network: Network, stream: str) -> AsyncIterator[StoredMessage]:
-    async for message in stream_entries(network.requester, stream, ">"):
-        yield message
+        for (task_type, task_id), story in self.stories.items():
+            if task_type in RESERVED_TYPES:
+                continue
+            assignment, route = self.asked[task_type, task_id], self._table.routes[task_type]
+            assert assignment is not None
+            retries = route.retries if assignment.retries is None else assignment.retries
+            illegal = breaches(story, retries=retries, parks=route.when_exhausted != "fail")
+            assert illegal == [], (task_type, task_id, story)
 
 
 async def settled_books(network: Network, *, within_s: float = 30.0) -> Books:
