@@ -6,6 +6,7 @@ answering; not taking tasks (draining, a broken circuit) ends its listening.
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import time
@@ -22,6 +23,8 @@ PROBE_S = 0.02
 """How often a fallback asks."""
 SILENCE_S = 5.0
 """A primary that has not answered for so long is frozen, and counts as absent."""
+CHECK_S = 1.0
+"""How often a primary makes sure that it can be heard."""
 _PAUSE_S = 1.0
 """A prober that was stopped itself for so long knows nothing of who was silent meanwhile."""
 _QUEUE = "primaries"
@@ -31,12 +34,19 @@ log = logging.getLogger(__name__)
 
 
 class Announcements:
-    """Answers for the types whose tasks this worker takes as a primary."""
+    """Answers for the types whose tasks this worker takes as a primary.
+
+    Each second it asks itself: a server that has forgotten that it listens, or refused it the right to when it began (rights
+    for a new route may come later than the route), would have fallbacks take what is the primary's for ever.
+    """
 
     def __init__(self, network: Network) -> None:
         self._network = network
         self._wanted: frozenset[str] = frozenset()
+        self._unheard: set[str] = set()
+        """Types for which nobody answered, not even this worker itself."""
         self._changed = asyncio.Event()
+        self._questions = _Questions(network)
         self._listening: dict[str, Subscription] = {}
 
     def want(self, task_types: Iterable[str]) -> None:
@@ -48,14 +58,30 @@ class Announcements:
 
     async def run(self) -> None:
         """Listen as wanted, until cancelled."""
-        while True:
-            self._changed.clear()
-            for task_type in self._listening.keys() - self._wanted:
-                await self._withdraw(task_type)
-            for task_type in self._wanted - self._listening.keys():
-                subject = self._network.subjects.presence(task_type)
-                self._listening[task_type] = await self._network.client.listen(subject, self._answer, queue=_QUEUE)
-            await self._changed.wait()
+        client, subjects = self._network.client, self._network.subjects
+        answers = await client.listen(self._questions.answers, self._on_own_answer)
+        try:
+            while True:
+                self._changed.clear()
+                for task_type in self._listening.keys() - (self._wanted - self._unheard):
+                    await self._withdraw(task_type)
+                self._unheard.clear()
+                for task_type in self._wanted - self._listening.keys():
+                    subject = subjects.presence(task_type)
+                    self._listening[task_type] = await client.listen(subject, self._answer, queue=_QUEUE)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(CHECK_S):
+                        await self._changed.wait()
+                for task_type in self._listening:
+                    self._questions.ask(task_type)
+        finally:
+            if self._network.is_connected():
+                await answers.unsubscribe()
+
+    def _on_own_answer(self, answer: Msg) -> None:
+        if _is_no_responders(answer):
+            self._unheard.add(_type_of(answer))
+            self._changed.set()
 
     async def close(self) -> None:
         """Answer no more; `run` has been cancelled."""
@@ -83,9 +109,7 @@ class Probe:
         """Have `changed` called when `is_absent` is another for one of the types."""
         self._network = network
         self._changed = changed
-        self._inbox = network.client.new_inbox()
-        self._serial = itertools.count()
-        """Each question has a reply subject of its own: the server lets a primary answer once on each, and no more."""
+        self._questions = _Questions(network)
         self._heard: dict[str, float] = {}
         """When a primary of each type was last heard, or began to be asked."""
         self._absent: set[str] = set()
@@ -107,8 +131,7 @@ class Probe:
 
     async def run(self) -> None:
         """Ask until cancelled."""
-        client = self._network.client
-        subscription = await client.listen(f"{self._inbox}.*.*", self._on_answer)
+        subscription = await self._network.client.listen(self._questions.answers, self._on_answer)
         asked_at, reconnects = 0.0, -1
         try:
             while True:
@@ -130,17 +153,13 @@ class Probe:
         for task_type, heard_at in tuple(self._heard.items()):
             if now - heard_at > SILENCE_S:
                 self._found(task_type, absent=True)
-            try:
-                subject = self._network.subjects.presence(task_type)
-                self._network.client.post(subject, b"", reply=f"{self._inbox}.{task_type}.{next(self._serial)}")
-            except Disconnected:
-                return
+            self._questions.ask(task_type)
 
     def _on_answer(self, answer: Msg) -> None:
-        task_type = answer.subject.split(".")[-2]
+        task_type = _type_of(answer)
         if task_type not in self._heard:
             return
-        absent = (answer.headers or {}).get("Status") == _NO_RESPONDERS
+        absent = _is_no_responders(answer)
         if not absent:
             self._heard[task_type] = time.monotonic()
         self._found(task_type, absent=absent)
@@ -153,3 +172,33 @@ class Probe:
                 self._absent.discard(task_type)
             log.info("%s primary of %s is there", "no" if absent else "a", task_type)
             self._changed()
+
+
+class _Questions:
+    """Asks whether primaries are there, and knows where the answers come in."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._inbox = network.client.new_inbox()
+        self._serial = itertools.count()
+        """Each question has a reply subject of its own: the server lets a primary answer once on each, and no more."""
+
+    @property
+    def answers(self) -> str:
+        """The wildcard of all answers."""
+        return f"{self._inbox}.*.*"
+
+    def ask(self, task_type: str) -> None:
+        """Ask for a type; without a connection, ask nobody."""
+        subject = self._network.subjects.presence(task_type)
+        with contextlib.suppress(Disconnected):
+            self._network.client.post(subject, b"", reply=f"{self._inbox}.{task_type}.{next(self._serial)}")
+
+
+def _type_of(answer: Msg) -> str:
+    """Return the task type that was asked for."""
+    return answer.subject.split(".")[-2]
+
+
+def _is_no_responders(answer: Msg) -> bool:
+    return (answer.headers or {}).get("Status") == _NO_RESPONDERS

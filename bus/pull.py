@@ -228,14 +228,7 @@ class PullLoop:
         finally:
             self._open.discard(pull)
             self._slots.give_back(pull.close())
-        if pull.lost:
-            names = ", ".join(feed.consumer for feed in inboxes.values())
-            log.warning("the server has said nothing about a pull for %s; it is sent again", names)
-        elif pull.refusals and not pull.received:
-            for inbox, said in pull.refusals.items():
-                self._ready.refused(inboxes[inbox].consumer, said)
-        else:
-            self._ready.answered(inboxes.values())
+        self._ready.learn(pull, inboxes, waiting=expires_s > 0)
 
     @property
     def _connection(self) -> int:

@@ -5,9 +5,10 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from bus.feeds import Feed
+from bus.pull_request import PullRequest
 
 RETRY_S = 1.0
 """How long a consumer is left alone when the server refused a pull (no such consumer yet, no leader)."""
@@ -64,16 +65,28 @@ class Readiness:
             if any(map(self.has, feeds)):
                 tell()
 
-    def refused(self, consumer: str, said: str) -> None:
-        """Leave `consumer` alone for a while."""
-        self._resting[consumer] = time.monotonic() + RETRY_S
-        if self._refusals.get(consumer) != said:
-            self._refusals[consumer] = said
-            log.warning("the server refuses to hand out tasks of %s: %s", consumer, said)
-
-    def answered(self, feeds: Iterable[Feed]) -> None:
-        """Say that the server refused none of `feeds`."""
-        if self._refusals:
-            for feed in feeds:
+    def learn(self, pull: PullRequest, inboxes: Mapping[str, Feed], *, waiting: bool) -> None:
+        """Draw the conclusions from a pull that has ended; `waiting` tells whether it was to wait for tasks to come."""
+        if pull.lost:
+            names = ", ".join(feed.consumer for feed in inboxes.values())
+            log.warning("the server has said nothing about a pull for %s; it is sent again", names)
+            if not waiting:
+                # A question that is not answered (for want of rights, say) must not keep the others from their turns.
+                self._leave_alone(inboxes.values())
+        elif pull.refusals and not pull.received:
+            for inbox, said in pull.refusals.items():
+                self._refused(inboxes[inbox], said)
+        elif self._refusals:
+            for feed in inboxes.values():
                 self._refusals.pop(feed.consumer, None)
                 self._resting.pop(feed.consumer, None)
+
+    def _refused(self, feed: Feed, said: str) -> None:
+        self._leave_alone((feed,))
+        if self._refusals.get(feed.consumer) != said:
+            self._refusals[feed.consumer] = said
+            log.warning("the server refuses to hand out tasks of %s: %s", feed.consumer, said)
+
+    def _leave_alone(self, feeds: Iterable[Feed]) -> None:
+        for feed in feeds:
+            self._resting[feed.consumer] = time.monotonic() + RETRY_S

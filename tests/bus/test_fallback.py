@@ -225,3 +225,17 @@ async def test_over_a_break_of_the_connection_a_fallback_finds_out_anew(tmp_path
         await eventually(lambda: is_primary_there(rig), within_s=15)
         await eventually(lambda: not worker._serving._probe.is_absent(TYPE))
         assert (await rig.run()).clone == "first"
+
+
+async def test_a_primary_that_is_not_heard_any_more_makes_itself_heard(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bus.primaries.CHECK_S", 0.2)
+    async with working(rig, rig.service(Runs()), name="first") as worker:
+        await eventually(lambda: is_primary_there(rig))
+        listening = worker._serving._announcements._listening[TYPE]
+        await listening._conn._send_unsubscribe(listening._id)
+        await listening._conn.flush()
+        assert not await is_primary_there(rig)
+        await eventually(lambda: is_primary_there(rig), within_s=3)
+        assert worker._serving._announcements._listening[TYPE] is not listening

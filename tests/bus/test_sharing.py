@@ -111,3 +111,27 @@ async def test_no_slot_is_lost_or_made(seed: int, monkeypatch: pytest.MonkeyPatc
     assert most == 10
     await eventually(lambda: not shared._reserved)
     assert free(shared) == 10
+
+
+async def test_other_weights_hold_at_once_and_what_is_reserved_for_those_that_went_is_free() -> None:
+    shared = slots(12)
+    shared.reserve("high")
+    assert await shared.claim("low", 12) == 1
+    shared.reweigh({"low": 1, "new": 1})
+    assert not shared._reserved
+    low, new = await asyncio.gather(shared.claim("low", 12), shared.claim("new", 12))
+    assert low + new == 11
+    assert abs(low - new) <= 1
+
+
+async def test_one_that_ends_and_one_that_follows_it_claim_for_the_same_consumer() -> None:
+    shared = slots(1)
+    assert await shared.claim("high", 1) == 1
+    first = asyncio.create_task(shared.claim("high", 1))
+    await asyncio.sleep(0)
+    first.cancel()
+    second = asyncio.create_task(shared.claim("high", 1))
+    await asyncio.gather(first, return_exceptions=True)
+    shared.give_back(1)
+    async with asyncio.timeout(1):
+        assert await second == 1

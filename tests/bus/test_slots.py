@@ -69,3 +69,12 @@ def test_any_weights_are_kept_exactly(weights: list[int]) -> None:
     turns = WeightedRound(zip(names, weights, strict=True))
     for _ in range(3):
         assert Counter(turns.turn(names) for _ in range(sum(weights))) == dict(zip(names, weights, strict=True))
+
+
+def test_other_weights_hold_from_the_next_turn_on_and_no_credit_is_lost() -> None:
+    turns = WeightedRound(WEIGHTS)
+    assert turns.turn(NAMES) == "high"
+    turns.reweigh({"medium": 1, "low": 1, "new": 2})
+    assert turns.turn(["medium", "low", "new"]) == "medium"  # which had waited with 3 already
+    names = ["medium", "low", "new"]
+    assert Counter(turns.turn(names) for _ in range(400)) == {"medium": 100, "low": 100, "new": 200}
