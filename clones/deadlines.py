@@ -31,7 +31,7 @@ from bus.network import Network
 from bus.topology import RESULTS_MAX_AGE_S, ensure_consumers, omega_consumers, task_consumers
 from bus.unfinished import Source, as_unfinished, source_of
 from clones.agenda import BEHIND_S, Agenda, Due, attempt_limit_s, schedule_due
-from clones.overdue import AGAIN_S, AT_ONCE, Overdue, asked_at, decoded, sequence_of
+from clones.overdue import AGAIN_S, AT_ONCE, Overdue, decoded, sequence_of
 from clones.routing import clones_by_type
 from clones.workflows import WORKFLOWS
 from schemas import RoutingTable, TaskStarted
@@ -156,11 +156,9 @@ class Deadlines:
             found = as_unfinished(self._network.subjects, source, message)
             # The result of one so old may have expired: another one would be a second.
             if found is not None and message.stored_at > forgotten:
-                assignment = found.request.assignment
-                if schedule_due(assignment, found.stored_at, route) is not None:
-                    stored_at = await asked_at(self._network, source, found)
-                    at = schedule_due(assignment, stored_at, route)
-                    self._tasks.add([Due(at or 0.0, message.sequence, 0, source)])
+                at = schedule_due(found.request.assignment, found.stored_at, route)
+                if at is not None:
+                    self._tasks.add([Due(at, message.sequence, 0, source)])
             self._read[source.consumer] = message.sequence
         self._counts[source.consumer] = counts
 

@@ -15,11 +15,11 @@ from nats.errors import Error as NatsError
 from bus.deadlines import missed_deadline
 from bus.errors import NoResponders, SanctuaryError
 from bus.identity import Identity
-from bus.jetstream import StoredMessage, last_of, last_of_each, stored
+from bus.jetstream import StoredMessage, last_of, last_of_each
 from bus.ledger import entry
 from bus.network import Network
 from bus.outcomes import failure
-from bus.unfinished import Source, Unfinished, as_unfinished
+from bus.unfinished import Unfinished, as_unfinished
 from bus.wake import wake
 from clones.agenda import Due, is_last, schedule_due
 from schemas import (
@@ -52,23 +52,6 @@ LEASE_OVER_S = 6.5
 """So long after its limit an attempt has no lease any more that its worker could settle it under, unless that is stuck."""
 
 log = logging.getLogger(__name__)
-
-
-async def asked_at(network: Network, source: Source, found: Unfinished) -> datetime:
-    """Return when the task was first stored: what was handed over keeps the limits of the task that it was.
-
-    Raises:
-        JetStreamError, RequestTimeout, NoResponders, Disconnected: it could not be read.
-    """
-    subjects = network.subjects
-    if not source.subject.startswith(f"{subjects.realm}.handover."):
-        return found.stored_at
-    body = {"seq": 1, "next_by_subj": subjects.event(source.task_type, found.request.id)}
-    get = f"$JS.API.DIRECT.GET.{subjects.ledger}"
-    first = stored(await network.requester.request(get, msgspec.json.encode(body)))
-    sequence = None if first is None else sequence_of(first)
-    assignment = None if sequence is None else await entry(network, sequence)
-    return found.stored_at if assignment is None else assignment.stored_at
 
 
 def sequence_of(event: StoredMessage) -> int | None:
@@ -124,7 +107,7 @@ class Overdue:
         return [due for due in later if due is not None]
 
     async def _assignment(self, due: Due) -> Unfinished | None:
-        """Return the assignment without its parameters, or None where there is none; it counts from when it was asked for."""
+        """Return the assignment without its parameters, or None where there is none."""
         message = await entry(self._network, due.sequence)
         if message is None or message.subject != due.source.subject:
             return None
@@ -132,11 +115,7 @@ class Overdue:
         if found is None:
             return None
         assignment = msgspec.structs.replace(found.request.assignment, params={})
-        return msgspec.structs.replace(
-            found,
-            request=msgspec.structs.replace(found.request, assignment=assignment),
-            stored_at=await asked_at(self._network, due.source, found),
-        )
+        return msgspec.structs.replace(found, request=msgspec.structs.replace(found.request, assignment=assignment))
 
     async def _look_at(
         self, due: Due, found: Unfinished, event: StoredMessage | None, gone: Set[tuple[str, str]], now: float
