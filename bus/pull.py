@@ -132,11 +132,14 @@ class PullLoop:
 
         inbox = self._client.new_inbox()
         subscription = await self._client.listen(inbox, on_message)
+        is_first = True
         try:
             while not current.lost:
                 batch = await self._slots.claim(feed.consumer, self._capacity if current.received else 1)
-                if current.pending > batch:
+                if current.pending > batch or is_first:
+                    # At first too: whose first answer comes soonest must not take what the others will ask for.
                     self._slots.reserve(feed.consumer)
+                    is_first = False
                 current = PullRequest(batch)
                 await self._pull(current, {inbox: feed}, expires_s=LONG_PULL_S if batch == 1 else BUSY_PULL_S)
                 if not current.pending:
