@@ -54,6 +54,8 @@ _decode_pub_answer = msgspec.json.Decoder(_PubAnswer).decode
 _decode_time = msgspec.json.Decoder(datetime).decode
 
 # https://github.com/nats-io/nats-server/blob/main/server/errors.json
+WRONG_LAST_SEQUENCE = 10071
+"""The subject's newest message is another one than `Nats-Expected-Last-Subject-Sequence` says."""
 _STREAM_STORE_FAILED = 10077
 _STORAGE_ERRORS = {10047, 10028, 10023}
 """Insufficient storage resources, storage limits exceeded, insufficient resources."""

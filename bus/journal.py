@@ -33,6 +33,15 @@ async def insist(action: Callable[[], Awaitable[_T]]) -> _T:
             pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
 
 
+def event_of(message: StoredMessage) -> TaskEvent | None:
+    """Return the task event in a ledger entry, or None where it is none that is known here."""
+    try:
+        event: TaskEvent = decode(AnyTaskEvent, message.data)
+    except SchemaError:
+        return None
+    return event
+
+
 class _Counted(msgspec.Struct, frozen=True):
     """What counts of an event of a kind that this version does not know."""
 

@@ -14,7 +14,7 @@ from nats.js.api import KeyValueConfig, StorageType
 from nats.js.errors import NotFoundError
 
 from bus.errors import JetStreamError, NoResponders, SanctuaryError
-from bus.jetstream import StoredMessage, last_of, publish
+from bus.jetstream import WRONG_LAST_SEQUENCE, StoredMessage, last_of, publish
 from bus.ledger import stream_entries
 from bus.network import Network
 from schemas import RoutesInForce, SchemaError, decode_grown, encode
@@ -23,8 +23,6 @@ HISTORY = 64
 """Revisions that are kept, the most that a bucket can; the ledger keeps every RouteChange."""
 LOOK_EVERY_S = 1.0
 """How soon after a change each daemon knows it."""
-
-_WRONG_LAST_SEQUENCE = 10071
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +108,7 @@ async def put(network: Network, routes: RoutesInForce, *, base_revision: int) ->
     try:
         return (await publish(network.requester, _key(network), encode(routes), headers=headers)).seq
     except JetStreamError as error:
-        if error.err_code != _WRONG_LAST_SEQUENCE:
+        if error.err_code != WRONG_LAST_SEQUENCE:
             raise
         raise RevisionConflict(f"revision {base_revision} is not in force (any more)") from None
 

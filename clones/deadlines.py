@@ -26,12 +26,13 @@ from bus.consumers import ConsumerState, consumer_states
 from bus.errors import SanctuaryError
 from bus.identity import Identity
 from bus.jetstream import StoredMessage
+from bus.journal import event_of
 from bus.ledger import entries, entry
 from bus.network import Network
 from bus.topology import RESULTS_MAX_AGE_S, ensure_consumers, omega_consumers, task_consumers
 from bus.unfinished import Source, as_unfinished, source_of
 from clones.agenda import BEHIND_S, Agenda, Due, attempt_limit_s, schedule_due
-from clones.overdue import AGAIN_S, AT_ONCE, Overdue, decoded, sequence_of
+from clones.overdue import AGAIN_S, AT_ONCE, Overdue, sequence_of
 from clones.routing import clones_by_type
 from clones.workflows import WORKFLOWS
 from schemas import RoutingTable, TaskStarted
@@ -193,7 +194,7 @@ class Deadlines:
         begun = [
             (event, started, sequence)
             for event in events
-            if isinstance(started := decoded(event), TaskStarted) and (sequence := sequence_of(event)) is not None
+            if isinstance(started := event_of(event), TaskStarted) and (sequence := sequence_of(event)) is not None
         ]
         assignments = await asyncio.gather(*(entry(self._network, sequence) for _, _, sequence in begun))
         for (event, started, sequence), assignment in zip(begun, assignments, strict=True):

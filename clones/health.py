@@ -17,7 +17,7 @@ from nats.errors import Error as NatsError
 from bus.errors import Disconnected, JetStreamError, SanctuaryError
 from bus.escalations import escalate
 from bus.identity import Identity
-from bus.jetstream import StoredMessage, last_of, publish
+from bus.jetstream import WRONG_LAST_SEQUENCE, StoredMessage, last_of, publish
 from bus.ledger import entries
 from bus.network import Network
 from bus.subjects import INSTANCE_TYPE
@@ -40,8 +40,6 @@ PAUSE_S = 1.0
 RETRY_S = 1.0
 LAST_WORDS_S = 1.0
 """What an Omega that stops takes for storing what it has just heard."""
-
-_WRONG_LAST_SEQUENCE = 10071
 
 log = logging.getLogger(__name__)
 
@@ -214,7 +212,7 @@ class Health:
         try:
             await publish(requester, subject, encode(event), headers=headers)
         except JetStreamError as error:
-            if error.err_code != _WRONG_LAST_SEQUENCE:
+            if error.err_code != WRONG_LAST_SEQUENCE:
                 raise
             # Another Omega has said something meanwhile, most likely this.
             await self._store(change)

@@ -16,6 +16,7 @@ from bus.deadlines import missed_deadline
 from bus.errors import NoResponders, SanctuaryError
 from bus.identity import Identity
 from bus.jetstream import StoredMessage, last_of, last_of_each
+from bus.journal import event_of
 from bus.ledger import entry
 from bus.network import Network
 from bus.outcomes import failure
@@ -24,7 +25,6 @@ from bus.wake import wake
 from clones.agenda import Due, is_last, schedule_due
 from schemas import (
     MSGPACK,
-    AnyTaskEvent,
     ErrorCode,
     RoutingTable,
     SchemaError,
@@ -34,7 +34,6 @@ from schemas import (
     TaskProgress,
     TaskRetrying,
     TaskStarted,
-    decode,
     encode,
     is_task_id,
     is_token,
@@ -56,18 +55,9 @@ log = logging.getLogger(__name__)
 
 def sequence_of(event: StoredMessage) -> int | None:
     """Return the ledger sequence of the assignment that a stored event is about, or None where it tells none that can be."""
-    told = decoded(event)
+    told = event_of(event)
     sequence = None if told is None else told.sequence
     return sequence if sequence is not None and 0 < sequence < event.sequence else None
-
-
-def decoded(message: StoredMessage) -> TaskEvent | None:
-    """Return the task event in a ledger entry, or None where it is none that is known here."""
-    try:
-        event: TaskEvent = decode(AnyTaskEvent, message.data)
-    except SchemaError:
-        return None
-    return event
 
 
 class Overdue:
@@ -97,7 +87,7 @@ class Overdue:
         if not known:
             return []
         events = await last_of_each(network.requester, subjects.ledger, {event for _, _, event in known})
-        holders = {due.sequence: decoded(events[event]) for due, _, event in known if due.attempt and event in events}
+        holders = {due.sequence: event_of(events[event]) for due, _, event in known if due.attempt and event in events}
         instances = list({(last.clone, last.instance) for last in holders.values() if last is not None})
         answers = await asyncio.gather(*(self._is_gone(*instance) for instance in instances))
         gone = {instance for instance, is_gone in zip(instances, answers, strict=True) if is_gone}
@@ -120,7 +110,7 @@ class Overdue:
     async def _look_at(
         self, due: Due, found: Unfinished, event: StoredMessage | None, gone: Set[tuple[str, str]], now: float
     ) -> Due | None:
-        last = None if event is None else decoded(event)
+        last = None if event is None else event_of(event)
         if last is not None and last.sequence not in (None, due.sequence):
             # Another assignment is in charge: the task was handed over, or somebody used its id once more.
             return None
@@ -203,7 +193,7 @@ class Overdue:
         # Looked up again: what ran may have been given back or parked before its result stood.
         subject = self._network.subjects.event(request.task_type, request.id)
         newest = await last_of(self._network.requester, self._network.subjects.ledger, subject)
-        if newest is not None and isinstance(decoded(newest), TaskRetrying | TaskParked):
+        if newest is not None and isinstance(event_of(newest), TaskRetrying | TaskParked):
             # Handed back with a delay; nobody holds it, so a second delivery meets the result.
             await wake(self._network, found.consumer, found.sequence)
 

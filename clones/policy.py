@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from bus.jetstream import StoredMessage
+from bus.journal import event_of
 from bus.ledger import entries
 from bus.network import Network
 from bus.task import Done, Task, TaskError
@@ -10,17 +11,13 @@ from clones.orders import mark_of, store_once, target_of
 from clones.routing import next_fallback
 from clones.verdicts import how_it_ended, of_task
 from schemas import (
-    AnyTaskEvent,
     ErrorCode,
     ErrorEscalation,
     RecoveryAction,
     Route,
     RoutingTable,
-    SchemaError,
-    TaskEvent,
     TaskParked,
     convert,
-    decode,
     encode,
 )
 
@@ -105,19 +102,11 @@ class Policy:
         newest = 0
         async for message in entries(self._network, self._network.subjects.event(task_type, task_id)):
             newest = message.sequence
-            event = _event(message.data)
+            event = event_of(message)
             if entry is None and isinstance(event, TaskParked):
                 parked.append(event)
                 entry = message if message.sequence > behind else None
         return parked, entry, newest
-
-
-def _event(data: bytes) -> TaskEvent | None:
-    try:
-        event: AnyTaskEvent = decode(AnyTaskEvent, data)
-    except SchemaError:
-        return None
-    return event
 
 
 def _decision(decision: str, words: str, **more: object) -> Done:

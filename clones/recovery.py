@@ -16,8 +16,8 @@ import msgspec
 
 from bus.errors import JetStreamError, SanctuaryError
 from bus.identity import Identity
-from bus.jetstream import StoredMessage, last_of, publish
-from bus.journal import Journal
+from bus.jetstream import WRONG_LAST_SEQUENCE, last_of, publish
+from bus.journal import Journal, event_of
 from bus.ledger import entries
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
@@ -29,10 +29,8 @@ from clones.routing import clones_of
 from clones.submissions import Submission, consumer_of, find_ended, find_open
 from clones.verdicts import how_it_ended, how_it_fares, of_task, refused, unknown
 from schemas import (
-    AnyTaskEvent,
     RecoveryAction,
     RoutingTable,
-    SchemaError,
     TaskAssignment,
     TaskEvent,
     TaskParked,
@@ -47,8 +45,6 @@ MOVED_TIMES = 5
 """How often a task may be moved by others while one command looks at it."""
 LEAST_S = 0.001
 """What is left of a limit that has passed: the schema takes no zero."""
-
-_WRONG_LAST_SEQUENCE = 10071
 
 
 class Recovery:
@@ -102,7 +98,7 @@ class Recovery:
         """Return the event by which this command has let the task go on before."""
         subject = self._network.subjects.event(wanted.task_type, wanted.task_id)
         async for message in entries(self._network, subject, start=command.sequence + 1):
-            event = _event(message)
+            event = event_of(message)
             if isinstance(event, TaskResumed) and event.command == command.sequence:
                 return event
         return None
@@ -111,7 +107,7 @@ class Recovery:
         """Return the task's newest event and its number in the ledger."""
         subject = self._network.subjects.event(wanted.task_type, wanted.task_id)
         message = await last_of(self._network.requester, self._network.subjects.ledger, subject)
-        return (None, 0) if message is None else (_event(message), message.sequence)
+        return (None, 0) if message is None else (event_of(message), message.sequence)
 
     async def _why_not(self, wanted: RecoveryAction, event: TaskEvent | None) -> str:
         found = await find_open(self._network, self._table(), wanted.task_type, wanted.task_id, event)
@@ -148,7 +144,7 @@ class Recovery:
         try:
             await publish(self._network.requester, subject, encode(resumed), headers=headers)
         except JetStreamError as error:
-            if error.err_code != _WRONG_LAST_SEQUENCE:
+            if error.err_code != WRONG_LAST_SEQUENCE:
                 raise
             return None
         await self._wake(found.subject, found.sequence)
@@ -168,7 +164,7 @@ class Recovery:
         parked: TaskParked | None = None
         subject = self._network.subjects.event(wanted.task_type, wanted.task_id)
         async for message in entries(self._network, subject):
-            event = _event(message)
+            event = event_of(message)
             if event == resumed:
                 break
             if isinstance(event, TaskParked):
@@ -217,15 +213,6 @@ class Recovery:
         consumer = consumer_of(self._network.subjects, subject)
         if consumer is not None:
             await wake(self._network, consumer, sequence)
-
-
-def _event(message: StoredMessage) -> TaskEvent | None:
-    """Return the event in a ledger entry; None for one of an unknown kind."""
-    try:
-        event: AnyTaskEvent = decode(AnyTaskEvent, message.data)
-    except SchemaError:
-        return None
-    return event
 
 
 def _resumed(wanted: RecoveryAction) -> Done:

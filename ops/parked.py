@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bus.jetstream import last_of_each
+from bus.journal import event_of
 from bus.network import Network
 from bus.subjects import Subjects
 from bus.unfinished import Unfinished
 from clones.submissions import open_tasks
 from clones.tables import table_of
-from schemas import AnyTaskEvent, SchemaError, TaskParked, decode
+from schemas import TaskParked
 
 CHUNK = 256
 """Tasks whose newest events are looked up together."""
@@ -53,10 +54,7 @@ async def _among(network: Network, chunk: list[Unfinished]) -> AsyncIterator[Par
     candidates: list[tuple[Unfinished, TaskParked]] = []
     for each in chunk:
         message = events.get(_event_of(subjects, each))
-        try:
-            event: AnyTaskEvent | None = None if message is None else decode(AnyTaskEvent, message.data)
-        except SchemaError:
-            continue
+        event = None if message is None else event_of(message)
         # One that was handed over is there twice; the one in charge counts.
         if isinstance(event, TaskParked) and event.sequence in (None, each.sequence):
             candidates.append((each, event))
