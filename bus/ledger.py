@@ -16,6 +16,7 @@ BATCH_BYTES = 4 * 1024 * 1024
 WINDOW = 512
 """Sequences that are read at once when reading newest first; windows that hold little are doubled."""
 LARGEST_WINDOW = 65_536
+LAST_SEQUENCE = 2**64 - 1
 KEPT = 1024
 """Entries in memory at once when reading newest first."""
 
@@ -26,8 +27,18 @@ async def entry(network: Network, sequence: int) -> StoredMessage | None:
     Raises:
         JetStreamError, RequestTimeout, NoResponders, Disconnected: nothing could be read.
     """
+    if not 0 < sequence <= LAST_SEQUENCE:
+        # Whoever asks for an id, or writes an event, chooses the number; the server refuses these.
+        return None
     subject = f"$JS.API.DIRECT.GET.{network.subjects.ledger}"
     return stored(await network.requester.request(subject, msgspec.json.encode({"seq": sequence})))
+
+
+async def first_of(network: Network, subject: str) -> StoredMessage | None:
+    """Return the oldest entry on `subject`, or None where there is none; raises as `entry`."""
+    body = {"seq": 1, "next_by_subj": subject}
+    get = f"$JS.API.DIRECT.GET.{network.subjects.ledger}"
+    return stored(await network.requester.request(get, msgspec.json.encode(body)))
 
 
 async def entries(network: Network, subject: str, *, start: int | datetime = 1) -> AsyncIterator[StoredMessage]:

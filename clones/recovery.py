@@ -17,7 +17,7 @@ import msgspec
 from bus.errors import JetStreamError, SanctuaryError
 from bus.identity import Identity
 from bus.jetstream import WRONG_LAST_SEQUENCE, last_of, publish
-from bus.journal import Journal, event_of
+from bus.journal import event_of
 from bus.ledger import entries
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
@@ -54,7 +54,6 @@ class Recovery:
         self._network = network
         self._identity = identity
         self._table = table
-        self._journal = Journal(network.requester, network.subjects)
 
     async def go_on(self, command: Task, wanted: RecoveryAction) -> Done:
         """Let a parked task go on, or run an ended one again.
@@ -187,8 +186,7 @@ class Recovery:
 
     async def _again(self, command: Task, wanted: RecoveryAction, ended: TaskResult) -> Done:
         """Run an ended task again, as a new one."""
-        last = await self._journal.last(wanted.task_type, wanted.task_id)
-        found = await find_ended(self._network, wanted.task_type, wanted.task_id, last)
+        found = await find_ended(self._network, wanted.task_type, wanted.task_id)
         if found is None:
             raise refused(
                 f"{how_it_ended(ended)}; what it was asked is no longer in the ledger, so it has to be submitted anew"

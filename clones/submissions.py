@@ -7,7 +7,8 @@ from typing import NamedTuple
 from bus.delivery import from_ledger
 from bus.intake import Request, read
 from bus.jetstream import StoredMessage
-from bus.ledger import entry, last_sequence, newest_first
+from bus.journal import event_of
+from bus.ledger import entry, first_of, last_sequence, newest_first
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE, Subjects
 from bus.unfinished import Unfinished, unfinished, unfinished_workflows
@@ -42,12 +43,14 @@ async def find_open(
     return None
 
 
-async def find_ended(network: Network, task_type: str, task_id: str, last_event: TaskEvent | None) -> Submission | None:
-    """Return the newest assignment under this id, wherever in the ledger it stands; None where it is not there.
+async def find_ended(network: Network, task_type: str, task_id: str) -> Submission | None:
+    """Return what was asked under this id at first, wherever in the ledger it stands; None where it is not there.
 
-    Without an event that names its number the ledger is read backwards until it is found. Raises as `find_open`.
+    What a task was handed over with has only the time that was left. Without an event that names its number the ledger is
+    read backwards until an assignment is found. Raises as `find_open`.
     """
-    found = await _by_number(network, task_type, task_id, last_event)
+    first = await first_of(network, network.subjects.event(task_type, task_id))
+    found = await _by_number(network, task_type, task_id, None if first is None else event_of(first))
     if found is not None or task_id.startswith(SEQUENCE_PREFIX):
         return found
     subjects = network.subjects

@@ -103,6 +103,11 @@ async def is_parked(rig: ClonesRig, task_id: str) -> bool:
     return await last_is(rig, task_id, TaskParked)
 
 
+async def is_parked_by(rig: ClonesRig, task_id: str, name: str) -> bool:
+    told = await events(rig, task_id)
+    return isinstance(told[-1], TaskParked) and told[-1].clone == name
+
+
 async def nothing_is_left(rig: ClonesRig) -> bool:
     return await rig.bus.unsettled(TYPE) == 0
 
@@ -289,6 +294,23 @@ class TestRecovery:
         assert new_id in told.summary
         assert (result.retry_of, result.labels, result.clone) == ("t", {"a": "b"}, to or "beta")
 
+    async def test_what_was_handed_over_runs_again_as_it_was_asked_for(self, clones_rig: ClonesRig) -> None:
+        beta, delta = Runs(), Runs()
+        async with clone(clones_rig, beta), clone(clones_rig, delta, "delta"), omega(clones_rig):
+            asked = TaskAssignment(id="t", params={"fail": "engine_crashed"}, schedule_to_close_s=600)
+            await clones_rig.submitter.submit(TYPE, asked, priority="high")
+            await eventually(lambda: is_parked(clones_rig, "t"))
+            await verdict(clones_rig, action("t", "reassign", clone="delta"))
+            await eventually(lambda: is_parked_by(clones_rig, "t", "delta"))
+            await verdict(clones_rig, action("t", "fail"))
+            told = await verdict(clones_rig, action("t", "retry"))
+            assert isinstance(told, TaskCompletion), told
+            await verdict(clones_rig, cancel(told.output["new_task_id"]))
+        high = clones_rig.subjects.task(TYPE, "high")
+        _, message = await clones_rig.bus.in_stream(clones_rig.subjects.ledger, high)
+        again: TaskAssignment = decode(TaskAssignment, message.data)
+        assert (again.retry_of, again.schedule_to_close_s) == ("t", 600)
+
     @pytest.mark.parametrize(
         ("what", "clone_", "says"),
         [
@@ -329,6 +351,8 @@ class TestRecovery:
             (RecoveryAction(task_id="t", task_type=TYPE, action="retry", clone="beta"), "at `$.clone`"),
             (RecoveryAction(task_id="t", task_type=TYPE, action="fail", output=1), "at `$.output`"),
             (TaskCancel(task_id="seq-1", task_type="command"), "'command' is no type of tasks"),
+            (TaskCancel(task_id="seq-0", task_type=TYPE), "no unfinished security task seq-0 is known"),
+            (TaskCancel(task_id=f"seq-{2**64}", task_type=TYPE), f"no unfinished security task seq-{2**64} is known"),
         ],
     )
     async def test_commands_that_make_no_sense(self, clones_rig: ClonesRig, command: Command, says: str) -> None:
