@@ -94,10 +94,11 @@ class Serving:
         self._set_throttles()
         if not self._open:
             return
+        # A canary leaves most tasks to others, so it must not keep the fallback from them.
         self._announcements.want(
             service.task_type
             for service in self.services
-            if service.place == 0 and self.breakers.state(service.task_type) is State.CLOSED
+            if service.place == 0 and self._canary is None and self.breakers.state(service.task_type) is State.CLOSED
         )
         self._probe.watch(service.task_type for service in self.services if service.only_when_absent)
         self._pulls.feed(feed for service in self.services for feed in self._feeds(service))

@@ -175,6 +175,18 @@ async def test_as_long_as_one_of_the_primaries_is_there_the_fallback_waits(rig: 
         assert (await rig.run()).clone == "fallback"
 
 
+async def test_a_canary_alone_does_not_keep_the_fallback_from_the_tasks(rig: Rig) -> None:
+    canary, fallback = Runs(), Runs()
+    async with (
+        working(rig, rig.service(canary), name="canary", share=0.01),
+        working(rig, rig.service(fallback, place=1, only_when_absent=True), name="fallback"),
+    ):
+        for _ in range(10):
+            await rig.run()
+    assert len(fallback.starts) + len(canary.starts) == 10
+    assert fallback.starts
+
+
 async def test_tasks_for_a_fallback_alone_reach_it_while_a_primary_lives(rig: Rig) -> None:
     first, fallback = Runs(), Runs()
     consumer = rig.subjects.handover_consumer(TYPE, "echo")
