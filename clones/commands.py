@@ -23,6 +23,7 @@ from schemas import (
     RecoveryAction,
     RouteChange,
     RoutingTable,
+    SchemaError,
     TaskCancel,
     convert,
 )
@@ -113,12 +114,15 @@ def _misused(wanted: RecoveryAction) -> str | None:
 
 
 def _over_lost_answers(handler: Handler) -> Handler:
-    """Return `handler` with what the network did not answer as a reason to try again."""
+    """Return `handler` with what the network did not answer as a reason to try again, and what cannot be read as one not to."""
 
     async def insisting(task: Task) -> Done:
         try:
             return await handler(task)
         except SanctuaryError as error:
             raise TaskError(ErrorCode.NETWORK_UNAVAILABLE, error.message) from None
+        except SchemaError as error:
+            # A result: of a later version, or of somebody who stored something else. It stands.
+            raise refused(f"the task's result stands and cannot be read here: {error.message}") from None
 
     return insisting

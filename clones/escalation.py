@@ -12,6 +12,7 @@ from bus.escalations import escalate
 from bus.identity import Identity
 from bus.network import Network
 from bus.observer import Observer
+from bus.subjects import ESCALATION_TYPE
 from bus.task import printable
 from schemas import ErrorCode, ErrorEscalation, Severity
 
@@ -19,7 +20,7 @@ TRACEBACK_CHARS = 8000
 REPEAT_S = 60.0
 """What is raised beside tasks, in the same words again within this time, is in the log only: it may be raised a thousand times a second."""
 MOST_WORDS = 1000
-"""So many different words are remembered for that."""
+"""So many different words are remembered for that; with so many, what is raised in others is in the log only."""
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,9 @@ class Escalations(Observer):
     ) -> None:
         """As in Observer."""
         log.error("a handler of %s raised", task_type, exc_info=error)
+        if task_type == ESCALATION_TYPE:
+            # Told as another escalation, it would meet what raised this, and so on without end.
+            return
         escalation = self._over(error, severity, ErrorCode.HANDLER_FAILED, task_type=task_type, task_id=task_id)
         self._send(escalation, reply_to)
 
@@ -70,7 +74,12 @@ class Escalations(Observer):
         if now - self._said_at.get(escalation.message, -REPEAT_S) < REPEAT_S:
             return
         if len(self._said_at) >= MOST_WORDS:
-            self._said_at.clear()
+            self._said_at = {words: at for words, at in self._said_at.items() if now - at < REPEAT_S}
+        if len(self._said_at) >= MOST_WORDS:
+            log.warning(
+                "an escalation was not stored, after %d others within a minute: %s", MOST_WORDS, escalation.message
+            )
+            return
         self._said_at[escalation.message] = now
         self._send(escalation, None)
 

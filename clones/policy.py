@@ -19,6 +19,8 @@ from schemas import (
     TaskParked,
     convert,
     encode,
+    is_task_id,
+    is_token,
 )
 
 OMEGA = "omega"
@@ -60,7 +62,8 @@ class Policy:
             return _decision(NOTED, "noted: nothing waits for a decision")
         escalation = convert(ErrorEscalation, task.params)
         task_type, task_id = escalation.task_type, escalation.task_id
-        if task_type is None or task_id is None:
+        # Whoever may escalate chooses the names; with a wildcard they would read as those of all tasks.
+        if task_type is None or task_id is None or not (is_token(task_type) and is_task_id(task_id)):
             return _decision(NOTED, "noted: it names no task")
         result = await self._network.results.read(task_type, task_id)
         if result is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bus.identity import Identity
+from bus.jetstream import publish
 from bus.task import Handler
 from bus.worker import Worker
 from clones.commands import services
@@ -360,6 +361,16 @@ class TestRecovery:
             told = await verdict(clones_rig, command)
         assert isinstance(told, TaskFailure)
         assert says in told.message
+
+
+async def test_what_has_a_result_that_cannot_be_read_is_told_at_once(clones_rig: ClonesRig) -> None:
+    await submit(clones_rig, "t")
+    await publish(clones_rig.network.requester, clones_rig.subjects.settle(TYPE, "t"), b"no result")
+    async with omega(clones_rig):
+        told = await verdict(clones_rig, cancel("t"))
+    assert isinstance(told, TaskFailure)
+    assert (told.code, told.attempt) == ("command_refused", 1)
+    assert "cannot be read here: the body is not JSON" in told.message
 
 
 async def has_started(rig: ClonesRig, task_id: str) -> bool:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from nats.aio.msg import Msg
 
+import clones.escalation
 from bus.identity import Identity
 from bus.task import Done, Task
 from clones.escalation import Escalations
@@ -54,6 +55,26 @@ async def test_an_exception_that_nobody_awaits(clones_rig: ClonesRig) -> None:
         (told,) = await escalated(clones_rig, 1)
     assert told.message == "ValueError: invalid literal for int() with base 10: 'no number'"
     assert (told.clone, told.task_id) == ("gamma", None)
+
+
+async def test_what_is_raised_over_an_escalation_is_no_further_one(clones_rig: ClonesRig) -> None:
+    escalations = Escalations(clones_rig.network, Identity("omega"))
+    for task_type in ("escalation", "command"):
+        escalations.crashed(task_type, "seq-1", LookupError("nothing there"))
+    await escalations.close()
+    (told,) = await clones_rig.escalations()
+    assert told.task_type == "command"
+
+
+async def test_different_words_fill_neither_the_memory_nor_the_ledger(
+    clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clones.escalation, "MOST_WORDS", 3)
+    escalations = Escalations(clones_rig.network, Identity("gamma"))
+    for number in range(10):
+        escalations.raise_(LookupError(str(number)), severity="high")
+    await escalations.close()
+    assert {told.message for told in await clones_rig.escalations()} == {f"LookupError: {n}" for n in range(3)}
 
 
 async def test_what_a_handler_of_messages_raises_is_told_once_a_minute(clones_rig: ClonesRig) -> None:

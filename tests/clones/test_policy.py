@@ -101,6 +101,17 @@ def test_a_route_that_parks_leaves_it_to_a_person() -> None:
     assert by_route(route, TYPE, "t", [parked()]) is None
 
 
+@pytest.mark.parametrize(("task_type", "task_id"), [(">", "t"), ("*", "t"), (TYPE, "*"), (TYPE, "t.>"), (TYPE, "")])
+async def test_an_escalation_chooses_no_tasks_by_wildcards(clones_rig: ClonesRig, task_type: str, task_id: str) -> None:
+    async with omega(clones_rig, table("fallback")):
+        sequence = await escalate(clones_rig, task_type=task_type, task_id=task_id)
+        await park(clones_rig)
+        decided = await decision(clones_rig, sequence)
+    assert isinstance(decided, TaskCompletion)
+    assert decided.output == {"decision": "noted"}
+    assert await commands(clones_rig) == []
+
+
 async def test_the_fallback_does_what_the_primary_cannot(clones_rig: ClonesRig) -> None:
     routes = table("fallback")
     beta, delta = Runs(), Runs()
