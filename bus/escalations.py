@@ -1,13 +1,12 @@
 """Escalations: stored where Omega and people find them, and told to whoever waits for the task."""
 
-import hashlib
 import logging
 
 from nats.errors import Error as NatsError
 
 from bus.errors import Disconnected
 from bus.intake import is_inbox
-from bus.jetstream import publish
+from bus.jetstream import once, publish
 from bus.network import Network
 from schemas import ErrorEscalation, encode
 
@@ -23,9 +22,8 @@ async def escalate(network: Network, escalation: ErrorEscalation, *, reply_to: s
         SanctuaryError: it was not stored, or the server did not say so.
     """
     body = encode(escalation)
-    headers = {"Nats-Msg-Id": f"escalation.{hashlib.sha256(body).hexdigest()}"}
     subject = network.subjects.escalation(escalation.severity, escalation.clone)
-    await publish(network.requester, subject, body, headers=headers)
+    await publish(network.requester, subject, body, headers=once("escalation", body))
     if reply_to is not None and is_inbox(reply_to):
         try:
             network.client.post(reply_to, body)

@@ -9,7 +9,7 @@ import msgspec
 from nats.aio.msg import Msg
 
 from bus.errors import SanctuaryError
-from bus.jetstream import StoredMessage, last_of, pub_ack, publish
+from bus.jetstream import StoredMessage, last_of, once, pub_ack, publish
 from bus.requests import Requester
 from bus.subjects import Subjects
 from schemas import AnyTaskEvent, SchemaError, TaskEvent, decode, encode
@@ -59,7 +59,11 @@ class Journal:
         self._on_the_way: set[asyncio.Future[Msg]] = set()
 
     async def store(self, event: TaskEvent) -> None:
-        """Return once `event` is stored, however long that takes: what follows depends on it."""
+        """Return once `event` is stored, however long that takes: what follows depends on it.
+
+        It is stored once. Sent again after an answer that was lost, it would stand behind what others have told since: a
+        task would be parked again that somebody has let go on.
+        """
         await insist(lambda: self._publish(event))
 
     def post(self, event: TaskEvent) -> None:
@@ -95,7 +99,8 @@ class Journal:
         await asyncio.gather(*self._on_the_way, return_exceptions=True)
 
     async def _publish(self, event: TaskEvent) -> None:
-        await publish(self._requester, self._subject(event), encode(event))
+        body = encode(event)
+        await publish(self._requester, self._subject(event), body, headers=once("event", body))
 
     def _subject(self, event: TaskEvent) -> str:
         return self._subjects.event(event.task_type, event.task_id)
