@@ -205,10 +205,10 @@ class Attempt:
         """Give the task back to the queue, once the event that counts this attempt is stored."""
         self._lease.check()
         await self._journal.store(event)
-        self._lease.check()
         self._hand_back(delay_s)
 
     def _hand_back(self, delay_s: float = 0.0) -> None:
+        self._lease.check()
         delivery = self._lease.delivery
         try:
             hand_back(self._network.client, delivery, delay_s)

@@ -8,6 +8,7 @@ are counted by events stored before they run, and each names the assignment in c
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -35,9 +36,11 @@ from schemas import MSGPACK, ErrorCode, SchemaError, TaskResult, decode, encode,
 HEADROOM_BYTES = 4096
 """What a stored message needs beside the result: subject, headers, the marks of its origin in the ledger's copy."""
 EARLY_S = 0.2
-"""How long a task that was handed over waits until it is in charge: what says so is on its way."""
+"""How long a task that was handed over waits until it is in charge, the first time: what says so is on its way."""
 SECOND_S = 5.0
 """How long a second assignment under the id of a task that has not ended waits until it looks again."""
+DOUBLINGS = 5
+"""After so many waits, each twice as long, a task that was handed over waits as long as any second assignment."""
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +119,7 @@ class Executor:
         delivery, assignment = lease.delivery, request.assignment
         run, begun = await self._turn(service, delivery, request)
         if isinstance(run, NotNow):
+            lease.check()
             self._not_now(run, service, delivery)
             return None
         context = TaskContext(
@@ -128,17 +132,31 @@ class Executor:
         )
         retries = service.retries if assignment.retries is None else assignment.retries
         allowed = run.forgiven + retries + 1
-        if run.attempt > allowed or (delivery.delivered > MAX_DELIVERIES and not begun):
+        # An attempt that an event has promised is made, though the route may allow fewer by now.
+        exhausted = run.after_death and run.attempt > allowed
+        if exhausted or (delivery.delivered > MAX_DELIVERIES and not begun):
             return await self._parking.lost(context, allowed)
+        is_last = run.attempt >= allowed
+        if is_last and run.after_death:
+            # It may be what killed its worker. Of such tasks one runs at a time, so that it takes no other one's last attempt.
+            async with self._alone:
+                return await self._attempt(replace(context, started_at=datetime.now(UTC)), begun=begun, is_last=True)
+        return await self._attempt(context, begun=begun, is_last=is_last)
+
+    async def _attempt(self, context: TaskContext, *, begun: bool, is_last: bool) -> TaskResult | None:
+        """As `_outcome`, for an attempt that is due."""
+        service, delivery, request = context.service, context.lease.delivery, context.request
         missed = missed_deadline(
-            assignment,
+            request.assignment,
             delivery.stored_at,
             context.started_at,
             begun=begun,
             default_to_start_s=service.schedule_to_start_s,
         )
         if missed is not None:
-            return failure(self._identity, request, ErrorCode.DEADLINE_EXCEEDED, missed, attempt=run.attempt - 1)
+            return failure(
+                self._identity, request, ErrorCode.DEADLINE_EXCEEDED, missed, attempt=context.preceding().number
+            )
         attempt = Attempt(
             network=self._network,
             journal=self._journal,
@@ -147,11 +165,6 @@ class Executor:
             identity=self._identity,
             context=context,
         )
-        is_last = run.attempt == allowed
-        if is_last and run.after_death:
-            # It may be what killed its worker. Of such tasks one runs at a time, so that it takes no other one's last attempt.
-            async with self._alone:
-                return await attempt.run(is_last=True)
         return await attempt.run(is_last=is_last)
 
     async def _turn(self, service: Service, delivery: Delivery, request: Request) -> tuple[Run | NotNow, bool]:
@@ -167,7 +180,9 @@ class Executor:
         if reason is NotNow.SUPERSEDED:
             self._acknowledge(delivery)
         elif reason is NotNow.EARLY:
-            self._hand_back(delivery, EARLY_S if delivery.consumer in service.direct_consumers else SECOND_S)
+            doublings = min(delivery.delivered - 1, DOUBLINGS)
+            handed_over = delivery.consumer in service.direct_consumers
+            self._hand_back(delivery, min(SECOND_S, EARLY_S * 2**doublings) if handed_over else SECOND_S)
         else:
             self._parking.keep(delivery)
 

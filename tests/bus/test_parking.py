@@ -6,14 +6,22 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pytest
+from msgspec import structs
+from nats.aio.msg import Msg
 
 import bus.execution
 import bus.parking
+from bus.consumers import consumer_state
+from bus.delivery import parse
+from bus.execution import Executor
+from bus.identity import Identity
 from bus.jetstream import PubAck, StoredMessage, last_of, publish
+from bus.lease import Lease
 from bus.observer import Observer
 from bus.topology import ACK_WAIT_S
 from bus.wake import wake
 from schemas import (
+    Backoff,
     ErrorCode,
     ErrorEscalation,
     TaskAssignment,
@@ -29,6 +37,7 @@ from schemas import (
 )
 from tests.bus.eventually import eventually
 from tests.bus.rig import TYPE, Rig, Runs, failure
+from tests.bus.taking import answer, take
 
 
 async def store(rig: Rig, event: TaskEvent) -> PubAck:
@@ -207,35 +216,111 @@ class TestEndedFromOutside:
         assert runs.starts == []
 
 
+async def take_and_give_up(rig: Rig, *task_ids: str) -> None:
+    """Have what is submitted delivered for the second time, after a first attempt of which nothing came."""
+    taken = await take(rig.network, rig.subjects.consumer(TYPE), len(task_ids))
+    for task_id, stolen in zip(task_ids, taken, strict=True):
+        await store(rig, begun(task_id, stolen.sequence))
+        await answer(rig.network, stolen, b"-NAK")
+
+
+def begun(task_id: str, sequence: int) -> TaskStarted:
+    return TaskStarted(
+        task_id=task_id,
+        task_type=TYPE,
+        clone="dead",
+        instance="dead-1",
+        attempt=1,
+        at=datetime.now(UTC),
+        sequence=sequence,
+    )
+
+
 async def test_of_tasks_that_lost_their_worker_one_at_a_time_has_its_last_attempt(rig: Rig) -> None:
     """So that a task which kills its worker again takes no other one's last attempt with it."""
     runs = Runs()
-    for number in range(4):
-        submitted = await rig.submit(f"x{number}", {"sleep_s": 0.1})
-        await store(
-            rig,
-            TaskStarted(
-                task_id=f"x{number}",
-                task_type=TYPE,
-                clone="dead",
-                instance="dead-1",
-                attempt=1,
-                at=datetime.now(UTC),
-                sequence=submitted.sequence,
-            ),
-        )
-    # Taken once and given up, so that they are delivered for the second time.
-    inbox = await rig.network.client.subscribe("_INBOX.thief")
-    await rig.network.client.publish(
-        f"$JS.API.CONSUMER.MSG.NEXT.{rig.subjects.ledger}.{rig.subjects.consumer(TYPE)}",
-        b'{"batch": 4, "group": "jobs", "priority": 0}',
-        reply="_INBOX.thief",
-    )
-    for stolen in [await inbox.next_msg(5) for _ in range(4)]:
-        await rig.network.client.publish(stolen.reply, b"-NAK")
-    await rig.network.client.flush()
+    ids = [f"x{number}" for number in range(4)]
+    for task_id in ids:
+        await rig.submit(task_id, {"sleep_s": 0.1})
+    await take_and_give_up(rig, *ids)
     async with rig.worker(runs, retries=1, capacity=8):
-        for number in range(4):
-            result = await rig.result(f"x{number}")
+        for task_id in ids:
+            result = await rig.result(task_id)
             assert (type(result), result.attempt) == (TaskCompletion, 2)
     assert runs.most == 1
+
+
+async def test_a_task_whose_time_is_over_while_it_waits_for_its_last_attempt_does_not_start(rig: Rig) -> None:
+    runs = Runs()
+    for task_id in ("x0", "x1"):
+        await rig.submit(task_id, {"sleep_s": 60}, schedule_to_close_s=1.0)
+    await take_and_give_up(rig, "x0", "x1")
+    async with rig.worker(runs, retries=1):
+        for task_id in ("x0", "x1"):
+            result = await rig.result(task_id)
+            assert isinstance(result, TaskFailure)
+            assert result.code == ErrorCode.DEADLINE_EXCEEDED
+    assert len(runs.starts) == 1
+
+
+async def test_an_attempt_that_was_promised_is_made_though_the_route_allows_fewer_by_then(rig: Rig) -> None:
+    runs = Runs()
+
+    async def is_retrying() -> bool:
+        return any(isinstance(event, TaskRetrying) for event in await rig.events("x"))
+
+    slowly = Backoff(initial_s=0.5, jitter=0)
+    async with rig.worker(runs, retries=1, backoff=slowly) as worker:
+        await rig.submit("x", {"fail": ErrorCode.ENGINE_CRASHED})
+        await eventually(is_retrying)
+        await worker.serve([rig.service(runs, retries=0)])
+        result = await rig.result("x")
+    assert isinstance(result, TaskFailure)
+    assert (result.attempt, result.code) == (2, ErrorCode.ENGINE_CRASHED)
+    assert [attempt for _, attempt in runs.starts] == [1, 2]
+
+
+class TestLostLeases:
+    """Of a task whose lease is over nothing is said, whatever was about to be said when it ended."""
+
+    async def execute(self, rig: Rig, delivered: int, *, recalled: bool = False) -> None:
+        """Have a worker that was frozen since go on with the delivery of that number."""
+        heard: asyncio.Queue[Msg] = asyncio.Queue()
+        inbox = rig.network.client.new_inbox()
+        await rig.network.client.listen(inbox, heard.put_nowait)
+        for _ in range(delivered - 1):
+            (stolen,) = await take(rig.network, rig.subjects.consumer(TYPE))
+            await answer(rig.network, stolen, b"-NAK")
+        ask = f"$JS.API.CONSUMER.MSG.NEXT.{rig.subjects.ledger}.{rig.subjects.consumer(TYPE)}"
+        await rig.network.client.publish(ask, b'{"batch": 1, "group": "jobs", "priority": 0}', reply=inbox)
+        delivery = parse(await asyncio.wait_for(heard.get(), 5))
+        assert delivery is not None
+        assert delivery.delivered == delivered
+        lease = Lease(delivery, time.monotonic() - 2 * ACK_WAIT_S)
+        if recalled:
+            lease.recall()
+        executor = Executor(rig.network, Identity("frozen"), Observer())
+        await executor.execute(lease, rig.service(Runs(), parks=True))
+        await rig.network.client.flush()
+
+    async def test_a_parked_task_is_not_kept(self, brief: Rig) -> None:
+        submitted = await brief.submit("x")
+        await store(brief, TaskParked(**structs.asdict(begun("x", submitted.sequence)), code="x", message=""))
+        await self.execute(brief, 2)
+        assert await take(brief.network, brief.subjects.consumer(TYPE))  # whoever holds it keeps it; here nobody does
+
+    async def test_a_task_is_not_handed_back(self, brief: Rig) -> None:
+        await brief.submit("x")
+        await self.execute(brief, 1, recalled=True)
+        assert not await take(brief.network, brief.subjects.consumer(TYPE), wait_s=0.3)
+
+
+async def test_a_handed_over_task_that_is_not_in_charge_looks_less_and_less_often(rig: Rig) -> None:
+    consumer = rig.subjects.handover_consumer(TYPE, "echo")
+    await store(rig, begun("x", 1))
+    await publish(rig.network.requester, rig.subjects.handover(TYPE, "echo"), b'{"id": "x"}')
+    async with rig.worker(Runs(), direct_consumers={consumer: 1}):
+        await asyncio.sleep(7.5 * bus.execution.EARLY_S)
+        state = await consumer_state(rig.network, consumer)
+    assert state is not None
+    assert state.delivered.consumer_seq in (3, 4)  # at 0, 1, 3 and 7 times that
