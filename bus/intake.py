@@ -95,10 +95,11 @@ _PLAIN: dict[tuple[str, str], Any] = {
 
 def _read_plain(kind: Any, own_id: str, task_type: str, delivery: Delivery) -> Request | Refusal:
     try:
-        message: msgspec.Struct = decode(kind, delivery.data, delivery.content_type)
+        params: dict[str, Any] = to_plain(decode(kind, delivery.data, delivery.content_type))
     except SchemaError as error:
-        return Refusal(own_id, task_type, printable(describe_command(error.message)))
-    return Request(own_id, task_type, TaskAssignment(params=to_plain(message)))
+        words = describe_command(error.message) if kind is Command else error.message
+        return Refusal(own_id, task_type, printable(words))
+    return Request(own_id, task_type, TaskAssignment(params=params))
 
 
 def describe_command(problem: str) -> str:

@@ -102,5 +102,12 @@ def _in_words(problem: str) -> str:
 
 
 def to_plain(value: Any) -> Any:
-    """Return `value` as JSON-able dicts, lists and scalars."""
-    return msgspec.to_builtins(value)
+    """Return `value` as JSON-able dicts, lists and scalars.
+
+    Raises:
+        SchemaError: it holds what JSON has no form for, such as an extension of MessagePack.
+    """
+    try:
+        return msgspec.to_builtins(value)
+    except TypeError as error:
+        raise SchemaError(f"the body cannot be written as JSON: {error}") from None

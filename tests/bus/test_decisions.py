@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from bus.attempts import NotNow, Run, backoff_delay_s, turn
 from bus.deadlines import missed_deadline, time_limit_s
 from bus.delivery import Delivery, parse
 from bus.intake import MAX_BODY_BYTES, Refusal, Request, is_inbox, read
-from bus.subjects import WORKFLOW_TYPE, Subjects
+from bus.subjects import COMMAND_TYPE, ESCALATION_TYPE, WORKFLOW_TYPE, Subjects
 from bus.task import MAX_MESSAGE_CHARS, TaskError, printable
 from bus.topology import Limits, differences, omega_consumers, streams, task_consumers
 from schemas import (
@@ -209,6 +210,19 @@ class TestIntake:
         refusal = intake(most + b" ")
         assert isinstance(refusal, Refusal)
         assert refusal.message.startswith("the body has 1,048,577 bytes; a task may have 1,048,576.")
+
+    def test_a_command_that_json_cannot_hold_is_refused(self) -> None:
+        action = {"type": "RecoveryAction", "task_id": "x", "task_type": "security", "action": "complete"}
+        body = msgspec.msgpack.encode({**action, "output": msgspec.msgpack.Ext(5, b"")})
+        command = delivery(body, subject="sanctuary.command.security", content_type=MSGPACK)
+        refusal = read(SUBJECTS, COMMAND_TYPE, command)
+        assert isinstance(refusal, Refusal)
+        assert "cannot be written as JSON" in refusal.message
+
+    def test_a_wrong_escalation_is_not_told_what_a_command_is(self) -> None:
+        refusal = read(SUBJECTS, ESCALATION_TYPE, delivery(b"{}", subject="sanctuary.escalation.high.beta"))
+        assert isinstance(refusal, Refusal)
+        assert "command" not in refusal.message
 
     def test_a_wrong_body_is_answered_under_its_id_where_that_can_be_read(self) -> None:
         refusal = intake(b'{"id": "mine", "reply_to": "_INBOX.a", "parms": 1}')
