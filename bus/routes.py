@@ -151,7 +151,7 @@ class RouteWatch:
                 # The last one known stays in use: a network that cannot be read changes nothing.
                 log.warning("the routing table cannot be read: %s", error)
             else:
-                if found is not None and (self._current is None or found.number != self._current.number):
+                if found is not None and found != self._current:
                     self._current = found
                     self._known.set()
                     if self._on_change is not None:
