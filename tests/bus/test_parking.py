@@ -37,7 +37,7 @@ from schemas import (
 )
 from tests.bus.eventually import eventually
 from tests.bus.rig import TYPE, Rig, Runs, failure
-from tests.bus.taking import answer, take
+from tests.bus.taking import Taken, answer, take
 
 
 async def store(rig: Rig, event: TaskEvent) -> PubAck:
@@ -216,12 +216,12 @@ class TestEndedFromOutside:
         assert runs.starts == []
 
 
-async def take_and_give_up(rig: Rig, *task_ids: str) -> None:
-    """Have what is submitted delivered for the second time, after a first attempt of which nothing came."""
+async def take_before(rig: Rig, *task_ids: str) -> list[Taken]:
+    """Take what is submitted, as for a first attempt of which nothing came; handed back, it is delivered for the second time."""
     taken = await take(rig.network, rig.subjects.consumer(TYPE), len(task_ids))
     for task_id, stolen in zip(task_ids, taken, strict=True):
         await store(rig, begun(task_id, stolen.sequence))
-        await answer(rig.network, stolen, b"-NAK")
+    return taken
 
 
 def begun(task_id: str, sequence: int) -> TaskStarted:
@@ -242,7 +242,8 @@ async def test_of_tasks_that_lost_their_worker_one_at_a_time_has_its_last_attemp
     ids = [f"x{number}" for number in range(4)]
     for task_id in ids:
         await rig.submit(task_id, {"sleep_s": 0.1})
-    await take_and_give_up(rig, *ids)
+    for stolen in await take_before(rig, *ids):
+        await answer(rig.network, stolen, b"-NAK")
     async with rig.worker(runs, retries=1, capacity=8):
         for task_id in ids:
             result = await rig.result(task_id)
@@ -252,15 +253,18 @@ async def test_of_tasks_that_lost_their_worker_one_at_a_time_has_its_last_attemp
 
 async def test_a_task_whose_time_is_over_while_it_waits_for_its_last_attempt_does_not_start(rig: Rig) -> None:
     runs = Runs()
-    for task_id in ("x0", "x1"):
-        await rig.submit(task_id, {"sleep_s": 60}, schedule_to_close_s=1.0)
-    await take_and_give_up(rig, "x0", "x1")
+    await rig.submit("first", {"sleep_s": 60}, schedule_to_close_s=1.5)
+    await rig.submit("second", schedule_to_close_s=1.0)
+    first, second = await take_before(rig, "first", "second")
     async with rig.worker(runs, retries=1):
-        for task_id in ("x0", "x1"):
+        await answer(rig.network, first, b"-NAK")
+        await eventually(lambda: runs.running == 1)
+        await answer(rig.network, second, b"-NAK")
+        for task_id in ("first", "second"):
             result = await rig.result(task_id)
             assert isinstance(result, TaskFailure)
             assert result.code == ErrorCode.DEADLINE_EXCEEDED
-    assert len(runs.starts) == 1
+    assert runs.starts == [("first", 2)]
 
 
 async def test_an_attempt_that_was_promised_is_made_though_the_route_allows_fewer_by_then(rig: Rig) -> None:
