@@ -22,7 +22,7 @@ from bus.subjects import Subjects
 from bus.topology import ensure
 from clones.orders import store_command
 from clones.routing import clones_by_type
-from schemas import Command, Priority, RecoveryAction, TaskAssignment, TaskParked
+from schemas import Command, Priority, RecoveryAction, TaskAssignment
 from tests.faults.machine_processes import CLONES, TABLE, Act, Place, start_omega, start_worker
 from tests.faults.promises import Asked, Ledger, Task, told
 
@@ -121,6 +121,10 @@ class Realm:
         self.asked.commands.add(number)
         return number
 
+    async def commands(self, commands: Sequence[Command]) -> list[int]:
+        """Store several at the same moment."""
+        return await asyncio.gather(*map(self.command, commands))
+
     async def moves(self, task: Task, within_s: float) -> None:
         """Wait until something more is noted or stored about a task that has not ended, or `within_s` is over."""
         before = await self._seen(task)
@@ -172,12 +176,9 @@ class Realm:
             await asyncio.sleep(5 * POLL_S)
 
     async def _decide(self, ledger: Ledger, decision: str) -> None:
-        for task, entries in tuple(ledger.entries.items()):
-            said = entries[-1].said
-            if task[0] != "parked" or not isinstance(said, TaskParked) or (task, entries[-1].sequence) in self._decided:
-                continue
-            if task not in ledger.results:
-                self._decided.add((task, entries[-1].sequence))
+        for task, sequence in ledger.parked().items():
+            if task[0] == "parked" and (task, sequence) not in self._decided:
+                self._decided.add((task, sequence))
                 action: Any = decision if len(self._decided) <= DECISIONS else "fail"
                 await self.command(RecoveryAction(task_type=task[0], task_id=task[1], action=action, by="the machine"))
 
@@ -200,10 +201,10 @@ class Realm:
 
 
 @asynccontextmanager
-async def open_realm(server: EmbeddedServer, directory: Path) -> AsyncIterator[Realm]:
+async def open_realm(server: EmbeddedServer, directory: Path, *, kept_s: float) -> AsyncIterator[Realm]:
     """A fresh realm without any process yet."""
     name = f"machine{next(_serial)}"
-    place = Place(server.options.store, name, directory / f"{name}.journal")
+    place = Place(server.options.store, name, directory / f"{name}.journal", kept_s)
     subjects = Subjects(name)
     async with (
         open_network(server.settings_for("operator"), subjects, name="machine") as network,

@@ -20,6 +20,7 @@ import msgspec
 
 import bus.breaker
 import bus.lease
+import bus.parking
 import bus.topology
 from bus.identity import Identity
 from bus.network import Network, open_network
@@ -80,6 +81,8 @@ class Place(msgspec.Struct, frozen=True):
     store: Path
     realm: str
     journal: Path
+    kept_s: float
+    """How long parked tasks are handed back for, unless they are woken."""
 
     @property
     def subjects(self) -> Subjects:
@@ -178,6 +181,7 @@ def _run(work: Work, place: Place, clone: str, instance: str) -> None:
         filename=place.journal.with_suffix(".log"), format=f"%(asctime)s {instance} %(name)s %(message)s"
     )
     shorten_leases()
+    bus.parking.KEPT_S = place.kept_s
     asyncio.run(_until_terminated(work, place, Identity(clone, instance)))
 
 

@@ -95,6 +95,14 @@ class Ledger:
     def assignments(self, task: Task) -> list[TaskAssignment]:
         return [entry.said.assignment for entry in self.entries[task] if isinstance(entry.said, Assigned)]
 
+    def parked(self) -> dict[Task, int]:
+        """Return the tasks that wait for a decision, each with its newest event's number."""
+        return {
+            task: entries[-1].sequence
+            for task, entries in self.entries.items()
+            if task not in self.results and isinstance(entries[-1].said, TaskParked)
+        }
+
     def open_tasks(self) -> list[Task]:
         """Return those without a result, and those that are parked although they have one."""
         return [

@@ -113,12 +113,15 @@ class Lives(RuleBasedStateMachine):
     @initialize(
         target=tasks,
         decision=ACTIONS,
+        kept_s=st.sampled_from((0.1, 3600.0)),
         there=st.sampled_from((*CROWDS, CROWDS[0])),
         asked=st.lists(ASKED, min_size=2, max_size=5),
     )
-    def begin(self, decision: str, there: tuple[str, ...], asked: list[Asked]) -> MultipleResults[Task]:
+    def begin(self, decision: str, kept_s: float, there: tuple[str, ...], asked: list[Asked]) -> MultipleResults[Task]:
         """Make the realm, with or without anybody to work in it, and some tasks."""
-        self.opened: AbstractAsyncContextManager[Realm] = open_realm(self.ground.server, self.ground.directory)
+        self.opened: AbstractAsyncContextManager[Realm] = open_realm(
+            self.ground.server, self.ground.directory, kept_s=kept_s
+        )
         self.realm = self.run(self.opened.__aenter__())
         self.decision = decision
         for clone in there:
@@ -191,10 +194,20 @@ class Lives(RuleBasedStateMachine):
         else:
             self._recover(task, action, "ann")
 
-    def _recover(self, task: Task, action: Any, clone: str) -> None:
+    @rule(actions=st.lists(ACTIONS, min_size=2, max_size=3), clone=st.sampled_from(CLONES))
+    def decide_several_times_at_once(self, actions: list[str], clone: str) -> None:
+        """About what is parked, so that of several decisions one counts."""
+        for task in self.run(self.here.read()).parked():
+            commands = [self._action(task, action, clone) for action in actions]
+            self.note("at once", task, actions, clone, "#", self.run(self.here.commands(commands)))
+
+    def _recover(self, task: Task, action: str, clone: str) -> None:
+        command = self._action(task, action, clone)
+        self.note(action, command.clone, task, "#", self.run(self.here.command(command)))
+
+    def _action(self, task: Task, action: Any, clone: str) -> RecoveryAction:
         to = clone if action == "reassign" else None
-        command = RecoveryAction(task_type=task[0], task_id=task[1], action=action, clone=to)
-        self.note(action, to, task, "#", self.run(self.here.command(command)))
+        return RecoveryAction(task_type=task[0], task_id=task[1], action=action, clone=to)
 
     def teardown(self) -> None:
         """Heal, drain, check."""
