@@ -1,12 +1,11 @@
-"""Every subject and every stream, consumer and bucket name of a network: one builder, one parser.
+"""Every subject and every stream, consumer and bucket name of a network: one builder, and one parser of what is asked.
 
 A network is a realm: the first token of its subjects. Several realms can share one server.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
-from schemas import Priority, is_task_id, is_token
+from schemas import Priority, is_token
 
 PRIORITIES: tuple[Priority, ...] = ("high", "medium", "low")
 
@@ -28,15 +27,6 @@ class TaskSubject:
 
     task_type: str
     priority: Priority | None
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeSubject:
-    """`<realm>.result.<type>.<task_id>` or `<realm>.event.<type>.<task_id>`."""
-
-    kind: Literal["result", "event"]
-    task_type: str
-    task_id: str
 
 
 class Subjects:
@@ -141,13 +131,4 @@ class Subjects:
                 return TaskSubject(task_type, None)
             case [self.realm, "task", task_type, ("high" | "medium" | "low") as priority] if is_token(task_type):
                 return TaskSubject(task_type, priority)
-        return None
-
-    def parse_outcome(self, subject: str) -> OutcomeSubject | None:
-        """Return the parts of a result or event subject, or None where `subject` is none."""
-        match subject.split("."):
-            case [self.realm, ("result" | "event") as kind, task_type, task_id] if is_token(task_type) and is_task_id(
-                task_id
-            ):
-                return OutcomeSubject(kind, task_type, task_id)
         return None

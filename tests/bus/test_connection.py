@@ -156,15 +156,13 @@ class TestBreaks:
             with pytest.raises(Disconnected, match=f"not connected to {own_server.url}"):
                 await connection.publish("hello", b"lost")
             await own_server.restart()
-            await asyncio.wait_for(connection.wait_connected(), 5)
+            await eventually(lambda: connection.is_connected)
             await connection.publish("hello", b"back")
             assert (await subscription.next_msg(timeout=5)).data == b"back"
             await eventually(lambda: states[-1] is ConnectionState.RECONNECTED)
         assert [str(state) for state in states] == ["connected", "disconnected", "reconnected", "closed"]
         with pytest.raises(Disconnected):
             await connection.publish("hello", b"")
-        with pytest.raises(Disconnected, match="is closed"):
-            await connection.wait_connected()
 
     async def test_a_callback_that_fails_does_no_harm(
         self, own_server: EmbeddedServer, caplog: pytest.LogCaptureFixture
@@ -214,7 +212,7 @@ class TestBreaks:
                 await asyncio.wait_for(flood, 5)
             await own_server.kill()
             await own_server.restart()
-            await asyncio.wait_for(connection.wait_connected(), 5)
+            await eventually(lambda: connection.is_connected)
             await connection.client.request("late", b"in time", timeout=5)
             assert (await api(connection.client, "STREAM.INFO.LATE"))["state"]["messages"] == 1
 
@@ -281,8 +279,6 @@ class TestReports:
                 await connection.publish("sanctuary.settle.Other.x", b"")
             await connection.client.flush()
             assert [refusal.operation for refusal in connection.refusals] == ["publish"] * 3
-            assert connection.refusal_of("sanctuary.settle.Other.x") == connection.refusals[-1]
-            assert connection.refusal_of("sanctuary.settle.security.x") is None
         assert caplog.text.count("does not let us publish on sanctuary.settle.other.x") == 1
 
     async def test_a_handler_that_fails_is_logged_and_the_next_message_handled(

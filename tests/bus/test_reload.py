@@ -13,6 +13,7 @@ from bus.connection import Connection, ConnectionState, connect
 from bus.errors import ServerFailed
 from bus.server import EmbeddedServer, ServerOptions
 from bus.store import read_network
+from tests.bus.eventually import eventually
 from tests.bus.streams import LEDGER, RESULTS, api
 
 CLONES = {"beta": ("security",), "gamma": ("architecture",)}
@@ -76,7 +77,7 @@ async def test_a_restart_and_a_later_start_keep_the_rights(tmp_path: Path) -> No
         await server.reload({"beta": ("architecture",), "translator": ("translate",)})
         async with await connect(server.settings_for("translator"), name="translator", wait_s=5) as translator:
             await server.restart()
-            await asyncio.wait_for(translator.wait_connected(), 5)
+            await eventually(lambda: translator.is_connected)
             assert await may_settle(translator, "translate", "t")
     async with EmbeddedServer(options(tmp_path)) as server:
         async with await connect(server.settings_for("translator"), name="translator", wait_s=5) as translator:

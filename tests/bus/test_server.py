@@ -63,7 +63,7 @@ class TestLife:
                 assert (await server.health()).ok is False
                 await server.restart()
                 assert (server.url, server.pid != pid) == (url, True)
-                await asyncio.wait_for(connection.wait_connected(), 5)
+                await eventually(lambda: connection.is_connected)
                 assert (await api(connection.client, "STREAM.INFO.SANCTUARY_LEDGER"))["state"]["messages"] == 1
                 assert await server.health() == type(await server.health())(ok=True, detail="ok")
 
@@ -83,7 +83,7 @@ class TestLife:
             await eventually(lambda: not_ok(server))
             assert "SANCTUARY_LEDGER" in (await server.health()).detail
             await server.restart()
-            await asyncio.wait_for(connection.wait_connected(), 5)
+            await eventually(lambda: connection.is_connected)
             assert (await server.health()).ok
             await connection.client.request("sanctuary.task.security", b"again", timeout=5)
             assert (await api(connection.client, "STREAM.INFO.SANCTUARY_LEDGER"))["state"]["messages"] == 2

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.subjects import PRIORITIES, OutcomeSubject, Subjects, TaskSubject
+from bus.subjects import PRIORITIES, Subjects, TaskSubject
 
 tokens = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,63}", fullmatch=True)
-ids = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 priorities = st.sampled_from((None, *PRIORITIES))
 BASE = Subjects()
 
@@ -16,13 +15,6 @@ BASE = Subjects()
 def test_task_subjects_come_back(realm: str, task_type: str, priority: None) -> None:
     subjects = Subjects(realm)
     assert subjects.parse_task(subjects.task(task_type, priority)) == TaskSubject(task_type, priority)
-
-
-@given(realm=tokens, task_type=tokens, task_id=ids)
-def test_outcome_subjects_come_back(realm: str, task_type: str, task_id: str) -> None:
-    subjects = Subjects(realm)
-    assert subjects.parse_outcome(subjects.result(task_type, task_id)) == OutcomeSubject("result", task_type, task_id)
-    assert subjects.parse_outcome(subjects.event(task_type, task_id)) == OutcomeSubject("event", task_type, task_id)
 
 
 @given(first=st.tuples(tokens, priorities), second=st.tuples(tokens, priorities))
@@ -40,8 +32,6 @@ def test_a_type_named_like_anothers_priority_has_a_consumer_of_its_own() -> None
 def test_any_text_is_parsed_or_refused(subject: str) -> None:
     parsed = BASE.parse_task(subject)
     assert parsed is None or BASE.task(parsed.task_type, parsed.priority) == subject
-    outcome = BASE.parse_outcome(subject)
-    assert outcome is None or getattr(BASE, outcome.kind)(outcome.task_type, outcome.task_id) == subject
 
 
 @pytest.mark.parametrize(
@@ -63,22 +53,6 @@ def test_any_text_is_parsed_or_refused(subject: str) -> None:
 )
 def test_no_task_subjects(subject: str) -> None:
     assert BASE.parse_task(subject) is None
-
-
-@pytest.mark.parametrize(
-    "subject",
-    [
-        "sanctuary.result.security",
-        "sanctuary.result.security.a.b",
-        "sanctuary.result.Security.a",
-        "sanctuary.result.security.*",
-        "sanctuary.settle.security.a",
-        "sanctuary.task.security.high",
-        "other.result.security.a",
-    ],
-)
-def test_no_outcome_subjects(subject: str) -> None:
-    assert BASE.parse_outcome(subject) is None
 
 
 @pytest.mark.parametrize("realm", ["", "A", "a.b", "*", "a b", "x" * 65, "a\n"])
