@@ -16,14 +16,11 @@ How late a task ends that nobody else ends, its clock being the server's time of
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
-from nats.errors import Error as NatsError
-
 from bus.consumers import ConsumerState, consumer_states
-from bus.errors import SanctuaryError
 from bus.identity import Identity
 from bus.jetstream import StoredMessage
 from bus.journal import event_of
@@ -33,6 +30,7 @@ from bus.topology import RESULTS_MAX_AGE_S, ensure_consumers, omega_consumers, t
 from bus.unfinished import Source, as_unfinished, source_of
 from clones.agenda import BEHIND_S, Agenda, Due, attempt_limit_s, schedule_due
 from clones.overdue import AGAIN_S, AT_ONCE, Overdue, sequence_of
+from clones.repeating import repeat
 from clones.routing import clones_by_type
 from clones.workflows import WORKFLOWS
 from schemas import RoutingTable, TaskStarted
@@ -42,6 +40,7 @@ END_EVERY_S = 0.2
 BATCH = 128
 BATCHES = 4
 """So many are worked on at a time."""
+WHAT = "look after deadlines"
 RECONNECTED_S = 3.0
 """After a new connection the other instances get this long to be back on theirs."""
 
@@ -74,9 +73,9 @@ class Deadlines:
         forget = self._network.on_reconnect(self._begin_anew)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_for_ever(self.look, LOOK_EVERY_S))
-                group.create_task(_for_ever(self._end_tasks, END_EVERY_S))
-                group.create_task(_for_ever(self._end_attempts, END_EVERY_S))
+                group.create_task(repeat(self.look, LOOK_EVERY_S, WHAT))
+                group.create_task(repeat(self._end_tasks, END_EVERY_S, WHAT))
+                group.create_task(repeat(self._end_attempts, END_EVERY_S, WHAT))
         finally:
             forget()
 
@@ -224,16 +223,3 @@ class Deadlines:
             log.warning("the consumer %s of %s is not there any more; it is made anew", name, subjects.ledger)
             await ensure_consumers(self._network.requester, subjects, [missing[name]])
         self._missing = set(missing)
-
-
-async def _for_ever(step: Callable[[], Awaitable[None]], every_s: float) -> None:
-    """Do `step` again and again, whatever becomes of it."""
-    while True:
-        try:
-            await step()
-        except (SanctuaryError, NatsError, TimeoutError) as error:
-            log.warning("could not look after deadlines: %s", error)
-        except Exception as error:  # noqa: BLE001  a defect met once must not leave all tasks without their deadlines
-            message = "could not look after deadlines"
-            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
-        await asyncio.sleep(every_s)

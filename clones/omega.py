@@ -22,6 +22,7 @@ from clones import commands, workflows
 from clones.calls import Calls
 from clones.deadlines import Deadlines
 from clones.health import Health
+from clones.repeating import repeat
 from clones.roll_call import InstanceCounts
 from clones.routing import DEFAULT_TABLE
 from clones.strays import Strays
@@ -116,6 +117,7 @@ async def coordination(
         if watch_instances is not None:
             watch_instances(health.counts)
         strays, deadlines = Strays(network, identity, table), Deadlines(network, identity, table)
-        for work in (strays.run(), deadlines.run(), keep_consumers(network)):
+        consumers = repeat(lambda: keep_consumers(network), JETSTREAM_POLL_S, "follow the routing table")
+        for work in (strays.run(), deadlines.run(), consumers):
             stack.callback(asyncio.create_task(work).cancel)
         yield *commands.services(network, identity, table), *workflows.services(network.subjects, submitter)

@@ -1,6 +1,7 @@
 """Tasks that nobody serves: a type or a priority that does not exist ends at once with a TaskFailure that says so.
 
-The ledger takes any subject below `<realm>.task.`, so a typo would wait for ever. Omega lists the subjects that hold
+The ledger takes any subject below `<realm>.task.`, so a typo would wait for ever; and a type that is taken out of the routing
+table leaves tasks behind that wait, run, are parked or were handed over. Omega lists the subjects that hold
 messages (one request, however many tasks there are) and settles what no route covers. Whoever may publish chooses these
 subjects, and a server takes nearly any bytes in one: nothing here may trust them.
 """
@@ -25,14 +26,18 @@ from bus.network import Network
 from bus.outcomes import failure
 from bus.subjects import PRIORITIES, WORKFLOW_TYPE, Subjects
 from bus.topology import RESULTS_MAX_AGE_S
+from clones.repeating import repeat
 from clones.routing import known_types
+from clones.submissions import consumer_of
 from clones.tables import table_of
 from clones.workflows import WORKFLOWS
-from schemas import MSGPACK, ErrorCode, RoutingTable, encode, is_task_id, sequence_id
+from schemas import MSGPACK, ErrorCode, RoutingTable, encode, is_task_id, is_token, sequence_id
 
 LOOK_EVERY_S = 1.0
 SETTLE_WITHIN_S = 10.0
 """What one stray may take; then the others come first."""
+AT_ONCE = 1000
+"""So many of one subject are ended before the other subjects have their turn."""
 UNNAMEABLE_TYPE = "unknown"
 """The type token of results of tasks whose own one cannot stand in a result's subject, such as `*`."""
 
@@ -52,25 +57,23 @@ class Strays:
         """By subject, the ledger sequence to read on from. Empty after a start: what was settled before is refused then."""
         self._done: dict[str, int] = {}
         """By subject, how many messages it held when all of them were settled."""
+        self._failed: dict[str, int] = {}
+        """By subject, the first that could not be settled on the way: it is tried again when the others have had their turn."""
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            try:
-                unserved = await self._unserved()
-            except (SanctuaryError, NatsError) as error:
-                log.warning("could not look for tasks that nobody serves: %s", error)
-            else:
-                for subject, count in sorted(unserved.items()):
-                    await self._try(subject, count)
-            await asyncio.sleep(LOOK_EVERY_S)
+        await repeat(self._look, LOOK_EVERY_S, "look for tasks that nobody serves")
+
+    async def _look(self) -> None:
+        for subject, count in sorted((await self._unserved()).items()):
+            await self._try(subject, count)
 
     async def _unserved(self) -> Mapping[str, int]:
         """Return the subjects that nobody serves and that hold more than what was settled, with how many messages they hold."""
         subjects = self._network.subjects
         found: dict[str, int] = {}
-        for family in (subjects.every("task"), subjects.every("workflow")):
-            found |= await self._held(family)
+        for family in ("task", "workflow", "handover"):
+            found |= await self._held(subjects.every(family))
         return {
             subject: count
             for subject, count in found.items()
@@ -94,32 +97,44 @@ class Strays:
             if is_served(self._network.subjects, await table_of(self._network), subject):
                 # The table that we went by was a moment old.
                 return
-            await self._settle_all(subject)
-            self._done[subject] = count
+            if await self._settle_some(subject):
+                self._done[subject] = count
         except (SanctuaryError, NatsError, TimeoutError) as error:
             log.warning("a task on %r that nobody serves could not be ended yet: %s", subject, error)
-        except Exception as error:  # noqa: BLE001  one stray that is like no other must not keep the rest waiting for ever
-            message = f"a task on {subject!r} that nobody serves could not be ended"
-            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
     async def _first(self, subject: str) -> int:
         """Return the ledger sequence from which on a subject may hold what has not ended."""
-        task = self._network.subjects.parse_task(subject)
-        if task is None:
-            return 1
         # A type that the table had once has its consumers still, and they know what was done.
-        name = self._network.subjects.consumer(task.task_type, task.priority)
+        name = consumer_of(self._network.subjects, subject)
+        if name is None or not all(is_token(token) for token in subject.split(".")):
+            return 1
         state = await consumer_state(self._network, name)
         return state.first_open if state else 1
 
-    async def _settle_all(self, subject: str) -> None:
+    async def _settle_some(self, subject: str) -> bool:
+        """End what waits on a subject, up to `AT_ONCE` of it; return whether that was all."""
         start = self._next.get(subject) or await self._first(subject)
+        left = AT_ONCE
         async for message in entries(self._network, subject, start=start):
+            if not left:
+                return False
+            left -= 1
             # A subject that was published with a literal `*` or `>` reads as a filter, and finds what others are served by.
             if message.subject == subject and not _is_forgotten(message):
-                async with asyncio.timeout(SETTLE_WITHIN_S):
-                    await self._settle(message)
+                try:
+                    async with asyncio.timeout(SETTLE_WITHIN_S):
+                        await self._settle(message)
+                except (SanctuaryError, NatsError, TimeoutError):
+                    raise
+                except Exception as error:  # noqa: BLE001  one stray that is like no other must not keep the rest waiting
+                    told = f"a task on {subject!r} that nobody serves could not be ended"
+                    asyncio.get_running_loop().call_exception_handler({"message": told, "exception": error})
+                    self._failed.setdefault(subject, message.sequence)
             self._next[subject] = message.sequence + 1
+        if (failed := self._failed.pop(subject, None)) is not None:
+            self._next[subject] = failed
+            return False
+        return True
 
     async def _settle(self, message: StoredMessage) -> None:
         tokens = message.subject.split(".")
@@ -128,9 +143,12 @@ class Strays:
         delivery = from_ledger(message)
         task_type = WORKFLOW_TYPE if is_workflow else tokens[2]
         request = read(self._network.subjects, task_type, delivery)
-        if is_task_id(task_type) and await self._journal.is_known(task_type, request.id):
-            # Somebody else's task: what nobody serves is answered under a name of its own.
-            request = msgspec.structs.replace(request, id=sequence_id(message.sequence))
+        if is_task_id(task_type) and (last := await self._journal.last(task_type, request.id)) is not None:
+            if last.sequence != message.sequence and task_type not in self._table().routes:
+                return  # what is in charge of the task ends it
+            if last.sequence != message.sequence:
+                # Somebody else's task: what nobody serves is answered under a name of its own.
+                request = msgspec.structs.replace(request, id=sequence_id(message.sequence))
         result = failure(self._identity, request, code, _why(tokens, self._table()))
         if not is_task_id(task_type):
             result = msgspec.structs.replace(result, task_type=UNNAMEABLE_TYPE, task_id=sequence_id(message.sequence))
@@ -143,10 +161,13 @@ class Strays:
 
 
 def is_served(subjects: Subjects, table: RoutingTable, subject: str) -> bool:
-    """Tell whether somebody takes what is published on a task or workflow subject."""
+    """Tell whether somebody takes what is published on a task, workflow or handover subject."""
     task = subjects.parse_task(subject)
     if task is not None:
         return task.task_type in table.routes
+    match subject.split("."):
+        case [subjects.realm, "handover", task_type, _]:
+            return task_type in table.routes
     return subject in {subjects.workflow(name) for name in WORKFLOWS}
 
 

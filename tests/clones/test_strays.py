@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -13,16 +15,19 @@ from bus.results import Results
 from bus.server import EmbeddedServer
 from clones.routing import DEFAULT_TABLE
 from clones.strays import Strays
-from schemas import TaskFailure, TaskResult, decode
+from schemas import TaskEvent, TaskFailure, TaskParked, TaskResult, TaskResumed, TaskStarted, decode, encode
 from tests.bus.eventually import eventually
 from tests.bus.rig import Rig, open_rig
+
+GONE = "gone"
+"""A type that the table had once."""
 
 
 @pytest_asyncio.fixture
 async def rig(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     """A realm in which nobody works: what gets a result got it from Omega's look at the strays."""
     monkeypatch.setattr(clones.strays, "LOOK_EVERY_S", 0.05)
-    async with open_rig(server, types=DEFAULT_TABLE.routes) as opened:
+    async with open_rig(server, types=(*DEFAULT_TABLE.routes, GONE)) as opened:
         strays = asyncio.create_task(Strays(opened.network, Identity("omega"), lambda: DEFAULT_TABLE).run())
         yield opened
         assert not strays.done(), "the look at the strays came to an end"
@@ -120,5 +125,80 @@ async def test_one_that_cannot_be_ended_does_not_keep_the_others_waiting(
     await put(rig, "task.bbb")
     await until(rig, "bbb.seq-2")
     assert str(heard[0]) == "unlike any other"
+    monkeypatch.undo()
+    await until(rig, "aaa.seq-1")
+
+
+def told(kind: type[TaskEvent], sequence: int, **fields: Any) -> bytes:
+    at = datetime.now(UTC)
+    return encode(
+        kind(task_id="mine", task_type=GONE, clone="x", instance="x-1", attempt=1, at=at, sequence=sequence, **fields)
+    )
+
+
+class TestATypeThatIsTakenOut:
+    @pytest.mark.parametrize("kind", [TaskStarted, TaskParked])
+    async def test_what_had_begun_ends_under_its_own_id(self, rig: Rig, kind: type[TaskEvent]) -> None:
+        fields = {"code": "engine_crashed", "message": "oops"} if kind is TaskParked else {}
+        await put(rig, f"event.{GONE}.mine", told(kind, 2, **fields))
+        await put(rig, f"task.{GONE}", b'{"id":"mine"}')
+        await put(rig, "workflow.zzz")
+        found = await until(rig, "workflow.seq-3")
+        assert set(found) == {"workflow.seq-3", f"{GONE}.mine"}
+        assert found[f"{GONE}.mine"].code == "unknown_task_type"
+
+    async def test_what_was_handed_over_ends_once(self, rig: Rig) -> None:
+        handed_over = told(TaskResumed, 3, command=9, to="x")
+        await put(rig, f"event.{GONE}.mine", handed_over)
+        await put(rig, f"task.{GONE}", b'{"id":"mine"}')
+        await put(rig, f"handover.{GONE}.x", b'{"id":"mine"}')
+        await put(rig, "workflow.zzz")
+        assert set(await until(rig, "workflow.seq-4", f"{GONE}.mine")) == {"workflow.seq-4", f"{GONE}.mine"}
+
+    async def test_anothers_id_on_a_subject_that_nobody_serves_ends_nothing_of_it(self, rig: Rig) -> None:
+        event = told(TaskStarted, 7).replace(GONE.encode(), b"security")
+        await put(rig, "event.security.mine", event)
+        await put(rig, "task.security.urgent", b'{"id":"mine"}')
+        assert set(await until(rig, "security.seq-2")) == {"security.seq-2"}
+
+
+async def test_a_flood_on_one_subject_leaves_the_others_their_turn(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clones.strays, "AT_ONCE", 2)
+    monkeypatch.setattr(clones.strays, "LOOK_EVERY_S", 0.5)
+    for _ in range(9):
+        await put(rig, "task.aaa")
+    await put(rig, "task.bbb")
+    found = await until(rig, "bbb.seq-10")
+    assert len(found) < 9
+    assert len(await until(rig, *(f"aaa.seq-{number}" for number in range(1, 10)))) == 10
+
+
+async def test_one_that_cannot_be_ended_does_not_keep_its_own_kind_waiting(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = Results.settle
+
+    async def broken(self: Results, result: TaskResult) -> object:
+        if result.task_id == "seq-1":
+            raise RuntimeError("unlike any other")
+        return await settle(self, result)
+
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    monkeypatch.setattr(Results, "settle", broken)
+    await put(rig, "task.aaa")
+    await put(rig, "task.aaa")
+    await until(rig, "aaa.seq-2")
+
+
+async def test_a_look_that_fails_is_not_the_last(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[object] = []
+
+    def broken(*_: object) -> bool:
+        raise RuntimeError("unlike any other")
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context["exception"]))
+    monkeypatch.setattr(clones.strays, "is_served", broken)
+    await put(rig, "task.aaa")
+    await eventually(lambda: bool(heard))
     monkeypatch.undo()
     await until(rig, "aaa.seq-1")
