@@ -55,6 +55,8 @@ class RollCall:
             if len(self._known) >= MOST:
                 return None
             self._known[beat.instance] = _Known(beat.clone, state, now, beat.at)
+        elif known.clone != beat.clone:
+            return None  # a clone speaks for its own instances only
         else:
             unchanged = known.state == state
             known.state, known.heard, known.beat_at = state, now, beat.at

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from clones.roll_call import DEAD_S, FORGET_S, GRACE_S, MOST, SUSPECT_S, RollCall, may_follow, what_waits
 from clones.routing import DEFAULT_TABLE
@@ -37,6 +38,14 @@ def test_each_change_is_told_once() -> None:
     back = roll.beat(beat(at_s=200), 200)
     assert back is not None
     assert back.state == "up"
+
+
+def test_a_clone_speaks_for_no_other_clones_instances() -> None:
+    roll = RollCall()
+    roll.beat(beat(), 0)
+    for state in ("draining", "ready"):
+        assert roll.beat(replace(beat(state=state, at_s=5), clone="gamma"), 5) is None
+    assert states(roll, DEAD_S) == [("beta-1", "dead")]
 
 
 def test_a_suspect_that_beats_again_is_up() -> None:
