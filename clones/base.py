@@ -209,7 +209,8 @@ def _params(method: str, function: Callable[..., Any]) -> type[msgspec.Struct]:
 
 
 def _route(kind: type[Clone], name: str, task_type: str) -> Route:
-    route = getattr(kind, "routes", {}).get(task_type)
+    routes = getattr(kind, "routes", {})
+    route = routes.get(task_type) if isinstance(routes, Mapping) else None
     if not isinstance(route, Route):
         example = f'routes = {{"{task_type}": Route(clone="{name}")}}'
         raise InvalidClone(f"it serves {task_type!r}, and has no route for it: write {example}")

@@ -182,6 +182,7 @@ class TestMistakes:
             (lambda: make(f=serving(good), g=serving(good)), "f and g both serve 'translate'"),
             (lambda: make(f=serving(good, "workflow")), "f serves 'workflow', which is no task type"),
             (lambda: make(f=serving(good, "a b")), "f serves 'a b', which is no task type"),
+            (lambda: make(routes=[ROUTE], f=serving(good)), "serves 'translate', and has no route for it"),
             (
                 lambda: make(routes={}, f=serving(good)),
                 'serves \'translate\', and has no route for it: write routes = {"translate": Route(clone="translator")}',
