@@ -1,7 +1,7 @@
 """When which task has to be looked at again: the deadlines of all that has not ended. Pure; time is Unix time in seconds."""
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -79,6 +79,11 @@ class Agenda:
         while self._heap and self._heap[0].at <= now and len(taken) < most:
             taken.append(heapq.heappop(self._heap))
         return taken
+
+    def drop(self, consumers: Container[str]) -> None:
+        """Forget what these consumers bring: it is about to be read again."""
+        self._heap = [due for due in self._heap if due.source.consumer not in consumers]
+        heapq.heapify(self._heap)
 
     def clear(self) -> None:
         """Forget everything."""

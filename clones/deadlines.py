@@ -139,10 +139,16 @@ class Deadlines:
     def _heed_routes(self, sources: Iterable[Source]) -> None:
         """Have a type's assignments read again where its route's limit on waiting has changed."""
         limits_s = {task_type: route.schedule_to_start_s for task_type, route in self._table().routes.items()}
-        for source in sources:
-            if limits_s.get(source.task_type) != self._to_start_s.get(source.task_type):
-                self._read.pop(source.consumer, None)
-                self._counts.pop(source.consumer, None)
+        changed = {
+            source.consumer
+            for source in sources
+            if limits_s.get(source.task_type) != self._to_start_s.get(source.task_type)
+        }
+        if changed:
+            self._tasks.drop(changed)
+        for consumer in changed:
+            self._read.pop(consumer, None)
+            self._counts.pop(consumer, None)
         self._to_start_s = limits_s
 
     async def _read_assignments(self, source: Source, state: ConsumerState) -> None:

@@ -83,3 +83,10 @@ def test_what_has_not_ended_is_kept() -> None:
     agenda.add(due(sequence, sequence) for sequence in range(2 * PRUNE_FROM, 4 * PRUNE_FROM))
     agenda.prune({SOURCE.consumer: PRUNE_FROM})
     assert [each.sequence for each in agenda.take(1e9, 10_000)] == list(range(PRUNE_FROM, 4 * PRUNE_FROM))
+
+
+def test_what_is_read_again_is_there_once() -> None:
+    agenda = Agenda()
+    agenda.add([Due(3, 1, 0, SOURCE), Due(2, 2, 0, SOURCE._replace(consumer="other")), Due(1, 3, 0, SOURCE)])
+    agenda.drop({SOURCE.consumer})
+    assert [due.sequence for due in agenda.take(10, 10)] == [2]
