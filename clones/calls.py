@@ -49,6 +49,8 @@ from schemas import (
 QUEUE_GROUP = "omega"
 LONGEST_WAIT_S = 24 * 3600.0
 """How long a call's caller is kept in mind; the task lives on."""
+MOST = 1000
+"""So many callers are kept in mind at once, each with its body of up to a megabyte."""
 
 log = logging.getLogger(__name__)
 Work = Callable[[Request], Awaitable[TaskResult]]
@@ -187,6 +189,8 @@ class Calls:
         self._spawn(request, self._start_workflow)
 
     def _spawn(self, request: Request, work: Work) -> None:
+        if len(self._waiting) >= MOST:
+            work = _too_many
         task = asyncio.create_task(self._answer(request, work))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
@@ -240,6 +244,13 @@ class Calls:
                     await request.respond(body, headers=headers)
         except (NatsError, ValueError) as error:  # ValueError: a call without a reply subject
             log.warning("a call on %s could not be answered: %s", request.subject, error)
+
+
+async def _too_many(_: Request) -> TaskResult:
+    raise CallRefused(
+        ErrorCode.NETWORK_UNAVAILABLE,
+        f"nothing was stored: {MOST:,} calls wait here for their results already; call again later, or submit the task",
+    )
 
 
 @contextlib.contextmanager

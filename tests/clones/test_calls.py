@@ -212,6 +212,24 @@ async def test_a_caller_that_is_gone_harms_nobody(clones_rig: ClonesRig, stub: S
     assert await clones_rig.escalations() == []
 
 
+async def test_no_more_callers_are_kept_in_mind_than_there_is_room_for(
+    clones_rig: ClonesRig, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "MOST", 1)
+    async with clones_rig.omega():
+        first = asyncio.create_task(call(clones_rig, "security", {"params": {"target": "waits"}}))
+        await eventually(lambda: len(stub.starts) == 1)
+        refused = await call(clones_rig, "security", {"params": {"target": "x"}})
+        assert refused.headers is not None
+        assert refused.headers[CODE] == "network_unavailable"
+        assert refused.headers[WORDS].startswith("nothing was stored: 1 calls wait here")
+        stub.go_on.set()
+        await first
+        after = await call(clones_rig, "security", {"params": {"target": "x"}})
+    assert isinstance(decode(TaskResult, after.data), TaskCompletion)
+    assert len(stub.starts) == 2
+
+
 async def test_a_call_without_a_reply_subject_harms_nobody(clones_rig: ClonesRig, stub: Stub) -> None:
     async with clones_rig.omega():
         for body in (b"{", b'{"id":"quiet","params":{"target":"here"}}'):
