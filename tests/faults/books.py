@@ -41,8 +41,8 @@ class Books:
         """Each task, workflow, command and escalation; the first assignment of those that are tasks."""
         self.results: dict[Key, TaskResult] = {}
         self.stories: dict[Key, list[Entry]] = {}
-        self.unknown = Counter[str]()
-        """Events of kinds that are not known here, by the words of the refusal."""
+        self.unknown = Counter[Key]()
+        """Events of kinds that are not known here."""
         self._copies = Counter[Key]()
 
     @classmethod
@@ -83,8 +83,8 @@ class Books:
             case ["event", task_type, task_id] if task_type != "instance":
                 try:
                     event: TaskEvent = decode(AnyTaskEvent, message.data)
-                except SchemaError as error:
-                    self.unknown[error.message] += 1
+                except SchemaError:
+                    self.unknown[task_type, task_id] += 1
                 else:
                     self._tell((task_type, task_id), message, event)
 

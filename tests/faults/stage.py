@@ -38,6 +38,8 @@ from tests.faults.scene import ROOT
 WITHIN_S = 60.0
 """For anything that a machine with much else to do will do some time."""
 TOILER = "tests.faults.clones:Toiler"
+THIS, NEXT = "", "tests.faults.next_version"
+"""Versions of Sanctuary."""
 UNDERSTUDY = "tests.faults.clones:Understudy"
 """The fallback of the Toiler."""
 
@@ -52,21 +54,25 @@ class Stage:
         self.directory = directory
         self.daemons: dict[str, Process] = {}
 
-    def argv(self, what: str, *options: str) -> list[str]:
+    def python(self, module: str, *arguments: object, version: str = THIS) -> list[str]:
+        """Return the command line of a program of this version, or of the next."""
+        return [sys.executable, "-m", *([version] if version else []), module, *map(str, arguments)]
+
+    def argv(self, what: str, *options: str, version: str = THIS) -> list[str]:
         """Return the command line of Omega or a clone."""
         daemon = ["omega"] if what == "omega" else ["clone", what, "--workspace", str(self.directory)]
-        return [sys.executable, "-m", "ops.cli", *daemon, "--store", str(self.server.options.store), *options]
+        return self.python("ops.cli", *daemon, "--store", self.server.options.store, *options, version=version)
 
     @property
     def environment(self) -> Mapping[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("NATS_", "SANCTUARY_"))}
         return {**clean, "PYTHONPATH": str(ROOT)}
 
-    async def start(self, name: str, what: str, *options: str) -> StatusResponse:
+    async def start(self, name: str, what: str, *options: str, version: str = THIS) -> StatusResponse:
         """Start a daemon and return its status once it is ready; its log is `<name>.log`."""
         with (self.directory / f"{name}.log").open("wb") as log:
             self.daemons[name] = await asyncio.create_subprocess_exec(
-                *self.argv(what, *options),
+                *self.argv(what, *options, version=version),
                 cwd=self.directory,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
