@@ -202,12 +202,16 @@ class PullLoop:
             self._on_message(message, pull)
 
         inboxes = {self._client.new_inbox(): feed for feed in feeds}
-        subscriptions = [await self._client.listen(inbox, on_message) for inbox in inboxes]
-        expires_s = max(SHORTEST_PULL_S, min(LONG_PULL_S, self._ready.wait_s(others)))
+        subscriptions: list[_Subscription] = []
         try:
+            for inbox in inboxes:
+                # One by one: where this is cancelled, those made so far are known.
+                subscriptions.append(await self._client.listen(inbox, on_message))  # noqa: PERF401  see above
+            expires_s = max(SHORTEST_PULL_S, min(LONG_PULL_S, self._ready.wait_s(others)))
             with self._ready.told_of(others, pull.end):
                 await self._pull(pull, inboxes, expires_s=expires_s)
         finally:
+            self._slots.give_back(pull.close())
             # Not waited for: the next pulls may be under way before the server has answered.
             self._spawn(self._drain(subscriptions))
 

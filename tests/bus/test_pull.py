@@ -84,6 +84,29 @@ async def test_bursts_into_waiting_pulls_leave_nothing_stuck(rig: Rig, capacity:
     assert runs.most <= capacity
 
 
+async def test_a_claimed_slot_is_free_again_where_its_pull_was_never_sent(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is served changes while a socket that is slow holds up what comes before a pull."""
+    runs = Runs()
+    async with rig.worker(runs, capacity=1, types=()) as worker:
+        listen, stuck = worker._network.client.listen, asyncio.Event()
+
+        async def slow(subject: str, *args: Any, **options: Any) -> Any:
+            if "_INBOX" in subject and not worker._pulls._slots.has_free():
+                stuck.set()
+                await asyncio.Event().wait()
+            return await listen(subject, *args, **options)
+
+        monkeypatch.setattr(worker._network.client, "listen", slow)
+        await worker.serve([rig.service(runs)])
+        await asyncio.wait_for(stuck.wait(), 5)
+        monkeypatch.undo()
+        await worker.serve([])
+        await worker.serve([rig.service(runs)])
+        assert isinstance(await rig.run(within_s=5), TaskCompletion)
+
+
 @pytest.mark.parametrize("capacity", [2, 8, 24])
 async def test_under_backlog_slots_are_shared_by_weight(
     rig: Rig, capacity: int, monkeypatch: pytest.MonkeyPatch
