@@ -24,7 +24,7 @@ class QueueStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     waiting: int
     """Tasks that nobody has taken yet."""
     taken: int
-    """Tasks that run, wait for a retry, or are parked."""
+    """Tasks that run, wait for a retry, are parked, or were handed back and wait for the next free slot."""
     oldest_s: float | None = None
     """How long the oldest of those that wait has waited; None: none waits, or it is not known."""
 

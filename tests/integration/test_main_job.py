@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from bus.ledger import entry
 from bus.server import EmbeddedServer, ServerOptions
+from bus.subjects import COMMAND_TYPE
 from clones.review import step_id
 from schemas import TaskCompletion, TaskResult, decode
 from tests.conftest import CLONES
@@ -171,7 +172,9 @@ async def test_every_entry_of_the_audit_trail_is_in_the_ledger(reviewed: Reviewe
 async def test_each_task_has_one_result_and_ran_once(reviewed: Reviewed, afterwards: Client) -> None:
     subjects = afterwards.network.subjects
     ids = {step: step_id(reviewed.workflow_id, step) for step in STEPS} | {"workflow": reviewed.workflow_id}
-    stored = await afterwards.ledger(subjects.every("result"))
+    # Beside the verdict on the first routing table.
+    table = subjects.result(COMMAND_TYPE, "")
+    stored = [each for each in await afterwards.ledger(subjects.every("result")) if not each.subject.startswith(table)]
     assert sorted(message.subject for message in stored) == sorted(subjects.result(*each) for each in ids.items())
     for message in stored:
         result: TaskResult = decode(TaskResult, message.data)

