@@ -10,10 +10,11 @@ from bus.errors import ConfigurationError, Disconnected, NoResponders, RequestTi
 from bus.network import Network, open_network
 from bus.routes import LOOK_EVERY_S, Revision, in_force
 from clones.base import Definition
+from clones.routing import clones_of
 from ops.commanding import verdict_on
 from ops.connect import Where
 from ops.table_text import write_route
-from schemas import Route, RouteChange, TaskCompletion
+from schemas import Route, RouteChange, RoutingTable, TaskCompletion
 
 VERDICT_WITHIN_S = 10.0
 USER_WITHIN_S = 30.0
@@ -57,6 +58,7 @@ async def ask_for_routes(network: Network, definition: Definition) -> None:
         table = current.routes.table
         missing = {task_type: route for task_type, route in definition.routes.items() if task_type not in table.routes}
         if not missing:
+            _tell_elsewhere(table, definition)
             return
         log.info("asking for routes of %s", ", ".join(missing))
         change = RouteChange(
@@ -81,6 +83,19 @@ async def ask_for_routes(network: Network, definition: Definition) -> None:
             if not changed_meanwhile or clock() > deadline:
                 raise _not_admitted(missing, f"the network refused it: {verdict.message}")
         await asyncio.sleep(AGAIN_S)
+
+
+def _tell_elsewhere(table: RoutingTable, definition: Definition) -> None:
+    """Say which of the clone's types the table gives to others alone: it waits for these in vain."""
+    for task_type in definition.routes:
+        clones = clones_of(table.routes[task_type])
+        if definition.name not in clones:
+            log.warning(
+                "the routing table gives %s to %s, and %s gets none of it; sanctuary routes set changes that",
+                task_type,
+                " and ".join(clones),
+                definition.name,
+            )
 
 
 async def _table(network: Network, definition: Definition) -> Revision:

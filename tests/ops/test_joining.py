@@ -1,6 +1,7 @@
 """Asking for routes, as many at once and with Omega not there yet."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -76,3 +77,14 @@ async def test_a_route_that_is_there_stays_as_it_is(server: EmbeddedServer, tmp_
         await ask_for_routes(rig.network, definition("own", Route(clone="own", retries=7)))
         await ask_for_routes(rig.network, definition("own", Route(clone="own", retries=1)))
         assert (await routes(rig))["own"].retries == 7
+
+
+async def test_a_type_that_others_have_is_told(
+    server: EmbeddedServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_clones_rig(server, tmp_path) as rig, rig.omega():
+        await ask_for_routes(rig.network, definition("own"))
+        theirs = replace(definition("own"), name="other")
+        assert caplog.text.count("gets none of it") == 0
+        await ask_for_routes(rig.network, theirs)
+    assert "the routing table gives own to own, and other gets none of it; sanctuary routes set changes" in caplog.text
