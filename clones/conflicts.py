@@ -45,7 +45,7 @@ def _of_alias(table: RoutingTable, alias: str, task_type: str) -> Iterator[str]:
         loops = f"{' -> '.join(way)} is a loop" if way[-1] in way[:-1] else f"{task_type} is an alias too"
         yield f"{loops}; an alias names a task type: {', '.join(table.routes)}"
     else:
-        yield f"there is no task type {task_type}{_meant(task_type, table.routes)}; there are {', '.join(table.routes)}"
+        yield f"there is no task type {task_type}{did_you_mean(task_type, table.routes)}; there are {', '.join(table.routes)}"
 
 
 def _way(table: RoutingTable, alias: str) -> list[str]:
@@ -80,11 +80,12 @@ def _of_route(task_type: str, route: Route) -> Iterator[tuple[tuple[str, ...], s
         if code not in set(ErrorCode):
             yield (
                 ("non_retryable",),
-                f"there is no error code {code!r}{_meant(code, ErrorCode)}; there are {', '.join(ErrorCode)}",
+                f"there is no error code {code!r}{did_you_mean(code, ErrorCode)}; there are {', '.join(ErrorCode)}",
             )
 
 
-def _meant(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean …?)` with the known word that is nearest, or nothing where none is near."""
     close = difflib.get_close_matches(word, [str(each) for each in known], n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 

@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 class Health:
     """What one Omega knows of all instances; use as an async context manager, once the network's streams are made."""
 
-    def __init__(self, network: Network, identity: Identity, table: Callable[[], RoutingTable | None]) -> None:
+    def __init__(self, network: Network, identity: Identity, table: Callable[[], RoutingTable]) -> None:
         self._network = network
         self._identity = identity
         self._table = table
@@ -219,9 +219,8 @@ class Health:
 
     async def _escalate(self, change: Change) -> None:
         table = self._table()
-        routed = table.routes.values() if table else ()
-        present = frozenset(clone for route in routed for clone in route.fallback if self._roll.is_present(clone))
-        consequence = what_waits(table, change.clone, present) if table else None
+        fallbacks = {clone for route in table.routes.values() for clone in route.fallback}
+        consequence = what_waits(table, change.clone, frozenset(filter(self._roll.is_present, fallbacks)))
         if consequence is None:
             return
         escalation = ErrorEscalation(

@@ -13,7 +13,6 @@
 The keys are the fields of `schemas.RoutingTable`, `Weights`, `Route` and `Backoff`.
 """
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable
@@ -21,7 +20,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
 
-from clones.conflicts import conflicts
+from clones.conflicts import conflicts, did_you_mean
 from ops.toml_lines import line_of
 from schemas import Route, RoutingTable, Weights, is_token
 from schemas.identifiers import Token
@@ -132,7 +131,7 @@ def _value(kind: Any, value: Any, path: Path, problems: list[Problem]) -> Any:
 def _in_words(kind: Any, value: Any, problem: str) -> str:
     """Return what msgspec says about a value, for people. TOML has no null: what may be none is left out."""
     if get_origin(kind) is Literal:
-        return f"{value!r} is none of {', '.join(get_args(kind))}{_meant(value, get_args(kind))}"
+        return f"{value!r} is none of {', '.join(get_args(kind))}{did_you_mean(str(value), get_args(kind))}"
     if "matching regex" in problem:
         return f"{value!r} is no name: use {_NAMES}"
     words = problem.split(" - at ", 1)[0]
@@ -145,9 +144,4 @@ def _in_words(kind: Any, value: Any, problem: str) -> str:
 
 def _unknown(key: str, known: Iterable[str], what: str) -> str:
     names = list(known)
-    return f"there is no such setting{_meant(key, names)}; {what} takes {', '.join(names)}"
-
-
-def _meant(word: Any, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(word), list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    return f"there is no such setting{did_you_mean(key, names)}; {what} takes {', '.join(names)}"
