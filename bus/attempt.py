@@ -12,11 +12,9 @@ from nats.errors import Error as NatsError
 from bus.attempts import backoff_delay_s
 from bus.context import TaskContext
 from bus.deadlines import missed_deadline, time_limit_s
-from bus.delivery import hand_back
-from bus.errors import Disconnected
 from bus.identity import Identity
 from bus.journal import Journal
-from bus.lease import Stop
+from bus.lease import Stop, give_back
 from bus.network import Network
 from bus.observer import Observer
 from bus.outcomes import completion
@@ -75,7 +73,7 @@ class Attempt:
         lease, delivery = self._lease, self._lease.delivery
         if lease.is_recalled():
             # Nothing has begun, so no event has to tell that it keeps its number.
-            self._hand_back()
+            give_back(self._network.client, lease)
             return None
         if delivery.delivered > 1:
             # Counted before it runs: a task that kills its worker must come to an end.
@@ -205,16 +203,7 @@ class Attempt:
         """Give the task back to the queue, once the event that counts this attempt is stored."""
         self._lease.check()
         await self._journal.store(event)
-        self._hand_back(delay_s)
-
-    def _hand_back(self, delay_s: float = 0.0) -> None:
-        self._lease.check()
-        delivery = self._lease.delivery
-        try:
-            hand_back(self._network.client, delivery, delay_s)
-        except Disconnected as error:
-            # Delivered again when its lease ends.
-            log.warning("could not hand %s #%d back: %s", delivery.subject, delivery.sequence, error)
+        give_back(self._network.client, self._lease, delay_s)
 
     def _post(self, kind: Callable[..., TaskEvent], **fields: object) -> None:
         if not self._lease.lost:

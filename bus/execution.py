@@ -18,13 +18,13 @@ from bus.attempt import Attempt, uncancel
 from bus.attempts import MAX_DELIVERIES, NotNow, Run, turn
 from bus.context import TaskContext
 from bus.deadlines import missed_deadline
-from bus.delivery import Delivery, acknowledge, hand_back
+from bus.delivery import Delivery, acknowledge
 from bus.errors import Disconnected, LeaseLost
 from bus.identity import Identity
 from bus.intake import Refusal, Request, read
 from bus.jetstream import last_of
 from bus.journal import Journal, insist
-from bus.lease import Lease, Stop
+from bus.lease import Lease, Stop, give_back
 from bus.network import Network
 from bus.observer import Observer
 from bus.outcomes import failure, instead
@@ -119,8 +119,7 @@ class Executor:
         delivery, assignment = lease.delivery, request.assignment
         run, begun = await self._turn(service, delivery, request)
         if isinstance(run, NotNow):
-            lease.check()
-            self._not_now(run, service, delivery)
+            self._not_now(run, service, lease)
             return None
         context = TaskContext(
             service=service,
@@ -176,15 +175,16 @@ class Executor:
         last_event = await self._journal.last(request.task_type, request.id)
         return turn(delivery.sequence, last_event), last_event is not None
 
-    def _not_now(self, reason: NotNow, service: Service, delivery: Delivery) -> None:
+    def _not_now(self, reason: NotNow, service: Service, lease: Lease) -> None:
+        delivery = lease.delivery
         if reason is NotNow.SUPERSEDED:
             self._acknowledge(delivery)
         elif reason is NotNow.EARLY:
             doublings = min(delivery.delivered - 1, DOUBLINGS)
             handed_over = delivery.consumer in service.direct_consumers
-            self._hand_back(delivery, min(SECOND_S, EARLY_S * 2**doublings) if handed_over else SECOND_S)
+            give_back(self._network.client, lease, min(SECOND_S, EARLY_S * 2**doublings) if handed_over else SECOND_S)
         else:
-            self._parking.keep(delivery)
+            self._parking.keep(lease)
 
     async def _offer(self, lease: Lease, outcome: TaskResult | None) -> None:
         """Store an outcome that is ready although its lease ended while there was no connection.
@@ -235,9 +235,3 @@ class Executor:
         except Disconnected as error:
             # Delivered again, the stored result answers it.
             log.warning("could not acknowledge %s #%d: %s", delivery.subject, delivery.sequence, error)
-
-    def _hand_back(self, delivery: Delivery, delay_s: float) -> None:
-        try:
-            hand_back(self._network.client, delivery, delay_s)
-        except Disconnected as error:
-            log.warning("could not hand %s #%d back: %s", delivery.subject, delivery.sequence, error)

@@ -15,10 +15,11 @@ from enum import Enum, auto
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from bus.delivery import IN_PROGRESS, Delivery
-from bus.errors import LeaseLost, SanctuaryError
+from bus.delivery import IN_PROGRESS, Delivery, hand_back
+from bus.errors import Disconnected, LeaseLost, SanctuaryError
 from bus.jetstream import stored
 from bus.network import Network
+from bus.quick_client import QuickClient
 from bus.topology import ACK_WAIT_S
 
 TICK_S = ACK_WAIT_S / 4
@@ -49,6 +50,8 @@ class Lease:
         """Whether the handler is what runs now: only then does another's result, or this worker's end, stop it."""
         self.lost_offline = False
         """Whether it was lost because there was no connection: then this process knows what it did meanwhile."""
+        self.delivered_again = False
+        """Whether the task was delivered here once more meanwhile: somebody has woken it, or the server lost count of it."""
         self._recalled = False
         self.stop_reason: Stop | None = None
         self._runner: asyncio.Task[None] | None = None
@@ -87,6 +90,22 @@ class Lease:
         if self._runner is not None and (self.stop_reason is None or lost_on_top):
             self.stop_reason = reason
             self._runner.cancel()
+
+
+def give_back(client: QuickClient, lease: Lease, delay_s: float = 0.0) -> None:
+    """Return the task to its queue, for whoever is free after `delay_s` seconds; without a connection it comes when the lease ends.
+
+    What was delivered again while it was held waits for nothing: a decision that woke it would wait with it.
+
+    Raises:
+        LeaseLost: somebody else may hold it now, and would have it taken away.
+    """
+    lease.check()
+    delivery = lease.delivery
+    try:
+        hand_back(client, delivery, 0.0 if lease.delivered_again else delay_s)
+    except Disconnected as error:
+        log.warning("could not hand %s #%d back: %s", delivery.subject, delivery.sequence, error)
 
 
 class LeaseKeeper:
@@ -128,6 +147,7 @@ class LeaseKeeper:
         held = self._leases.get(key)
         if held is not None:
             if not held.lost:
+                held.delivered_again = True
                 return None
             held.stop(Stop.LEASE_LOST)
         lease = self._leases[key] = Lease(delivery, self._in_step_at)

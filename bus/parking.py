@@ -4,15 +4,13 @@ A parked task stays unacknowledged in its queue: handed back for an hour, and ag
 neither pending nor unacknowledged has ended, and a decision, by whomever and whenever, finds the task where it was.
 """
 
-import logging
 from datetime import UTC, datetime
 
 from bus.context import TaskContext
-from bus.delivery import Delivery, hand_back
-from bus.errors import Disconnected
 from bus.escalations import escalate
 from bus.identity import Identity
 from bus.journal import Journal, insist
+from bus.lease import Lease, give_back
 from bus.network import Network
 from bus.observer import Observer
 from bus.outcomes import attempt_failure, failure
@@ -21,8 +19,6 @@ from schemas import ErrorCode, ErrorEscalation, TaskParked, TaskResult
 
 KEPT_S = 3600.0
 """How long a parked task is handed back for; a decision wakes it before."""
-
-log = logging.getLogger(__name__)
 
 
 class Parking:
@@ -51,16 +47,9 @@ class Parking:
         await self._escalate(context.preceding(), ErrorCode.ATTEMPTS_EXHAUSTED, message, awaits_decision=False)
         return failure(self._identity, context.request, ErrorCode.ATTEMPTS_EXHAUSTED, message, attempt=used)
 
-    def keep(self, delivery: Delivery) -> None:
-        """Leave a parked task parked."""
-        self._hand_back(delivery, KEPT_S)
-
-    def _hand_back(self, delivery: Delivery, delay_s: float) -> None:
-        try:
-            hand_back(self._network.client, delivery, delay_s)
-        except Disconnected as error:
-            # It comes again when its lease ends, and stays parked.
-            log.debug("could not hand %s #%d back: %s", delivery.subject, delivery.sequence, error)
+    def keep(self, lease: Lease) -> None:
+        """Leave a parked task parked; raises as `bus.lease.give_back`."""
+        give_back(self._network.client, lease, KEPT_S)
 
     async def _park(self, context: TaskContext, code: str, message: str) -> None:
         # The escalation first: dying in between, the task comes again and is escalated again, but never forgotten.
@@ -70,8 +59,7 @@ class Parking:
         self._observer.parked(context.request.task_type, context.request.id, code)
         # Ended meanwhile from outside: whoever did that has met a task that runs, and wakes it no more.
         ended = await insist(lambda: self._network.results.read(context.request.task_type, context.request.id))
-        context.lease.check()
-        self._hand_back(context.lease.delivery, KEPT_S if ended is None else 0.0)
+        give_back(self._network.client, context.lease, KEPT_S if ended is None else 0.0)
 
     async def _escalate(self, context: TaskContext, code: str, message: str, *, awaits_decision: bool) -> None:
         request = context.request

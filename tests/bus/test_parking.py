@@ -29,6 +29,7 @@ from schemas import (
     TaskEvent,
     TaskFailure,
     TaskParked,
+    TaskResult,
     TaskResumed,
     TaskRetrying,
     TaskStarted,
@@ -127,6 +128,27 @@ class TestParking:
         assert isinstance(result, TaskCompletion)
         assert [attempt for _, attempt in runs.starts] == [1, 2, 3, 4]
         assert result.attempt == 4
+
+    async def test_a_task_that_is_let_go_on_before_it_was_handed_back_goes_on(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its worker is slow to hand it back for an hour, and is given it again meanwhile."""
+        async with rig.worker(Runs(), parks=True) as worker:
+            results = worker._network.results
+            read = results.read
+
+            async def slow(task_type: str, task_id: str) -> TaskResult | None:
+                if await is_parked(rig, task_id):
+                    await store(rig, resumed("x", submitted.sequence, attempt=1))
+                    await wake(rig.network, rig.subjects.consumer(TYPE), submitted.sequence)
+                    await asyncio.sleep(0.3)
+                return await read(task_type, task_id)
+
+            monkeypatch.setattr(results, "read", slow)
+            submitted = await rig.submit("x", {"fail": ErrorCode.ENGINE_CRASHED, "until": 2})
+            result = await rig.result("x", within_s=5)
+        assert isinstance(result, TaskCompletion)
+        assert result.attempt == 2
 
     async def test_a_result_ends_a_parked_task(self, rig: Rig) -> None:
         async with rig.worker(Runs(), parks=True):
