@@ -169,8 +169,9 @@ class Executor:
     async def _turn(self, service: Service, delivery: Delivery, request: Request) -> tuple[Run | NotNow, bool]:
         """Return what this delivery calls for, and whether anything has been told of the task yet."""
         handed_over = delivery.consumer in service.direct_consumers
-        if delivery.delivered == 1 and not handed_over:
-            # Nothing can have begun, but where the server lost count: then the result says so, or nobody finished it.
+        # A server that was killed may have lost count of its deliveries, and brings for the first time what was begun before.
+        is_old = delivery.stored_at_s < self._network.reconnected_at_s
+        if delivery.delivered == 1 and not handed_over and not is_old:
             return Run(1), False
         last_event = await self._journal.last(request.task_type, request.id)
         return turn(delivery.sequence, last_event), last_event is not None

@@ -350,3 +350,31 @@ async def test_a_handed_over_task_that_is_not_in_charge_looks_less_and_less_ofte
         state = await consumer_state(rig.network, consumer)
     assert state is not None
     assert state.delivered.consumer_seq in (3, 4)  # at 0, 1, 3 and 7 times that
+
+
+async def test_what_the_server_forgot_to_have_delivered_is_told_by_its_events(rig: Rig) -> None:
+    """A server that is killed loses the last 100 ms of its consumers' state: a parked task comes as if for the first time."""
+    runs = Runs()
+    async with rig.worker(runs, capacity=1) as worker:
+        await rig.submit("busy", {"sleep_s": 0.5})
+        await eventually(lambda: runs.running == 1)
+        submitted = await rig.submit("x")
+        await store(
+            rig,
+            TaskParked(
+                task_id="x",
+                task_type=TYPE,
+                clone="dead",
+                instance="dead-1",
+                attempt=2,
+                at=datetime.now(UTC),
+                sequence=submitted.sequence,
+                code="engine_crashed",
+                message="",
+            ),
+        )
+        worker._network.reconnected_at_s = time.time()
+        await rig.submit("y")
+        await rig.result("y")
+    assert runs.starts == [("busy", 1), ("y", 1)]
+    assert await rig.unsettled() == 1
