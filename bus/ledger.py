@@ -34,9 +34,9 @@ async def entry(network: Network, sequence: int) -> StoredMessage | None:
     return stored(await network.requester.request(subject, msgspec.json.encode({"seq": sequence})))
 
 
-async def first_of(network: Network, subject: str) -> StoredMessage | None:
-    """Return the oldest entry on `subject`, or None where there is none; raises as `entry`."""
-    body = {"seq": 1, "next_by_subj": subject}
+async def first_of(network: Network, subject: str, *, start: int = 1) -> StoredMessage | None:
+    """Return the oldest entry on `subject` from the sequence `start` on, or None where there is none; raises as `entry`."""
+    body = {"seq": start, "next_by_subj": subject}
     get = f"$JS.API.DIRECT.GET.{network.subjects.ledger}"
     return stored(await network.requester.request(get, msgspec.json.encode(body)))
 

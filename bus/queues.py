@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from bus.consumers import consumer_state
-from bus.jetstream import stored
+from bus.ledger import first_of
 from bus.network import Network
 from bus.subjects import PRIORITIES, WORKFLOW_TYPE
 from schemas import Priority, QueueStatus, Route
@@ -86,7 +86,5 @@ async def _status(network: Network, task_type: str, priority: str, consumer: str
 
 async def _age_s(network: Network, subject: str, start: int) -> float | None:
     """Return how long ago the first message of `subject` from the ledger sequence `start` on was stored."""
-    get = f"$JS.API.DIRECT.GET.{network.subjects.ledger}"
-    body = msgspec.json.encode({"seq": start, "next_by_subj": subject})
-    message = stored(await network.requester.request(get, body))
+    message = await first_of(network, subject, start=start)
     return None if message is None else max(0.0, (datetime.now(UTC) - message.stored_at).total_seconds())
