@@ -21,14 +21,16 @@ from bus.outcomes import completion, failure
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import Done, Task, printable
 from bus.wake import wake
+from clones.policy import OMEGA
 from clones.submissions import consumer_of, find_open, open_tasks
-from clones.verdicts import how_it_ended, of_task, on_behalf, refused, unknown
+from clones.verdicts import how_it_ended, how_it_fares, of_task, on_behalf, refused, unknown
 from schemas import (
     ErrorCode,
     RecoveryAction,
     RoutingTable,
     TaskCancel,
     TaskEvent,
+    TaskParked,
     TaskProgress,
     TaskResult,
     TaskStarted,
@@ -87,6 +89,11 @@ class Endings:
 
     async def fail(self, command: Task, wanted: RecoveryAction) -> Done:
         """End a task as failed; raises as `cancel`."""
+        if wanted.by == OMEGA:
+            last = await self._journal.last(wanted.task_type, wanted.task_id)
+            if not isinstance(last, TaskParked):
+                # Decided while it was parked; a person has let it go on since.
+                raise refused(f"{how_it_fares(wanted.task_type, wanted.task_id, last)}; nothing is left to decide")
         message = f"ended as failed{on_behalf(wanted.by, wanted.reason)}"
         outcome = self._failed(command, ErrorCode.FAILED_BY_OPERATOR, message, wanted.by, wanted.reason)
         await self._end(command, wanted.task_type, wanted.task_id, outcome)

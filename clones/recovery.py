@@ -1,4 +1,4 @@
-"""Letting a task go on that was parked, where it was or with another clone, and running one again that has ended.
+"""Letting a task go on that was parked, or that the clone which it was handed to has not taken; running one again that has ended.
 
 Omega may die between any two steps, and the command is then carried out again, perhaps by two Omegas at once:
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from bus.consumers import consumer_state
 from bus.errors import JetStreamError, SanctuaryError
 from bus.identity import Identity
 from bus.jetstream import WRONG_LAST_SEQUENCE, last_of, publish
@@ -74,7 +75,7 @@ class Recovery:
                     raise refused(f"{how_it_ended(result)}; nothing is left to decide")
                 return await self._again(command, wanted, result)
             event, sequence = await self._newest_event(wanted)
-            if not isinstance(event, TaskParked):
+            if not isinstance(event, TaskParked | TaskResumed) or not await self._waits(wanted, event):
                 raise refused(await self._why_not(wanted, event))
             if (done := await self._resume(command, wanted, event, sequence)) is not None:
                 return done
@@ -108,6 +109,16 @@ class Recovery:
         message = await last_of(self._network.requester, self._network.subjects.ledger, subject)
         return (None, 0) if message is None else (event_of(message), message.sequence)
 
+    async def _waits(self, wanted: RecoveryAction, event: TaskParked | TaskResumed) -> bool:
+        """Tell whether the task is parked, or has been handed to one clone that has not taken it: a person may choose another."""
+        if isinstance(event, TaskParked):
+            return True
+        if wanted.action != "reassign" or wanted.by == OMEGA or event.to is None:
+            return False
+        consumer = self._network.subjects.handover_consumer(wanted.task_type, event.to)
+        state = await consumer_state(self._network, consumer)
+        return state is not None and event.sequence is not None and state.delivered.stream_seq < event.sequence
+
     async def _why_not(self, wanted: RecoveryAction, event: TaskEvent | None) -> str:
         found = await find_open(self._network, self._table(), wanted.task_type, wanted.task_id, event)
         if found is None and event is None:
@@ -115,9 +126,11 @@ class Recovery:
         how = how_it_fares(wanted.task_type, wanted.task_id, event)
         return f"{how}; only a task that is parked or has ended can be recovered. `sanctuary task cancel` ends it"
 
-    async def _resume(self, command: Task, wanted: RecoveryAction, parked: TaskParked, sequence: int) -> Done | None:
-        """Let the task go on that `parked`, the ledger's entry `sequence`, tells of; None where it was moved meanwhile."""
-        found = await find_open(self._network, self._table(), wanted.task_type, wanted.task_id, parked)
+    async def _resume(
+        self, command: Task, wanted: RecoveryAction, newest: TaskParked | TaskResumed, sequence: int
+    ) -> Done | None:
+        """Let the task go on that `newest`, the ledger's entry `sequence`, tells of; None where it was moved meanwhile."""
+        found = await find_open(self._network, self._table(), wanted.task_type, wanted.task_id, newest)
         if found is None:
             raise refused(f"the assignment of {of_task(wanted.task_type, wanted.task_id)} is no longer in the ledger")
         in_charge = found.sequence
@@ -129,10 +142,10 @@ class Recovery:
             task_type=wanted.task_type,
             clone=self._identity.clone,
             instance=self._identity.instance,
-            attempt=parked.attempt,
+            attempt=newest.attempt,
             at=datetime.now(UTC),
             sequence=in_charge,
-            forgiven=parked.attempt,
+            forgiven=newest.attempt,
             command=command.sequence,
             to=wanted.clone,
             by=wanted.by,

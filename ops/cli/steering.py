@@ -68,7 +68,10 @@ def retry(task_id: str, **options: Any) -> None:
 @_command_options
 @click.argument("clone", metavar="CLONE")
 def reassign(task_id: str, **options: Any) -> None:
-    """Let CLONE alone go on with the parked task ID. One that has ended runs again as a new task."""
+    """Let CLONE alone go on with the parked task ID, or with one that another clone was given and has not taken.
+
+    One that has ended runs again as a new task.
+    """
     _recover(task_id, "reassign", **options)
 
 

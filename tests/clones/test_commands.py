@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bus.consumers import consumer_state
 from bus.identity import Identity
 from bus.jetstream import publish
 from bus.task import Handler
@@ -294,6 +295,28 @@ class TestRecovery:
             result = await clones_rig.bus.result(new_id, TYPE)
         assert new_id in told.summary
         assert (result.retry_of, result.labels, result.clone) == ("t", {"a": "b"}, to or "beta")
+
+    async def test_what_was_handed_to_a_clone_that_is_not_there_goes_to_another(self, clones_rig: ClonesRig) -> None:
+        beta = Runs()
+        async with clone(clones_rig, beta), omega(clones_rig):
+            await submit(clones_rig, "t", fail="engine_crashed", until=2)
+            await eventually(lambda: is_parked(clones_rig, "t"))
+            assert isinstance(await verdict(clones_rig, action("t", "reassign", clone="delta")), TaskCompletion)
+            kept = await verdict(clones_rig, action("t", "retry"))
+            assert isinstance(kept, TaskFailure)
+            assert isinstance(await verdict(clones_rig, action("t", "reassign", clone="beta")), TaskCompletion)
+            result = await clones_rig.bus.result("t", TYPE)
+            assert (result.clone, result.attempt, len(beta.starts)) == ("beta", 2, 2)
+            late = Runs()
+            async with clone(clones_rig, late, "delta"):
+
+                async def left_the_queue() -> bool:
+                    name = clones_rig.subjects.handover_consumer(TYPE, "delta")
+                    state = await consumer_state(clones_rig.network, name)
+                    return state is not None and state.is_idle
+
+                await eventually(left_the_queue)
+            assert late.starts == []
 
     async def test_what_was_handed_over_runs_again_as_it_was_asked_for(self, clones_rig: ClonesRig) -> None:
         beta, delta = Runs(), Runs()

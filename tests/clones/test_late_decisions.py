@@ -8,8 +8,20 @@ from bus.results import Settlement
 from bus.task import Done, Task, TaskError
 from schemas import ErrorCode, RecoveryAction, TaskCancel, TaskCompletion, TaskFailure, TaskResult, TaskStarted
 from tests.bus.eventually import eventually
+from tests.bus.rig import Runs
 from tests.clones.rig import ClonesRig
-from tests.clones.test_commands import TYPE, clone, events, is_parked, nothing_is_left, omega, submit, table, verdict
+from tests.clones.test_commands import (
+    TYPE,
+    action,
+    clone,
+    events,
+    is_parked,
+    nothing_is_left,
+    omega,
+    submit,
+    table,
+    verdict,
+)
 
 
 async def test_omega_runs_nothing_again_that_has_ended_meanwhile(clones_rig: ClonesRig) -> None:
@@ -53,3 +65,16 @@ async def test_a_task_that_is_cancelled_while_it_is_parked_leaves_its_queue(
 
 async def has_started(rig: ClonesRig) -> bool:
     return any(isinstance(event, TaskStarted) for event in await events(rig, "t"))
+
+
+async def test_omega_ends_nothing_that_a_person_has_let_go_on(clones_rig: ClonesRig) -> None:
+    runs = Runs()
+    async with clone(clones_rig, runs), omega(clones_rig):
+        await submit(clones_rig, "t", fail="engine_crashed", until=2, sleep_s=1)
+        await eventually(lambda: is_parked(clones_rig, "t"))
+        assert isinstance(await verdict(clones_rig, action("t", "retry")), TaskCompletion)
+        told = await verdict(clones_rig, action("t", "fail", by="omega"))
+        result = await clones_rig.bus.result("t", TYPE)
+    assert isinstance(told, TaskFailure)
+    assert told.message.endswith("nothing is left to decide")
+    assert isinstance(result, TaskCompletion)
