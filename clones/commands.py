@@ -55,6 +55,8 @@ def services(network: Network, identity: Identity, table: Callable[[], RoutingTa
             timeout_s=TIMEOUT_S,
             retries=COMMAND_RETRIES,
             backoff=COMMAND_BACKOFF,
+            # A defect is the same the next time: whoever waits for the verdict has it now, and it is escalated once.
+            non_retryable=frozenset({ErrorCode.HANDLER_FAILED}),
         ),
         Service(
             task_type=ESCALATION_TYPE,

@@ -10,9 +10,10 @@ import pytest
 from bus.consumers import consumer_state
 from bus.identity import Identity
 from bus.jetstream import publish
-from bus.task import Handler
+from bus.task import Done, Handler
 from bus.worker import Worker
 from clones.commands import services
+from clones.endings import Endings
 from clones.orders import store_command
 from clones.routing import service
 from schemas import (
@@ -394,6 +395,17 @@ async def test_what_has_a_result_that_cannot_be_read_is_told_at_once(clones_rig:
     assert isinstance(told, TaskFailure)
     assert (told.code, told.attempt) == ("command_refused", 1)
     assert "cannot be read here: the body is not JSON" in told.message
+
+
+async def test_a_defect_is_the_verdict_at_once(clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> Done:
+        raise LookupError("a defect")
+
+    monkeypatch.setattr(Endings, "cancel", broken)
+    async with omega(clones_rig):
+        told = await verdict(clones_rig, cancel("t"))
+    assert isinstance(told, TaskFailure)
+    assert (told.code, told.message, told.attempt) == ("handler_failed", "LookupError: a defect", 1)
 
 
 async def has_started(rig: ClonesRig, task_id: str) -> bool:
