@@ -10,6 +10,9 @@ from bus.subjects import RESERVED_TYPES
 from clones.routing import clones_of
 from schemas import ErrorCode, Route, RoutingTable, StatusResponse
 
+MOST_TYPES = 500
+"""Each has up to thirteen consumers, which stay when it is taken out of the table, and the ledger takes ten thousand."""
+
 
 class Conflict(NamedTuple):
     """One thing in a table that contradicts another, or nothing can come of."""
@@ -26,6 +29,8 @@ class Conflict(NamedTuple):
 def conflicts(table: RoutingTable) -> tuple[Conflict, ...]:
     """Return all that keeps a table from being put into force, in its own order."""
     found = [] if table.routes else [Conflict(("routes",), "there are none: every task would be refused")]
+    if len(table.routes) > MOST_TYPES:
+        found.append(Conflict(("routes",), f"there are {len(table.routes):,}; a network has {MOST_TYPES} at most"))
     for alias, task_type in table.aliases.items():
         found += [Conflict(("aliases", alias), words) for words in _of_alias(table, alias, task_type)]
     for task_type, route in table.routes.items():

@@ -28,6 +28,11 @@ def test_the_default_table_has_no_conflicts() -> None:
     ("wrong", "path", "said"),
     [
         (table(), "routes", "there are none"),
+        (
+            RoutingTable(routes={f"t{number}": HERE for number in range(501)}),
+            "routes",
+            "there are 501; a network has 500 at most",
+        ),
         (table({"a": "secrity"}, security=HERE), "aliases.a", "no task type secrity (did you mean security?)"),
         (table({"a": "b"}, a=HERE, b=HERE), "aliases.a", "a is a task type itself"),
         (table({"a": "b", "b": "x"}, x=HERE), "aliases.a", "b is an alias too; an alias names a task type: x"),
