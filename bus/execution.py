@@ -117,7 +117,7 @@ class Executor:
         if isinstance(request, Refusal):
             return failure(self._identity, request, ErrorCode.INVALID_ASSIGNMENT, request.message)
         delivery, assignment = lease.delivery, request.assignment
-        run, begun = await self._turn(service, delivery, request)
+        run, begun = await self._turn(delivery, request)
         if isinstance(run, NotNow):
             self._not_now(run, service, lease)
             return None
@@ -166,13 +166,10 @@ class Executor:
         )
         return await attempt.run(is_last=is_last)
 
-    async def _turn(self, service: Service, delivery: Delivery, request: Request) -> tuple[Run | NotNow, bool]:
+    async def _turn(self, delivery: Delivery, request: Request) -> tuple[Run | NotNow, bool]:
         """Return what this delivery calls for, and whether anything has been told of the task yet."""
-        handed_over = delivery.consumer in service.direct_consumers
-        # A server that was killed may have lost count of its deliveries, and brings for the first time what was begun before.
-        is_old = delivery.stored_at_s < self._network.reconnected_at_s
-        if delivery.delivered == 1 and not handed_over and not is_old:
-            return Run(1), False
+        # Whatever the server counts, also at the first delivery: a server that was killed brings as new what was begun before,
+        # and somebody may have submitted a task under an id that events told of.
         last_event = await self._journal.last(request.task_type, request.id)
         return turn(delivery.sequence, last_event), last_event is not None
 

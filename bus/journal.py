@@ -9,7 +9,8 @@ import msgspec
 from nats.aio.msg import Msg
 
 from bus.errors import SanctuaryError
-from bus.jetstream import StoredMessage, last_of, once, pub_ack, publish
+from bus.jetstream import StoredMessage, once, pub_ack, publish
+from bus.latest import Latest
 from bus.requests import Requester
 from bus.subjects import Subjects
 from schemas import AnyTaskEvent, SchemaError, TaskEvent, decode, encode
@@ -56,6 +57,7 @@ class Journal:
     def __init__(self, requester: Requester, subjects: Subjects) -> None:
         self._requester = requester
         self._subjects = subjects
+        self._latest = Latest(requester, subjects.ledger)
         self._on_the_way: set[asyncio.Future[Msg]] = set()
 
     async def store(self, event: TaskEvent) -> None:
@@ -80,7 +82,7 @@ class Journal:
     async def last(self, task_type: str, task_id: str) -> TaskEvent | None:
         """Return the task's newest event, or None where it has none; one of an unknown kind counts as a TaskEvent."""
         subject = self._subjects.event(task_type, task_id)
-        message = await insist(lambda: last_of(self._requester, self._subjects.ledger, subject))
+        message = await insist(lambda: self._latest.read(subject))
         if message is None:
             return None
         try:

@@ -1,6 +1,5 @@
 """One open connection to one realm: what everything on the bus is given."""
 
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -21,8 +20,6 @@ class Network:
         self.requester = requester
         self.subjects = subjects
         self.results = Results(requester, subjects)
-        self.reconnected_at_s = 0.0
-        """Unix time of the last reconnect; 0: there was none."""
         self.reconnects = 0
         """How often the connection was replaced by a new one."""
         self._listeners: dict[object, Callable[[], None]] = {}
@@ -59,7 +56,6 @@ class Network:
     def reconnected(self) -> None:
         """Tell all listeners that the connection is a new one: what the server held for the old one is gone."""
         self.reconnects += 1
-        self.reconnected_at_s = time.time()
         self.requester.forget()
         for listener in tuple(self._listeners.values()):
             listener()

@@ -75,7 +75,7 @@ async def test_a_worker_that_was_frozen_before_an_attempt_does_not_tell_of_it(
 
     async def last_then_freeze(self: Journal, task_type: str, task_id: str) -> TaskEvent | None:
         event = await last(self, task_type, task_id)
-        if not frozen_at:
+        if event is not None and not frozen_at:
             frozen_at.append(time.monotonic())
             time.sleep(0.8)  # noqa: ASYNC251  as long as this, nothing in the process goes on
         return event

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from nats.aio.msg import Msg
 
-import bus.results
+import bus.latest
 from bus.errors import RequestTimeout, StorageFull
 from bus.network import open_network
 from bus.results import Results
@@ -128,7 +128,7 @@ class TestReading:
 
         await rig.network.results.settle(failure("a"))
         with monkeypatch.context() as patched:
-            patched.setattr(bus.results, "last_of_each", odd)
+            patched.setattr(bus.latest, "last_of_each", odd)
             with pytest.raises(KeyError):
                 await rig.network.results.read(TYPE, "a")
         assert await rig.network.results.read(TYPE, "a") is not None
