@@ -30,7 +30,7 @@ from clones.base import Clone, definition_of
 from clones.daemon import Daemon
 from clones.engine_handler import Workshop, artifact_fetcher
 from clones.offer import Offer
-from clones.omega import coordination, make_network
+from clones.omega.coordination import coordination, make_network
 from clones.routing import types_by_clone
 from clones.targets import TargetPolicy
 from schemas import AnyTaskEvent, Priority, RoutesInForce, RoutingTable, TaskAssignment, TaskEvent, TaskResult, decode

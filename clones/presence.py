@@ -19,8 +19,8 @@ from bus.observer import Observer
 from bus.queues import queue_statuses
 from bus.routes import Revision
 from bus.worker import Worker
+from clones.omega.workflows import WORKFLOWS
 from clones.queues import Queues
-from clones.workflows import WORKFLOWS
 from schemas import (
     Heartbeat,
     QueueStatus,

@@ -68,7 +68,7 @@ async def run_clone(definition: Definition, where: Where, options: CloneOptions,
 
 async def run_omega(where: Where, *, metrics_port: int | None, ledger_max_bytes: int | None) -> None:
     """Run Omega until SIGTERM or SIGINT; options as of `run_clone` and `Limits`."""
-    from clones.omega import coordination, make_network
+    from clones.omega.coordination import coordination, make_network
     from ops.queues import watched
 
     async with _Process(OMEGA, where, metrics_port) as process:

@@ -8,7 +8,7 @@ from bus.delivery import from_ledger
 from bus.intake import read
 from bus.jetstream import StoredMessage
 from bus.subjects import WORKFLOW_TYPE, Subjects
-from clones.orders import is_new_task
+from clones.omega.once import is_new_task
 from schemas import JSON, SchemaError, decode
 
 UNREADABLE = "unreadable"

@@ -25,7 +25,7 @@ from bus.identity import Identity
 from bus.network import Network
 from bus.observer import Observer
 from bus.worker import Worker
-from clones.roll_call import InstanceCounts, InstanceState
+from clones.omega.roll_call import InstanceCounts, InstanceState
 from schemas import QueueStatus, Severity, TaskCompletion, TaskResult
 
 ADDRESS = "127.0.0.1"

@@ -9,7 +9,7 @@ from bus.journal import event_of
 from bus.network import Network
 from bus.subjects import Subjects
 from bus.unfinished import Unfinished
-from clones.submissions import open_tasks
+from clones.omega.submissions import open_tasks
 from clones.tables import table_of
 from schemas import TaskParked
 

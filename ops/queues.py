@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from bus.errors import SanctuaryError
 from bus.network import Network
 from bus.queues import queue_statuses
+from clones.omega.workflows import WORKFLOWS
 from clones.tables import table_of
-from clones.workflows import WORKFLOWS
 from ops.metrics import Metrics
 
 EVERY_S = 5.0

@@ -14,7 +14,7 @@ from bus.client import Submitter
 from bus.errors import SanctuaryError
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
-from clones.review import ReviewInput, plan, step_id
+from clones.omega.review import ReviewInput, plan, step_id
 from clones.tables import table_of
 from schemas import (
     AnyTaskEvent,

@@ -14,9 +14,9 @@ from bus.network import Network
 from bus.queues import queue_statuses
 from bus.routes import Revision, in_force
 from bus.subjects import INSTANCE_TYPE
+from clones.omega.workflows import WORKFLOWS
 from clones.presence import OMEGA
 from clones.routing import DEFAULT_TABLE, types_by_clone
-from clones.workflows import WORKFLOWS
 from schemas import InstanceChanged, QueueStatus, SchemaError, StatusQuery, StatusResponse, decode, encode
 
 QUIET_S = 0.4

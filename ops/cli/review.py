@@ -12,7 +12,7 @@ from ops.cli.up import say, stopped_by_signals, sync_option
 from ops.connect import Where
 
 if TYPE_CHECKING:
-    from clones.review import ReviewInput
+    from clones.omega.review import ReviewInput
     from ops.review import Reviewed
 
 
@@ -99,7 +99,7 @@ def _wanted(target: str, command_line: str, step_timeout_s: float, output: Path,
 
     `here` says that the clones run on this machine, so that a directory must be on it.
     """
-    from clones.review import ReviewInput, plan
+    from clones.omega.review import ReviewInput, plan
     from ops.assignments import absolute
 
     wanted = ReviewInput(target=absolute(target), command=command_line, step_timeout_s=step_timeout_s)

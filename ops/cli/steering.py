@@ -8,7 +8,7 @@ import msgspec
 
 from bus.errors import NoResponders, RequestTimeout, SanctuaryError
 from bus.network import Network
-from clones.orders import store_command
+from clones.omega.once import store_command
 from ops.cli.ids import check_id, no_such_task
 from ops.cli.options import FAILED, json_option, print_json, run, where_options
 from ops.cli.text import clean, moment, shortened, show, table

@@ -15,9 +15,9 @@ from bus.store import read_network
 from bus.topology import Limits, differences, omega_consumers, streams, task_consumers
 from clones.base import BUILT_IN
 from clones.conflicts import conflicts, disagreements
+from clones.omega.workflows import WORKFLOWS
 from clones.routing import clones_by_type, types_by_clone
 from clones.tables import table_of
-from clones.workflows import WORKFLOWS
 from ops.connect import Where
 from ops.doctor.check import Check, note, ok, wrong
 from ops.status import ask

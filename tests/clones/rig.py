@@ -23,7 +23,7 @@ from clones import beta, delta, gamma, sigma
 from clones.daemon import Daemon
 from clones.engine_handler import Workshop, artifact_fetcher
 from clones.offer import Offer
-from clones.omega import coordination, make_network
+from clones.omega.coordination import coordination, make_network
 from clones.routing import DEFAULT_TABLE
 from clones.targets import TargetPolicy
 from schemas import ErrorEscalation, RoutesInForce, RoutingTable, TaskAssignment, TaskResult, decode

@@ -11,7 +11,7 @@ from nats.errors import NoRespondersError
 from bus.server import EmbeddedServer
 from bus.task import Done, Task
 from bus.topology import Limits
-from clones.omega import make_network
+from clones.omega.coordination import make_network
 from clones.presence import HEARTBEAT_S
 from schemas import Heartbeat, StatusQuery, StatusResponse, TaskCompletion, TaskReassigned, decode, encode
 from tests.bus.eventually import eventually

@@ -15,7 +15,7 @@ from bus.task import Done, Task
 from bus.topology import Limits
 from clones.daemon import Daemon
 from clones.offer import Offer
-from clones.omega import make_network
+from clones.omega.coordination import make_network
 from clones.routing import DEFAULT_TABLE
 from schemas import Heartbeat, Route, RoutingTable, StatusResponse, TaskAssignment, decode
 from tests.bus.eventually import eventually

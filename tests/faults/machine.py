@@ -20,7 +20,7 @@ from bus.network import Network, open_network
 from bus.server import EmbeddedServer
 from bus.subjects import Subjects
 from bus.topology import ensure
-from clones.orders import store_command
+from clones.omega.once import store_command
 from clones.routing import clones_by_type
 from schemas import Command, Priority, RecoveryAction, TaskAssignment
 from tests.faults.machine_processes import CLONES, TABLE, Act, Place, start_omega, start_worker

@@ -29,8 +29,9 @@ from bus.store import read_network
 from bus.subjects import Subjects
 from bus.task import Done, Handler, Service, Task, TaskError
 from bus.worker import Worker
-from clones import commands, routing
-from clones.deadlines import Deadlines
+from clones import routing
+from clones.omega import commands
+from clones.omega.deadlines import Deadlines
 from schemas import Backoff, ErrorCode, Route, RoutingTable
 
 LEASE_S = 1.0

@@ -11,7 +11,7 @@ from bus.delivery import from_ledger
 from bus.intake import Request, read
 from bus.jetstream import StoredMessage
 from bus.subjects import COMMAND_TYPE, ESCALATION_TYPE, Subjects
-from clones.policy import OMEGA
+from clones.omega.policy import OMEGA
 from schemas import (
     AnyTaskEvent,
     Command,

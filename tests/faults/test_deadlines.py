@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bus.identity import Identity
 from bus.network import open_network
-from clones.deadlines import Deadlines
+from clones.omega.deadlines import Deadlines
 from schemas import Route, RoutingTable, TaskFailure, TaskResult, decode
 from tests.bus.eventually import eventually
 from tests.bus.rig import TYPE

@@ -14,7 +14,7 @@ import pytest_asyncio
 from bus.ledger import entry
 from bus.server import EmbeddedServer, ServerOptions
 from bus.subjects import COMMAND_TYPE
-from clones.review import step_id
+from clones.omega.review import step_id
 from schemas import TaskCompletion, TaskResult, decode
 from tests.conftest import CLONES
 from tests.integration.shop import EVAL, FAILING, FILES, UNDOCUMENTED, git, make_shop

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clones.review import step_id
+from clones.omega.review import step_id
 from schemas import TaskCompletion, TaskStarted, WorkflowStart
 from tests.bus.eventually import eventually
 from tests.integration.shop import git, make_shop

@@ -17,7 +17,7 @@ from bus.task import Handler
 from bus.topology import Limits
 from clones.daemon import Daemon
 from clones.offer import Offer
-from clones.omega import make_network
+from clones.omega.coordination import make_network
 from clones.routing import DEFAULT_TABLE
 from ops.metrics import Metrics
 from tests.bus.rig import Rig, open_rig

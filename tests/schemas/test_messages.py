@@ -287,6 +287,6 @@ class TestGrown:
 
     def test_what_is_wrong_is_told(self) -> None:
         with pytest.raises(SchemaError, match="timeout_s"):
-            decode_grown(RoutesInForce, self.body.replace(b':5}', b':"x"}'))
+            decode_grown(RoutesInForce, self.body.replace(b":5}", b':"x"}'))
         with pytest.raises(SchemaError, match="not JSON"):
             decode_grown(RoutesInForce, b"{")

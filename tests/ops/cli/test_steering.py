@@ -12,10 +12,10 @@ from bus.client import Submitter
 from bus.identity import Identity
 from bus.network import open_network
 from bus.worker import Worker
-from clones.calls import Calls
-from clones.commands import services
+from clones.omega.calls import Calls
+from clones.omega.commands import services
+from clones.omega.workflows import WORKFLOWS_AT_ONCE
 from clones.routing import DEFAULT_TABLE, service
-from clones.workflows import WORKFLOWS_AT_ONCE
 from ops.cli.times import point_in_time
 from ops.daemon import OMEGA_CAPACITY
 from schemas import Route, RoutingTable, TaskAssignment, TaskCompletion, TaskFailure, WorkflowStart

@@ -1,0 +1,190 @@
+"""Tasks that nobody serves: a type or a priority that does not exist ends at once with a TaskFailure that says so.
+
+The ledger takes any subject below `<realm>.task.`, so a typo would wait for ever; and a type that is taken out of the routing
+table leaves tasks behind that wait, run, are parked or were handed over. Omega lists the subjects that hold
+messages (one request, however many tasks there are) and settles what no route covers. Whoever may publish chooses these
+subjects, and a server takes nearly any bytes in one: nothing here may trust them.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from nats.errors import Error as NatsError
+
+from bus.consumers import consumer_state
+from bus.delivery import from_ledger
+from bus.errors import SanctuaryError
+from bus.identity import Identity
+from bus.intake import Refusal, Request, read
+from bus.jetstream import StoredMessage, api
+from bus.journal import Journal
+from bus.ledger import entries
+from bus.network import Network
+from bus.outcomes import failure
+from bus.subjects import PRIORITIES, WORKFLOW_TYPE, Subjects
+from bus.topology import RESULTS_MAX_AGE_S
+from clones.omega.repeating import repeat
+from clones.omega.submissions import consumer_of
+from clones.omega.workflows import WORKFLOWS
+from clones.routing import known_types
+from clones.tables import table_of
+from schemas import MSGPACK, ErrorCode, RoutingTable, encode, is_task_id, is_token, sequence_id
+
+LOOK_EVERY_S = 1.0
+SETTLE_WITHIN_S = 10.0
+"""What one stray may take; then the others come first."""
+AT_ONCE = 1000
+"""So many of one subject are ended before the other subjects have their turn."""
+UNNAMEABLE_TYPE = "unknown"
+"""The type token of results of tasks whose own one cannot stand in a result's subject, such as `*`."""
+
+log = logging.getLogger(__name__)
+
+
+class Strays:
+    """Ends tasks on subjects that no route serves; several Omegas may do so at once, the first result stands."""
+
+    def __init__(self, network: Network, identity: Identity, table: Callable[[], RoutingTable]) -> None:
+        """Take what gives the routing table in force."""
+        self._network = network
+        self._table = table
+        self._identity = identity
+        self._journal = Journal(network.requester, network.subjects)
+        self._next: dict[str, int] = {}
+        """By subject, the ledger sequence to read on from. Empty after a start: what was settled before is refused then."""
+        self._done: dict[str, int] = {}
+        """By subject, how many messages it held when all of them were settled."""
+        self._failed: dict[str, int] = {}
+        """By subject, the first that could not be settled on the way: it is tried again when the others have had their turn."""
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        await repeat(self._look, LOOK_EVERY_S, "look for tasks that nobody serves")
+
+    async def _look(self) -> None:
+        for subject, count in sorted((await self._unserved()).items()):
+            await self._try(subject, count)
+
+    async def _unserved(self) -> Mapping[str, int]:
+        """Return the subjects that nobody serves and that hold more than what was settled, with how many messages they hold."""
+        subjects = self._network.subjects
+        found: dict[str, int] = {}
+        for family in ("task", "workflow", "handover"):
+            found |= await self._held(subjects.every(family))
+        return {
+            subject: count
+            for subject, count in found.items()
+            if not is_served(subjects, self._table(), subject) and count != self._done.get(subject)
+        }
+
+    async def _held(self, family: str) -> dict[str, int]:
+        """Return every subject of a family in the ledger with its number of messages; the server tells so many at a time."""
+        stream = f"STREAM.INFO.{self._network.subjects.ledger}"
+        held: dict[str, int] = {}
+        while True:
+            body = {"subjects_filter": family, "offset": len(held)}
+            info = await api(self._network.requester, stream, body, timeout_s=10)
+            page = info["state"].get("subjects") or {}
+            held |= page
+            if not page or len(held) >= info.get("total", 0):
+                return held
+
+    async def _try(self, subject: str, count: int) -> None:
+        try:
+            if is_served(self._network.subjects, await table_of(self._network), subject):
+                # The table that we went by was a moment old.
+                return
+            if await self._settle_some(subject):
+                self._done[subject] = count
+        except (SanctuaryError, NatsError, TimeoutError) as error:
+            log.warning("a task on %r that nobody serves could not be ended yet: %s", subject, error)
+
+    async def _first(self, subject: str) -> int:
+        """Return the ledger sequence from which on a subject may hold what has not ended."""
+        # A type that the table had once has its consumers still, and they know what was done.
+        name = consumer_of(self._network.subjects, subject)
+        if name is None or not all(is_token(token) for token in subject.split(".")):
+            return 1
+        state = await consumer_state(self._network, name)
+        return state.first_open if state else 1
+
+    async def _settle_some(self, subject: str) -> bool:
+        """End what waits on a subject, up to `AT_ONCE` of it; return whether that was all."""
+        start = self._next.get(subject) or await self._first(subject)
+        left = AT_ONCE
+        async for message in entries(self._network, subject, start=start):
+            if not left:
+                return False
+            left -= 1
+            # A subject that was published with a literal `*` or `>` reads as a filter, and finds what others are served by.
+            if message.subject == subject and not _is_forgotten(message):
+                try:
+                    async with asyncio.timeout(SETTLE_WITHIN_S):
+                        await self._settle(message)
+                except (SanctuaryError, NatsError, TimeoutError):
+                    raise
+                except Exception as error:  # noqa: BLE001  one stray that is like no other must not keep the rest waiting
+                    told = f"a task on {subject!r} that nobody serves could not be ended"
+                    asyncio.get_running_loop().call_exception_handler({"message": told, "exception": error})
+                    self._failed.setdefault(subject, message.sequence)
+            self._next[subject] = message.sequence + 1
+        if (failed := self._failed.pop(subject, None)) is not None:
+            self._next[subject] = failed
+            return False
+        return True
+
+    async def _settle(self, message: StoredMessage) -> None:
+        tokens = message.subject.split(".")
+        is_workflow = tokens[1] == "workflow"
+        code = ErrorCode.UNKNOWN_WORKFLOW if is_workflow else ErrorCode.UNKNOWN_TASK_TYPE
+        delivery = from_ledger(message)
+        task_type = WORKFLOW_TYPE if is_workflow else tokens[2]
+        request = read(self._network.subjects, task_type, delivery)
+        if is_task_id(task_type) and (last := await self._journal.last(task_type, request.id)) is not None:
+            if last.sequence != message.sequence and task_type not in self._table().routes:
+                return  # what is in charge of the task ends it
+            if last.sequence != message.sequence:
+                # Somebody else's task: what nobody serves is answered under a name of its own.
+                request = msgspec.structs.replace(request, id=sequence_id(message.sequence))
+        result = failure(self._identity, request, code, _why(tokens, self._table()))
+        if not is_task_id(task_type):
+            result = msgspec.structs.replace(result, task_type=UNNAMEABLE_TYPE, task_id=sequence_id(message.sequence))
+        settlement = await self._network.results.settle(result)
+        reply_to = _reply_to(request)
+        if settlement.won and reply_to is not None:
+            headers = {"Content-Type": MSGPACK} if delivery.content_type == MSGPACK else None
+            body = encode(settlement.result, delivery.content_type)
+            await self._network.client.publish(reply_to, body, headers=headers)
+
+
+def is_served(subjects: Subjects, table: RoutingTable, subject: str) -> bool:
+    """Tell whether somebody takes what is published on a task, workflow or handover subject."""
+    task = subjects.parse_task(subject)
+    if task is not None:
+        return task.task_type in table.routes
+    match subject.split("."):
+        case [subjects.realm, "handover", task_type, _]:
+            return task_type in table.routes
+    return subject in {subjects.workflow(name) for name in WORKFLOWS}
+
+
+def _is_forgotten(message: StoredMessage) -> bool:
+    """Tell whether a result of that time may have expired: another one would be a second."""
+    return datetime.now(UTC) - message.stored_at > timedelta(seconds=RESULTS_MAX_AGE_S)
+
+
+def _reply_to(request: Request | Refusal) -> str | None:
+    return request.reply_to if isinstance(request, Refusal) else request.assignment.reply_to
+
+
+def _why(tokens: list[str], table: RoutingTable) -> str:
+    """Return what is wrong with a task or workflow subject, given as its tokens."""
+    family, name, *rest = tokens[1:]
+    if family == "workflow":
+        return f"there is no workflow {name!r}; known: {', '.join(WORKFLOWS)}"
+    if name in table.routes and rest:
+        return f"{'.'.join(rest)!r} is no priority; publish on {tokens[0]}.task.{name}, or with .{', .'.join(PRIORITIES)} behind it"
+    return f"no clone serves {name!r}; known: {known_types(table)}"

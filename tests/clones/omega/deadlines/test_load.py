@@ -1,0 +1,69 @@
+"""Many deadlines at once, and several Omegas."""
+
+import asyncio
+import time
+from datetime import datetime
+
+import pytest
+
+import clones.omega.agenda
+import clones.omega.deadlines
+import clones.omega.overdue
+from bus.identity import Identity
+from bus.jetstream import api
+from clones.omega.deadlines import Deadlines
+from schemas import (
+    RoutingTable,
+    TaskAssignment,
+    decode,
+)
+from tests.bus.eventually import eventually
+from tests.bus.rig import TYPE, Rig
+from tests.bus.taking import store
+from tests.clones.omega.deadlines.overseer import ON_TIME_S, ROUTES, omega
+
+
+@pytest.mark.usefixtures("quick")
+async def test_two_omegas(rig: Rig) -> None:
+    async with omega(rig), omega(rig):
+        for number in range(200):
+            await rig.submit(f"t{number}", schedule_to_close_s=1.0)
+        for number in range(200):
+            await rig.result(f"t{number}")
+    results = await rig.results()
+    assert len(results) == len({message.subject for message in results}) == 200
+
+
+async def test_ten_thousand_queued_tasks(rig: Rig) -> None:
+    """Stored in a moment and all due at once: the most that there is to do."""
+    count, limit_s = 10_000, 3.0
+    numbers = range(count)
+    for first in numbers[::500]:
+        bodies = (b'{"id":"t%d","schedule_to_close_s":3}' % number for number in numbers[first : first + 500])
+        await asyncio.gather(*(store(rig.network, body) for body in bodies))
+    idle = Deadlines(rig.network, Identity("omega"), lambda: RoutingTable(routes=ROUTES))
+    looks_s = []
+    for _ in range(4):
+        began = time.monotonic()
+        await idle.look()
+        looks_s.append(time.monotonic() - began)
+    cpu_s = time.process_time()
+    async with omega(rig):
+
+        async def all_ended() -> bool:
+            info = await api(rig.network.requester, f"STREAM.INFO.{rig.subjects.results}")
+            return bool(info["state"]["messages"] == count)
+
+        await eventually(all_ended, within_s=60)
+    cpu_s = time.process_time() - cpu_s
+    tasks = await rig.in_stream(rig.subjects.ledger, rig.subjects.task(TYPE))
+    stored_at: dict[str | None, datetime] = {decode(TaskAssignment, task.data).id: task.stored_at for task in tasks}
+    ended_at = {message.subject.rsplit(".", 1)[1]: message.stored_at for message in await rig.results()}
+    late_s = [(ended_at[f"t{number}"] - stored_at[f"t{number}"]).total_seconds() - limit_s for number in numbers]
+    print(  # noqa: T201  the figures that this test is for
+        f"{count} queued tasks: the first look took {looks_s[0]:.2f} s, the last one {looks_s[-1] * 1000:.1f} ms; "
+        f"they ended {min(late_s):.1f} to {max(late_s):.1f} s after their time, with {cpu_s:.1f} s of processor time"
+    )
+    assert min(late_s) > 0
+    # So they end in time on a machine that does nothing else; how long that takes on a busy one tells nothing.
+    assert cpu_s < ON_TIME_S - clones.omega.agenda.BEHIND_S
