@@ -15,6 +15,7 @@ from bus.feeds import Feed
 from bus.network import Network
 from bus.primaries import Announcements, Probe
 from bus.pull import PullLoop
+from bus.subjects import RESERVED_TYPES
 from bus.task import Service
 from bus.throttle import Limit, Throttle
 
@@ -59,7 +60,8 @@ class Serving:
             for service in self.services
             for consumer in (*service.consumers, *service.direct_consumers)
         }
-        self.breakers.watch(service.task_type for service in self.services)
+        # Omega's own work has nobody to leave it to: a clone's breaker would only keep people from steering.
+        self.breakers.watch(service.task_type for service in self.services if service.task_type not in RESERVED_TYPES)
         self._refresh()
 
     async def open(self) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from bus import breaker
 from bus.breaker import ATTEMPTS, COOL_DOWN_S, MAX_COOL_DOWN_S, Breaker, State
+from bus.subjects import COMMAND_TYPE
 from bus.task import Done, Task, TaskError
 from schemas import ErrorCode, TaskAssignment, TaskCompletion, TaskFailure
 from tests.bus.eventually import eventually
@@ -163,3 +164,15 @@ async def test_a_type_that_is_not_served_any_more_has_no_problem(rig: Rig, monke
         broken.broken = False
         await worker.serve([rig.service(broken)])
         assert isinstance(await rig.run(within_s=3), TaskCompletion)
+
+
+async def test_omegas_own_work_is_never_left_alone(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else would do it, and a person could steer nothing meanwhile."""
+    monkeypatch.setattr(breaker, "COOL_DOWN_S", 60.0)
+    await make(rig, COMMAND_TYPE)
+    broken = Switched()
+    async with working(rig, rig.service(broken, COMMAND_TYPE)) as worker:
+        for _ in range(ATTEMPTS + 1):
+            result = await rig.submitter.run(COMMAND_TYPE, TaskAssignment(), timeout_s=5)
+            assert isinstance(result, TaskFailure)
+        assert worker.problems() == ()
