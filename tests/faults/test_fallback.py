@@ -6,6 +6,7 @@ import statistics
 import urllib.request
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -74,11 +75,11 @@ async def test_the_fallback_takes_over_at_once(tmp_path: Path, capsys: pytest.Ca
         for number in range(ROUNDS):
             tasks = [await stage.submit("toil", {"seconds": 0.1}, retries=3) for _ in range(40)]
             everything += tasks
-            await eventually(lambda tasks=tasks: is_done(stage, tasks, 8), within_s=WITHIN_S)
+            await eventually(partial(is_done, stage, tasks, 8), within_s=WITHIN_S)
             await stage.end(f"primary {number}", signal.SIGKILL)
             stopped_at = await closed_at(stage, primary.instance)
             # What the primary took with it comes again when its lease is over; the next round need not wait for that.
-            await eventually(lambda tasks=tasks: is_done(stage, tasks, 36), within_s=WITHIN_S)
+            await eventually(partial(is_done, stage, tasks, 36), within_s=WITHIN_S)
             read = await asyncio.gather(*(stage.network.results.read("toil", task.id) for task in tasks))
             results = [result for result in read if result is not None]
             assert {result.clone for result in results} == {"toiler", "understudy"}

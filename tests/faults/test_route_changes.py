@@ -17,7 +17,7 @@ from tests.ops.network import needs_proc
 
 pytestmark = needs_proc
 EFFECTIVE = timedelta(seconds=2)
-LOOKED_AT = timedelta(seconds=1.5)
+LOOKED_AT = timedelta(seconds=1)
 """How long what has changed is looked at."""
 TAKES_S = 0.05
 

@@ -118,5 +118,5 @@ async def settled_count(stage: Stage, instance: str) -> tuple[int, int]:
     in_stage = [
         message async for message in stream_entries(stage.network.requester, stage.network.subjects.results, ">")
     ]
-    results = [decode(TaskResult, message.data) for message in in_stage]
+    results: list[TaskResult] = [decode(TaskResult, message.data) for message in in_stage]
     return sum(result.instance == instance for result in results), len(results)
