@@ -5,6 +5,7 @@ state, and it rises without any execution when a worker hands a task back. The t
 """
 
 import random
+from datetime import datetime
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ class Run(NamedTuple):
     """How many attempts before this one do not count against the retries."""
     after_death: bool = False
     """The attempt before ended without a word: its worker died, or lost the task."""
+    cut_off: bool = False
+    """This attempt was begun before, and its worker lost it because the server was away: it is made anew."""
 
 
 class NotNow(Enum):
@@ -45,8 +48,12 @@ def backoff_delay_s(backoff: Backoff, attempt: int) -> float:
     return full * (1 - backoff.jitter * random.random())  # noqa: S311  spreads load; nothing secret depends on it
 
 
-def turn(sequence: int, last_event: TaskEvent | None) -> Run | NotNow:
-    """Return what the delivery of the assignment number `sequence` of the ledger calls for; `last_event` is the task's newest."""
+def turn(sequence: int, last_event: TaskEvent | None, *, reconnected_at: datetime | None = None) -> Run | NotNow:
+    """Return what the delivery of the assignment number `sequence` of the ledger calls for; `last_event` is the task's newest.
+
+    `reconnected_at` is when this worker's own connection was last replaced. An attempt that ran then may have lost its lease
+    for the server's sake, and is not counted; each reconnect forgives one at most, as what runs after it begins later.
+    """
     if last_event is None:
         return Run(1)
     in_charge = last_event.sequence
@@ -58,6 +65,8 @@ def turn(sequence: int, last_event: TaskEvent | None) -> Run | NotNow:
         case TaskReassigned():
             return Run(last_event.attempt, last_event.forgiven)
     after_death = not isinstance(last_event, TaskRetrying | TaskResumed)
+    if after_death and reconnected_at is not None and last_event.at < reconnected_at:
+        return Run(last_event.attempt, last_event.forgiven, cut_off=True)
     return Run(last_event.attempt + 1, last_event.forgiven, after_death)
 
 

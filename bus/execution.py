@@ -31,7 +31,7 @@ from bus.outcomes import failure, instead
 from bus.parking import Parking
 from bus.task import Service
 from bus.topology import RESULTS_MAX_AGE_S
-from schemas import MSGPACK, ErrorCode, SchemaError, TaskResult, decode, encode, sequence_id
+from schemas import MSGPACK, ErrorCode, SchemaError, TaskReassigned, TaskResult, decode, encode, sequence_id
 
 HEADROOM_BYTES = 4096
 """What a stored message needs beside the result: subject, headers, the marks of its origin in the ledger's copy."""
@@ -129,6 +129,9 @@ class Executor:
             forgiven=run.forgiven,
             started_at=datetime.now(UTC),
         )
+        if run.cut_off:
+            reason = "the server was away while it ran"
+            await self._journal.store(context.event(TaskReassigned, self._identity, reason=reason))
         retries = service.retries if assignment.retries is None else assignment.retries
         allowed = run.forgiven + retries + 1
         # An attempt that an event has promised is made, though the route may allow fewer by now.
@@ -171,7 +174,8 @@ class Executor:
         # Whatever the server counts, also at the first delivery: a server that was killed brings as new what was begun before,
         # and somebody may have submitted a task under an id that events told of.
         last_event = await self._journal.last(request.task_type, request.id)
-        return turn(delivery.sequence, last_event), last_event is not None
+        run = turn(delivery.sequence, last_event, reconnected_at=self._network.reconnected_at)
+        return run, last_event is not None
 
     def _not_now(self, reason: NotNow, service: Service, lease: Lease) -> None:
         delivery = lease.delivery

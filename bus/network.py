@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from bus.connection import ConnectionState, connect
@@ -22,6 +23,8 @@ class Network:
         self.results = Results(requester, subjects)
         self.reconnects = 0
         """How often the connection was replaced by a new one."""
+        self.reconnected_at: datetime | None = None
+        """When the last of them was; None: never."""
         self._listeners: dict[object, Callable[[], None]] = {}
         self._defect_listeners: dict[object, Callable[[Exception], None]] = {}
 
@@ -56,6 +59,7 @@ class Network:
     def reconnected(self) -> None:
         """Tell all listeners that the connection is a new one: what the server held for the old one is gone."""
         self.reconnects += 1
+        self.reconnected_at = datetime.now(UTC)
         self.requester.forget()
         for listener in tuple(self._listeners.values()):
             listener()

@@ -51,6 +51,12 @@ class TestAttempts:
     def test_an_attempt_that_began_and_of_which_nothing_came_is_used_up(self, kind: type[TaskEvent]) -> None:
         assert turn(7, event(kind, 3)) == Run(4, after_death=True)
 
+    def test_an_attempt_that_ran_when_the_server_went_away_keeps_its_number(self) -> None:
+        before, after = STORED - timedelta(seconds=1), STORED + timedelta(seconds=1)
+        assert turn(7, event(TaskStarted, 3), reconnected_at=after) == Run(3, cut_off=True)
+        assert turn(7, event(TaskStarted, 3), reconnected_at=before) == Run(4, after_death=True)
+        assert turn(7, event(TaskRetrying, 3), reconnected_at=after) == Run(4)
+
     def test_a_failed_attempt_is_used_up(self) -> None:
         assert turn(7, event(TaskRetrying, 3)) == Run(4)
 

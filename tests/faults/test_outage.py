@@ -7,7 +7,7 @@ import pytest
 
 import bus.lease
 from bus.task import Done, Task
-from schemas import TaskCompletion, TaskStarted
+from schemas import TaskCompletion, TaskReassigned, TaskStarted
 from tests.bus.eventually import eventually
 from tests.faults.scene import open_scene
 
@@ -36,3 +36,29 @@ async def test_an_outcome_that_was_ready_is_not_lost(tmp_path: Path, monkeypatch
         assert (result.output, result.attempt, starts) == ("done while nobody was there", 1, [1])
         await eventually(scene.rig.all_settled, within_s=20)
         assert [type(event) for event in await scene.rig.events("x")] == [TaskStarted]
+
+
+async def test_it_uses_up_no_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ran when the server went away is stopped, and made anew under its number when it is back."""
+    monkeypatch.setattr(bus.lease, "ACK_WAIT_S", 1.0)
+    monkeypatch.setattr(bus.lease, "TICK_S", 0.1)
+    starts: list[int] = []
+
+    async def handler(task: Task) -> Done:
+        starts.append(task.attempt)
+        if len(starts) == 1:
+            await asyncio.Event().wait()
+        return Done()
+
+    async with open_scene(tmp_path) as scene, scene.rig.worker(handler, retries=0) as worker:
+        await scene.rig.submit("x")
+        await eventually(lambda: scene.rig.has_started("x"))
+        await scene.server.kill()
+        await eventually(lambda: worker.in_flight == 0)
+        await scene.server.restart()
+        result = await scene.rig.result("x", within_s=20)
+        assert isinstance(result, TaskCompletion)
+        assert (result.attempt, starts) == (1, [1, 1])
+        await eventually(scene.rig.all_settled, within_s=20)
+        told = [type(event) for event in await scene.rig.events("x")]
+        assert told == [TaskStarted, TaskReassigned, TaskStarted]
