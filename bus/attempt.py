@@ -61,6 +61,8 @@ class Attempt:
         self._service = context.service
         self._lease = context.lease
         self._request = context.request
+        # A server that was killed may bring as new what was begun before, so the delivery count alone does not tell.
+        self._is_later = context.lease.delivery.delivered > 1 or context.number > 1
         self._progress_at = 0.0
         self._listening: asyncio.Task[None] | None = None
 
@@ -75,7 +77,7 @@ class Attempt:
             # Nothing has begun, so no event has to tell that it keeps its number.
             give_back(self._network.client, lease)
             return None
-        if delivery.delivered > 1:
+        if self._is_later:
             # Counted before it runs: a task that kills its worker must come to an end.
             lease.check()
             await self._journal.store(self._event(TaskStarted))
@@ -171,7 +173,7 @@ class Attempt:
 
     def _runs_on(self) -> None:
         """Tell that the attempt runs, now that it is no short one, and listen for a result that ends it from outside."""
-        if self._lease.delivery.delivered == 1:
+        if not self._is_later:
             self._post(TaskStarted)
         self._listening = asyncio.create_task(self._listen())
 
