@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from bus.consumers import consumer_state
+from bus.consumers import consumer_state, consumer_states
 from bus.ledger import first_of
 from bus.network import Network
 from bus.subjects import PRIORITIES, WORKFLOW_TYPE
+from bus.unfinished import handover_sources
 from schemas import Priority, QueueStatus, Route
 
 NO_PRIORITY = ""
@@ -37,7 +38,8 @@ async def queue_statuses(
     """Return the queues of all task types in `routes`, one for each priority, and one for all of `workflows`, if any.
 
     A subject without a priority counts under its route's default, a task that was handed over as `HANDED_OVER`. A clone
-    names itself: of what was handed over it may see its own only. Raises as `queue_status`.
+    names itself: of what was handed over it may see its own only. Without one, what was handed to a clone counts whether its
+    route still names it or not. Raises as `queue_status`.
     """
     subjects = network.subjects
     parts = [
@@ -48,10 +50,15 @@ async def queue_statuses(
         parts += [
             queue_status(network, task_type, priority, route.default_priority) for priority in (*PRIORITIES, None)
         ]
-        takers = dict.fromkeys((route.clone, *route.fallback))
-        for taker in takers if clone is None else takers.keys() & {clone}:
-            handover = subjects.handover_consumer(task_type, taker), subjects.handover(task_type, taker)
+        if clone in (route.clone, *route.fallback):
+            handover = subjects.handover_consumer(task_type, clone), subjects.handover(task_type, clone)
             parts.append(_status(network, task_type, HANDED_OVER, *handover))
+    if clone is None:
+        parts += [
+            _status(network, source.task_type, HANDED_OVER, source.consumer, source.subject)
+            for source in handover_sources(subjects, await consumer_states(network))
+            if source.task_type in routes
+        ]
     total: dict[tuple[str, str], QueueStatus] = {}
     for found in await asyncio.gather(*parts):
         queue = (found.task_type, found.priority)

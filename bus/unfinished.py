@@ -1,12 +1,12 @@
 """The tasks of a type that have not ended, as far as its consumers know: those that nobody took, and those not acknowledged."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Container, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
-from bus.consumers import consumer_state
+from bus.consumers import ConsumerState, consumer_state, consumer_states
 from bus.delivery import from_ledger
 from bus.intake import Request, read
 from bus.jetstream import StoredMessage
@@ -37,20 +37,6 @@ class Unfinished(msgspec.Struct, frozen=True):
     """How its body is encoded, and how its publisher wants the answer."""
 
 
-def task_sources(subjects: Subjects, task_type: str, clones: Iterable[str] = ()) -> tuple[Source, ...]:
-    """Return where a type's tasks come from: its four subjects, and what is handed over to each of `clones`."""
-    return (
-        *(
-            Source(subjects.consumer(task_type, priority), subjects.task(task_type, priority), task_type)
-            for priority in (None, *PRIORITIES)
-        ),
-        *(
-            Source(subjects.handover_consumer(task_type, clone), subjects.handover(task_type, clone), task_type)
-            for clone in clones
-        ),
-    )
-
-
 def workflow_sources(subjects: Subjects, names: Iterable[str]) -> tuple[Source, ...]:
     """Return where the starts of the workflows `names` come from."""
     return tuple(Source(subjects.workflow_consumer(name), subjects.workflow(name), WORKFLOW_TYPE) for name in names)
@@ -69,32 +55,44 @@ def source_of(subjects: Subjects, consumer: str, subject: str) -> Source | None:
     return Source(consumer, subject, task_type) if known else None
 
 
-async def unfinished(network: Network, task_type: str, clones: Iterable[str] = ()) -> AsyncIterator[Unfinished]:
-    """Yield every assignment of a type that is pending or unacknowledged, consumer by consumer, each oldest first.
+def handover_sources(subjects: Subjects, states: Mapping[str, ConsumerState]) -> dict[Source, str]:
+    """Return the consumers that bring what was handed to one clone, each with that clone, whatever the routes say by now."""
+    found: dict[Source, str] = {}
+    for state in states.values():
+        source = source_of(subjects, state.name, state.subject)
+        if source is not None and subjects.parse_task(source.subject) is None:
+            found[source] = source.subject.rpartition(".")[2]
+    return found
 
-    What a consumer has acknowledged beyond its floor (the first that it has not) is yielded as well: look for a result
-    before anything is done about a task. Bodies that are no task are left out, and so is a consumer that does not exist.
-    Reads in batches, so that any backlog takes bounded memory.
+
+async def unfinished(network: Network, task_types: Container[str]) -> AsyncIterator[Unfinished]:
+    """Yield every assignment of these types that is pending or unacknowledged, consumer by consumer, each oldest first.
+
+    The consumers are those that there are, also of a clone that a route has named once. What one has acknowledged beyond its
+    floor (the first that it has not) is yielded as well: look for a result before anything is done about a task. Bodies that
+    are no task are left out. Reads in batches, so that any backlog takes bounded memory.
 
     Raises:
         JetStreamError, RequestTimeout, NoResponders, Disconnected: the ledger could not be read to its end.
     """
-    for source in task_sources(network.subjects, task_type, clones):
-        async for found in unfinished_of(network, source):
-            yield found
+    for state in (await consumer_states(network)).values():
+        source = source_of(network.subjects, state.name, state.subject)
+        if source is not None and source.task_type in task_types:
+            async for found in _unfinished_of(network, source, state):
+                yield found
 
 
 async def unfinished_workflows(network: Network, names: Iterable[str]) -> AsyncIterator[Unfinished]:
     """As `unfinished`, of the workflows `names`."""
     for source in workflow_sources(network.subjects, names):
-        async for found in unfinished_of(network, source):
-            yield found
+        state = await consumer_state(network, source.consumer)
+        if state is not None:
+            async for found in _unfinished_of(network, source, state):
+                yield found
 
 
-async def unfinished_of(network: Network, source: Source) -> AsyncIterator[Unfinished]:
-    """As `unfinished`, of one consumer."""
-    state = await consumer_state(network, source.consumer)
-    if state is None or state.is_idle:
+async def _unfinished_of(network: Network, source: Source, state: ConsumerState) -> AsyncIterator[Unfinished]:
+    if state.is_idle:
         return
     async for message in entries(network, source.subject, start=state.first_open):
         found = as_unfinished(network.subjects, source, message)

@@ -10,14 +10,14 @@ from clones.routing import DEFAULT_TABLE, clones_by_type
 from schemas import RoutingTable
 
 
-async def table_of(network: Network) -> RoutingTable:
-    """Return the table in force; the default where there is none yet, or where nobody lets us read it.
+async def table_of(network: Network, otherwise: RoutingTable = DEFAULT_TABLE) -> RoutingTable:
+    """Return the table in force, or `otherwise` where there is none yet, or where nobody lets us read it.
 
     Raises:
         SanctuaryError: it could not be read.
     """
     revision = await in_force(network)
-    return DEFAULT_TABLE if revision is None else revision.routes.table
+    return otherwise if revision is None else revision.routes.table
 
 
 async def follow(network: Network, act: Callable[[Revision], Awaitable[None]]) -> None:

@@ -34,14 +34,13 @@ async def parked(network: Network) -> list[ParkedTask]:
     """
     table = await table_of(network)
     found: dict[tuple[str, str], ParkedTask] = {}
-    for task_type in table.routes:
-        chunk: list[Unfinished] = []
-        async for each in open_tasks(network, table, task_type):
-            chunk.append(each)
-            if len(chunk) == CHUNK:
-                found |= {(one.event.task_type, one.event.task_id): one async for one in _among(network, chunk)}
-                chunk = []
-        found |= {(one.event.task_type, one.event.task_id): one async for one in _among(network, chunk)}
+    chunk: list[Unfinished] = []
+    async for each in open_tasks(network, table.routes):
+        chunk.append(each)
+        if len(chunk) == CHUNK:
+            found |= {(one.event.task_type, one.event.task_id): one async for one in _among(network, chunk)}
+            chunk = []
+    found |= {(one.event.task_type, one.event.task_id): one async for one in _among(network, chunk)}
     return sorted(found.values(), key=lambda one: one.event.at)
 
 

@@ -21,6 +21,7 @@ from bus.topology import Limits, ensure
 from clones.omega import commands, workflows
 from clones.omega.calls import Calls
 from clones.omega.deadlines import Deadlines
+from clones.omega.departed import Departed
 from clones.omega.health import Health
 from clones.omega.repeating import repeat
 from clones.omega.roll_call import InstanceCounts
@@ -116,8 +117,9 @@ async def coordination(
         health = await stack.enter_async_context(Health(network, identity, table))
         if watch_instances is not None:
             watch_instances(health.counts)
+        departed = Departed(network, identity, table)
         strays, deadlines = Strays(network, identity, table), Deadlines(network, identity, table)
         consumers = repeat(lambda: keep_consumers(network), JETSTREAM_POLL_S, "follow the routing table")
-        for work in (strays.run(), deadlines.run(), consumers):
+        for work in (departed.run(), strays.run(), deadlines.run(), consumers):
             stack.callback(asyncio.create_task(work).cancel)
         yield *commands.services(network, identity, table), *workflows.services(network.subjects, submitter)

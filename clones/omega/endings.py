@@ -111,7 +111,7 @@ class Endings:
     async def _end(self, command: Task, task_type: str, task_id: str, outcome: Outcome) -> None:
         """Give a task its result, unless this very command has done so before."""
         last = await self._journal.last(task_type, task_id)
-        found = await find_open(self._network, self._table(), task_type, task_id, last)
+        found = await find_open(self._network, task_type, task_id, last)
         # Read after the search: what ended meanwhile has left the queue, and has its result.
         standing = await self._network.results.read(task_type, task_id)
         if standing is None:
@@ -139,17 +139,16 @@ class Endings:
     async def _cancel_steps(self, command: Task, workflow_id: str, outcome: Outcome) -> set[str]:
         """Cancel what a workflow asked for and has not ended; returns the ids."""
         cancelled: set[str] = set()
-        for task_type in self._table().routes:
-            async for step in open_tasks(self._network, self._table(), task_type):
-                if step.request.assignment.parent_id != workflow_id:
-                    continue
-                last = await self._journal.last(task_type, step.request.id)
-                result = outcome(step.request, last.attempt if last is not None else 0)
-                result = msgspec.structs.replace(result, writer=_writer(command))
-                settlement = await self._network.results.settle(result)
-                if settlement.won:
-                    cancelled.add(step.request.id)
-                    await self._let_leave(step.subject, step.sequence, last)
+        async for step in open_tasks(self._network, self._table().routes):
+            if step.request.assignment.parent_id != workflow_id:
+                continue
+            last = await self._journal.last(step.request.task_type, step.request.id)
+            result = outcome(step.request, last.attempt if last is not None else 0)
+            result = msgspec.structs.replace(result, writer=_writer(command))
+            settlement = await self._network.results.settle(result)
+            if settlement.won:
+                cancelled.add(step.request.id)
+                await self._let_leave(step.subject, step.sequence, last)
         return cancelled
 
 

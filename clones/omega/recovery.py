@@ -26,7 +26,7 @@ from bus.task import Done, Task
 from bus.wake import wake
 from clones.omega.once import AGAIN, mark_of, store_once
 from clones.omega.policy import OMEGA
-from clones.omega.submissions import Submission, consumer_of, find_ended, find_open
+from clones.omega.submissions import Submission, consumer_of, find_ended, find_open, stored_anew
 from clones.omega.wording import how_it_ended, how_it_fares, of_task, refused, unknown
 from clones.routing import clones_of
 from schemas import (
@@ -44,8 +44,6 @@ from schemas import (
 
 MOVED_TIMES = 5
 """How often a task may be moved by others while one command looks at it."""
-LEAST_S = 0.001
-"""What is left of a limit that has passed: the schema takes no zero."""
 
 
 class Recovery:
@@ -120,7 +118,7 @@ class Recovery:
         return state is not None and event.sequence is not None and state.delivered.stream_seq < event.sequence
 
     async def _why_not(self, wanted: RecoveryAction, event: TaskEvent | None) -> str:
-        found = await find_open(self._network, self._table(), wanted.task_type, wanted.task_id, event)
+        found = await find_open(self._network, wanted.task_type, wanted.task_id, event)
         if found is None and event is None:
             return unknown(wanted.task_type, wanted.task_id)
         how = how_it_fares(wanted.task_type, wanted.task_id, event)
@@ -130,7 +128,7 @@ class Recovery:
         self, command: Task, wanted: RecoveryAction, newest: TaskParked | TaskResumed, sequence: int
     ) -> Done | None:
         """Let the task go on that `newest`, the ledger's entry `sequence`, tells of; None where it was moved meanwhile."""
-        found = await find_open(self._network, self._table(), wanted.task_type, wanted.task_id, newest)
+        found = await find_open(self._network, wanted.task_type, wanted.task_id, newest)
         if found is None:
             raise refused(f"the assignment of {of_task(wanted.task_type, wanted.task_id)} is no longer in the ledger")
         in_charge = found.sequence
@@ -166,7 +164,7 @@ class Recovery:
         newest, _ = await self._newest_event(wanted)
         # Once it has gone on, waking it would give it to a second worker.
         if newest == resumed and (parked := await self._parked_before(wanted, resumed)) is not None:
-            found = await find_open(self._network, self._table(), wanted.task_type, wanted.task_id, parked)
+            found = await find_open(self._network, wanted.task_type, wanted.task_id, parked)
             if found is not None:
                 await self._wake(found.subject, found.sequence)
         return _resumed(wanted)
@@ -185,14 +183,7 @@ class Recovery:
 
     async def _hand_over(self, command: Task, clone: str, found: Submission) -> int:
         """Store the task for one clone alone, and return the new assignment's number."""
-        assignment = found.request.assignment
-        left_s = assignment.schedule_to_close_s
-        if left_s is not None:
-            # Its limits count from when it was stored first.
-            left_s = max(LEAST_S, left_s - (datetime.now(UTC) - found.stored_at).total_seconds())
-        handed = msgspec.structs.replace(
-            assignment, id=found.request.id, schedule_to_start_s=None, schedule_to_close_s=left_s
-        )
+        handed = stored_anew(found.request, found.stored_at)
         subject = self._network.subjects.handover(found.request.task_type, clone)
         mark = mark_of("handover", command.sequence, command.stored_at)
         return (await store_once(self._network, subject, encode(handed), mark=mark, behind=command.sequence)).sequence

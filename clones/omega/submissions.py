@@ -1,8 +1,10 @@
 """Finding what was submitted under a task's id: by the number that its events name, among what has not ended, or in the ledger."""
 
-from collections.abc import AsyncIterator
-from datetime import datetime
+from collections.abc import AsyncIterator, Container
+from datetime import UTC, datetime
 from typing import NamedTuple
+
+import msgspec
 
 from bus.delivery import from_ledger
 from bus.intake import Request, read
@@ -13,8 +15,10 @@ from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE, Subjects
 from bus.unfinished import Unfinished, unfinished, unfinished_workflows
 from clones.omega.workflows import WORKFLOWS
-from clones.routing import clones_of
-from schemas import SEQUENCE_PREFIX, RoutingTable, TaskEvent
+from schemas import SEQUENCE_PREFIX, TaskAssignment, TaskEvent
+
+LEAST_S = 0.001
+"""What is left of a limit that has passed: the schema takes no zero."""
 
 
 class Submission(NamedTuple):
@@ -26,9 +30,7 @@ class Submission(NamedTuple):
     stored_at: datetime
 
 
-async def find_open(
-    network: Network, table: RoutingTable, task_type: str, task_id: str, last_event: TaskEvent | None
-) -> Submission | None:
+async def find_open(network: Network, task_type: str, task_id: str, last_event: TaskEvent | None) -> Submission | None:
     """Return the assignment in charge of a task that may not have ended, or None where none under this id is known.
 
     Raises:
@@ -37,7 +39,7 @@ async def find_open(
     found = await _by_number(network, task_type, task_id, last_event)
     if found is not None or task_id.startswith(SEQUENCE_PREFIX):
         return found
-    async for each in open_tasks(network, table, task_type):
+    async for each in open_tasks(network, {task_type}):
         if each.request.id == task_id:
             return Submission(each.request, each.sequence, each.subject, each.stored_at)
     return None
@@ -62,15 +64,26 @@ async def find_ended(network: Network, task_type: str, task_id: str) -> Submissi
     return None
 
 
-async def open_tasks(network: Network, table: RoutingTable, task_type: str) -> AsyncIterator[Unfinished]:
-    """Yield the assignments of a type, or the workflows, that have not ended; as `bus.unfinished.unfinished`, which see."""
-    if task_type == WORKFLOW_TYPE:
-        found = unfinished_workflows(network, WORKFLOWS)
-    else:
-        route = table.routes.get(task_type)
-        found = unfinished(network, task_type, () if route is None else clones_of(route))
-    async for each in found:
+async def open_tasks(network: Network, task_types: Container[str]) -> AsyncIterator[Unfinished]:
+    """Yield the assignments of these types that have not ended, workflows among them; as `bus.unfinished.unfinished`, which see."""
+    async for each in unfinished(network, task_types):
         yield each
+    if WORKFLOW_TYPE in task_types:
+        async for each in unfinished_workflows(network, WORKFLOWS):
+            yield each
+
+
+def stored_anew(request: Request, stored_at: datetime) -> TaskAssignment:
+    """Return the assignment that was stored at `stored_at` as it is to be stored once more, under the same id.
+
+    Its limits count from when it was stored first, and it has waited for its start already.
+    """
+    left_s = request.assignment.schedule_to_close_s
+    if left_s is not None:
+        left_s = max(LEAST_S, left_s - (datetime.now(UTC) - stored_at).total_seconds())
+    return msgspec.structs.replace(
+        request.assignment, id=request.id, schedule_to_start_s=None, schedule_to_close_s=left_s
+    )
 
 
 def consumer_of(subjects: Subjects, subject: str) -> str | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from bus.queues import merged, queue_status, queue_statuses
-from bus.topology import ensure_consumers, omega_consumers
+from bus.topology import ensure_consumers, omega_consumers, task_consumers
 from schemas import QueueStatus, Route, WorkflowStart
 from tests.bus.eventually import eventually
 from tests.bus.rig import TYPE, Rig
@@ -51,6 +51,10 @@ async def test_each_priority_with_its_own_and_what_counts_as_it(rig: Rig) -> Non
     await store(rig.network, subject=subjects.handover(TYPE, "echo"))
     found = await queues(rig)
     assert found == {(TYPE, "high"): (2, 0), (TYPE, "medium"): (0, 0), (TYPE, "low"): (3, 0)}
+    # Whom the route names by now is no matter to what was handed over before.
+    await ensure_consumers(rig.network.requester, subjects, task_consumers(subjects, TYPE, ["gone"]))
+    await store(rig.network, subject=subjects.handover(TYPE, "gone"))
+    assert (await queues(rig))[TYPE, "high"] == (3, 0)
     assert (await queues(rig, clone="other"))[TYPE, "high"] == (1, 0)
     assert (await queues(rig, clone="echo"))[TYPE, "high"] == (2, 0)
 

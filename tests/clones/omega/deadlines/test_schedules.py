@@ -157,10 +157,10 @@ async def test_a_consumer_that_somebody_deleted_is_made_anew(rig: Rig) -> None:
     async with omega(rig):
         for consumer in (rig.subjects.consumer(TYPE), rig.subjects.commands_consumer):
             await api(rig.network.requester, f"CONSUMER.DELETE.{rig.subjects.ledger}.{consumer}")
-        assert [each async for each in unfinished(rig.network, TYPE)] == []
+        assert [each async for each in unfinished(rig.network, {TYPE})] == []
 
         async def is_back() -> bool:
-            return [each.request.id async for each in unfinished(rig.network, TYPE)] == ["mine"]
+            return [each.request.id async for each in unfinished(rig.network, {TYPE})] == ["mine"]
 
         await eventually(is_back)
         async with rig.worker(Runs()):
