@@ -94,7 +94,7 @@ class Strays:
 
     async def _try(self, subject: str, count: int) -> None:
         try:
-            if is_served(self._network.subjects, await table_of(self._network), subject):
+            if is_served(self._network.subjects, await table_of(self._network, self._table()), subject):
                 # The table that we went by was a moment old.
                 return
             if await self._settle_some(subject):

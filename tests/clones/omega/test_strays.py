@@ -15,7 +15,17 @@ from bus.results import Results
 from bus.server import EmbeddedServer
 from clones.omega.strays import Strays
 from clones.routing import DEFAULT_TABLE
-from schemas import TaskEvent, TaskFailure, TaskParked, TaskResult, TaskResumed, TaskStarted, decode, encode
+from schemas import (
+    RoutingTable,
+    TaskEvent,
+    TaskFailure,
+    TaskParked,
+    TaskResult,
+    TaskResumed,
+    TaskStarted,
+    decode,
+    encode,
+)
 from tests.bus.eventually import eventually
 from tests.bus.rig import Rig, open_rig
 
@@ -202,3 +212,15 @@ async def test_a_look_that_fails_is_not_the_last(rig: Rig, monkeypatch: pytest.M
     await eventually(lambda: bool(heard))
     monkeypatch.undo()
     await until(rig, "aaa.seq-1")
+
+
+async def test_where_the_table_cannot_be_read_the_last_one_known_counts(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no bucket: by the default table somebody would serve this, and it would wait for ever."""
+    monkeypatch.setattr(clones.omega.strays, "LOOK_EVERY_S", 0.05)
+    async with open_rig(server, types=("security",)) as opened:
+        strays = asyncio.create_task(Strays(opened.network, Identity("omega"), lambda: RoutingTable(routes={})).run())
+        await put(opened, "task.security")
+        assert (await until(opened, "security.seq-1"))["security.seq-1"].code == "unknown_task_type"
+        strays.cancel()
