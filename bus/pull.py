@@ -82,7 +82,8 @@ class PullLoop:
         wanted = lines(self._feeds.values(), self._capacity)
         for line in [line for line in self._lines if line not in wanted]:
             self._lines.pop(line).cancel()
-        self._slots.reweigh({line.key: line.weight for line in wanted})
+        members = {line.key: [feed.consumer for feed in line.feeds] for line in wanted}
+        self._slots.reweigh({line.key: line.weight for line in wanted}, members)
         for line in wanted:
             if line not in self._lines:
                 loop = self._pull_in_turn(line) if line.in_turn else self._pull_always(line.feeds[0])
@@ -95,9 +96,9 @@ class PullLoop:
         if self._error is not None:
             raise self._error
 
-    def release(self) -> None:
-        """Say that a delivered task has left its slot."""
-        self._slots.give_back(1)
+    def release(self, consumer: str) -> None:
+        """Say that a task that `consumer` delivered has left its slot."""
+        self._slots.left(consumer)
         if self._ready.waiting:
             self._ready.changed()
 
@@ -269,6 +270,7 @@ class PullLoop:
     def _accept(self, feed: Feed, delivery: Delivery) -> None:
         for limit in feed.limits:
             limit.enter()
+        self._slots.entered(delivery.consumer)
         self._deliver(delivery)
 
     def _hand_back(self, delivery: Delivery) -> None:

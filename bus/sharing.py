@@ -1,7 +1,8 @@
 """A worker's free slots: who waits for some, and who gets them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 from bus.slots import WeightedRound
 
@@ -15,6 +16,9 @@ class SlotSharing:
     A consumer whose pull is on its way to the server does not wait for slots just then. Where it is known to have more
     tasks it takes part all the same, and has its share at its next claim; otherwise slots that become free in that
     moment would go to the others, against the weights.
+
+    One that waits and of whose tasks none runs has its first slot before the weights count: an urgent task that comes now
+    and then would otherwise find, each time that a slot was somebody else's turn, that it waits for a long one to end.
     """
 
     def __init__(self, turns: WeightedRound, capacity: int) -> None:
@@ -25,6 +29,8 @@ class SlotSharing:
         self._reserved: dict[str, int] = {}
         self._expiries: dict[str, asyncio.TimerHandle] = {}
         self._granting = False
+        self._members: Mapping[str, Collection[str]] = {}
+        self._running = Counter[str]()
 
     def has_free(self) -> bool:
         """Tell whether a slot is free."""
@@ -37,8 +43,23 @@ class SlotSharing:
         self._free -= 1
         return True
 
-    def reweigh(self, weights: Mapping[str, int]) -> None:
-        """Share among these from now on; what is reserved for others is free."""
+    def entered(self, member: str) -> None:
+        """Say that a task of `member` runs in a slot that was claimed."""
+        self._running[member] += 1
+
+    def left(self, member: str) -> None:
+        """Say that it does not run any more, and that its slot is free."""
+        self._running[member] -= 1
+        if not self._running[member]:
+            del self._running[member]
+        self.give_back(1)
+
+    def reweigh(self, weights: Mapping[str, int], members: Mapping[str, Collection[str]] | None = None) -> None:
+        """Share among these from now on; what is reserved for others is free.
+
+        `members` names whose tasks those are that run in a consumer's slots, where it claims for others than itself.
+        """
+        self._members = members or {}
         for consumer in self._reserved.keys() - weights.keys():
             self.forgo(consumer)
         self._turns.reweigh(weights)
@@ -95,9 +116,32 @@ class SlotSharing:
         if not waiting:
             return
         sharing = dict.fromkeys(self._reserved, self._capacity) | waiting
-        for consumer, slots in self._turns.divide(self._free, sharing).items():
+        given = self._turns.divide(self._free, sharing)
+        self._help(self._with_nothing(waiting), given)
+        for consumer, slots in given.items():
             self._free -= slots
+            if not slots:
+                continue
             if consumer in waiting:
                 self._claims[consumer][1].set_result(slots)
             else:
                 self._reserved[consumer] += slots
+
+    def _with_nothing(self, waiting: Mapping[str, int]) -> list[str]:
+        """Return those of `waiting` of whose tasks none runs, the heaviest first."""
+        idle = [
+            consumer
+            for consumer in waiting
+            if not any(self._running[member] for member in self._members.get(consumer, (consumer,)))
+        ]
+        return self._turns.heaviest_first(idle)
+
+    def _help(self, idle: Sequence[str], given: dict[str, int]) -> None:
+        """Give each of `idle` that got no slot one of another's, as far as those have more than they need to begin with."""
+        for consumer in idle:
+            givers = [other for other, slots in given.items() if slots > (other in idle)]
+            if consumer in given or not givers:
+                continue
+            giver = max(givers, key=given.__getitem__)
+            given[giver] -= 1
+            given[consumer] = 1

@@ -30,6 +30,10 @@ class WeightedRound:
             consumer: Share(consumer, weight, credits_.get(consumer, 0)) for consumer, weight in weights.items()
         }
 
+    def heaviest_first(self, candidates: Iterable[str]) -> list[str]:
+        """Return `candidates` by weight; those of one weight stay in their order."""
+        return sorted(candidates, key=lambda consumer: -self._shares[consumer].weight)
+
     def turn(self, candidates: Iterable[str]) -> str:
         """Return which of `candidates` (at least one) has the next turn."""
         shares = [self._shares[consumer] for consumer in candidates]

@@ -147,21 +147,21 @@ class Worker:
         service = self._serving.of(delivery.consumer)
         lease = self._leases.hold(delivery)
         if lease is None:
-            self._release(service)
+            self._release(service, delivery)
             return
         task = asyncio.create_task(self._executor.execute(lease, service))
         lease.run(task)
         self._running[task] = service
         task.add_done_callback(lambda ended: self._ended(lease, ended))
 
-    def _release(self, service: Service) -> None:
+    def _release(self, service: Service, delivery: Delivery) -> None:
         self._serving.left(service)
-        self._pulls.release()
+        self._pulls.release(delivery.consumer)
 
     def _ended(self, lease: Lease, task: "asyncio.Task[None]") -> None:
         service = self._running.pop(task)
         self._leases.let_go(lease)
-        self._release(service)
+        self._release(service, lease.delivery)
         if not task.cancelled() and (error := task.exception()) is not None:
             # A defect of the worker itself: the task comes again when its lease ends.
             log.error("the worker failed on %s #%d", lease.delivery.subject, lease.delivery.sequence, exc_info=error)
