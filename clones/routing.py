@@ -1,6 +1,6 @@
 """Which clone serves which task type: the default table, and what follows from a table. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from bus.subjects import PRIORITIES, Subjects
 from bus.task import Handler, Service
@@ -85,10 +85,14 @@ def service(table: RoutingTable, task_type: str, clone: str, handler: Handler, s
     )
 
 
-def next_fallback(route: Route, tried: Iterable[str]) -> str | None:
-    """Return the next clone that a task goes to which those `tried` could not do, or None where no clone is left."""
+def next_fallback(route: Route, tried: Iterable[str], absent: Container[str] = ()) -> str | None:
+    """Return the next clone that a task goes to which those `tried` could not do, or None where no clone is left.
+
+    One that is not `absent` comes first; where all are, the task waits for the first of them.
+    """
     used = set(tried)
-    return next((clone for clone in clones_of(route) if clone not in used), None)
+    left = [clone for clone in clones_of(route) if clone not in used]
+    return next((clone for clone in left if clone not in absent), left[0] if left else None)
 
 
 def default_priority(table: RoutingTable, task_type: str, priority: Priority | None) -> Priority:

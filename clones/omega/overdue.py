@@ -13,7 +13,7 @@ import msgspec
 from nats.errors import Error as NatsError
 
 from bus.deadlines import missed_deadline
-from bus.errors import NoResponders, SanctuaryError
+from bus.errors import SanctuaryError
 from bus.identity import Identity
 from bus.jetstream import StoredMessage, last_of, last_of_each
 from bus.journal import event_of
@@ -22,6 +22,7 @@ from bus.network import Network
 from bus.outcomes import failure
 from bus.unfinished import Unfinished, as_unfinished
 from bus.wake import wake
+from clones.omega.absence import is_absent
 from clones.omega.agenda import Due, is_last, schedule_due
 from schemas import (
     MSGPACK,
@@ -35,8 +36,6 @@ from schemas import (
     TaskRetrying,
     TaskStarted,
     encode,
-    is_task_id,
-    is_token,
 )
 
 AT_ONCE = 32
@@ -44,7 +43,6 @@ AT_ONCE = 32
 AGAIN_S = 1.0
 SETTLE_WITHIN_S = 10.0
 """What one task may take; then the others come first."""
-ASK_S = 1.0
 MISSED = 2
 """An instance that is not there this often in a row, a second apart, is gone: nobody listens where its status is asked for."""
 LEASE_OVER_S = 6.5
@@ -89,7 +87,7 @@ class Overdue:
         events = await last_of_each(network.requester, subjects.ledger, {event for _, _, event in known})
         holders = {due.sequence: event_of(events[event]) for due, _, event in known if due.attempt and event in events}
         instances = list({(last.clone, last.instance) for last in holders.values() if last is not None})
-        answers = await asyncio.gather(*(self._is_gone(*instance) for instance in instances))
+        answers = await asyncio.gather(*(is_absent(network, *instance) for instance in instances))
         gone = {instance for instance, is_gone in zip(instances, answers, strict=True) if is_gone}
         later = await asyncio.gather(
             *(self._look_at(due, found, events.get(event), gone, now) for due, found, event in known)
@@ -168,18 +166,6 @@ class Overdue:
         result = failure(self._identity, request, ErrorCode.START_TO_CLOSE_TIMEOUT, message, attempt=due.attempt)
         await self._end(found, result)
         return None
-
-    async def _is_gone(self, clone: str, instance: str) -> bool:
-        """Tell whether nobody is there who would answer for the instance; one that is silent may be busy, or stopped."""
-        if not (is_token(clone) and is_task_id(instance)):
-            return True
-        try:
-            await self._network.requester.request(self._network.subjects.status(clone, instance), timeout_s=ASK_S)
-        except NoResponders:
-            return True
-        except SanctuaryError:
-            return False
-        return False
 
     async def _end(self, found: Unfinished, result: TaskFailure) -> None:
         """Store the result unless there is one, tell who asked, and have the task leave its queue where it waits there."""

@@ -1,12 +1,13 @@
 """What Omega does about a task that its clones could not do, by the task's route: the decision on each escalation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from bus.jetstream import StoredMessage
 from bus.journal import event_of
 from bus.ledger import entries
 from bus.network import Network
 from bus.task import Done, Task, TaskError
+from clones.omega.absence import is_absent
 from clones.omega.once import mark_of, store_once, target_of
 from clones.omega.wording import how_it_ended, of_task
 from clones.routing import next_fallback
@@ -18,6 +19,7 @@ from schemas import (
     RoutingTable,
     TaskParked,
     convert,
+    decode,
     encode,
     is_task_id,
     is_token,
@@ -29,12 +31,17 @@ PERSON = "waits for a person"
 DECIDED = "decided otherwise"
 
 
-def by_route(route: Route, task_type: str, task_id: str, parked: Sequence[TaskParked]) -> RecoveryAction | None:
-    """Return what the route has done about a task, given all its parkings; None: it waits for a person. Pure."""
+def by_route(
+    route: Route, task_type: str, task_id: str, parked: Sequence[TaskParked], absent: Container[str]
+) -> RecoveryAction | None:
+    """Return what the route has done about a task, given all its parkings and which clones are not there. Pure.
+
+    None: it waits for a person.
+    """
     if route.when_exhausted != "fallback":
         return None
-    tried = tuple(dict.fromkeys(event.clone for event in parked))
-    clone = next_fallback(route, tried)
+    tried = _tried(parked)
+    clone = next_fallback(route, tried, absent)
     why = f"{', '.join(tried)} could not do it; the last error: {parked[-1].code}: {parked[-1].message}"[:4000]
     if clone is not None:
         return RecoveryAction(
@@ -79,7 +86,9 @@ class Policy:
         if newest != entry.sequence:
             return _decision(DECIDED, f"{name} has gone on already, so nothing is left to decide")
         route = self._table().routes.get(task_type)
-        action = None if route is None else by_route(route, task_type, task_id, parked)
+        action = None
+        if route is not None:
+            action = by_route(route, task_type, task_id, parked, await self._absent(route, _tried(parked)))
         if action is None:
             return _decision(
                 PERSON, f"{name} waits for a person: sanctuary task retry|reassign|complete|fail {task_id}"
@@ -88,10 +97,20 @@ class Policy:
         subject = self._network.subjects.command(target_of(action))
         mark = mark_of("policy", entry.sequence, entry.stored_at)
         stored = await store_once(self._network, subject, encode(action), mark=mark, behind=entry.sequence)
-        to = f" to {action.clone}" if action.clone else ""
-        return _decision(
-            action.action, f"{action.action} {name}{to}: {action.reason}", clone=action.clone, command=stored.sequence
-        )
+        # Another Omega may have chosen another clone, having found others there; what stands is carried out.
+        standing: RecoveryAction = decode(RecoveryAction, stored.data)
+        to = f" to {standing.clone}" if standing.clone else ""
+        words = f"{standing.action} {name}{to}: {standing.reason}"
+        return _decision(standing.action, words, clone=standing.clone, command=stored.sequence)
+
+    async def _absent(self, route: Route, tried: Sequence[str]) -> set[str]:
+        """Return which clones are not there, of those that may come next: up to the first that is."""
+        absent: set[str] = set()
+        while (clone := next_fallback(route, (*tried, *absent))) is not None:
+            if not await is_absent(self._network, clone):
+                break
+            absent.add(clone)
+        return absent
 
     async def _parkings(
         self, task_type: str, task_id: str, behind: int
@@ -110,6 +129,10 @@ class Policy:
                 parked.append(event)
                 entry = message if message.sequence > behind else None
         return parked, entry, newest
+
+
+def _tried(parked: Sequence[TaskParked]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(event.clone for event in parked))
 
 
 def _decision(decision: str, words: str, **more: object) -> Done:

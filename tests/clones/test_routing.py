@@ -81,6 +81,12 @@ def test_each_fallback_is_tried_once_and_the_primary_first() -> None:
     assert [next_fallback(route, tried) for tried in ((), ("x",), ("y", "x"), ("x", "y", "z"))] == ["x", "y", "z", None]
 
 
+def test_a_fallback_that_is_there_comes_before_one_that_is_not() -> None:
+    route = TABLE.routes["a"]
+    cases = [(("x",), {"y"}), (("x",), {"y", "z"}), (("x",), {"z"}), (("x", "y", "z"), {"x"})]
+    assert [next_fallback(route, tried, absent) for tried, absent in cases] == ["z", "y", "y", None]
+
+
 def test_each_priority_has_its_weight_and_a_bare_subject_the_routes_own() -> None:
     offered = service(TABLE, "b", "y", nothing, SUBJECTS)
     assert offered.consumers == {"task_b": 3, "task_b+high": 5, "task_b+medium": 4, "task_b+low": 3}

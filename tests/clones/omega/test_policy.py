@@ -1,6 +1,7 @@
 """What Omega decides by the route about tasks that their clones could not do, once for each time that one is parked."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +13,7 @@ from schemas import (
     ErrorEscalation,
     RecoveryAction,
     Route,
+    RoutingTable,
     TaskCompletion,
     TaskFailure,
     TaskParked,
@@ -90,7 +92,7 @@ ROUTE = Route(clone="beta", fallback=("delta", "sigma"), when_exhausted="fallbac
 def test_each_clone_of_the_route_gets_its_turn_and_then_it_fails(
     by: tuple[str, ...], what: str, to: str | None
 ) -> None:
-    decided = by_route(ROUTE, TYPE, "t", [parked(each) for each in by])
+    decided = by_route(ROUTE, TYPE, "t", [parked(each) for each in by], ())
     assert decided is not None
     assert (decided.action, decided.clone, decided.by) == (what, to, "omega")
     assert "engine_crashed: oops" in decided.reason
@@ -98,7 +100,19 @@ def test_each_clone_of_the_route_gets_its_turn_and_then_it_fails(
 
 def test_a_route_that_parks_leaves_it_to_a_person() -> None:
     route = Route(clone="beta", fallback=("delta",), when_exhausted="park")
-    assert by_route(route, TYPE, "t", [parked()]) is None
+    assert by_route(route, TYPE, "t", [parked()], ()) is None
+
+
+@pytest.mark.parametrize(("there", "to"), [((), "delta"), (("sigma",), "sigma"), (("delta", "sigma"), "delta")])
+async def test_a_clone_that_is_there_comes_first(clones_rig: ClonesRig, there: tuple[str, ...], to: str) -> None:
+    await submit(clones_rig, "t")
+    sequence = await escalate(clones_rig)
+    await park(clones_rig)
+    async with AsyncExitStack() as stack:
+        for name in there:
+            await stack.enter_async_context(clones_rig.clone(name, {}))
+        told = await Policy(clones_rig.network, lambda: RoutingTable(routes={TYPE: ROUTE})).decide(as_task(sequence))
+    assert told.output["clone"] == to
 
 
 @pytest.mark.parametrize(("task_type", "task_id"), [(">", "t"), ("*", "t"), (TYPE, "*"), (TYPE, "t.>"), (TYPE, "")])
