@@ -122,6 +122,7 @@ class RouteWatch:
         self._on_change = on_change
         self._known = asyncio.Event()
         self._current: Revision | None = None
+        self._said = False
 
     async def __aenter__(self) -> "RouteWatch":
         self._watching = asyncio.create_task(self._watch())
@@ -143,23 +144,27 @@ class RouteWatch:
         return self.current
 
     async def _watch(self) -> None:
-        said = False
         while True:
             try:
-                found = await in_force(self._network)
+                await self._look()
             except (SanctuaryError, NatsError) as error:
                 # The last one known stays in use: a network that cannot be read changes nothing.
                 log.warning("the routing table cannot be read: %s", error)
-            else:
-                if found is not None and found != self._current:
-                    self._current = found
-                    self._known.set()
-                    if self._on_change is not None:
-                        self._on_change(found)
-                if found is None and not said:
-                    log.info("waiting for a routing table; Omega makes it")
-                    said = True
+            except Exception as error:  # noqa: BLE001  a defect met once must not have this daemon go by an old table for good
+                told = {"message": "the routing table was not followed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(told)
             await asyncio.sleep(LOOK_EVERY_S if self._known.is_set() else LOOK_EVERY_S / 10)
+
+    async def _look(self) -> None:
+        found = await in_force(self._network)
+        if found is None and not self._said:
+            log.info("waiting for a routing table; Omega makes it")
+            self._said = True
+        if found is not None and found != self._current:
+            self._current = found
+            self._known.set()
+            if self._on_change is not None:
+                self._on_change(found)
 
 
 def _revision(message: StoredMessage) -> Revision:

@@ -7,7 +7,6 @@ disconnected) cannot tell who was silent meanwhile, and does not count that time
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
@@ -21,6 +20,7 @@ from bus.jetstream import WRONG_LAST_SEQUENCE, StoredMessage, last_of, publish
 from bus.ledger import entries
 from bus.network import Network
 from bus.subjects import INSTANCE_TYPE
+from clones.omega.repeating import insist, repeat
 from clones.omega.roll_call import DEAD_S, Change, InstanceCounts, RollCall, may_follow, what_waits
 from schemas import (
     ErrorCode,
@@ -41,8 +41,6 @@ RETRY_S = 1.0
 LAST_WORDS_S = 1.0
 """What an Omega that stops takes for storing what it has just heard."""
 
-log = logging.getLogger(__name__)
-
 
 class Health:
     """What one Omega knows of all instances; use as an async context manager, once the network's streams are made."""
@@ -52,6 +50,8 @@ class Health:
         self._identity = identity
         self._table = table
         self._roll = RollCall()
+        self._looked_at = 0.0
+        """By the loop's clock, when it was last known who was heard."""
         self._listened_s = 0.0
         """How long this Omega has listened: the time that silence is measured in."""
         self._untold: dict[str, Change] = {}
@@ -73,7 +73,9 @@ class Health:
             await client.listen(self._inbox, lambda _: self._echo.set()),
         ]
         self._forget = self._network.on_reconnect(self._on_reconnect)
-        self._working = [asyncio.create_task(self._look()), asyncio.create_task(self._run())]
+        self._looked_at = asyncio.get_running_loop().time()
+        looking = repeat(self._look, LOOK_EVERY_S, "look who is silent")
+        self._working = [asyncio.create_task(looking), asyncio.create_task(self._run())]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -119,19 +121,15 @@ class Health:
         return True
 
     async def _look(self) -> None:
-        """Look whom silence has changed, until cancelled."""
-        clock = asyncio.get_running_loop().time
-        last = clock()
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            if not await self._has_heard_all():
-                continue  # the silence is the server's
-            now = clock()
-            self._listened_s += min(now - last, PAUSE_S)
-            if now - last > PAUSE_S:
-                self._roll.forgive(self._listened_s)
-            last = now
-            self._note_all(self._roll.look(self._listened_s))
+        """Look whom silence has changed."""
+        if not await self._has_heard_all():
+            return  # the silence is the server's
+        now, last = asyncio.get_running_loop().time(), self._looked_at
+        self._looked_at = now
+        self._listened_s += min(now - last, PAUSE_S)
+        if now - last > PAUSE_S:
+            self._roll.forgive(self._listened_s)
+        self._note_all(self._roll.look(self._listened_s))
 
     def _note_all(self, changes: Collection[Change]) -> None:
         for change in changes:
@@ -148,14 +146,7 @@ class Health:
     async def _run(self) -> None:
         """Store what has changed, until cancelled."""
         # Not before it is known what was said: that takes a look at the whole ledger.
-        while True:
-            try:
-                await self._recall()
-            except (SanctuaryError, NatsError) as error:
-                log.warning("who was there before is not known yet: %s", error)
-                await asyncio.sleep(RETRY_S)
-            else:
-                break
+        await insist(self._recall, RETRY_S, "learn who was there before")
         while True:
             await self._news.wait()
             self._news.clear()
@@ -164,19 +155,21 @@ class Health:
     async def _tell_all(self) -> None:
         """Store what has changed and is not stored yet; insists for as long as the network refuses."""
         while self._absent or self._untold:
-            try:
-                await self._tell_one()
-            except (SanctuaryError, NatsError) as error:
-                log.warning("who came and went is not stored yet: %s", error)
-                await asyncio.sleep(RETRY_S)
+            await insist(self._tell_one, RETRY_S, "store who came and went")
 
     async def _tell_one(self) -> None:
         # Escalations first: an Omega that dies in between leaves a death unsaid, which the next one says again.
         for told, tell in ((self._absent, self._escalate), (self._untold, self._store)):
             for key, change in told.items():
-                await tell(change)
-                if told.get(key) is change:
-                    del told[key]
+                try:
+                    await tell(change)
+                except (SanctuaryError, NatsError):
+                    raise
+                except Exception:
+                    # Tried again, it would keep the others waiting for ever.
+                    _drop(told, key, change)
+                    raise
+                _drop(told, key, change)
                 return
 
     async def _recall(self) -> None:
@@ -233,6 +226,12 @@ class Health:
             at=change.beat_at,
         )
         await escalate(self._network, escalation, reply_to=None)
+
+
+def _drop(told: dict[str, Change], key: str, change: Change) -> None:
+    """Forget a change, unless a newer one has come in its place."""
+    if told.get(key) is change:
+        del told[key]
 
 
 def _event(message: StoredMessage) -> InstanceChanged | None:

@@ -17,6 +17,7 @@ from bus.identity import Identity
 from bus.network import open_network
 from bus.server import EmbeddedServer
 from clones.omega.health import Health
+from clones.omega.roll_call import RollCall
 from clones.routing import DEFAULT_TABLE
 from schemas import ErrorCode, ErrorEscalation, Heartbeat, InstanceChanged, State, decode, encode
 from tests.bus.eventually import eventually
@@ -200,3 +201,27 @@ async def test_a_server_that_stands_still_makes_nobody_dead(rig: Rig, server: Em
                 gamma.silent = True
                 await says(rig, gamma.instance, "up", "suspect", "dead")
         assert await said(rig, "beta-1") == ["up"]
+
+
+@pytest.mark.parametrize("what", ["look", "_store", "_recall"])
+async def test_a_defect_met_once_does_not_end_it(rig: Rig, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    heard: list[object] = []
+    monkeypatch.setattr(clones.omega.health, "RETRY_S", 0.05)
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context["exception"]))
+    kind = RollCall if what == "look" else Health
+    real = getattr(kind, what)
+
+    def once_broken(*given: object) -> object:
+        if not heard:
+            raise RuntimeError("unlike any other")
+        return real(*given)
+
+    monkeypatch.setattr(kind, what, once_broken)
+    async with omega(rig), beating(rig, "beta-1") as first:
+        await eventually(lambda: bool(heard))
+        first.silent = True
+        async with beating(rig, "beta-2") as beta:
+            await says(rig, "beta-2", "up")
+            beta.silent = True
+            await says(rig, "beta-2", "up", "suspect", "dead")
+    assert [str(error) for error in heard] == ["unlike any other"]
