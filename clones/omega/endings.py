@@ -2,7 +2,7 @@
 
 Omega may die between any two steps, and the command is then carried out again, perhaps by two Omegas at once. The result is
 written with the command's own number as its writer, and the results stream takes one: a command that finds its own result
-has ended the task, and one that finds another's came too late. Waking comes last and is only ever a matter of time.
+has ended the task, and one that finds another's came too late. Leaving the queue comes last and is only ever a matter of time.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from bus.network import Network
 from bus.outcomes import completion, failure
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import Done, Task, printable
-from bus.wake import wake
+from bus.wake import dismiss
 from clones.omega.policy import OMEGA
 from clones.omega.submissions import consumer_of, find_open, open_tasks
 from clones.omega.wording import how_it_ended, how_it_fares, of_task, on_behalf, refused, unknown
@@ -29,11 +29,8 @@ from schemas import (
     RecoveryAction,
     RoutingTable,
     TaskCancel,
-    TaskEvent,
     TaskParked,
-    TaskProgress,
     TaskResult,
-    TaskStarted,
 )
 
 STOPPED_WITHIN_S = 2 * TICK_S
@@ -125,16 +122,13 @@ class Endings:
                 f"{how_it_ended(standing)}, and a result is final. `sanctuary task retry {task_id}` runs it again"
             )
         if found is not None:
-            # Read again: a task that ran may have been parked while it was given its result.
-            await self._let_leave(found.subject, found.sequence, await self._journal.last(task_type, task_id))
+            await self._let_leave(found.subject, found.sequence)
 
-    async def _let_leave(self, subject: str, sequence: int, last: TaskEvent | None) -> None:
-        """Have an ended task delivered once more, so that a worker acknowledges it, instead of when its delay is over."""
-        if isinstance(last, TaskStarted | TaskProgress):
-            return  # whoever runs it finds the result within a tick; another one would have to be told the same
+    async def _let_leave(self, subject: str, sequence: int) -> None:
+        """Have an ended task leave its queue now, instead of when its delay is over or a worker comes."""
         consumer = consumer_of(self._network.subjects, subject)
         if consumer is not None:
-            await wake(self._network, consumer, sequence)
+            await dismiss(self._network, consumer, sequence)
 
     async def _cancel_steps(self, command: Task, workflow_id: str, outcome: Outcome) -> set[str]:
         """Cancel what a workflow asked for and has not ended; returns the ids."""
@@ -148,7 +142,7 @@ class Endings:
             settlement = await self._network.results.settle(result)
             if settlement.won:
                 cancelled.add(step.request.id)
-                await self._let_leave(step.subject, step.sequence, last)
+                await self._let_leave(step.subject, step.sequence)
         return cancelled
 
 

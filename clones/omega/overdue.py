@@ -15,13 +15,13 @@ from nats.errors import Error as NatsError
 from bus.deadlines import missed_deadline
 from bus.errors import SanctuaryError
 from bus.identity import Identity
-from bus.jetstream import StoredMessage, last_of, last_of_each
+from bus.jetstream import StoredMessage, last_of_each
 from bus.journal import event_of
 from bus.ledger import entry
 from bus.network import Network
 from bus.outcomes import failure
 from bus.unfinished import Unfinished, as_unfinished
-from bus.wake import wake
+from bus.wake import dismiss
 from clones.omega.absence import is_absent
 from clones.omega.agenda import Due, is_last, schedule_due
 from schemas import (
@@ -31,9 +31,7 @@ from schemas import (
     SchemaError,
     TaskEvent,
     TaskFailure,
-    TaskParked,
     TaskProgress,
-    TaskRetrying,
     TaskStarted,
     encode,
 )
@@ -176,12 +174,7 @@ class Overdue:
             if settlement.won:
                 log.info("%s %s was ended: %s", request.task_type, request.id, result.message)
                 await self._reply(found, result)
-        # Looked up again: what ran may have been given back or parked before its result stood.
-        subject = self._network.subjects.event(request.task_type, request.id)
-        newest = await last_of(self._network.requester, self._network.subjects.ledger, subject)
-        if newest is not None and isinstance(event_of(newest), TaskRetrying | TaskParked):
-            # Handed back with a delay; nobody holds it, so a second delivery meets the result.
-            await wake(self._network, found.consumer, found.sequence)
+        await dismiss(self._network, found.consumer, found.sequence)
 
     async def _reply(self, found: Unfinished, result: TaskFailure) -> None:
         """Send the result to the task's inbox; best effort, the stored one counts."""

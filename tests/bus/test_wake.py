@@ -7,7 +7,7 @@ import pytest
 
 from bus.consumers import ConsumerState, consumer_state
 from bus.server import EmbeddedServer, ServerOptions
-from bus.wake import wake
+from bus.wake import dismiss, wake
 from tests.bus.eventually import eventually
 from tests.bus.rig import TYPE, Rig, open_rig
 from tests.bus.taking import Taken, answer, store, take
@@ -44,6 +44,26 @@ async def test_it_may_be_delayed_and_woken_again(rig: Rig) -> None:
         assert message.delivered == turn
         await answer(rig.network, message, HOUR)
         await wake(rig.network, rig.subjects.consumer(TYPE), sequence)
+
+
+async def test_a_delayed_message_is_dismissed(rig: Rig) -> None:
+    first, second = await store(rig.network, b"{}", b"{}")
+    for message in await taken(rig, 2):
+        await answer(rig.network, message, HOUR)
+    await dismiss(rig.network, rig.subjects.consumer(TYPE), first)
+    assert (await state(rig)).num_ack_pending == 1
+    await wake(rig.network, rig.subjects.consumer(TYPE), first)
+    await wake(rig.network, rig.subjects.consumer(TYPE), second)
+    [again] = await taken(rig)
+    assert again.sequence == second
+
+
+async def test_one_that_nobody_took_is_not_dismissed(rig: Rig) -> None:
+    _, second = await store(rig.network, b"{}", b"{}")
+    [message] = await taken(rig)
+    await dismiss(rig.network, rig.subjects.consumer(TYPE), second)
+    await answer(rig.network, message, b"+ACK")
+    assert [message.sequence for message in await taken(rig)] == [second]
 
 
 @pytest.mark.parametrize("one_is_taken", [True, False])
