@@ -2,13 +2,18 @@
 
 from datetime import UTC, datetime
 
+from bus.errors import JetStreamError, SanctuaryError, TopologyMismatch
 from bus.network import Network
 from bus.routes import Revision, RevisionConflict, UnreadableTable, history, in_force, put
 from bus.task import Done, TaskError
 from clones.conflicts import conflicts
 from clones.table_changes import changes
 from clones.tables import make_consumers
-from schemas import ErrorCode, RouteChange, RoutesInForce
+from schemas import ErrorCode, RouteChange, RoutesInForce, RoutingTable
+
+_PASSING = {10004, 10006, 10008}
+"""What a cluster says while it elects: incomplete, not the leader, temporarily unavailable.
+https://github.com/nats-io/nats-server/blob/main/server/errors.json"""
 
 
 async def change_routes(network: Network, change: RouteChange, *, sequence: int) -> Done:
@@ -17,7 +22,8 @@ async def change_routes(network: Network, change: RouteChange, *, sequence: int)
     `output`: `{"revision", "replaced", "changes": [text]}`.
 
     Raises:
-        TaskError: `routes_refused`: the table conflicts with itself, or replaces one that is no longer in force.
+        TaskError: `routes_refused`: the table conflicts with itself, replaces one that is no longer in force, or needs
+            consumers that the server will not have.
         SanctuaryError: the network did not answer; trying again repeats nothing.
     """
     known = await history(network)
@@ -37,7 +43,7 @@ async def change_routes(network: Network, change: RouteChange, *, sequence: int)
     if current is not None and current.routes.table == change.table:
         return Done(summary=f"routing table {number} says so already", output=_output(number, number, ()))
     # First, so that whoever hears of the table finds what it needs.
-    await make_consumers(network, change.table)
+    await _make_consumers(network, change.table)
     routes = RoutesInForce(
         table=change.table, at=datetime.now(UTC), command=sequence, by=change.by, reason=change.reason
     )
@@ -50,6 +56,27 @@ async def change_routes(network: Network, change: RouteChange, *, sequence: int)
             raise _refused(change, known[-1].number if known else 0) from None
         return done
     return _done(current, Revision(revision, routes))
+
+
+async def _make_consumers(network: Network, table: RoutingTable) -> None:
+    """Make the consumers that the table needs; those that no table needs any more stay.
+
+    A consumer knows what was acknowledged. One that was deleted, and made anew for a type or a clone that comes back, would
+    bring all tasks of the ledger once more.
+    """
+    try:
+        await make_consumers(network, table)
+    except JetStreamError as error:
+        if error.err_code in _PASSING:
+            raise
+        raise _no_consumers(error) from None
+    except TopologyMismatch as error:
+        raise _no_consumers(error) from None
+
+
+def _no_consumers(error: SanctuaryError) -> TaskError:
+    message = f"the server will not have the consumers that the table needs: {error.message}"
+    return TaskError(ErrorCode.ROUTES_REFUSED, message)
 
 
 def _done_before(known: list[Revision], sequence: int) -> Done | None:

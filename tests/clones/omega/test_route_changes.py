@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+import clones.omega.route_changes
+from bus.errors import JetStreamError
 from bus.jetstream import api
 from bus.routes import history, in_force
 from bus.task import TaskError
@@ -131,3 +133,34 @@ async def test_the_first_table_is_a_change_like_any_other(clones_rig: ClonesRig)
     assert isinstance(verdict, TaskCompletion)
     assert verdict.output["revision"] == current.number
     assert len(await numbers(clones_rig)) == 1
+
+
+async def test_consumers_that_the_server_will_not_have_are_a_reason_to_refuse(clones_rig: ClonesRig) -> None:
+    """At once: asked again it says the same."""
+    network, ledger = clones_rig.network, clones_rig.subjects.ledger
+    other = {"durable_name": "task_translate", "ack_policy": "explicit", "filter_subject": "elsewhere"}
+    await api(
+        network.requester, f"CONSUMER.DURABLE.CREATE.{ledger}.task_translate", {"stream_name": ledger, "config": other}
+    )
+    error = await refused(clones_rig, change(WIDER))
+    assert "the consumer" in error.message and "exists with another configuration" in error.message
+    assert await numbers(clones_rig) == [1]
+
+
+async def test_a_limit_on_consumers_is_a_reason_to_refuse(clones_rig: ClonesRig) -> None:
+    network, ledger = clones_rig.network, clones_rig.subjects.ledger
+    config = (await api(network.requester, f"STREAM.INFO.{ledger}"))["config"]
+    await api(network.requester, f"STREAM.DELETE.{ledger}")
+    await api(network.requester, f"STREAM.CREATE.{ledger}", {**config, "max_consumers": 3})
+    error = await refused(clones_rig, change(WIDER))
+    assert "maximum consumers limit reached" in error.message
+    assert await numbers(clones_rig) == [1]
+
+
+async def test_a_server_that_elects_is_asked_again(clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def electing(*_: object) -> None:
+        raise JetStreamError("JetStream system temporarily unavailable", err_code=10008)
+
+    monkeypatch.setattr(clones.omega.route_changes, "make_consumers", electing)
+    with pytest.raises(JetStreamError):
+        await change_routes(clones_rig.network, change(), sequence=70)
