@@ -38,10 +38,11 @@ TIMEOUT_S = 600.0
 COMMAND_RETRIES = 100
 """A command whose Omega died is carried out by another one, and one that met a network that was away is tried again."""
 COMMAND_BACKOFF = Backoff(initial_s=0.2, maximum_s=10.0)
-ESCALATION_RETRIES = 100
-"""For a quarter of an hour: a worker that has escalated parks the task as soon as the ledger takes it, or dies, and then its
-next one escalates again."""
-ESCALATION_BACKOFF = Backoff(initial_s=0.05, maximum_s=10.0, jitter=0.2)
+ESCALATION_RETRIES = 5
+"""For over two minutes. Each retry is two entries of the ledger, which somebody who escalates what is never parked has for nothing.
+A worker that has escalated parks the task as soon as the ledger takes it, or dies, and then its next one escalates again; and
+while the ledger takes nothing, no retry is used up: each is stored first."""
+ESCALATION_BACKOFF = Backoff(initial_s=0.05, coefficient=8.0, maximum_s=120.0, jitter=0.2)
 
 
 def services(network: Network, identity: Identity, table: Callable[[], RoutingTable]) -> tuple[Service, ...]:

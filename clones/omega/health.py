@@ -21,7 +21,7 @@ from bus.ledger import entries
 from bus.network import Network
 from bus.subjects import INSTANCE_TYPE
 from clones.omega.repeating import insist, repeat
-from clones.omega.roll_call import DEAD_S, Change, InstanceCounts, RollCall, may_follow, what_waits
+from clones.omega.roll_call import DEAD_S, MOST, Change, InstanceCounts, RollCall, may_follow, what_waits
 from schemas import (
     ErrorCode,
     ErrorEscalation,
@@ -140,7 +140,11 @@ class Health:
                 self._absent[clone] = last_to_go
 
     def _note(self, change: Change) -> None:
+        self._untold.pop(change.instance, None)
         self._untold[change.instance] = change
+        if len(self._untold) > MOST:
+            # The ledger takes nothing, and names are made up: the newest ones matter most.
+            del self._untold[next(iter(self._untold))]
         self._news.set()
 
     async def _run(self) -> None:

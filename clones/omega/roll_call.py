@@ -1,6 +1,6 @@
 """Which instances are there, told from their heartbeats. Pure; time is what the caller says it is."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,9 @@ FORGET_S = 3600.0
 GRACE_S = 2.0
 """What everybody gets beyond that where it may be ours that their beats were missed: they reconnect a little later than we."""
 MOST = 10_000
-"""No more instances are known at once; whoever may send heartbeats chooses their names."""
+"""No more instances are known at once."""
+MOST_OF_ONE = 1000
+"""And no more of one clone: whoever may send its heartbeats chooses their names, and must not keep other clones out."""
 
 
 class Change(NamedTuple):
@@ -44,6 +46,8 @@ class RollCall:
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
+        self._of: defaultdict[str, dict[str, _Known]] = defaultdict(dict)
+        """The same, by clone."""
 
     def beat(self, beat: Heartbeat, now: float) -> Change | None:
         """Take in a heartbeat, and return what it changes."""
@@ -52,9 +56,9 @@ class RollCall:
         state: InstanceState = "draining" if beat.state == "draining" else "up"
         known = self._known.get(beat.instance)
         if known is None:
-            if len(self._known) >= MOST:
+            if not self._has_room(beat.clone):
                 return None
-            self._known[beat.instance] = _Known(beat.clone, state, now, beat.at)
+            self._add(beat.instance, _Known(beat.clone, state, now, beat.at))
         elif known.clone != beat.clone:
             return None  # a clone speaks for its own instances only
         else:
@@ -64,10 +68,30 @@ class RollCall:
                 return None
         return Change(beat.clone, beat.instance, state, beat.at)
 
+    def _has_room(self, clone: str) -> bool:
+        """Tell whether one more of `clone` may be known, for which the one goes that has been silent longest and is gone."""
+        mine = self._of.get(clone, {})
+        if len(mine) < MOST_OF_ONE and len(self._known) < MOST:
+            return True
+        gone = [(known.heard, instance) for instance, known in mine.items() if known.state in ("dead", "draining")]
+        if not gone:
+            return False
+        self._remove(min(gone)[1])
+        return True
+
+    def _add(self, instance: str, known: _Known) -> None:
+        self._known[instance] = self._of[known.clone][instance] = known
+
+    def _remove(self, instance: str) -> None:
+        clone = self._known.pop(instance).clone
+        del self._of[clone][instance]
+        if not self._of[clone]:
+            del self._of[clone]
+
     def meet(self, event: InstanceChanged, now: float) -> None:
         """Take in what was said of an instance before us: one that was there is expected to beat from now on."""
-        if event.state in ("up", "suspect") and len(self._known) < MOST:
-            self._known.setdefault(event.instance, _Known(event.clone, event.state, now + GRACE_S, event.at))
+        if event.state in ("up", "suspect") and event.instance not in self._known and self._has_room(event.clone):
+            self._add(event.instance, _Known(event.clone, event.state, now + GRACE_S, event.at))
 
     def forgive(self, now: float) -> None:
         """Count nobody's silence until now: it may be ours."""
@@ -82,7 +106,7 @@ class RollCall:
             silent_s = now - known.heard
             state: InstanceState = "dead" if silent_s >= DEAD_S else "suspect" if silent_s >= SUSPECT_S else "up"
             if silent_s >= FORGET_S:
-                del self._known[instance]
+                self._remove(instance)
             elif (known.state, state) in (("up", "suspect"), ("up", "dead"), ("suspect", "dead")):
                 known.state = state
                 changes.append(Change(known.clone, instance, state, known.beat_at))
@@ -90,11 +114,11 @@ class RollCall:
 
     def is_present(self, clone: str) -> bool:
         """Tell whether an instance of `clone` is there, as far as is known: up or suspect."""
-        return any(known.clone == clone and known.state in ("up", "suspect") for known in self._known.values())
+        return any(known.state in ("up", "suspect") for known in self._of.get(clone, {}).values())
 
     def last_to_go(self, clone: str) -> Change | None:
         """Return the instance of `clone` that died last where none is left, or None."""
-        gone = [(known.beat_at, instance) for instance, known in self._known.items() if known.clone == clone]
+        gone = [(known.beat_at, instance) for instance, known in self._of.get(clone, {}).items()]
         if not gone or self.is_present(clone):
             return None
         beat_at, instance = max(gone)

@@ -13,7 +13,9 @@ import pytest_asyncio
 
 import clones.omega.health
 import clones.omega.roll_call
+from bus.errors import StorageFull
 from bus.identity import Identity
+from bus.jetstream import publish
 from bus.network import open_network
 from bus.server import EmbeddedServer
 from clones.omega.health import Health
@@ -201,6 +203,31 @@ async def test_a_server_that_stands_still_makes_nobody_dead(rig: Rig, server: Em
                 gamma.silent = True
                 await says(rig, gamma.instance, "up", "suspect", "dead")
         assert await said(rig, "beta-1") == ["up"]
+
+
+async def test_made_up_names_fill_no_memory_while_the_ledger_takes_nothing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clones.omega.health, "MOST", 2)
+    refuse = True
+
+    async def refusing(*given: object, **more: object) -> object:
+        if refuse:
+            raise StorageFull("no room")
+        return await publish(*given, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(clones.omega.health, "publish", refusing)
+    monkeypatch.setattr(clones.omega.health, "RETRY_S", 0.05)
+    async with omega(rig) as health, beating(rig, "beta-1"):
+        await eventually(lambda: health.counts() == {"up": 1})
+        async with beating(rig, "beta-2"):
+            await eventually(lambda: health.counts() == {"up": 2})
+            async with beating(rig, "beta-3"):
+                await eventually(lambda: health.counts() == {"up": 3})
+                refuse = False
+                await says(rig, "beta-3", "up")
+                await says(rig, "beta-2", "up")
+                assert await said(rig, "beta-1") == []
 
 
 @pytest.mark.parametrize("what", ["look", "_store", "_recall"])

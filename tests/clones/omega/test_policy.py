@@ -5,9 +5,13 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
+import clones.omega.commands
+from bus.attempts import backoff_delay_s
 from bus.jetstream import publish
 from bus.task import Task
+from clones.omega.commands import ESCALATION_BACKOFF, ESCALATION_RETRIES
 from clones.omega.policy import Policy, by_route
 from schemas import (
     ErrorEscalation,
@@ -25,7 +29,7 @@ from schemas import (
     to_plain,
 )
 from tests.bus.eventually import eventually
-from tests.bus.rig import Runs
+from tests.bus.rig import QUICK, Runs
 from tests.clones.omega.test_commands import TYPE, action, clone, is_parked, omega, submit, table, verdict
 from tests.clones.rig import ClonesRig
 
@@ -186,6 +190,21 @@ async def test_the_decision_waits_until_the_task_is_parked(clones_rig: ClonesRig
         told = await decision(clones_rig, sequence)
     assert isinstance(told, TaskCompletion)
     assert told.output["decision"] == "reassign"
+
+
+async def test_an_escalation_over_what_is_never_parked_costs_a_handful_of_entries(
+    clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited_s = sum(
+        backoff_delay_s(replace(ESCALATION_BACKOFF, jitter=0), number + 1) for number in range(ESCALATION_RETRIES)
+    )
+    assert waited_s > 120, "a parking may be on its way over a lease's end, or a reconnection"
+    monkeypatch.setattr(clones.omega.commands, "ESCALATION_BACKOFF", QUICK)
+    async with omega(clones_rig, table("fallback")):
+        sequence = await escalate(clones_rig)
+        told = await decision(clones_rig, sequence)
+    assert isinstance(told, TaskFailure)
+    assert len(await clones_rig.bus.events(sequence_id(sequence), "escalation")) <= 10
 
 
 async def has_retried(rig: ClonesRig, sequence: int) -> bool:

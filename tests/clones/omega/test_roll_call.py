@@ -5,7 +5,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from clones.omega.roll_call import DEAD_S, FORGET_S, GRACE_S, MOST, SUSPECT_S, RollCall, may_follow, what_waits
+from clones.omega.roll_call import (
+    DEAD_S,
+    FORGET_S,
+    GRACE_S,
+    MOST,
+    MOST_OF_ONE,
+    SUSPECT_S,
+    RollCall,
+    may_follow,
+    what_waits,
+)
 from clones.routing import DEFAULT_TABLE
 from schemas import Heartbeat, InstanceChanged, Route, RoutingTable, State
 
@@ -98,11 +108,31 @@ def test_they_are_forgotten_after_an_hour() -> None:
 
 def test_no_more_than_so_many_are_known_and_names_that_cannot_be_are_nobodys() -> None:
     roll = RollCall()
-    for number in range(MOST):
-        assert roll.beat(beat(f"beta-{number}"), 0) is not None
+    for clone in range(MOST // MOST_OF_ONE):
+        for number in range(MOST_OF_ONE):
+            assert roll.beat(beat(f"c{clone}-{number}"), 0) is not None
     assert roll.beat(beat("beta-x"), 0) is None
-    assert roll.beat(beat("beta-1"), 0) is None
+    assert roll.beat(beat("c0-1"), 0) is None
     assert RollCall().beat(beat("beta-1.>"), 0) is None
+
+
+def test_a_clone_of_many_names_keeps_no_other_out_and_who_was_silent_longest_is_forgotten() -> None:
+    roll = RollCall()
+    for number in range(MOST_OF_ONE):
+        assert roll.beat(beat(f"beta-{number}"), number / MOST_OF_ONE) is not None
+    assert roll.beat(beat("beta-new"), 1) is None
+    assert roll.beat(beat("gamma-1"), 1) is not None
+    roll.beat(beat("beta-0"), 2)
+    later = 1 + DEAD_S
+    roll.look(later)
+    assert dict(roll.counts(later)) == {"suspect": 1, "dead": MOST_OF_ONE}
+    came = roll.beat(beat("beta-new"), later)
+    assert came is not None
+    # It took the place of beta-1, which is news when it comes again.
+    assert dict(roll.counts(later)) == {"up": 1, "suspect": 1, "dead": MOST_OF_ONE - 1}
+    again = roll.beat(beat("beta-1"), later)
+    assert again is not None
+    assert dict(roll.counts(later)) == {"up": 2, "suspect": 1, "dead": MOST_OF_ONE - 2}
 
 
 def test_the_last_to_go() -> None:
