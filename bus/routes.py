@@ -144,15 +144,19 @@ class RouteWatch:
         return self.current
 
     async def _watch(self) -> None:
+        told = ""
         while True:
             try:
                 await self._look()
+                told = ""
             except (SanctuaryError, NatsError) as error:
-                # The last one known stays in use: a network that cannot be read changes nothing.
-                log.warning("the routing table cannot be read: %s", error)
+                # The last one known stays in use: a network that cannot be read changes nothing. An outage is told once.
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("the routing table cannot be read: %s", error)
             except Exception as error:  # noqa: BLE001  a defect met once must not have this daemon go by an old table for good
-                told = {"message": "the routing table was not followed", "exception": error}
-                asyncio.get_running_loop().call_exception_handler(told)
+                context = {"message": "the routing table was not followed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
             await asyncio.sleep(LOOK_EVERY_S if self._known.is_set() else LOOK_EVERY_S / 10)
 
     async def _look(self) -> None:
