@@ -1,0 +1,28 @@
+"""docs/clones.md can be followed alone: what stands in it runs as it stands."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "translator"
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "clones.md").read_text(), re.DOTALL | re.MULTILINE)
+
+
+def block(holds: str) -> str:
+    """The one example of the page that holds this."""
+    (found,) = (each for each in BLOCKS if holds in each)
+    return found
+
+
+def test_the_page_s_clone_is_the_example() -> None:
+    assert block("class Translator(Clone)") == (EXAMPLE / "translator" / "__init__.py").read_text()
+
+
+def test_the_page_s_test_passes(tmp_path: Path) -> None:
+    (tmp_path / "test_translator.py").write_text(block("def test_it_translates"))
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", tmp_path)
+    ended = subprocess.run(command, check=False, cwd=EXAMPLE, capture_output=True, text=True, timeout=110)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "1 passed" in ended.stdout
