@@ -8,8 +8,9 @@ subjects, and a server takes nearly any bytes in one: nothing here may trust the
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 from nats.errors import Error as NatsError
@@ -38,10 +39,21 @@ SETTLE_WITHIN_S = 10.0
 """What one stray may take; then the others come first."""
 AT_ONCE = 1000
 """So many of one subject are ended before the other subjects have their turn."""
+REMEMBERED = 100_000
+"""So many subjects are remembered as settled. What is beyond that is looked at each time, which ends nothing twice."""
 UNNAMEABLE_TYPE = "unknown"
 """The type token of results of tasks whose own one cannot stand in a result's subject, such as `*`."""
 
 log = logging.getLogger(__name__)
+
+
+class _Settled(NamedTuple):
+    """How far the strays of one subject are settled."""
+
+    held: int
+    """How many messages the subject held when all of them were settled; 0: not all are."""
+    next: int
+    """The ledger sequence to read on from."""
 
 
 class Strays:
@@ -53,52 +65,60 @@ class Strays:
         self._table = table
         self._identity = identity
         self._journal = Journal(network.requester, network.subjects)
-        self._next: dict[str, int] = {}
-        """By subject, the ledger sequence to read on from. Empty after a start: what was settled before is refused then."""
-        self._done: dict[str, int] = {}
-        """By subject, how many messages it held when all of them were settled."""
+        self._settled: dict[int, _Settled] = {}
+        """By subject, as its hash: publishers choose how long subjects are. Empty after a start: what was settled before is
+        refused then."""
         self._failed: dict[str, int] = {}
         """By subject, the first that could not be settled on the way: it is tried again when the others have had their turn."""
 
     async def run(self) -> None:
         """Look until cancelled."""
-        await repeat(self._look, LOOK_EVERY_S, "look for tasks that nobody serves")
+        await repeat(self.look, LOOK_EVERY_S, "look for tasks that nobody serves")
 
-    async def _look(self) -> None:
-        for subject, count in sorted((await self._unserved()).items()):
-            await self._try(subject, count)
+    async def look(self) -> None:
+        """End what there is now.
 
-    async def _unserved(self) -> Mapping[str, int]:
-        """Return the subjects that nobody serves and that hold more than what was settled, with how many messages they hold."""
+        Raises:
+            SanctuaryError: the server did not tell which subjects there are.
+        """
         subjects = self._network.subjects
-        found: dict[str, int] = {}
         for family in ("task", "workflow", "handover"):
-            found |= await self._held(subjects.every(family))
-        return {
-            subject: count
-            for subject, count in found.items()
-            if not is_served(subjects, self._table(), subject) and count != self._done.get(subject)
-        }
+            async for page in self._held(subjects.every(family)):
+                for subject, count in sorted(page.items()):
+                    if not is_served(subjects, self._table(), subject) and not self._is_settled(subject, count):
+                        await self._try(subject, count)
 
-    async def _held(self, family: str) -> dict[str, int]:
-        """Return every subject of a family in the ledger with its number of messages; the server tells so many at a time."""
+    async def _held(self, family: str) -> AsyncIterator[Mapping[str, int]]:
+        """Yield every subject of a family in the ledger with its number of messages, as many at a time as the server tells."""
         stream = f"STREAM.INFO.{self._network.subjects.ledger}"
-        held: dict[str, int] = {}
+        told = 0
         while True:
-            body = {"subjects_filter": family, "offset": len(held)}
+            body = {"subjects_filter": family, "offset": told}
             info = await api(self._network.requester, stream, body, timeout_s=10)
             page = info["state"].get("subjects") or {}
-            held |= page
-            if not page or len(held) >= info.get("total", 0):
-                return held
+            yield page
+            told += len(page)
+            if not page or told >= info.get("total", 0):
+                return
+
+    def _is_settled(self, subject: str, count: int) -> bool:
+        known = self._settled.get(hash(subject))
+        return known is not None and known.held == count
+
+    def _remember(self, subject: str, settled: _Settled) -> None:
+        key = hash(subject)
+        # What is not settled yet must come to its end, whatever else is remembered.
+        if settled.held and len(self._settled) - (key in self._settled) >= REMEMBERED:
+            self._settled.pop(key, None)
+        else:
+            self._settled[key] = settled
 
     async def _try(self, subject: str, count: int) -> None:
         try:
             if is_served(self._network.subjects, await table_of(self._network, self._table()), subject):
                 # The table that we went by was a moment old.
                 return
-            if await self._settle_some(subject):
-                self._done[subject] = count
+            await self._settle_some(subject, count)
         except (SanctuaryError, NatsError, TimeoutError) as error:
             log.warning("a task on %r that nobody serves could not be ended yet: %s", subject, error)
 
@@ -111,30 +131,37 @@ class Strays:
         state = await consumer_state(self._network, name)
         return state.first_open if state else 1
 
-    async def _settle_some(self, subject: str) -> bool:
-        """End what waits on a subject, up to `AT_ONCE` of it; return whether that was all."""
-        start = self._next.get(subject) or await self._first(subject)
-        left = AT_ONCE
-        async for message in entries(self._network, subject, start=start):
-            if not left:
-                return False
-            left -= 1
-            # A subject that was published with a literal `*` or `>` reads as a filter, and finds what others are served by.
-            if message.subject == subject and not _is_forgotten(message):
-                try:
-                    async with asyncio.timeout(SETTLE_WITHIN_S):
-                        await self._settle(message)
-                except (SanctuaryError, NatsError, TimeoutError):
-                    raise
-                except Exception as error:  # noqa: BLE001  one stray that is like no other must not keep the rest waiting
-                    told = f"a task on {subject!r} that nobody serves could not be ended"
-                    asyncio.get_running_loop().call_exception_handler({"message": told, "exception": error})
-                    self._failed.setdefault(subject, message.sequence)
-            self._next[subject] = message.sequence + 1
-        if (failed := self._failed.pop(subject, None)) is not None:
-            self._next[subject] = failed
-            return False
-        return True
+    async def _settle_some(self, subject: str, count: int) -> None:
+        """End what waits on a subject that holds `count`, up to `AT_ONCE` of it."""
+        known = self._settled.get(hash(subject))
+        start = known.next if known is not None else await self._first(subject)
+        position, left, is_all = start, AT_ONCE, False
+        try:
+            async for message in entries(self._network, subject, start=start):
+                if not left:
+                    return
+                left -= 1
+                # One that was published with a literal `*` or `>` reads as a filter, and finds what others are served by.
+                if message.subject == subject and not _is_forgotten(message):
+                    await self._insist_on(message)
+                position = message.sequence + 1
+            is_all = subject not in self._failed
+            position = self._failed.pop(subject, position)
+        finally:
+            if is_all or position != start:
+                self._remember(subject, _Settled(count if is_all else 0, position))
+
+    async def _insist_on(self, message: StoredMessage) -> None:
+        """End one; one that is like no other must not keep the rest waiting, and is tried again when they had their turn."""
+        try:
+            async with asyncio.timeout(SETTLE_WITHIN_S):
+                await self._settle(message)
+        except (SanctuaryError, NatsError, TimeoutError):
+            raise
+        except Exception as error:  # noqa: BLE001  as the docstring says
+            told = f"a task on {message.subject!r} that nobody serves could not be ended"
+            asyncio.get_running_loop().call_exception_handler({"message": told, "exception": error})
+            self._failed.setdefault(message.subject, message.sequence)
 
     async def _settle(self, message: StoredMessage) -> None:
         tokens = message.subject.split(".")

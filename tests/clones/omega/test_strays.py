@@ -224,3 +224,29 @@ async def test_where_the_table_cannot_be_read_the_last_one_known_counts(
         await put(opened, "task.security")
         assert (await until(opened, "security.seq-1"))["security.seq-1"].code == "unknown_task_type"
         strays.cancel()
+
+
+async def test_of_many_subjects_some_are_remembered_and_all_end_once(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = Results.settle
+    tried: list[str] = []
+
+    async def counted(self: Results, result: TaskResult) -> object:
+        tried.append(result.task_type)
+        return await settle(self, result)
+
+    monkeypatch.setattr(Results, "settle", counted)
+    monkeypatch.setattr(clones.omega.strays, "REMEMBERED", 2)
+    monkeypatch.setattr(clones.omega.strays, "AT_ONCE", 2)
+    async with open_rig(server, types=()) as opened:
+        for name in ("a", "b", "c", "c", "c", "d"):
+            await put(opened, f"task.{name}")
+        strays = Strays(opened.network, Identity("omega"), lambda: RoutingTable(routes={}))
+        for expected in (["a", "b", "c", "c", "d"], ["c", "d"], ["c", "c", "d"], ["c", "d"]):
+            tried.clear()
+            await strays.look()
+            assert tried == expected
+        await put(opened, "task.a")
+        await strays.look()
+        assert len(await failures(opened)) == 7
