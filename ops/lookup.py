@@ -154,35 +154,40 @@ async def newest(network: Network, wanted: Wanted, *, limit: int = 20) -> list[S
     Raises:
         SanctuaryError: the ledger cannot be read.
     """
-    stories: list[Story] = []
-    chunk: list[Entry] = []
+    stories: dict[Key, Story] = {}
+    chunk: dict[Key, Entry] = {}
     async for assignment in _assignments(network, wanted):
-        chunk.append(assignment)
+        if _key(assignment) in stories:
+            continue
+        chunk.setdefault(_key(assignment), assignment)
         if len(chunk) == CHUNK or (not wanted.needs_stories and len(stories) + len(chunk) >= limit):
-            stories += [story for story in await _stories(network, chunk) if wanted.takes(story)]
-            chunk = []
+            stories |= await _among(network, list(chunk.values()), wanted)
+            chunk = {}
             if len(stories) >= limit:
                 break
-    stories += [story for story in await _stories(network, chunk) if wanted.takes(story)]
-    return stories[:limit]
+    stories |= await _among(network, list(chunk.values()), wanted)
+    return list(stories.values())[:limit]
+
+
+async def _among(network: Network, assignments: list[Entry], wanted: Wanted) -> dict[Key, Story]:
+    """Return the stories of those of these tasks that are wanted."""
+    stories = await _stories(network, assignments)
+    return {key: story for key, story in stories.items() if wanted.takes(story)}
 
 
 async def _assignments(network: Network, wanted: Wanted) -> AsyncIterator[Entry]:
-    """Yield the assignments that may be wanted, newest first, each task once."""
+    """Yield the assignments that may be wanted, newest first; a task that was stored twice comes twice."""
     subjects = network.subjects
     families = tuple(subjects.every(family) for family in ("task", "workflow", "handover"))
     before = None if wanted.until is None else await first_from(network, wanted.until)
-    seen: set[str] = set()
     async for assignment in newest_first(network, families, before=before):
         if wanted.since is not None and assignment.stored_at < wanted.since:
             return
-        key = f"{assignment.task_type} {assignment.task_id}"
-        if assignment.family != "handover" and key not in seen and wanted.takes_assignment(assignment):
-            seen.add(key)
+        if assignment.family != "handover" and wanted.takes_assignment(assignment):
             yield assignment
 
 
-async def _stories(network: Network, assignments: list[Entry]) -> list[Story]:
+async def _stories(network: Network, assignments: list[Entry]) -> dict[Key, Story]:
     """Return the stories of these tasks, each from its newest event and its result."""
     keys = _keys(assignments)
     # A type that is no token may read as a wildcard, and find other tasks' messages.
@@ -193,7 +198,7 @@ async def _stories(network: Network, assignments: list[Entry]) -> list[Story]:
         told += (await last_of_each(requester, subjects.ledger, [subjects.event(*key) for key in askable])).values()
         told += await _results(network, [subjects.result(*key) for key in askable])
     stories = fold([*assignments, *(read_entry(subjects, message) for message in told)])
-    return [stories[key] for key in keys]
+    return {key: stories[key] for key in keys}
 
 
 async def _results(network: Network, subjects: Collection[str]) -> list[StoredMessage]:
@@ -206,7 +211,11 @@ async def _results(network: Network, subjects: Collection[str]) -> list[StoredMe
 
 
 def _keys(entries: Iterable[Entry]) -> list[Key]:
-    return list(dict.fromkeys((entry.task_type or "", entry.task_id or "") for entry in entries))
+    return list(dict.fromkeys(map(_key, entries)))
+
+
+def _key(entry: Entry) -> Key:
+    return entry.task_type or "", entry.task_id or ""
 
 
 def _in_order(entries: Iterable[Entry]) -> list[Entry]:

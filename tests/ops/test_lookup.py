@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 import bus.ledger
+import ops.lookup
 from bus.errors import SanctuaryError
 from bus.jetstream import publish
 from bus.server import EmbeddedServer, ServerOptions
@@ -163,10 +164,19 @@ async def test_the_newest_tasks_by_type_and_state(ops_rig: OpsRig) -> None:
     assert len(await newest(network, Wanted(states=["queued"]), limit=1000)) == 76
 
 
-async def test_a_task_that_was_submitted_twice_is_listed_once(ops_rig: OpsRig) -> None:
+@pytest.mark.parametrize("chunk", [1, 2, 32])
+async def test_a_task_that_was_submitted_twice_is_listed_once_as_it_was_submitted_last(
+    ops_rig: OpsRig, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(ops.lookup, "CHUNK", chunk)
     for priority in ("high", "low"):
         await put(ops_rig, f"task.security.{priority}", encode(TaskAssignment(id="twice")))
-    assert [story.task_id for story in await newest(ops_rig.bus.network, Wanted())] == ["twice"]
+        await put(ops_rig, "task.security", encode(TaskAssignment(id=f"beside-{priority}")))
+    for wanted in (Wanted(), Wanted(states=["queued"])):
+        found = await newest(ops_rig.bus.network, wanted)
+        assert [story.task_id for story in found] == ["beside-low", "twice", "beside-high"]
+        assert found[1].assignment is not None
+        assert found[1].assignment.sequence == 3
 
 
 async def gather(following: AsyncIterator[Entry], seen: list[Entry]) -> None:
