@@ -181,7 +181,8 @@ async def _parked(where: Where, *, as_json: bool) -> None:
         print_json({"tasks": [_plain(one) for one in found]})
     elif found:
         columns = ("parked", "type", "id", "clone", "attempt", "why")
-        show(table(columns, map(_row, found), right=("attempt",)))
+        least = ("attempt", "clone", "parked", "why", "type")
+        show(table(columns, map(_row, found), right=("attempt",), cut="why", least=least))
         click.echo("sanctuary task retry|reassign|complete|fail|cancel ID decides.", err=True)
     else:
         click.echo("No task waits for a decision.")

@@ -26,6 +26,8 @@ from ops.stories import STATES, State, Story, fold
 from ops.timeline import timeline
 from schemas import TaskCompletion, TaskResult
 
+MAX_OUTCOME = 80
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def task() -> None:
@@ -88,7 +90,9 @@ async def _list(where: Where, wanted: Wanted, *, as_json: bool, limit: int) -> N
         print_json({"tasks": [plain_story(story, whole=False) for story in stories]})
     elif stories:
         columns = ("stored", "type", "id", "state", "clone", "attempt", "waited", "took", "result")
-        show(table(columns, map(_row, stories), right=("attempt", "waited", "took")))
+        least = ("attempt", "waited", "clone", "took", "stored", "result", "type")
+        rows = map(_row, stories)
+        show(table(columns, rows, right=("attempt", "waited", "took"), cut="result", least=least))
     else:
         chosen = wanted != Wanted()
         click.echo("No such tasks." if chosen else "No tasks yet. `sanctuary call security -t .` makes one.")
@@ -104,7 +108,7 @@ def _row(story: Story) -> tuple[str, ...]:
         str(story.attempt or "-"),
         duration(story.waited_s),
         duration(story.took_s),
-        shortened(_outcome(story.result), 80),
+        shortened(_outcome(story.result), MAX_OUTCOME),
     )
 
 

@@ -56,9 +56,18 @@ def size(count: float) -> str:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), whole: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
+    cut: str | None = None,
+    least: Sequence[str] = (),
 ) -> "Table":
     """Return a table; the columns named in `right` are flush right, those in `whole` are not folded on a narrow terminal.
+
+    With `cut` every row is one line there: that column gets what room the others leave and ends in an ellipsis, the others
+    stay whole, and where there is no room those in `least` are left out, the first one first.
 
     Cells are plain text, made clean here.
     """
@@ -66,15 +75,64 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in columns:
+    cells = [[clean(cell) for cell in row] for row in rows]
+    width = None if cut is None else _terminal_width()
+    room = None
+    if cut is not None and width is not None:
+        kept, room = fitting(columns, cells, cut=cut, least=least, width=width)
+        cells = [[cell for column, cell in zip(columns, row, strict=True) if column in kept] for row in cells]
+        columns = kept
+    tight = room is not None
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0 if tight else 1, 0, 0), show_edge=not tight)
+    for index, column in enumerate(columns):
         justify: JustifyMethod = "right" if column in right else "left"
-        shown.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
-    for row in rows:
-        shown.add_row(*(Text(clean(cell), style=STYLES.get(cell, "")) for cell in row))
+        if room is None:
+            shown.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
+        elif column == cut:
+            shown.add_column(column, justify=justify, overflow="ellipsis", no_wrap=True, max_width=room)
+        else:
+            least_width = _width(column, [row[index] for row in cells])
+            shown.add_column(column, justify=justify, no_wrap=True, min_width=least_width)
+    for row in cells:
+        shown.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
     return shown
 
 
+def fitting(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, cut: str, least: Sequence[str], width: int
+) -> tuple[list[str], int]:
+    """Return which columns have room on `width` characters, and how many of them `cut` may use; 0 where it is left out.
+
+    Columns in `least` are left out until the others stand whole and `cut` has `MIN_CUT`.
+    """
+    widths = {column: _width(column, [row[index] for row in rows]) for index, column in enumerate(columns)}
+    kept = list(columns)
+
+    def room() -> int:
+        # One character between two columns.
+        return width - sum(widths[column] + 1 for column in kept if column != cut)
+
+    for column in least:
+        if room() >= (min(widths[cut], MIN_CUT) if cut in kept else 0):
+            break
+        kept.remove(column)
+    return kept, max(room(), MIN_CUT) if cut in kept else 0
+
+
+def _width(column: str, cells: Iterable[str]) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, (column, *cells)))
+
+
+def _terminal_width() -> int | None:
+    from rich.console import Console
+
+    return Console().width if sys.stdout.isatty() else None
+
+
+MIN_CUT = 16
+"""A text that is cut to less than this says nothing."""
 STYLES = {
     "ready": "green",
     "ok": "green",
@@ -101,7 +159,8 @@ def show(shown: "RenderableType") -> None:
     from rich.console import Console
 
     if sys.stdout.isatty():
-        Console(highlight=False).print(shown)
+        # A row that is wider than any terminal is for the terminal to fold: what is cut off here could not be copied.
+        Console(highlight=False).print(shown, crop=False)
     else:
         for line in _lines(shown):
             click.echo(line)

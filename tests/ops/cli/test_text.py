@@ -1,7 +1,10 @@
 """Values as people read them, and strangers' text made safe."""
 
+import io
+import sys
 from datetime import UTC, datetime
 
+import click
 import pytest
 from rich.console import Group
 from rich.text import Text
@@ -61,3 +64,39 @@ def test_a_pipe_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
         "[bold]none[/bold]\t",
         "\ufffd[31mred\t1,000",
     ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+ID = "b" * 22
+ROW = ("12:34:56", "security", ID, "completed", "beta", "1", "12 ms", "1.2 s", "no findings in any of the 83 files")
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (
+            130,
+            "12:34:56 security bbbbbbbbbbbbbbbbbbbbbb completed beta        1  12 ms 1.2 s no findings in any of the 83 files",
+        ),
+        (80, "12:34:56 security bbbbbbbbbbbbbbbbbbbbbb completed beta  1.2 s no findings in a…"),
+        (60, "security bbbbbbbbbbbbbbbbbbbbbb completed no findings in an…"),
+        (40, "bbbbbbbbbbbbbbbbbbbbbb completed"),
+        (20, "bbbbbbbbbbbbbbbbbbbbbb completed"),
+    ],
+)
+def test_on_a_narrow_terminal_ids_stay_whole_and_a_row_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, width: int, shown: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    columns = ("stored", "type", "id", "state", "clone", "attempt", "waited", "took", "result")
+    least = ("attempt", "waited", "clone", "took", "stored", "result", "type")
+    show(table(columns, [ROW], right=("attempt", "waited", "took"), cut="result", least=least))
+    lines = [line.rstrip() for line in click.unstyle(terminal.getvalue()).splitlines()]
+    assert [line for line in lines if ID in line] == [shown]
+    assert len(lines) == 3
