@@ -32,14 +32,14 @@ QUEUES = ("queue", "priority", "waiting", "taken", "oldest")
 @json_option
 @click.option("-w", "--watch", is_flag=True, help="Renew every second until Ctrl-C; with --json one object a line.")
 def status(where: Where, *, as_json: bool, watch: bool) -> None:
-    r"""Show who is there, how it fares, and how many tasks wait. Exits with 1 when nobody answers.
+    """Show who is there, how it fares, and how many tasks wait. Exits with 1 when nobody answers.
 
     \b
     tasks    how many run, of how many that may run at once
     success  how many of the tasks that ended there completed
     waiting  tasks that nobody has taken yet, the oldest since when
     taken    tasks that run, wait for another attempt, or are parked
-    """
+    """  # noqa: D301  click reads the backspace as "keep these lines"
     run(_status(where, as_json=as_json, watch=watch))
 
 

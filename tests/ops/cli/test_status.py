@@ -110,6 +110,12 @@ async def test_what_runs_is_not_what_waits(ops_rig: OpsRig) -> None:
         await eventually(shown)
 
 
+async def test_the_help_keeps_its_lines(ops_rig: OpsRig) -> None:
+    said = (await ops_rig.cli("status", "--help")).out
+    assert "\\b" not in said
+    assert "  tasks    how many run, of how many that may run at once" in said.splitlines()
+
+
 async def test_watch_renews(ops_rig: OpsRig) -> None:
     process = await ops_rig.start("status", "--watch", "--json")
     assert process.stdout is not None
