@@ -57,6 +57,8 @@ class Daemon:
             version=version("sanctuary-bus"),
             metrics_url=metrics_url,
             started_at=datetime.now(UTC),
+            handlers=tuple(serves.handlers if isinstance(serves, Offer) else (each.task_type for each in served)),
+            share=share,
         )
         self._presence = Presence(network, about, self.worker, tally)
         self._identity = identity

@@ -72,6 +72,8 @@ class About:
     version: str
     metrics_url: str | None
     started_at: datetime
+    handlers: tuple[str, ...]
+    share: float | None
 
 
 class Presence:
@@ -143,6 +145,8 @@ class Presence:
             queues=queues,
             routes_revision=routes.number if routes else 0,
             server_version=self._network.server_version,
+            handlers=about.handlers,
+            share=about.share,
         )
 
     async def _look_at_queues(self) -> tuple[QueueStatus, ...]:

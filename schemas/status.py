@@ -61,6 +61,10 @@ class StatusResponse(Told, frozen=True, kw_only=True):
     """The revision of the routing table in use here; 0: none yet."""
     server_version: str = ""
     """Of the NATS server that this instance is connected to."""
+    handlers: tuple[str, ...] = ()
+    """The task types that this instance's code can serve, in the routing table or not; none: it does not say."""
+    share: float | None = None
+    """Of each type's tasks, what this instance takes at most, above 0 and below 1; None: it is no canary."""
 
 
 class Heartbeat(Told, frozen=True, kw_only=True):

@@ -126,7 +126,7 @@ def _row(answer: StatusResponse) -> tuple[str, ...]:
     ended = answer.succeeded + answer.failed
     return (
         answer.instance,
-        answer.state,
+        answer.state if answer.share is None else f"{answer.state}, canary {answer.share * 100:g}%",
         answer.health,
         f"{answer.in_flight}/{answer.capacity}",
         "-" if answer.success_rate is None else f"{_percent(answer.success_rate)} of {ended:,}",

@@ -62,6 +62,18 @@ async def test_what_it_serves_follows_the_routing_table(clones_rig: ClonesRig) -
         await eventually(follows)
         then = await ready(clones_rig, gamma)
         assert (then.task_types, then.fallback_types) == (("architecture", "documentation"), ())
+        assert then.handlers == ("architecture", "documentation")
+
+
+async def test_it_tells_what_its_code_can_do_in_the_table_or_not_and_a_canarys_share(clones_rig: ClonesRig) -> None:
+    offer = Offer("gamma", {"architecture": at_once, "ocr": at_once}, clones_rig.subjects)
+    identity, stop = Identity("gamma"), asyncio.Event()
+    daemon = Daemon(clones_rig.network, identity, offer, capacity=1, share=0.25)
+    running = asyncio.create_task(daemon.run(stop))
+    answer = await ready(clones_rig, Running(daemon, identity, clones_rig.network, stop, running))
+    assert (answer.task_types, answer.handlers, answer.share) == (("architecture",), ("architecture", "ocr"), 0.25)
+    stop.set()
+    await running
 
 
 async def test_it_tells_the_queues_of_what_it_serves_and_omega_tells_all(clones_rig: ClonesRig) -> None:

@@ -73,8 +73,10 @@ class OpsRig:
         return Ended(process.returncode or 0, out.decode(), err.decode())
 
     @asynccontextmanager
-    async def clone(self, name: str, handler: Handler, *, capacity: int = 4) -> AsyncIterator[Metrics]:
-        """A clone's daemon whose every task `handler` does, with its metrics."""
+    async def clone(
+        self, name: str, handler: Handler, *, capacity: int = 4, share: float | None = None
+    ) -> AsyncIterator[Metrics]:
+        """A clone's daemon whose every task `handler` does, with its metrics; `share` makes it a canary."""
         subjects = self.bus.subjects
         async with open_network(self.bus.settings, subjects, name=name) as network:
             offer = Offer(name, dict.fromkeys(DEFAULT_TABLE.routes, handler), subjects)
@@ -89,6 +91,7 @@ class OpsRig:
                     observer=metrics.observer,
                     metrics_url=url,
                     drain_s=1,
+                    share=share,
                 )
                 metrics.watch(daemon.worker)
                 stop = asyncio.Event()

@@ -110,6 +110,15 @@ async def test_what_runs_is_not_what_waits(ops_rig: OpsRig) -> None:
         await eventually(shown)
 
 
+async def test_a_canary_is_told_from_the_others(ops_rig: OpsRig) -> None:
+    async with ops_rig.clone("gamma", Runs(), share=0.07):
+
+        async def shown() -> bool:
+            return "\tready, canary 7%\t" in (await ops_rig.cli("status")).out
+
+        await eventually(shown)
+
+
 async def test_the_help_keeps_its_lines(ops_rig: OpsRig) -> None:
     said = (await ops_rig.cli("status", "--help")).out
     assert "\\b" not in said
