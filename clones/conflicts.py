@@ -7,11 +7,13 @@ from typing import Literal, NamedTuple
 from bus.routes import Revision
 from bus.server_config import FULL_RIGHTS
 from bus.subjects import RESERVED_TYPES
-from clones.routing import clones_of
+from clones.routing import DEFAULT_TABLE, clones_of, types_by_clone
 from schemas import ErrorCode, Route, RoutingTable, StatusResponse
 
 MOST_TYPES = 500
 """Each has up to thirteen consumers, which stay when it is taken out of the table, and the ledger takes ten thousand."""
+BUILT_IN = frozenset(types_by_clone(DEFAULT_TABLE))
+"""The clones that everybody has."""
 
 
 class Conflict(NamedTuple):
@@ -106,9 +108,48 @@ class Finding(NamedTuple):
 
 
 def absences(table: RoutingTable, instances: Iterable[StatusResponse]) -> tuple[Finding, ...]:
-    """Return which of a table's clones no instance answers for; the table need not be in force."""
-    there = {answer.clone for answer in _staying(instances)}
-    return tuple(finding for task_type in table.routes for finding in _missing(table, task_type, there, there))
+    """Return which of a table's clones no instance answers for, or cannot do what it gives them; it need not be in force."""
+    answers = _staying(instances)
+    there = {answer.clone for answer in answers}
+    found: list[Finding] = []
+    for task_type, route in table.routes.items():
+        able = {answer.clone for answer in answers if _may_do(answer, task_type)}
+        found += _missing(table, task_type, there, able)
+        if able & set(clones_of(route)):
+            unable = [clone for clone in clones_of(route) if clone in there - able]
+            found += [Finding("wrong", task_type, f"{clone} cannot serve it: it has no handler") for clone in unable]
+    return tuple(found)
+
+
+def doubts(current: RoutingTable, wanted: RoutingTable, instances: Iterable[StatusResponse]) -> tuple[Finding, ...]:
+    """Return what a change would bring: types given to clones that are there and cannot do them, and to clones nobody knows.
+
+    A clone that is not there is only worth a note: it may be about to be started.
+    """
+    answers = _staying(instances)
+    there = {answer.clone for answer in answers}
+    known = there | {clone for route in current.routes.values() for clone in clones_of(route)}
+    found: list[Finding] = []
+    for task_type, route in wanted.routes.items():
+        before = clones_of(current.routes[task_type]) if task_type in current.routes else ()
+        for clone in clones_of(route):
+            if clone in before:
+                continue
+            if clone not in known:
+                found.append(Finding("note", task_type, f"no instance of {_named(clone, known)} answers"))
+            elif clone in there and not any(answer.clone == clone and _may_do(answer, task_type) for answer in answers):
+                found.append(Finding("wrong", task_type, f"{clone} cannot serve it: it has no handler"))
+    return tuple(found)
+
+
+def _may_do(answer: StatusResponse, task_type: str) -> bool:
+    """Tell whether an instance's code has a handler for a type; one that does not say may have it."""
+    return not answer.handlers or task_type in answer.handlers
+
+
+def _named(clone: str, known: Set[str]) -> str:
+    """Return a clone that is not there as a person should read it: it may be one that is known, misspelt."""
+    return clone if clone in known else f"{clone}{did_you_mean(clone, sorted(known - set(FULL_RIGHTS)))}"
 
 
 def disagreements(revision: Revision, instances: Iterable[StatusResponse]) -> tuple[Finding, ...]:
@@ -143,18 +184,20 @@ def _missing(table: RoutingTable, task_type: str, there: Set[str], able: Set[str
     """Tell of a type whose clones are not all there; `able` are those of them that can serve it."""
     route = table.routes[task_type]
     silent = [clone for clone in clones_of(route) if clone not in there]
+    known = there | BUILT_IN
     if not able & set(clones_of(route)):
         unable = [clone for clone in clones_of(route) if clone in there]
-        why = [f"no instance of {' or '.join(silent)} answers"] if silent else []
+        names = " or ".join(_named(clone, known) for clone in silent)
+        why = [f"no instance of {names} answers"] if silent else []
         why += [f"{' and '.join(unable)} cannot serve it"] if unable else []
         yield Finding("wrong", task_type, f"nobody serves it: {', and '.join(why)}; its tasks wait")
         return
     if route.clone in silent:
         where = f"; {', '.join(clone for clone in clones_of(route) if clone in able)} falls back for it"
-        yield Finding("note", task_type, f"no instance of its primary {route.clone} answers{where}")
+        yield Finding("note", task_type, f"no instance of its primary {_named(route.clone, known)} answers{where}")
     for clone in route.fallback:
         if clone in silent:
-            yield Finding("note", task_type, f"no instance of its fallback {clone} answers")
+            yield Finding("note", task_type, f"no instance of its fallback {_named(clone, known)} answers")
 
 
 def _of_instance(table: RoutingTable, answer: StatusResponse, revision: int) -> Iterator[Finding]:
@@ -169,9 +212,9 @@ def _of_instance(table: RoutingTable, answer: StatusResponse, revision: int) -> 
     served = {*answer.task_types, *answer.fallback_types}
     for task_type, route in table.routes.items():
         if answer.clone in clones_of(route) and task_type not in served and answer.state == "ready":
-            yield Finding(
-                "wrong", answer.instance, f"does not serve {task_type}, which the table gives to {answer.clone}"
-            )
+            why = "" if _may_do(answer, task_type) else ": it has no handler for it"
+            words = f"does not serve {task_type}, which the table gives to {answer.clone}{why}"
+            yield Finding("wrong", answer.instance, words)
 
 
 def _instances(answers: tuple[StatusResponse, ...], version: str) -> str:

@@ -1,6 +1,7 @@
 """How a network fares: who answers, who is missed, what waits."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -97,6 +98,20 @@ async def _missed(network: Network) -> list[InstanceChanged]:
         if change.state in ("suspect", "dead"):
             last[change.instance] = change
     return list(last.values())
+
+
+async def following(network: Network, revision: int, *, within_s: float) -> tuple[list[str], list[StatusResponse]]:
+    """Wait until the instances that answer go by a revision of the routing table, or a later one, or until it takes too long.
+
+    Returns:
+        The names of those that do, and the answers of those that do not yet; who drains counts as neither.
+    """
+    begun = time.monotonic()
+    while True:
+        answers = [answer for answer in await ask(network) if answer.state != "draining"]
+        late = [answer for answer in answers if answer.routes_revision < revision]
+        if not late or time.monotonic() - begun >= within_s:
+            return [answer.instance for answer in answers if answer not in late], late
 
 
 async def ask(network: Network, clone: str | None = None) -> list[StatusResponse]:

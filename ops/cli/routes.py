@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from schemas import RoutingTable
 
 VERDICT_WITHIN_S = 30.0
+FOLLOWED_WITHIN_S = 3.0
+"""Each instance looks at the table every second."""
 COLOURS = {"note": "yellow", "wrong": "red"}
 
 reason_option = click.option("--reason", default="", metavar="TEXT", help="Why; stands in the ledger.")
@@ -141,26 +143,46 @@ async def _change(
     network: "Network", current: "Revision", wanted: "RoutingTable", *, as_json: bool, reason: str
 ) -> int:
     """Show the difference, ask for it, and print the verdict."""
+    from clones.conflicts import doubts
     from clones.table_changes import changes
     from ops.commanding import person, verdict_on
+    from ops.status import ask
     from schemas import RouteChange, TaskCompletion
 
     if not as_json:
         for line in changes(current.routes.table, wanted):
             click.echo(clean(line))
+    for finding in doubts(current.routes.table, wanted, await ask(network)):
+        word = "warning" if finding.verdict == "wrong" else "note"
+        click.secho(clean(f"{word}: {finding.subject}: {finding.message}"), fg=COLOURS[finding.verdict], err=True)
     change = RouteChange(table=wanted, base_revision=current.number, by=person(), reason=reason)
     verdict = await verdict_on(network, change, within_s=VERDICT_WITHIN_S)
     if as_json:
         print_json(verdict)
-        return 0 if isinstance(verdict, TaskCompletion) else FAILED
     if not isinstance(verdict, TaskCompletion):
+        if as_json:
+            return FAILED
         raise SanctuaryError(f"refused: {clean(verdict.message)}")
     revision = verdict.output["revision"]
-    if revision == current.number:
+    if revision != current.number:
+        if not as_json:
+            click.echo(f"Revision {revision} is in force; sanctuary routes rollback {current.number} takes it back.")
+        await _follow(network, revision, as_json=as_json)
+    elif not as_json:
         click.echo(f"Nothing to change: revision {revision} says so already.")
-    else:
-        click.echo(f"Revision {revision} is in force; sanctuary routes rollback {current.number} takes it back.")
     return 0
+
+
+async def _follow(network: "Network", revision: int, *, as_json: bool) -> None:
+    """Wait for the instances that answer to go by a revision, and say who does not."""
+    from ops.status import following
+
+    follow, late = await following(network, revision, within_s=FOLLOWED_WITHIN_S)
+    if late:
+        names = ", ".join(f"{answer.instance} (by {answer.routes_revision or 'none'})" for answer in late)
+        click.secho(clean(f"Not by it yet, after {FOLLOWED_WITHIN_S:g} s: {names}"), fg="yellow", err=True)
+    if not as_json:
+        click.echo(f"{len(follow)} of the {len(follow) + len(late)} instances that answer go by it.")
 
 
 @routes.command()

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from bus.routes import Revision
-from clones.conflicts import absences, conflicts, disagreements
+from clones.conflicts import absences, conflicts, disagreements, doubts
 from clones.routing import DEFAULT_TABLE, types_by_clone
 from clones.table_changes import changes
 from schemas import Backoff, Route, RoutesInForce, RoutingTable, StatusResponse, Weights
@@ -176,6 +176,44 @@ def test_of_a_table_that_is_not_in_force_only_absences_are_told() -> None:
     assert [tuple(each) for each in absences(replace(DEFAULT_TABLE, routes=moved), ALL.values())] == [
         ("note", "security", "no instance of its fallback newcomer answers")
     ]
+
+
+OCR = replace(DEFAULT_TABLE, routes={**DEFAULT_TABLE.routes, "ocr": Route(clone="beta", fallback=("delta",))})
+
+
+def able(clone: str, *handlers: str) -> StatusResponse:
+    """An instance whose code can do these and what it serves."""
+    told = answer(clone)
+    return replace(told, handlers=(*told.task_types, *told.fallback_types, *handlers))
+
+
+def test_a_clone_that_is_there_and_has_no_handler() -> None:
+    others = [ALL[name] for name in ("omega", "gamma", "sigma")]
+    nobody = [able("beta"), able("delta"), *others]
+    assert [tuple(each) for each in absences(OCR, nobody)] == [
+        ("wrong", "ocr", "nobody serves it: beta and delta cannot serve it; its tasks wait")
+    ]
+    one = [able("beta"), able("delta", "ocr"), *others]
+    lacks = ("wrong", "ocr", "beta cannot serve it: it has no handler")
+    assert [tuple(each) for each in absences(OCR, one)] == [lacks]
+    assert [tuple(each) for each in doubts(DEFAULT_TABLE, OCR, one)] == [lacks]
+    assert absences(OCR, [able("beta", "ocr"), able("delta", "ocr"), *others]) == ()
+    assert doubts(OCR, OCR, one) == (), "a change is warned of, not what stands"
+    assert absences(OCR, ALL.values()) == (), "an earlier version does not say what it can do"
+    assert ("wrong", "beta-1", "does not serve ocr, which the table gives to beta: it has no handler for it") in told(
+        *one, table=OCR
+    )
+
+
+def test_a_clone_that_nobody_knows_may_be_misspelt() -> None:
+    moved = replace(DEFAULT_TABLE, routes={**DEFAULT_TABLE.routes, "security": Route(clone="gama")})
+    note = "no instance of gama (did you mean gamma?) answers"
+    assert [tuple(each) for each in doubts(DEFAULT_TABLE, moved, ALL.values())] == [("note", "security", note)]
+    assert [tuple(each) for each in absences(moved, ALL.values())] == [
+        ("wrong", "security", f"nobody serves it: {note}; its tasks wait")
+    ]
+    known = replace(DEFAULT_TABLE, routes={**DEFAULT_TABLE.routes, "security": Route(clone="gamma")})
+    assert doubts(DEFAULT_TABLE, known, [ALL["beta"]]) == ()
 
 
 def test_changes_in_words() -> None:

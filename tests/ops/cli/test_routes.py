@@ -4,22 +4,25 @@ import json
 import os
 import pty
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from msgspec.structs import replace
+from nats.aio.msg import Msg
 
 from bus.routes import in_force
 from clones.routing import DEFAULT_TABLE
 from ops.table_file import read_table
 from ops.table_text import write_table
-from schemas import Route, RoutingTable
+from schemas import Route, RoutingTable, StatusResponse, encode
 from tests.bus.eventually import eventually
 from tests.bus.rig import Runs
 from tests.clones.rig import TABLE, ClonesRig, Running, put_table
 from tests.ops.rig import OpsRig
 
+NOBODY = "nobody serves it: beta cannot serve it; its tasks wait"
 LONGER = replace(TABLE, routes={**TABLE.routes, "testing": replace(TABLE.routes["testing"], timeout_s=90)})
 
 
@@ -82,6 +85,7 @@ async def test_set_shows_the_difference_and_the_verdict(rig: OpsRig, tmp_path: P
         assert ended.out.splitlines() == [
             "routes.testing.timeout_s: 30 -> 90",
             "Revision 3 is in force; sanctuary routes rollback 2 takes it back.",
+            "1 of the 1 instances that answer go by it.",
         ]
         assert await table_in_force(rig) == (3, LONGER)
         again = await rig.cli("routes", "set", tmp_path / "routes.toml")
@@ -186,6 +190,57 @@ async def test_check_tells_who_is_missing_and_who_agrees(rig: OpsRig, tmp_path: 
             "ok": False,
         },
     )
+
+
+async def test_what_a_clone_that_is_there_cannot_do_is_said_beforehand(rig: OpsRig, tmp_path: Path) -> None:
+    own = {"ocr": Route(clone="beta"), "scan": Route(clone="gama")}
+    file = written(tmp_path, replace(TABLE, routes={**TABLE.routes, **own}))
+    async with omega(rig, tmp_path), rig.clone("beta", Runs()):
+
+        async def seen() -> bool:
+            found = (await rig.cli("routes", "check", file, "--json")).json["findings"]
+            return {"verdict": "wrong", "subject": "ocr", "message": NOBODY} in found
+
+        await eventually(seen)
+        ended = await rig.cli("routes", "set", file)
+        assert ended.status == 0
+        assert ended.err.splitlines() == [
+            "warning: ocr: beta cannot serve it: it has no handler",
+            "note: scan: no instance of gama (did you mean gamma?) answers",
+        ]
+        # Right after it nobody goes by an older table.
+        assert ended.out.splitlines()[-1] == "2 of the 2 instances that answer go by it."
+        assert "goes by routing table" not in (await rig.cli("routes", "check")).out
+
+
+async def test_set_names_who_does_not_follow(rig: OpsRig, tmp_path: Path) -> None:
+    async with omega(rig, tmp_path):
+        stuck = StatusResponse(
+            clone="beta",
+            instance="beta-1",
+            state="ready",
+            version="1",
+            host="h",
+            pid=1,
+            started_at=datetime.now(UTC),
+            uptime_s=1.0,
+            task_types=(),
+            in_flight=0,
+            capacity=1,
+            succeeded=0,
+            failed=0,
+            reconnects=0,
+            routes_revision=2,
+        )
+        network = rig.bus.network
+
+        async def answer(message: Msg) -> None:
+            await message.respond(encode(stuck))
+
+        await network.client.subscribe(network.subjects.status(), cb=answer)
+        ended = await rig.cli("routes", "set", written(tmp_path, LONGER))
+    assert (ended.status, ended.err) == (0, "Not by it yet, after 3 s: beta-1 (by 2)\n")
+    assert ended.out.splitlines()[-1] == "1 of the 2 instances that answer go by it."
 
 
 async def test_check_of_a_file_needs_no_network(rig: OpsRig, tmp_path: Path) -> None:
