@@ -15,10 +15,11 @@ from bus.consumers import consumer_state
 from bus.delivery import parse
 from bus.execution import Executor
 from bus.identity import Identity
-from bus.jetstream import PubAck, StoredMessage, last_of, publish
+from bus.jetstream import PubAck, StoredMessage, api, last_of, publish
 from bus.lease import Lease
 from bus.observer import Observer
-from bus.topology import ACK_WAIT_S
+from bus.task import Done, Task, TaskError
+from bus.topology import ACK_WAIT_S, Limits, ensure
 from bus.wake import wake
 from schemas import (
     Backoff,
@@ -393,3 +394,40 @@ async def test_what_the_server_forgot_to_have_delivered_is_told_by_its_events(ri
         await rig.result("y")
     assert runs.starts == [("busy", 1), ("y", 1)]
     assert await rig.unsettled() == 1
+
+
+async def test_with_a_full_ledger_it_is_parked_once_there_is_room(rig: Rig) -> None:
+    """Meanwhile it keeps its slot, so that nothing is lost, and the others go on in those that are left."""
+    full = asyncio.Event()
+
+    async def limit(ledger_max_bytes: int) -> None:
+        limits = Limits(ledger_max_bytes=ledger_max_bytes)
+        await ensure(rig.network.requester, rig.subjects, task_types={}, limits=limits)
+
+    async def runs(task: Task) -> Done:
+        await full.wait()
+        if task.id == "hopeless":
+            raise TaskError(ErrorCode.ENGINE_CRASHED, "oops")
+        return Done(summary="done")
+
+    others = [f"other-{number}" for number in range(6)]
+    async with rig.worker(runs, capacity=2, parks=True, retries=0) as worker:
+        for task_id in ("hopeless", *others):
+            await rig.submit(task_id)
+        await eventually(lambda: rig.has_started("hopeless"))
+        info = await api(rig.network.requester, f"STREAM.INFO.{rig.subjects.ledger}")
+        await limit(info["state"]["bytes"])
+        full.set()
+        for task_id in others:
+            assert isinstance(await rig.result(task_id), TaskCompletion)
+        await eventually(lambda: worker.in_flight == 1)
+        await asyncio.sleep(ACK_WAIT_S + 1)  # longer than the task is left to a worker that says nothing
+        assert worker.in_flight == 1
+        assert not await is_parked(rig, "hopeless")
+        assert await escalations(rig) == []
+        await limit(-1)
+        await eventually(lambda: is_parked(rig, "hopeless"))
+        await eventually(lambda: worker.in_flight == 0)
+        assert [type(event) for event in await rig.events("hopeless")] == [TaskStarted, TaskParked]
+        (escalation,) = await escalations(rig)
+        assert escalation.task_id == "hopeless"
