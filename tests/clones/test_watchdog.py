@@ -1,6 +1,7 @@
-"""A process whose event loop is blocked ends itself, and only such a process."""
+"""A process whose event loop is blocked tells why, and ends itself where it stays so; and only such a process."""
 
 import asyncio
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -11,10 +12,14 @@ import pytest
 from clones.watchdog import EXIT_STATUS
 
 PROGRAM = """
-import asyncio, re, sys, time
+import asyncio, logging, re, sys, time
 from clones.watchdog import watched
 
 def sleeps():
+    time.sleep(600)
+
+def holds_the_log():
+    logging.getLogger().handlers[0].acquire()
     time.sleep(600)
 
 def holds_the_interpreter():
@@ -27,6 +32,7 @@ async def main():
         {what}
     print("ended", flush=True)
 
+logging.basicConfig(format="%(levelname)s %(message)s")
 asyncio.run(main())
 """
 
@@ -50,6 +56,24 @@ async def running(what: str, *, limit_s: float) -> AsyncIterator[asyncio.subproc
             await process.wait()
 
 
+async def test_a_loop_that_is_blocked_for_a_while_is_told_of_once_with_what_blocks_it() -> None:
+    async with running("time.sleep(1.2); await asyncio.sleep(1)", limit_s=3) as process:
+        out, told = await asyncio.wait_for(process.communicate(b"go on\n"), 20)
+    assert (process.returncode, out) == (0, b"ended\n")
+    said = told.decode()
+    assert said.count("WARNING the event loop has been blocked for 0.4 s") == 1
+    assert "put what blocks into asyncio.to_thread" in said
+    assert ", in main\n" in said
+    over = re.findall(r"WARNING the event loop turns again; it was blocked for about ([\d.]+) s", said)
+    assert [0.8 <= float(each) <= 2 for each in over] == [True]
+
+
+async def test_a_process_whose_log_is_blocked_ends_all_the_same() -> None:
+    async with running("holds_the_log()", limit_s=0.75) as process:
+        await asyncio.wait_for(process.communicate(b"go on\n"), 30)
+    assert process.returncode == EXIT_STATUS
+
+
 @pytest.mark.parametrize(("blocks", "status"), [("sleeps", EXIT_STATUS), ("holds_the_interpreter", -signal.SIGVTALRM)])
 async def test_a_blocked_loop_ends_its_process_with_all_stacks(blocks: str, status: int) -> None:
     async with running(f"{blocks}()", limit_s=0.75) as process:
@@ -61,9 +85,9 @@ async def test_a_blocked_loop_ends_its_process_with_all_stacks(blocks: str, stat
 
 
 async def test_a_process_that_was_stopped_goes_on() -> None:
-    async with running("pass", limit_s=0.75) as process:
+    async with running("pass", limit_s=1.5) as process:
         process.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(3)  # several times the limit
+        await asyncio.sleep(4)  # more than twice the limit
         process.send_signal(signal.SIGCONT)
         out, said = await asyncio.wait_for(process.communicate(b"go on\n"), 20)
     assert (process.returncode, out, said) == (0, b"ended\n", b"")
@@ -71,6 +95,6 @@ async def test_a_process_that_was_stopped_goes_on() -> None:
 
 async def test_work_that_yields_may_take_long() -> None:
     busy = "for _ in range(100): time.sleep(0.02); await asyncio.sleep(0)"
-    async with running(busy, limit_s=0.75) as process:
+    async with running(busy, limit_s=1.5) as process:
         out, said = await asyncio.wait_for(process.communicate(b"go on\n"), 20)
     assert (process.returncode, out, said) == (0, b"ended\n", b"")
