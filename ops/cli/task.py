@@ -12,8 +12,9 @@ from bus.artifacts import Artifacts
 from bus.errors import SanctuaryError
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
+from clones.routing import known_types
 from clones.tables import table_of
-from ops.assignments import known_type, labels
+from ops.assignments import labels
 from ops.cli import steering
 from ops.cli.ids import check_id, no_such_task
 from ops.cli.options import json_option, print_json, run, where_options
@@ -84,8 +85,10 @@ def list_(
 async def _list(where: Where, wanted: Wanted, *, as_json: bool, limit: int) -> None:
     async with where.open("task list") as network:
         table_ = await table_of(network)
-        known = [name if name == WORKFLOW_TYPE else known_type(table_, name) for name in wanted.types]
-        stories = await newest(network, replace(wanted, types=known), limit=limit)
+        # A type that nobody serves any more is what its tasks are looked for by.
+        types = [table_.aliases.get(name, name) for name in wanted.types]
+        stories = await newest(network, replace(wanted, types=types), limit=limit)
+    unserved = [name for name in types if name != WORKFLOW_TYPE and name not in table_.routes]
     if as_json:
         print_json({"tasks": [plain_story(story, whole=False) for story in stories]})
     elif stories:
@@ -96,6 +99,8 @@ async def _list(where: Where, wanted: Wanted, *, as_json: bool, limit: int) -> N
     else:
         chosen = wanted != Wanted()
         click.echo("No such tasks." if chosen else "No tasks yet. `sanctuary call security -t .` makes one.")
+        if unserved:
+            click.echo(f"No clone serves {', '.join(map(clean, unserved))}. Known: {known_types(table_)}", err=True)
 
 
 def _row(story: Story) -> tuple[str, ...]:

@@ -205,7 +205,6 @@ async def test_list_shows_the_newest_first(ops_rig: OpsRig) -> None:
     shown = await ops_rig.cli("task", "list")
     filtered = await ops_rig.cli("task", "list", "--type", "security-analysis", "--limit", "2", "--json")
     failed = await ops_rig.cli("task", "list", "--state", "failed", "--json")
-    wrong = await ops_rig.cli("task", "list", "--type", "nothing")
 
     ids = [line.split()[2] for line in shown.out.splitlines()[1:] if line.strip()]
     assert ids == ["g", "s2", "s1", "s0"]
@@ -213,7 +212,16 @@ async def test_list_shows_the_newest_first(ops_rig: OpsRig) -> None:
     assert [(task["task_id"], task["state"]) for task in filtered.json["tasks"]] == [("s2", "queued"), ("s1", "queued")]
     assert [task["task_id"] for task in failed.json["tasks"]] == ["g"]
     assert failed.json["tasks"][0]["code"] == "target_not_found"
-    assert wrong.status == 2
+
+
+async def test_tasks_of_a_type_that_nobody_serves_any_more_are_listed(ops_rig: OpsRig) -> None:
+    await ops_rig.bus.submitter.submit("ocr", TaskAssignment(id="left"))
+    found = await ops_rig.cli("task", "list", "--type", "ocr", "--json")
+    none = await ops_rig.cli("task", "list", "--type", "orc")
+    assert found.status == 0, found.err
+    assert [(task["task_type"], task["task_id"]) for task in found.json["tasks"]] == [("ocr", "left")]
+    assert (none.status, none.out) == (0, "No such tasks.\n")
+    assert none.err.startswith("No clone serves orc. Known: security, ")
 
 
 async def test_without_a_server_it_is_told(ops_rig: OpsRig) -> None:
