@@ -3,6 +3,9 @@
 import itertools
 import secrets
 
+OMEGA = "omega"
+"""The clone that coordinates: its name on the bus, and its user at the server."""
+
 
 class Identity:
     """One instance of one clone, for the life of its process."""

@@ -15,13 +15,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from bus.identity import OMEGA
 from bus.subjects import PRIORITIES, Subjects
 
 Durability = Literal["100ms", "always"]
 """When the server calls fsync: every 100 ms (the process may die and loses nothing, a power cut takes up to 100 ms), or
 before each acknowledgement (nothing is lost, at about a sixth of the throughput)."""
 
-OPERATOR, OMEGA = "operator", "omega"
+OPERATOR = "operator"
 FULL_RIGHTS = (OPERATOR, OMEGA)
 """The users who have the whole account."""
 

@@ -19,12 +19,12 @@ from typing import Any
 
 from bus.artifacts import Artifacts
 from bus.client import Submitted, Submitter
-from bus.identity import Identity
+from bus.identity import OMEGA, Identity
 from bus.ledger import entries
 from bus.network import Network, open_network
 from bus.routes import ensure_bucket, put
 from bus.server import EmbeddedServer, ServerOptions
-from bus.server_config import OMEGA, OPERATOR
+from bus.server_config import OPERATOR
 from bus.topology import Limits
 from clones.base import Clone, definition_of
 from clones.daemon import Daemon

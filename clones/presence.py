@@ -13,7 +13,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from bus.errors import Disconnected
-from bus.identity import Identity
+from bus.identity import OMEGA, Identity
 from bus.network import Network
 from bus.observer import Observer
 from bus.queues import queue_statuses
@@ -38,7 +38,6 @@ from schemas import (
 HEARTBEAT_S = 1.0
 QUEUES_WITHIN_S = 0.2
 """What an answer waits for the queues at most: who is there must be told whatever JetStream does."""
-OMEGA = "omega"
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bus.artifacts import Artifacts
-from bus.identity import Identity
+from bus.identity import OMEGA, Identity
 from bus.network import Network, open_network
 from bus.task import Service
 from bus.topology import Limits
@@ -28,7 +28,6 @@ from ops.metrics import Metrics
 
 _T = TypeVar("_T")
 
-OMEGA = "omega"
 OMEGA_CAPACITY = 64
 """Workflows at once; each mostly waits."""
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bus.errors import SanctuaryError
-from bus.identity import Identity
+from bus.identity import OMEGA, Identity
 from bus.network import Network
 from bus.server import EmbeddedServer, ServerOptions
 from bus.server_config import Durability
 from clones.escalation import Escalations
 from clones.routing import DEFAULT_TABLE, types_by_clone
 from ops.connect import Where
-from ops.daemon import OMEGA
 from ops.rights import keep_rights
 from ops.status import ask
 from ops.supervisor import Supervisor

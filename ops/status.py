@@ -9,6 +9,7 @@ from nats.aio.msg import Msg
 
 from bus.consumers import STREAM_NOT_FOUND
 from bus.errors import JetStreamError, SanctuaryError
+from bus.identity import OMEGA
 from bus.jetstream import api
 from bus.ledger import entries
 from bus.network import Network
@@ -16,7 +17,6 @@ from bus.queues import queue_statuses
 from bus.routes import Revision, in_force
 from bus.subjects import INSTANCE_TYPE
 from clones.omega.workflows import WORKFLOWS
-from clones.presence import OMEGA
 from clones.routing import DEFAULT_TABLE, types_by_clone
 from schemas import InstanceChanged, QueueStatus, SchemaError, StatusQuery, StatusResponse, decode, encode
 

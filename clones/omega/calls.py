@@ -19,7 +19,7 @@ from nats.micro.request import Request
 
 from bus.client import Submitter
 from bus.errors import SanctuaryError
-from bus.identity import Identity
+from bus.identity import OMEGA, Identity
 from bus.intake import MAX_BODY_BYTES, describe_body, describe_command, misuse
 from bus.network import Network
 from bus.subjects import COMMAND_TYPE, WORKFLOW_TYPE
@@ -46,7 +46,7 @@ from schemas import (
     sequence_id,
 )
 
-QUEUE_GROUP = "omega"
+QUEUE_GROUP = OMEGA
 LONGEST_WAIT_S = 24 * 3600.0
 """How long a call's caller is kept in mind; the task lives on."""
 MOST = 1000

@@ -12,7 +12,7 @@ from nats.errors import Error as NatsError
 from bus.artifacts import ensure_store
 from bus.client import Submitter
 from bus.errors import Disconnected, NoResponders, RequestTimeout, SanctuaryError
-from bus.identity import Identity
+from bus.identity import OMEGA, Identity
 from bus.jetstream import publish
 from bus.network import Network
 from bus.routes import Revision, RevisionConflict, RouteWatch, ensure_bucket, in_force, put
@@ -69,7 +69,7 @@ async def ensure_table(network: Network) -> None:
     """
     if await in_force(network) is not None:
         return
-    change = RouteChange(table=DEFAULT_TABLE, base_revision=0, by="omega", reason="a new network begins with these")
+    change = RouteChange(table=DEFAULT_TABLE, base_revision=0, by=OMEGA, reason="a new network begins with these")
     headers = {"Nats-Msg-Id": FIRST_TABLE}
     stored = await publish(network.requester, network.subjects.command("routes"), encode(change), headers=headers)
     first = RoutesInForce(

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from bus.identity import Identity
+from bus.identity import OMEGA, Identity
 from bus.intake import Request
 from bus.journal import Journal
 from bus.lease import TICK_S
@@ -21,7 +21,6 @@ from bus.outcomes import completion, failure
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import Done, Task, printable
 from bus.wake import dismiss
-from clones.omega.policy import OMEGA
 from clones.omega.submissions import consumer_of, find_open, open_tasks
 from clones.omega.wording import how_it_ended, how_it_fares, of_task, on_behalf, refused, unknown
 from schemas import (

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Container, Sequence
 
+from bus.identity import OMEGA
 from bus.jetstream import StoredMessage
 from bus.journal import event_of
 from bus.ledger import entries
@@ -25,7 +26,6 @@ from schemas import (
     is_token,
 )
 
-OMEGA = "omega"
 NOTED = "noted"
 PERSON = "waits for a person"
 DECIDED = "decided otherwise"

@@ -16,7 +16,7 @@ import msgspec
 
 from bus.consumers import consumer_state
 from bus.errors import JetStreamError, SanctuaryError
-from bus.identity import Identity
+from bus.identity import OMEGA, Identity
 from bus.jetstream import WRONG_LAST_SEQUENCE, last_of, publish
 from bus.journal import event_of
 from bus.ledger import entries
@@ -25,7 +25,6 @@ from bus.subjects import WORKFLOW_TYPE
 from bus.task import Done, Task
 from bus.wake import wake
 from clones.omega.once import AGAIN, mark_of, store_once
-from clones.omega.policy import OMEGA
 from clones.omega.submissions import Submission, consumer_of, find_ended, find_open, stored_anew
 from clones.omega.wording import how_it_ended, how_it_fares, of_task, refused, unknown
 from clones.routing import clones_of

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from bus.errors import JetStreamError, NoResponders, RequestTimeout, SanctuaryError
+from bus.identity import OMEGA
 from bus.jetstream import api
 from bus.network import Network, open_network
 from bus.routes import Revision, in_force
@@ -26,7 +27,6 @@ from schemas import RoutingTable, StatusResponse
 CONNECT_S = 3.0
 CLOCK_S = 0.5
 """How far this machine's clock may be from the server's: deadlines and waiting times compare the two."""
-OMEGA = "omega"
 
 _NOT_FOUND = {10059, 10014}
 

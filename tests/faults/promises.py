@@ -8,10 +8,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from bus.delivery import from_ledger
+from bus.identity import OMEGA
 from bus.intake import Request, read
 from bus.jetstream import StoredMessage
 from bus.subjects import COMMAND_TYPE, ESCALATION_TYPE, Subjects
-from clones.omega.policy import OMEGA
 from schemas import (
     AnyTaskEvent,
     Command,
