@@ -7,7 +7,7 @@ runs. It remembers nothing beyond its process; a restart, and a new connection, 
 
 How late a task ends that nobody else ends, its clock being the server's time of storing it:
 
-- schedule-to-start and schedule-to-close: a good second.
+- schedule-to-start and schedule-to-close: a good second. What is no task at all ends as soon after it was stored.
 - start-to-close of the last attempt that is allowed, where the instance is gone: two to four seconds. Where it is there but
   does not answer (it is stopped, or its host vanished), its lease must be over first: seven seconds. Where further attempts are
   allowed the task does not end but goes to the next worker.
@@ -16,9 +16,10 @@ How late a task ends that nobody else ends, its clock being the server's time of
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from typing import TypeAlias
 
 from bus.consumers import ConsumerState, consumer_states
 from bus.identity import Identity
@@ -30,6 +31,7 @@ from bus.topology import RESULTS_MAX_AGE_S, ensure_consumers, omega_consumers, t
 from bus.unfinished import Source, as_unfinished, source_of
 from clones.omega.agenda import BEHIND_S, Agenda, Due, attempt_limit_s, schedule_due
 from clones.omega.overdue import AGAIN_S, AT_ONCE, Overdue, sequence_of
+from clones.omega.refusals import Refusals
 from clones.omega.repeating import repeat
 from clones.omega.workflows import WORKFLOWS
 from clones.routing import clones_by_type
@@ -44,6 +46,9 @@ WHAT = "look after deadlines"
 RECONNECTED_S = 3.0
 """After a new connection the other instances get this long to be back on theirs."""
 
+End: TypeAlias = Callable[[Sequence[Due], float], Awaitable[list[Due]]]
+"""Ends what is due at a time, where it must, and returns what is to be looked at later."""
+
 log = logging.getLogger(__name__)
 
 
@@ -55,8 +60,11 @@ class Deadlines:
         self._network = network
         self._table = table
         self._overdue = Overdue(network, identity, table)
+        self._refusals = Refusals(network, identity)
         self._tasks = Agenda()
         self._attempts = Agenda()
+        self._refused = Agenda()
+        """What is no task: a worker answers it when it comes to it, and there may be none."""
         self._read: dict[str, int] = {}
         """By consumer, the ledger sequence up to which its assignments were read."""
         self._counts: dict[str, tuple[int, int]] = {}
@@ -76,6 +84,7 @@ class Deadlines:
                 group.create_task(repeat(self.look, LOOK_EVERY_S, WHAT))
                 group.create_task(repeat(self._end_tasks, END_EVERY_S, WHAT))
                 group.create_task(repeat(self._end_attempts, END_EVERY_S, WHAT))
+                group.create_task(repeat(self._end_refused, END_EVERY_S, WHAT))
         finally:
             forget()
 
@@ -83,6 +92,7 @@ class Deadlines:
         """Read everything again: a server that died may have lost what it stored last, and given its sequences anew."""
         self._tasks.clear()
         self._attempts.clear()
+        self._refused.clear()
         self._read.clear()
         self._counts.clear()
         self._events_read.clear()
@@ -90,25 +100,31 @@ class Deadlines:
 
     async def _end_tasks(self) -> None:
         """End the tasks whose schedule limits are due."""
-        await self._end(self._tasks)
+        await self._end(self._tasks, self._overdue.look)
 
     async def _end_attempts(self) -> None:
         """End the tasks whose last attempts are due; apart from the others, because it asks instances, who may be silent."""
         if time.monotonic() - self._connected_at >= RECONNECTED_S:
-            await self._end(self._attempts)
+            await self._end(self._attempts, self._overdue.look)
 
-    async def _end(self, agenda: Agenda) -> None:
+    async def _end_refused(self) -> None:
+        """End what is no task and no worker has ended."""
+        await self._end(self._refused, self._refusals.look)
+
+    async def _end(self, agenda: Agenda, end: End) -> None:
         while batches := [dues for _ in range(BATCHES) if (dues := agenda.take(time.time(), BATCH))]:
             # Together: what one waits for at the server, another one has meanwhile.
-            ended = await asyncio.gather(*(self._end_batch(agenda, dues) for dues in batches), return_exceptions=True)
+            ended = await asyncio.gather(
+                *(self._end_batch(agenda, end, dues) for dues in batches), return_exceptions=True
+            )
             for error in ended:
                 if error is not None:
                     raise error
 
-    async def _end_batch(self, agenda: Agenda, dues: Sequence[Due]) -> None:
+    async def _end_batch(self, agenda: Agenda, end: End, dues: Sequence[Due]) -> None:
         now = time.time()
         try:
-            agenda.add(await self._overdue.look(dues, now))
+            agenda.add(await end(dues, now))
         except Exception:
             agenda.add(due._replace(at=now + AGAIN_S) for due in dues)
             raise
@@ -127,7 +143,7 @@ class Deadlines:
             if (source := source_of(subjects, state.name, state.subject)) is not None
         ]
         self._heed_routes(sources)
-        for agenda in (self._tasks, self._attempts):
+        for agenda in (self._tasks, self._attempts, self._refused):
             agenda.prune({state.name: state.first_open for state in states.values()})
         for source in sources:
             await self._read_assignments(source, states[source.consumer])
@@ -146,6 +162,7 @@ class Deadlines:
         }
         if changed:
             self._tasks.drop(changed)
+            self._refused.drop(changed)
         for consumer in changed:
             self._read.pop(consumer, None)
             self._counts.pop(consumer, None)
@@ -161,9 +178,11 @@ class Deadlines:
         async for message in entries(self._network, source.subject, start=start):
             found = as_unfinished(self._network.subjects, source, message)
             # The result of one so old may have expired: another one would be a second.
-            if found is not None and message.stored_at > forgotten:
-                at = schedule_due(found.request.assignment, found.stored_at, route)
-                if at is not None:
+            if message.stored_at > forgotten:
+                if found is None:
+                    refused_at = message.stored_at.timestamp() + BEHIND_S
+                    self._refused.add([Due(refused_at, message.sequence, 0, source)])
+                elif (at := schedule_due(found.request.assignment, found.stored_at, route)) is not None:
                     self._tasks.add([Due(at, message.sequence, 0, source)])
             self._read[source.consumer] = message.sequence
         self._counts[source.consumer] = counts
