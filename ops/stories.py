@@ -18,6 +18,7 @@ from schemas import (
     TaskCompletion,
     TaskParked,
     TaskProgress,
+    TaskReassigned,
     TaskResult,
     TaskRetrying,
     TaskStarted,
@@ -109,8 +110,19 @@ class Story:
 
     @property
     def ran_s(self) -> float | None:
-        """How long the last attempt ran, in seconds."""
-        return _seconds(self.started_at, self.result.finished_at if self.result else None)
+        """How long the last attempt ran, in seconds; what is parked or waits to be tried again runs no more."""
+        if self.result is None:
+            return None
+        stopped: datetime | None = None
+        if self.result.started_at is None:
+            # Not by who ran it, and perhaps long after.
+            for told in self.events:
+                match told.event:
+                    case TaskStarted():
+                        stopped = None
+                    case TaskParked() | TaskRetrying() | TaskReassigned():
+                        stopped = told.event.at
+        return _seconds(self.started_at, stopped or self.result.finished_at)
 
     @property
     def took_s(self) -> float | None:

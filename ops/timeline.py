@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from clones.omega.wording import cancelled
 from ops.entries import Entry, text
 from ops.stories import Event, Story
 from schemas import (
@@ -112,9 +113,13 @@ def _event(told: Event) -> Moment:
             return _at(told, "parked", words)
         case TaskResumed() as event:
             to = f"with {event.to}" if event.to else "with whoever is free"
-            return _at(told, "resumed", f"{to}, by command #{event.command}; {event.forgiven} attempts are forgiven")
+            return _at(told, "resumed", f"{to}, by command #{event.command}; {_forgiven(event.forgiven)}")
         case TaskProgress():
             return _progress([told])
+
+
+def _forgiven(attempts: int) -> str:
+    return "1 attempt is forgiven" if attempts == 1 else f"{attempts} attempts are forgiven"
 
 
 def _at(told: Event, kind: str, words: str) -> Moment:
@@ -149,14 +154,19 @@ def _verdict(entry: Entry, verdict: TaskResult | None) -> str:
 
 
 def _ended(story: Story, result: TaskResult) -> Moment:
-    told = result.summary if isinstance(result, TaskCompletion) else f"{result.code}: {result.message}"
-    attempt = f", attempt {result.attempt}" if result.attempt else ""
     sequence = story.result_entry.sequence if story.result_entry else None
+    if isinstance(result, TaskFailure) and story.state == "cancelled":
+        # The kind says it, and who carried it out did not decide it.
+        words = cancelled(result).removeprefix("cancelled").removeprefix(":").strip()
+    else:
+        told = result.summary if isinstance(result, TaskCompletion) else f"{result.code}: {result.message}"
+        attempt = f", attempt {result.attempt}" if result.attempt else ""
+        words = f"by {result.instance}{attempt}" + (f": {told}" if told else "")
     return Moment(
         result.finished_at,
         sequence,
         story.state,
-        f"by {result.instance}{attempt}" + (f": {told}" if told else ""),
+        words,
         result.attempt or None,
         result.instance,
     )

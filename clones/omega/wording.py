@@ -6,6 +6,7 @@ from schemas import (
     ErrorCode,
     TaskCompletion,
     TaskEvent,
+    TaskFailure,
     TaskParked,
     TaskProgress,
     TaskReassigned,
@@ -40,7 +41,15 @@ def how_it_ended(result: TaskResult) -> str:
     at = f"{result.finished_at:%Y-%m-%d %H:%M:%S} UTC"
     if isinstance(result, TaskCompletion):
         return f"{of_task(result.task_type, result.task_id)} was completed by {result.instance} at {at}"
+    if result.code == ErrorCode.CANCELLED:
+        return f"{of_task(result.task_type, result.task_id)} was {cancelled(result)}, at {at}"
     return f"{of_task(result.task_type, result.task_id)} failed at {at} with {result.code}: {result.message}"
+
+
+def cancelled(result: TaskFailure) -> str:
+    """Return how a task was cancelled, beginning with that word: `cancelled by ann: too late`."""
+    # Omega's messages begin so, those of others' handlers need not.
+    return result.message if result.message.startswith("cancelled") else f"cancelled: {result.message}"
 
 
 def how_it_fares(task_type: str, task_id: str, last: TaskEvent | None) -> str:

@@ -8,6 +8,7 @@ import click
 
 from ops.cli.text import clean, duration, moment, shortened
 from ops.entries import UNREADABLE, Entry, text
+from schemas import ErrorCode
 
 MAX_TEXT = 200
 COLOURS = {
@@ -60,6 +61,12 @@ def _named(word: str, entry: Entry, name: str) -> str:
     return f"{word} {entry.fields[name]} " if entry.fields.get(name) else ""
 
 
+def _failure(entry: Entry) -> str:
+    # The message of what was cancelled says so itself.
+    cancelled = entry.fields.get("code") == ErrorCode.CANCELLED and entry.fields.get("message")
+    return str(cancelled) if cancelled else _of(entry, "code", "message")
+
+
 _TELLERS: dict[str, Callable[[Entry], str]] = {
     "TaskAssignment": _assignment,
     "WorkflowStart": _workflow,
@@ -71,7 +78,7 @@ _TELLERS: dict[str, Callable[[Entry], str]] = {
     "TaskResumed": lambda entry: (
         f"{_named('with', entry, 'to')}by command #{entry.fields.get('command')} {_of(entry, 'by', 'reason')}"
     ),
-    "TaskFailure": lambda entry: _of(entry, "code", "message"),
+    "TaskFailure": _failure,
     "TaskCompletion": lambda entry: (
         f"by {_of(entry, 'instance')}, attempt {_of(entry, 'attempt')}: {_of(entry, 'summary')}"
     ),

@@ -7,11 +7,12 @@ from typing import Any
 import click
 import msgspec
 
+from clones.omega.wording import cancelled
 from ops.cli.lines import MAX_TEXT, plain
 from ops.cli.text import clean, duration, moment, shortened, size
 from ops.stories import Story
 from ops.timeline import Moment
-from schemas import TaskCompletion, TaskResult
+from schemas import ErrorCode, TaskCompletion, TaskResult
 
 MAX_FIELDS = 12
 MAX_ARTIFACTS = 8
@@ -37,6 +38,9 @@ def print_result(result: TaskResult) -> None:
     ran = (result.finished_at - result.started_at).total_seconds() if result.started_at else None
     by = f"{result.task_type} by {result.instance}" + (f" in {duration(ran)}" if ran is not None else "")
     if not isinstance(result, TaskCompletion):
+        if result.code == ErrorCode.CANCELLED:
+            click.secho(_indented(cancelled(result)), fg="yellow", bold=True)
+            return
         click.secho(f"failed: {clean(by)}", fg="red", bold=True)
         click.echo(f"  {clean(result.code)}: {_indented(result.message)}")
         if result.retryable:
@@ -95,13 +99,13 @@ def _number(value: float) -> str:
 
 def print_story(story: Story, moments: Sequence[Moment]) -> None:
     """Print a task's way through the network, then its result."""
-    colour = {"completed": "green", "failed": "red", "queued": None}.get(story.state, "cyan")
+    colour = {"completed": "green", "failed": "red", "cancelled": "yellow", "queued": None}.get(story.state, "cyan")
     click.echo(
         f"task {clean(story.task_id)}, {clean(story.task_type)}: " + click.style(story.state, fg=colour, bold=True)
     )
     figures = (("waited", story.waited_s), ("ran", story.ran_s), ("took", story.took_s))
     told = [f"{name} {duration(value)}" for name, value in figures if value is not None]
-    instances = list(dict.fromkeys(moment.instance for moment in moments if moment.instance))
+    instances = list(dict.fromkeys(each.instance for each in moments if each.instance and each.kind != "cancelled"))
     if story.attempt:
         told.append(f"attempt {story.attempt}" + (f", on {', '.join(map(clean, instances))}" if instances else ""))
     if told:

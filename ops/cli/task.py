@@ -12,6 +12,7 @@ from bus.artifacts import Artifacts
 from bus.errors import SanctuaryError
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
+from clones.omega.wording import cancelled
 from clones.routing import known_types
 from clones.tables import table_of
 from ops.assignments import labels
@@ -25,7 +26,7 @@ from ops.connect import Where
 from ops.lookup import Wanted, find, newest, said_about
 from ops.stories import STATES, State, Story, fold
 from ops.timeline import timeline
-from schemas import TaskCompletion, TaskResult
+from schemas import ErrorCode, TaskCompletion, TaskResult
 
 MAX_OUTCOME = 80
 
@@ -120,7 +121,9 @@ def _row(story: Story) -> tuple[str, ...]:
 def _outcome(result: TaskResult | None) -> str:
     if result is None:
         return ""
-    return result.summary if isinstance(result, TaskCompletion) else f"{result.code}: {result.message}"
+    if isinstance(result, TaskCompletion):
+        return result.summary
+    return cancelled(result) if result.code == ErrorCode.CANCELLED else f"{result.code}: {result.message}"
 
 
 @task.command(name="show")

@@ -123,6 +123,24 @@ def test_without_a_result_nothing_is_said_of_how_long_it_ran() -> None:
     assert (story.waited_s, story.ran_s, story.took_s) == (1.0, None, None)
 
 
+@pytest.mark.parametrize(
+    ("events", "ran_s"),
+    [
+        ([started(), parked(2.01)], 0.01),
+        ([started(), parked(2.01), resumed()], 0.01),
+        ([started(), retrying()], 2.0),
+        ([started(), TaskReassigned(**WHO, attempt=1, at=at(4), reason="drains")], 2.0),
+        ([started(), retrying(), started(2, 6)], 3.0),
+        ([parked()], None),
+    ],
+)
+def test_what_waits_after_an_attempt_until_somebody_ends_it_does_not_run(
+    events: list[Any], ran_s: float | None
+) -> None:
+    told = [entry(number, event) for number, event in enumerate(events, 2)]
+    assert only([assignment(1), *told, entry(9, failure())]).ran_s == pytest.approx(ran_s)
+
+
 def test_a_task_that_was_never_begun_has_no_waiting_time() -> None:
     story = only([assignment(1), entry(2, failure(attempt=0))])
     assert (story.waited_s, story.ran_s, story.took_s) == (None, None, 8.0)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from ops.entries import Entry
 from ops.timeline import Moment, timeline
@@ -72,7 +73,7 @@ def test_the_whole_story_of_a_task_that_was_parked_and_let_go_on() -> None:
         (3, "escalation", "high by beta-1; engine_crashed: oops → t1 waits for a person"),
         (4, "parked", "after attempt 1 on beta-1; engine_crashed: oops"),
         (5, "command", "reassign to delta by ann (mended) → t1 goes on with delta"),
-        (6, "resumed", "with delta, by command #33; 1 attempts are forgiven"),
+        (6, "resumed", "with delta, by command #33; 1 attempt is forgiven"),
         (7, "started", "attempt 2 on beta-1"),
         (8, "completed", "by beta-1, attempt 2"),
     ]
@@ -112,7 +113,15 @@ def test_a_refused_command_says_why_and_stands_behind_the_end() -> None:
         only([assignment(1), entry(3, failure())]), [command(20)], {20: verdict("it has ended", refused=True)}
     )
     assert told(moments) == ["submitted", "cancelled", "command"]
+    assert moments[1].words == "by hand"
     assert moments[2].words == "retry by somebody → command_refused: it has ended"
+
+
+@pytest.mark.parametrize("message", ["cancelled by ann: too late", "by ann: too late"])
+def test_that_a_task_was_cancelled_is_said_once(message: str) -> None:
+    result = structs.replace(failure(), message=message)
+    moments = timeline(only([assignment(1), entry(3, result)]), [], {})
+    assert (moments[-1].kind, moments[-1].words) == ("cancelled", "by ann: too late")
 
 
 @pytest.mark.parametrize("ended", [0.5, 3, 900])

@@ -1,6 +1,7 @@
 """`sanctuary task cancel`, `retry`, `reassign`, `complete`, `fail`, `parked`, and what `list` and `show` tell of it."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -92,7 +93,13 @@ async def test_a_queued_task_is_cancelled_and_shown_as_such(ops_rig: OpsRig) -> 
     assert [moment["kind"] for moment in told] == ["submitted", "command", "cancelled", "command"]
     assert told[0]["after_s"] == told[0]["since_s"] == 0.0
     assert "→ security t is cancelled" in told[1]["words"]
-    assert "→ command_refused: security t failed at" in told[3]["words"]
+    assert re.search(r"→ command_refused: security t was cancelled by \S+: too .*late, at 20", told[3]["words"])
+    assert told[2]["words"].startswith("by ")
+    # The last line is how it ended, the one of the timeline tells the same of its moment.
+    assert re.fullmatch(r"cancelled by \S+: too .*late", lines[-1])
+    assert "failed" not in shown.out
+    assert "cancelled: cancelled" not in (await ops_rig.cli("task", "list")).out
+    assert "cancelled: cancelled" not in (await ops_rig.cli("audit", "show", "t")).out
     audit = await ops_rig.cli("audit", "show", "t", "--json")
     kinds = [(entry["kind"], entry["task_type"]) for entry in audit.json["entries"]]
     assert sorted(kinds) == [

@@ -1,0 +1,21 @@
+"""A task's story as people read it."""
+
+import pytest
+from msgspec import structs
+
+from ops.cli.results import print_story
+from ops.timeline import timeline
+from tests.ops.test_stories import assignment, entry, failure, only, parked, started
+
+
+def test_a_cancelled_task_ran_where_and_as_long_as_it_ran_and_no_more(capsys: pytest.CaptureFixture[str]) -> None:
+    """Parked after 10 ms, and cancelled through Omega long after."""
+    result = structs.replace(
+        failure(ended=110), instance="omega-1", clone="omega", message="cancelled by ann: too late"
+    )
+    story = only([assignment(1), entry(2, started()), entry(3, parked(2.01)), entry(110, result)])
+    print_story(story, timeline(story, [], {}))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "waited 1.0 s; ran 10 ms; took 1m49s; attempt 1, on beta-1"
+    assert lines[-3].endswith("cancelled  by ann: too late")
+    assert lines[-1] == "cancelled by ann: too late"
