@@ -211,7 +211,7 @@ async def test_following_goes_on_over_a_restart_of_the_server(tmp_path: Path) ->
         await eventually(lambda: len(seen) == 2)
         await server.kill()
         await server.restart()
-        await eventually(rig.bus.network.is_connected)
+        await eventually(lambda: rig.bus.network.reconnects == 1 and rig.bus.network.is_connected())
         for _ in range(2):
             await put(rig, "task.security", b"{}")
         await eventually(lambda: len(seen) == 4)
