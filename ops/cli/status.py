@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from ops.cli.options import FAILED, json_option, print_json, run, where_options
 from ops.cli.text import clean, duration, show, table
 from ops.connect import Where
 from ops.status import Snapshot, take
-from schemas import InstanceChanged, QueueStatus, StatusResponse
+from schemas import QueueStatus, StatusResponse
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -104,11 +105,17 @@ def _words(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         if snapshot.routes_revision and 0 < answer.routes_revision < snapshot.routes_revision:
             text = f"uses routing table {answer.routes_revision}; {snapshot.routes_revision} is in force"
             yield clean(f"{answer.instance}: {text}"), "yellow"
-    yield from _missed(snapshot.missed)
+    yield from _missed(snapshot)
 
 
-def _missed(missed: Iterable[InstanceChanged]) -> Iterator[tuple[str, str]]:
-    newest_first = sorted(missed, key=lambda change: change.at, reverse=True)
+def _missed(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Name who is suspect, and who is dead where nobody has taken its place; the other dead are counted by clone."""
+    up = {answer.clone for answer in snapshot.instances if answer.state != "draining"}
+    replaced = Counter(change.clone for change in snapshot.missed if change.state == "dead" and change.clone in up)
+    for clone, count in replaced.items():
+        yield clean(f"{clone}: {count:,} ended without a word in the last hour; --json names them."), "yellow"
+    rest = (change for change in snapshot.missed if change.state != "dead" or change.clone not in up)
+    newest_first = sorted(rest, key=lambda change: change.at, reverse=True)
     for change in newest_first[:MOST_MISSED]:
         ago = duration((datetime.now(UTC) - change.at).total_seconds())
         if change.state == "dead":

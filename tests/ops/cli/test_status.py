@@ -91,6 +91,27 @@ async def test_who_is_there_who_is_missing_and_what_waits(ops_rig: OpsRig) -> No
     assert high["oldest_s"] > 0
 
 
+async def test_the_dead_are_one_line_a_clone_where_another_one_is_up(ops_rig: OpsRig) -> None:
+    async with ops_rig.clone("beta", Runs()):
+        for number in range(12):
+            await told(ops_rig.bus, f"beta-{number}", "dead")
+        await told(ops_rig.bus, "beta-99", "suspect")
+        await told(ops_rig.bus, "gamma-1", "dead")
+
+        async def up() -> bool:
+            return [answer.clone for answer in await ask(ops_rig.bus.network)] == ["beta"]
+
+        await eventually(up)
+        lines = (await ops_rig.cli("status")).out.splitlines()
+        missed = (await ops_rig.cli("status", "--json")).json["missed"]
+    assert "beta: 12 ended without a word in the last hour; --json names them." in lines
+    assert [line.partition(" for ")[0] for line in lines if " for " in line and ": " in line] == [
+        "gamma-1: dead",
+        "beta-99: suspect",
+    ]
+    assert len(missed) == 14
+
+
 async def told(bus: Rig, instance: str, state: Word) -> None:
     """Say of an instance what Omega says."""
     clone = instance.partition("-")[0]
