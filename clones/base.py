@@ -62,7 +62,11 @@ class Clone:
         self.workshop = workshop
 
     async def start(self) -> None:
-        """Open what the tasks need; called once, before the first."""
+        """Open what the tasks need; called once, before the first, and before the network is asked for routes.
+
+        What it raises ends the command, with nothing changed in the network. Where the embedded server does not know the
+        clone yet, the workshop has the operator's connection until this is done, and then the clone's own.
+        """
 
     async def stop(self) -> None:
         """Close it; called once, when the last task has ended or was handed back."""
@@ -91,6 +95,8 @@ class Definition:
     """Those that it asks for where the table in force has none."""
     serving: Callable[[Workshop], AbstractAsyncContextManager[Handlers]]
     """Its handlers, as long as it is started."""
+    source: str
+    """The class as `module:Class`; the name, where it is built in."""
 
 
 def load(name: str) -> Definition:
@@ -100,7 +106,7 @@ def load(name: str) -> Definition:
         InvalidClone: there is none, the module cannot be imported, or the class is no clone.
     """
     if name in BUILT_IN:
-        return Definition(name, {}, _built_in)
+        return Definition(name, {}, _built_in, name)
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
         known = ", ".join(BUILT_IN)
@@ -119,6 +125,7 @@ def definition_of(kind: type[Clone]) -> Definition:
     Raises:
         InvalidClone: something is missing in the class, or wrong.
     """
+    source = f"{kind.__module__}:{kind.__qualname__}"
     try:
         name = _name(kind)
         served = _served(kind)
@@ -126,7 +133,7 @@ def definition_of(kind: type[Clone]) -> Definition:
         if superfluous := set(kind.routes) - set(served):
             raise InvalidClone(f"routes has {', '.join(sorted(superfluous))}, which no method serves")
     except InvalidClone as error:
-        raise InvalidClone(f"{kind.__module__}:{kind.__qualname__} cannot be run: {error.message}") from None
+        raise InvalidClone(f"{source} cannot be run: {error.message}") from None
 
     @asynccontextmanager
     async def serving(workshop: Workshop) -> AsyncIterator[Handlers]:
@@ -139,7 +146,7 @@ def definition_of(kind: type[Clone]) -> Definition:
         finally:
             await clone.stop()
 
-    return Definition(name, routes, serving)
+    return Definition(name, routes, serving, source)
 
 
 @asynccontextmanager

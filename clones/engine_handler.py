@@ -38,9 +38,9 @@ Handlers = Mapping[str, Handler]
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Workshop:
-    """What a clone works with."""
+    """What a clone works with. One that is new to a network gets a connection of its own while it holds this."""
 
     network: Network
     artifacts: Artifacts

@@ -2,34 +2,47 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
-from collections.abc import Coroutine, Iterable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bus.artifacts import Artifacts
+<<<<<<< ours
 from bus.identity import OMEGA, Identity
+=======
+from bus.errors import ConfigurationError, SanctuaryError
+from bus.identity import Identity
+>>>>>>> theirs
 from bus.network import Network, open_network
+from bus.settings import ConnectionSettings
 from bus.task import Service
 from bus.topology import Limits
 from clones import watchdog
 from clones.base import Definition
 from clones.daemon import Daemon
-from clones.engine_handler import Workshop, artifact_fetcher
+from clones.engine_handler import Handlers, Workshop, artifact_fetcher
 from clones.escalation import Escalations
 from clones.offer import Offer
 from clones.targets import TargetPolicy
 from ops.connect import Where
-from ops.joining import join
+from ops.joining import NotAdmitted, join
 from ops.metrics import Metrics
 
 _T = TypeVar("_T")
 
 OMEGA_CAPACITY = 64
 """Workflows at once; each mostly waits."""
+
+log = logging.getLogger(__name__)
+
+
+class NotStarted(SanctuaryError):
+    """What a clone of one's own does when it starts raised; the message names the class and the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +65,42 @@ def default_capacity() -> int:
 async def run_clone(definition: Definition, where: Where, options: CloneOptions, *, metrics_port: int | None) -> None:
     """Run the clone until SIGTERM or SIGINT; `metrics_port` 0 takes a free one, None serves none.
 
-    One that the network does not know yet is made known to it; raises as `ops.joining.join`.
+    One that the network does not know yet is made known to it, once it has started.
+
+    Raises:
+        NotStarted: it cannot start; nothing was changed.
+        NotAdmitted, ConfigurationError, ConnectionFailed, AuthorizationFailed: as of `ops.joining.join`.
     """
-    async with _Process(definition.name, where, metrics_port, before=join(definition, where)) as process:
-        artifacts = Artifacts(process.network)
-        targets = TargetPolicy(
-            workspace=options.workspace, roots=options.roots, fetch_artifact=artifact_fetcher(artifacts)
-        )
-        workshop = Workshop(network=process.network, artifacts=artifacts, targets=targets)
-        async with definition.serving(workshop) as handlers:
+    ones_own = bool(definition.routes)
+    async with _Process(definition.name, where, metrics_port, perhaps_unknown=ones_own) as process:
+        workshop = _workshop(process.network, options)
+        async with _started(definition, workshop) as handlers:
+            if ones_own:
+                await process.unless_stopped(join(definition, where))
+                await process.become_itself()
+                own = _workshop(process.network, options)
+                # In place: the clone may have handed it on.
+                workshop.network, workshop.artifacts, workshop.targets = own.network, own.artifacts, own.targets
             offer = Offer(definition.name, handlers, process.network.subjects)
             await process.serve(offer, capacity=options.capacity, drain_s=options.drain_s, share=options.share)
+
+
+def _workshop(network: Network, options: CloneOptions) -> Workshop:
+    artifacts = Artifacts(network)
+    targets = TargetPolicy(workspace=options.workspace, roots=options.roots, fetch_artifact=artifact_fetcher(artifacts))
+    return Workshop(network=network, artifacts=artifacts, targets=targets)
+
+
+@asynccontextmanager
+async def _started(definition: Definition, workshop: Workshop) -> AsyncIterator[Handlers]:
+    async with AsyncExitStack() as stack:
+        try:
+            handlers = await stack.enter_async_context(definition.serving(workshop))
+        except Exception as error:
+            log.debug("%s cannot start", definition.source, exc_info=True)
+            words = " ".join(f"{type(error).__name__}: {error}".split())
+            raise NotStarted(f"{definition.source} cannot start: {words} (-v shows where)") from error
+        yield handlers
 
 
 async def run_omega(where: Where, *, metrics_port: int | None, ledger_max_bytes: int | None) -> None:
@@ -89,15 +127,16 @@ class _Process:
         where: Where,
         metrics_port: int | None,
         *,
-        before: Coroutine[Any, Any, None] | None = None,
+        perhaps_unknown: bool = False,
     ) -> None:
-        """Take what to do before it connects, until it is told to stop."""
-        self._before = before
+        """Take whether the network may not know the clone yet; then it is reached as the operator until `become_itself`."""
+        self._perhaps_unknown = perhaps_unknown
         self.identity = Identity(clone)
         self._where = where
         self._metrics_port = metrics_port
         self._stack = AsyncExitStack()
         self._stop = asyncio.Event()
+        self._is_itself = True
         self._served = False
         """Whether a Daemon has begun, which escalates what ends it."""
         self.network: Network
@@ -108,14 +147,26 @@ class _Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         self._stack.enter_context(watchdog.watched())
-        if self._before is not None:
-            await self.unless_stopped(self._before)
-        opening = open_network(
-            self._where.settings(self.identity.clone), self._where.subjects, name=self.identity.instance
-        )
+        try:
+            settings = self._where.settings(self.identity.clone)
+        except ConfigurationError:
+            if not self._perhaps_unknown:
+                raise
+            settings, self._is_itself = self._where.settings(), False
+        await self._connect(settings)
+        return self
+
+    async def become_itself(self) -> None:
+        """Have a connection as the clone's own user, which the network has by now, from here on."""
+        if not self._is_itself:
+            await self._connect(self._where.settings(self.identity.clone))
+            self._is_itself = True
+
+    async def _connect(self, settings: ConnectionSettings) -> None:
+        # One that went before stays open to the end: what a clone opened at its start may use it.
+        opening = open_network(settings, self._where.subjects, name=self.identity.instance)
         self.network = await self.unless_stopped(self._stack.enter_async_context(opening))
         self.metrics = Metrics(self.identity, self.network)
-        return self
 
     async def unless_stopped(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Return what `work` does, which may wait for the server for ever.
@@ -135,7 +186,8 @@ class _Process:
         raise SystemExit(0)
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception) and not self._served:
+        # Who is not admitted has been told what to do, and may not be allowed to tell the network.
+        if isinstance(error, Exception) and not self._served and not isinstance(error, NotAdmitted):
             # Whoever looks after the network does not read every daemon's log.
             escalations = Escalations(self.network, self.identity)
             escalations.raise_(error, severity="critical")

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from bus.routes import history, in_force
+from bus.server_config import inbox_prefix
 from bus.store import read_network
 from ops.commanding import verdict_on
 from schemas import Route, RouteChange, TaskAssignment, TaskCompletion, TaskFailure, TaskResult, convert
@@ -20,6 +21,29 @@ from tests.ops.network import WITHIN_S, Client, Command, needs_proc, running
 
 pytestmark = needs_proc
 EXAMPLE = Path(__file__).parents[2] / "examples" / "translator" / "translator"
+
+OWN = """
+import sys, msgspec
+from bus.routes import in_force
+from bus.task import Done, Task
+from clones.base import Clone, serves
+from schemas import Route
+
+class Params(msgspec.Struct):
+    pass
+
+class Own(Clone):
+    name = "{name}"
+    routes = {{"{name}": Route(clone="{name}")}}
+
+    async def start(self):
+        {start}
+
+    @serves("{name}")
+    async def own(self, task: Task, params: Params) -> Done:
+        inbox = self.workshop.network.client.new_inbox()
+        return Done(output=[self.workshop is self.first, inbox])
+"""
 
 
 def up(directory: Path) -> contextlib.AbstractContextManager[Command]:
@@ -142,36 +166,64 @@ async def test_another_start_on_the_store_knows_it_at_once(tmp_path: Path) -> No
 
 async def test_without_the_right_to_it_is_told_what_to_add(network: Command) -> None:
     """By anybody's credentials, of another class whose type nobody knows yet."""
-    text = (network.directory / "translator" / "__init__.py").read_text()
-    (network.directory / "other.py").write_text(
-        text.replace('"translator"', '"other"').replace('"translate"', '"other"')
-    )
+    (network.directory / "other.py").write_text(OWN.format(name="other", start="pass"))
     known = read_network(network.store)
     assert known is not None
-    with running("clone", "other:Translator", directory=network.directory, NATS_URL=known.url) as other:
+    with running("clone", "other:Own", directory=network.directory, NATS_URL=known.url) as other:
         assert other.wait() == 1
     told = other.log[other.log.index("sanctuary: ") :]
     assert told.startswith("sanctuary: the routing table has no route for other, and ")
     assert "sanctuary routes set routes.toml" in told
     route = tomllib.loads(told[told.index("[routes.other]") :])["routes"]["other"]
-    assert convert(Route, route) == Route(clone="other", timeout_s=10, retries=1)
+    assert convert(Route, route) == Route(clone="other")
     assert "Traceback" not in other.log
 
 
 async def test_a_route_that_the_network_refuses_is_told(network: Command) -> None:
     """A route that conflicts: the clone names a fallback of a name that cannot be."""
-    text = (network.directory / "translator" / "__init__.py").read_text()
-    wrong = re.sub(r"routes = .*", 'routes = {"wrong": Route(clone="wrong", fallback=("wrong",))}', text)
-    (network.directory / "wrong.py").write_text(
-        wrong.replace('"translator"', '"wrong"').replace('"translate"', '"wrong"')
-    )
-    with running("clone", "wrong:Translator", directory=network.directory) as command:
+    wrong = OWN.format(name="wrong", start="pass").replace('clone="wrong"', 'clone="wrong", fallback=("wrong",)')
+    (network.directory / "wrong.py").write_text(wrong)
+    with running("clone", "wrong:Own", directory=network.directory) as command:
         assert command.wait() == 1
     assert command.said("sanctuary: the routing table has no route for wrong, and the network refused it: ")
     async with network.open() as client:
         found = await in_force(client.network)
         assert found is not None
         assert "wrong" not in found.routes.table.routes
+
+
+async def test_a_clone_that_cannot_start_changes_nothing(network: Command) -> None:
+    (network.directory / "broken.py").write_text(OWN.format(name="broken", start='raise OSError("no\\ndictionary")'))
+    async with network.open() as client:
+        before = await in_force(client.network)
+        with running("clone", "broken:Own", directory=network.directory) as broken:
+            assert broken.wait() == 1
+        assert await in_force(client.network) == before
+    last = broken.log.splitlines()[-1]
+    assert last == "sanctuary: broken:Own cannot start: OSError: no dictionary (-v shows where)"
+    assert "Traceback" not in broken.log
+    with running("clone", "broken:Own", "--verbose", directory=network.directory) as broken:
+        assert broken.wait() == 1
+    assert "broken.py" in broken.log
+
+
+async def test_a_clone_s_start_has_the_network_before_that_knows_it(network: Command) -> None:
+    """And what it has from then on is a connection of its own, not the operator's."""
+    start = "self.first = self.workshop; print(await in_force(self.workshop.network), file=sys.stderr, flush=True)"
+    (network.directory / "eager.py").write_text(OWN.format(name="eager", start=start))
+    for known in (False, True):
+        with running("clone", "eager:Own", directory=network.directory) as eager:
+            eager.until("is ready")
+            begun = eager.log[: eager.log.index("asking for routes of eager")] if not known else eager.log
+            assert begun.count("Revision(number=") == 1
+            async with network.open() as client:
+                result = await client.submitter.run("eager", TaskAssignment(), timeout_s=WITHIN_S)
+            assert isinstance(result, TaskCompletion)
+            same, inbox = result.output
+            assert same
+            assert inbox.startswith(f"{inbox_prefix('eager')}.")
+            assert eager.end() == 0, eager.log
+        assert "Traceback" not in eager.log
 
 
 async def test_a_task_that_comes_while_no_instance_lives_waits_for_the_next(network: Command) -> None:
