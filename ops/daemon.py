@@ -12,12 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bus.artifacts import Artifacts
-<<<<<<< ours
-from bus.identity import OMEGA, Identity
-=======
 from bus.errors import ConfigurationError, SanctuaryError
-from bus.identity import Identity
->>>>>>> theirs
+from bus.identity import OMEGA, Identity
 from bus.network import Network, open_network
 from bus.settings import ConnectionSettings
 from bus.task import Service
