@@ -40,7 +40,7 @@ class Parking:
     async def lost(self, context: TaskContext, allowed: int) -> TaskResult | None:
         """Return the result of a task whose last attempt ended without a word, or None where it is parked."""
         used = context.number - 1
-        message = f"{used} attempts ended without a result (the worker died or lost the task); {allowed} are allowed"
+        message = used_up(used, allowed)
         if context.service.parks:
             await self._park(context.preceding(), ErrorCode.ATTEMPTS_EXHAUSTED, message)
             return None
@@ -76,3 +76,9 @@ class Parking:
             awaits_decision=awaits_decision,
         )
         await insist(lambda: escalate(self._network, escalation, reply_to=request.assignment.reply_to))
+
+
+def used_up(used: int, allowed: int) -> str:
+    """Return in words that so many attempts ended without a word, of so many that are allowed."""
+    attempts, are = "attempt" if used == 1 else "attempts", "is" if allowed == 1 else "are"
+    return f"{used} {attempts} ended without a result (the worker died or lost the task); {allowed} {are} allowed"

@@ -18,6 +18,7 @@ from bus.identity import Identity
 from bus.jetstream import PubAck, StoredMessage, api, last_of, publish
 from bus.lease import Lease
 from bus.observer import Observer
+from bus.parking import used_up
 from bus.task import Done, Task, TaskError
 from bus.topology import ACK_WAIT_S, Limits, ensure
 from bus.wake import wake
@@ -69,6 +70,16 @@ def resumed(task_id: str, sequence: int, *, attempt: int, to: str | None = None)
         command=1,
         to=to,
     )
+
+
+@pytest.mark.parametrize(
+    ("used", "allowed", "begins", "ends"),
+    [(1, 1, "1 attempt ended ", "; 1 is allowed"), (3, 2, "3 attempts ended ", "; 2 are allowed")],
+)
+def test_attempts_are_counted_in_words(used: int, allowed: int, begins: str, ends: str) -> None:
+    words = used_up(used, allowed)
+    assert words.startswith(begins)
+    assert words.endswith(ends)
 
 
 class TestParking:
