@@ -28,6 +28,10 @@ _INBOX = re.compile(r"_INBOX\.[!-)+-=?-~]{1,240}\Z")
 """The only subjects that a worker publishes a copy of a result to: its rights must not fill others. No wildcards."""
 
 
+_WITHIN = re.compile(r" - at `\$\.(?!type`)|missing required field `(?!type`)|unknown field")
+"""What is said of a body whose type is known."""
+
+
 class Request(msgspec.Struct, frozen=True):
     """A well-formed task, workflow start, command or escalation.
 
@@ -104,6 +108,8 @@ def _read_plain(kind: Any, own_id: str, task_type: str, delivery: Delivery) -> R
 
 def describe_command(problem: str) -> str:
     """Return in words why a body is no command; `problem` is what decoding it said."""
+    if _WITHIN.search(problem):
+        return problem
     kinds = ", ".join(kind.__name__ for kind in get_args(Command))
     return f"{problem}. A command is an object whose `type` is one of {kinds}"
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from schemas.identifiers import PATTERNS
+from schemas.misfits import with_allowed
 
 JSON = "application/json"
 MSGPACK = "application/msgpack"
@@ -49,7 +50,7 @@ def decode(kind: type[_T] | Any, data: bytes, content_type: str | None = JSON) -
     try:
         result: _T = decoder.decode(data)
     except msgspec.ValidationError as error:
-        raise SchemaError(_in_words(str(error))) from None
+        raise SchemaError(_in_words(kind, str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         name = "MessagePack" if content_type == MSGPACK else "JSON"
         raise SchemaError(f"the body is not {name}: {error}") from None
@@ -91,11 +92,12 @@ def convert(kind: type[_T], value: Any) -> _T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise SchemaError(_in_words(str(error))) from None
+        raise SchemaError(_in_words(kind, str(error))) from None
 
 
-def _in_words(problem: str) -> str:
-    """Return what msgspec says with patterns as a person would say them."""
+def _in_words(kind: Any, problem: str) -> str:
+    """Return what msgspec says with patterns as a person would say them, and with the values that a field takes."""
+    problem = with_allowed(kind, problem)
     for pattern, words in PATTERNS.items():
         problem = problem.replace(f"`str` matching regex {pattern!r}", words)
     return problem
