@@ -28,8 +28,8 @@ $(READY): requirements.lock pyproject.toml
 run: $(READY) ## review TARGET (default: this repository) with all clones, profile COMMAND; writes report/
 	@$(BIN)/sanctuary review --up --store .sanctuary --output report --command "$(COMMAND)" -- "$(TARGET)"
 
-up: $(READY) ## start the network: server, Omega and the four clones
-	@$(BIN)/sanctuary up
+up: $(READY) ## start the network: server, Omega and the four clones (ARGS="--port -1" gives it options)
+	@$(BIN)/sanctuary up $(ARGS)
 
 test: $(READY) ## the fast test suite
 	@$(BIN)/pytest -m "not chaos and not interop" $(ARGS)

@@ -65,7 +65,7 @@ def explain(lines: Sequence[str], host: str, port: int, store: Path) -> str:
     if "address already in use" in text:
         return (
             f"port {port} on {host} is taken by another program. If that is a NATS server that you want, "
-            f"name it (NATS_URL=nats://{host}:{port}); else choose another port, or -1 for any free one."
+            f"name it (NATS_URL=nats://{host}:{port}); else choose another port (--port; -1 for any free one)."
         )
     if "cannot assign requested address" in text or "no such host" in text:
         return f"{host} is no address of this machine. Name one that is, such as 127.0.0.1."

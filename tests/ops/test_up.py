@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,18 @@ def test_the_same_store_is_refused_in_one_line(network: Command) -> None:
         assert second.log.splitlines() == ["sanctuary starting nats-server", f"sanctuary: {told}"]
 
 
+def test_make_up_hands_options_on() -> None:
+    root = Path(__file__).parents[2]
+    said = subprocess.run(
+        ["make", "--dry-run", "--no-print-directory", "up", "ARGS=--port -1"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.splitlines()[-1].endswith("/sanctuary up --port -1")
+
+
 def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -100,6 +113,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
             assert command.wait() == 1
     assert len(command.log.splitlines()) == 2
     assert command.said(f"sanctuary: port {port} on 127.0.0.1 is taken by another program. .*choose another port")
+    assert command.said(r"\(--port; -1 for any free one\)")
     assert command.left() == []
 
 
