@@ -89,7 +89,7 @@ class Attempt:
         self._observer.started(self._request.task_type, self._context.started_at.timestamp() - delivery.stored_at_s)
         timer = asyncio.get_running_loop().call_later(STARTED_AFTER_S, self._runs_on)
         try:
-            ended = await self._call()
+            ended = await self._call(is_last=is_last)
             if lease.stop_reason is not None:
                 # The handler was told to stop, and whatever it made of that is no outcome.
                 raise asyncio.CancelledError
@@ -120,7 +120,7 @@ class Attempt:
         self._observer.retrying(self._request.task_type, self._request.id, ended.code)
         return None
 
-    async def _call(self) -> Done | TaskError:
+    async def _call(self, *, is_last: bool) -> Done | TaskError:
         """Run the handler under its time limit."""
         context, delivery, assignment = self._context, self._lease.delivery, self._request.assignment
         limit_s = time_limit_s(assignment, delivery.stored_at, context.started_at, self._service.timeout_s)
@@ -150,8 +150,7 @@ class Attempt:
             if current is None or current.cancelling():
                 raise
             # Nobody cancelled this attempt: it is something inside the handler that was cancelled.
-            self._crashed(error)
-            return TaskError(ErrorCode.HANDLER_FAILED, "the handler ended as cancelled, and nobody had cancelled it")
+            return self._crashed(error, "the handler ended as cancelled, and nobody had cancelled it", is_last=is_last)
         except Exception as error:  # noqa: BLE001  whatever a handler raises ends its attempt, never its worker
             if clock.expired():
                 missed = missed_deadline(assignment, delivery.stored_at, datetime.now(UTC), begun=True)
@@ -159,17 +158,20 @@ class Attempt:
                     return TaskError(ErrorCode.DEADLINE_EXCEEDED, missed)
                 message = f"the attempt ran longer than {limit_s:g} s; ask for more with timeout_s"
                 return TaskError(ErrorCode.START_TO_CLOSE_TIMEOUT, message)
-            self._crashed(error)
-            return TaskError(ErrorCode.HANDLER_FAILED, f"{type(error).__name__}: {error}")
+            return self._crashed(error, f"{type(error).__name__}: {error}", is_last=is_last)
 
-    def _crashed(self, error: BaseException) -> None:
+    def _crashed(self, error: BaseException, words: str, *, is_last: bool) -> TaskError:
+        failed = TaskError(ErrorCode.HANDLER_FAILED, words)
+        failed.__cause__ = error
         self._observer.crashed(
             self._request.task_type,
             self._request.id,
             error,
             severity=self._service.severity,
             reply_to=self._request.assignment.reply_to,
+            parks=is_last and self._service.parks and failed.code not in self._service.non_retryable,
         )
+        return failed
 
     def _runs_on(self) -> None:
         """Tell that the attempt runs, now that it is no short one, and listen for a result that ends it from outside."""

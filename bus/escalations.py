@@ -1,6 +1,7 @@
 """Escalations: stored where Omega and people find them, and told to whoever waits for the task."""
 
 import logging
+import traceback
 
 from nats.errors import Error as NatsError
 
@@ -8,7 +9,10 @@ from bus.errors import Disconnected
 from bus.intake import is_inbox
 from bus.jetstream import once, publish
 from bus.network import Network
+from bus.task import printable
 from schemas import ErrorEscalation, encode
+
+TRACEBACK_CHARS = 8000
 
 log = logging.getLogger(__name__)
 
@@ -29,3 +33,8 @@ async def escalate(network: Network, escalation: ErrorEscalation, *, reply_to: s
             network.client.post(reply_to, body)
         except (Disconnected, NatsError) as error:
             log.warning("could not tell %s of an escalation: %s", reply_to, error)
+
+
+def last_lines(error: BaseException) -> str:
+    """Return the end of an exception's traceback, as an escalation has it."""
+    return printable("".join(traceback.format_exception(error))[-TRACEBACK_CHARS:])

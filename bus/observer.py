@@ -32,10 +32,12 @@ class Observer:
         *,
         severity: Severity = "high",
         reply_to: str | None = None,
+        parks: bool = False,
     ) -> None:
         """Hear that a handler, or the worker itself, raised what it should not.
 
-        `severity` is the route's, `reply_to` the inbox of whoever asked for the task, if it named one.
+        `severity` is the route's, `reply_to` the inbox of whoever asked for the task, if it named one. With `parks` the task
+        is parked for it, which is escalated with the same words and traceback.
         """
 
 
@@ -83,7 +85,8 @@ class Observers(Observer):
         *,
         severity: Severity = "high",
         reply_to: str | None = None,
+        parks: bool = False,
     ) -> None:
         """As in Observer."""
         for observer in self._observers:
-            observer.crashed(task_type, task_id, error, severity=severity, reply_to=reply_to)
+            observer.crashed(task_type, task_id, error, severity=severity, reply_to=reply_to, parks=parks)

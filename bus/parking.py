@@ -7,7 +7,7 @@ neither pending nor unacknowledged has ended, and a decision, by whomever and wh
 from datetime import UTC, datetime
 
 from bus.context import TaskContext
-from bus.escalations import escalate
+from bus.escalations import escalate, last_lines
 from bus.identity import Identity
 from bus.journal import Journal, insist
 from bus.lease import Lease, give_back
@@ -33,7 +33,7 @@ class Parking:
     async def failed(self, context: TaskContext, error: TaskError) -> TaskResult | None:
         """Return the result of a task whose last attempt failed with `error`, or None where it is parked."""
         if context.service.parks and error.retryable:
-            await self._park(context, error.code, error.message)
+            await self._park(context, error.code, error.message, raised=error.__cause__)
             return None
         return attempt_failure(self._identity, context.request, error, context.number, context.started_at)
 
@@ -51,9 +51,11 @@ class Parking:
         """Leave a parked task parked; raises as `bus.lease.give_back`."""
         give_back(self._network.client, lease, KEPT_S)
 
-    async def _park(self, context: TaskContext, code: str, message: str) -> None:
+    async def _park(
+        self, context: TaskContext, code: str, message: str, *, raised: BaseException | None = None
+    ) -> None:
         # The escalation first: dying in between, the task comes again and is escalated again, but never forgotten.
-        await self._escalate(context, code, message, awaits_decision=True)
+        await self._escalate(context, code, message, awaits_decision=True, raised=raised)
         context.lease.check()
         await self._journal.store(context.event(TaskParked, self._identity, code=code, message=printable(message)))
         self._observer.parked(context.request.task_type, context.request.id, code)
@@ -61,7 +63,15 @@ class Parking:
         ended = await insist(lambda: self._network.results.read(context.request.task_type, context.request.id))
         give_back(self._network.client, context.lease, KEPT_S if ended is None else 0.0)
 
-    async def _escalate(self, context: TaskContext, code: str, message: str, *, awaits_decision: bool) -> None:
+    async def _escalate(
+        self,
+        context: TaskContext,
+        code: str,
+        message: str,
+        *,
+        awaits_decision: bool,
+        raised: BaseException | None = None,
+    ) -> None:
         request = context.request
         escalation = ErrorEscalation(
             severity=context.service.severity,
@@ -74,6 +84,7 @@ class Parking:
             task_type=request.task_type,
             attempt=context.number,
             awaits_decision=awaits_decision,
+            traceback=None if raised is None else last_lines(raised),
         )
         await insist(lambda: escalate(self._network, escalation, reply_to=request.assignment.reply_to))
 

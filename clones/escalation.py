@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-import traceback
 from datetime import UTC, datetime
 
 from nats.errors import Error as NatsError
 
 from bus.errors import SanctuaryError
-from bus.escalations import escalate
+from bus.escalations import escalate, last_lines
 from bus.identity import Identity
 from bus.network import Network
 from bus.observer import Observer
@@ -16,7 +15,6 @@ from bus.subjects import ESCALATION_TYPE
 from bus.task import printable
 from schemas import ErrorCode, ErrorEscalation, Severity
 
-TRACEBACK_CHARS = 8000
 REPEAT_S = 60.0
 """What is raised beside tasks, in the same words again within this time, is in the log only: it may be raised a thousand times a second."""
 MOST_WORDS = 1000
@@ -43,11 +41,15 @@ class Escalations(Observer):
         *,
         severity: Severity = "high",
         reply_to: str | None = None,
+        parks: bool = False,
     ) -> None:
         """As in Observer."""
         log.error("a handler of %s raised", task_type, exc_info=error)
         if task_type == ESCALATION_TYPE:
             # Told as another escalation, it would meet what raised this, and so on without end.
+            return
+        if parks:
+            # Escalated by who parks it.
             return
         escalation = self._over(error, severity, ErrorCode.HANDLER_FAILED, task_type=task_type, task_id=task_id)
         self._send(escalation, reply_to)
@@ -106,7 +108,7 @@ class Escalations(Observer):
             at=datetime.now(UTC),
             task_id=task_id,
             task_type=task_type,
-            traceback=printable("".join(traceback.format_exception(error))[-TRACEBACK_CHARS:]),
+            traceback=last_lines(error),
         )
 
     def _send(self, escalation: ErrorEscalation, reply_to: str | None) -> None:

@@ -158,6 +158,7 @@ class _TaskMetrics(Observer):
         *,
         severity: Severity = "high",
         reply_to: str | None = None,
+        parks: bool = False,
     ) -> None:
         """As in Observer."""
         self._exceptions.labels(self._clone, task_type).inc()

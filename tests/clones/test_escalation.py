@@ -3,15 +3,16 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 from nats.aio.msg import Msg
 
 import clones.escalation
 from bus.identity import Identity
 from bus.task import Done, Task
 from clones.escalation import Escalations
-from schemas import ErrorCode, ErrorEscalation, TaskFailure, decode
+from schemas import ErrorCode, ErrorEscalation, TaskAssignment, TaskFailure, TaskParked, decode
 from tests.bus.eventually import eventually
-from tests.clones.rig import ClonesRig
+from tests.clones.rig import TABLE, ClonesRig, put_table
 
 
 async def at_once(_: Task) -> Done:
@@ -43,6 +44,27 @@ async def test_a_handlers_exception(clones_rig: ClonesRig) -> None:
             assert told.message == "LookupError: nothing for it"
             assert told.traceback is not None
             assert "in broken" in told.traceback
+
+
+async def test_an_exception_that_parks_its_task_is_told_once(clones_rig: ClonesRig) -> None:
+    async def broken(_: Task) -> Done:
+        raise LookupError("nothing there")
+
+    async def is_parked() -> bool:
+        told = await clones_rig.bus.events("it", "architecture")
+        return bool(told) and isinstance(told[-1], TaskParked)
+
+    route = replace(TABLE.routes["architecture"], retries=1, when_exhausted="park")
+    await put_table(clones_rig.network, replace(TABLE, routes={**TABLE.routes, "architecture": route}), base_revision=1)
+    async with clones_rig.clone("gamma", {"architecture": broken}):
+        await clones_rig.submitter.submit("architecture", TaskAssignment(id="it"))
+        await eventually(is_parked)
+    told = await escalated(clones_rig, 2)  # one each attempt
+    assert [(each.code, each.message, each.awaits_decision) for each in told] == [
+        ("handler_failed", "LookupError: nothing there", False),
+        ("handler_failed", "LookupError: nothing there", True),
+    ]
+    assert all("in broken" in (each.traceback or "") for each in told)
 
 
 async def test_an_exception_that_nobody_awaits(clones_rig: ClonesRig) -> None:
