@@ -37,7 +37,7 @@ def test_what_is_no_command_is_told(nats: Nats, network: Running) -> None:
 
 def test_without_the_key_nothing_is_commanded(nats: Nats, network: Running) -> None:
     command = '{"type":"TaskCancel","task_id":"x","task_type":"architecture"}'
-    with pytest.raises(AssertionError, match="(?i)permissions violation"):
+    with pytest.raises(AssertionError, match=r"(?i)permissions violation"):
         nats.run("pub", "--no-templates", "sanctuary.command.architecture", command)
 
 

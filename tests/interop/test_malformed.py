@@ -184,7 +184,7 @@ def test_a_call_from_node(node_calls: dict[str, Message], case: Case) -> None:
 
 
 def test_nothing_else_was_harmed(anyone: Go, operator: Go, instances: set[str]) -> None:
-    """The same processes run, each task has one result, and good ones complete while bad ones arrive."""
+    """The same processes run, each task has one result, as has each command, and good ones complete while bad ones arrive."""
     with anyone.listening("_INBOX.good", 3) as inbox:
         good = json.dumps({"params": {"target": "project"}, "reply_to": "_INBOX.good"}).encode()
         bodies = [good, b"{", good, b"[]", good]
@@ -194,7 +194,7 @@ def test_nothing_else_was_harmed(anyone: Go, operator: Go, instances: set[str]) 
 
     def settled() -> bool:
         ledger = operator.view("SANCTUARY_LEDGER")
-        tasks = sum(message.subject.split(".")[1] in {"task", "workflow"} for message in ledger)
+        tasks = sum(message.subject.split(".")[1] in {"task", "workflow", "command", "escalation"} for message in ledger)
         results = [message.subject for message in operator.view("SANCTUARY_RESULTS")]
         assert len(results) == len(set(results)) <= tasks
         return len(results) == tasks
