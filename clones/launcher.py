@@ -3,7 +3,7 @@
 A script of its own (`python -I -S launcher.py`, standard library only), between a clone daemon and the program, so that
 the program's processes end even where the daemon is killed with -9. Usage::
 
-    launcher.py TIMEOUT_S MEMORY_BYTES SCRATCH PROGRAM [ARGUMENT...]
+    launcher.py TIMEOUT_S MEMORY_BYTES SCRATCH [--in DIRECTORY] PROGRAM [ARGUMENT...]
 
 - standard input: held open by the daemon as long as it wants the program to live; end of file ends everything.
 - standard output: the program's descriptor 3. When every process is dead, the launcher adds one line of its own,
@@ -12,6 +12,8 @@ the program's processes end even where the daemon is killed with -9. Usage::
 - standard error: the program's standard output and standard error.
 - SCRATCH: a directory for this run, the program's working and temporary directory; `SCRATCH/request` is the program's
   standard input. Removed when everything is dead and the daemon knows it.
+- --in DIRECTORY: the program's working directory, relative to SCRATCH; it has no descriptor 3, and its standard output is
+  the launcher's.
 
 Guarantees on Linux: as child subreaper the launcher stays the ancestor of whatever the program starts, in any session
 or process group, and kills it all; a launcher killed with -9 takes the program with it. Elsewhere (macOS) a process is
@@ -52,6 +54,9 @@ _RESCAN_S = 0.005
 def main(argv: list[str]) -> int:
     """Run the program of `argv` to its end, and say how it ended."""
     timeout_s, memory_bytes, scratch, program = float(argv[1]), int(argv[2]), argv[3], argv[4:]
+    directory = None
+    if program[0] == "--in":
+        directory, program = program[1], program[2:]
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     wakeup, wakeup_write = os.pipe()
     os.set_blocking(wakeup_write, False)
@@ -60,7 +65,7 @@ def main(argv: list[str]) -> int:
         signal.signal(number, lambda *_: None)
     deadline = time.monotonic() + timeout_s
     try:
-        pid = _start(program, scratch, memory_bytes)
+        pid = _start(program, scratch, directory, memory_bytes)
         reason, status = _wait(pid, wakeup, deadline)
         left, killed_status = _end_all(pid)
         _say(reason, killed_status if status is None else status, left)
@@ -71,7 +76,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _start(program: list[str], scratch: str, memory_bytes: int) -> int:
+def _start(program: list[str], scratch: str, directory: "str | None", memory_bytes: int) -> int:
     """Fork and execute the program; returns its process id.
 
     Raises:
@@ -82,7 +87,7 @@ def _start(program: list[str], scratch: str, memory_bytes: int) -> int:
     pid = os.fork()
     if pid == 0:
         try:
-            _become(program, scratch, memory_bytes, launcher)
+            _become(program, scratch, directory, memory_bytes, launcher)
         except OSError as error:
             os.write(failure_write, str(error.errno).encode())
         finally:
@@ -96,7 +101,7 @@ def _start(program: list[str], scratch: str, memory_bytes: int) -> int:
     return pid
 
 
-def _become(program: list[str], scratch: str, memory_bytes: int, launcher: int) -> None:
+def _become(program: list[str], scratch: str, directory: "str | None", memory_bytes: int, launcher: int) -> None:
     os.setsid()
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != launcher:  # it died before the line above
@@ -110,9 +115,12 @@ def _become(program: list[str], scratch: str, memory_bytes: int, launcher: int) 
     os.nice(_NICE)
     os.chdir(scratch)
     request = os.open("request", os.O_RDONLY)
-    os.dup2(1, ANSWER_FD)
     os.dup2(request, 0)
-    os.dup2(2, 1)
+    if directory is None:
+        os.dup2(1, ANSWER_FD)
+        os.dup2(2, 1)
+    else:
+        os.chdir(directory)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)

@@ -1,55 +1,37 @@
 """Run an engine in a subprocess of its own, under limits, as one awaitable call.
 
-Daemon -> launcher (`clones.launcher`) -> engine (`clones.engines.run`) -> the tools that it starts. Whatever way the
-call ends (answer, error, limit, cancellation, death of the daemon), every process below the launcher is killed.
+The program below the launcher (`clones.launching`) is `clones.engines.run`.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
-import shutil
 import signal
 import sys
 import sysconfig
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
 
 import msgspec
 
 import clones
-from clones import launcher
 from clones.engines.contract import EngineError, EngineOutput
 from clones.engines.messages import MAX_ANSWER_BYTES, Answer, Ended, Failure, Message, Progress, Request
 from clones.engines.process import minimal_env
-from clones.scratch import TIDY_S
+from clones.launching import OUT_OF_MEMORY, READ_BYTES, Limits, Tail, launched
 from schemas.errors import ErrorCode
+
+__all__ = ["Limits", "run_engine"]
 
 PROGRESS_INTERVAL_S = 0.25
 """Shortest time between two calls of `on_progress`; in between the latest progress is kept."""
 
 _LOG_TAIL_BYTES = 16 * 1024
 _MESSAGE_LINES = 12
-_READ_BYTES = 64 * 1024
-_PATIENCE_S = launcher.GIVE_UP_AFTER_S + 20.0
-"""What the launcher gets to kill everything, before it is killed itself."""
 _ROOT = Path(clones.__file__).resolve().parents[1]
-_OUT_OF_MEMORY = (b"MemoryError", b"memory allocation", b"bad_alloc", b"Cannot allocate memory", b"ut of memory")
 
-_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run of an engine may take."""
-
-    timeout_s: float
-    """Wall-clock time from start to answer."""
-    memory_bytes: int = 8 * 1024**3
-    """Address space of each single process (RLIMIT_AS; not enforced on macOS, whose kernel has no such limit)."""
 
 
 async def run_engine(
@@ -72,11 +54,17 @@ async def run_engine(
             or `incompatible_task` where `params` are not those of the engine.
     """
     request = Request(engine=engine, target=str(target), out=str(out), params=msgspec.Raw(msgspec.json.encode(params)))
-    answers, log = await _supervise(_scratch(msgspec.json.encode(request)), limits, on_progress)
-    output = _outcome(answers, log, engine, limits)
-    for file in output.files:
+    answers, tail = _Answers(), Tail(_LOG_TAIL_BYTES)
+    # -P: a package named like one of ours in the working directory is not taken for it
+    program = (sys.executable, "-P", "-X", "faulthandler", "-m", "clones.engines.run")
+    async with launched(
+        program, stdin=msgspec.json.encode(request), limits=limits, env=_environment(), log=tail
+    ) as output:
+        await _read_answers(output, answers, on_progress)
+    found = _outcome(answers, bytes(tail), engine, limits)
+    for file in found.files:
         _check_file(out, file.name, engine)
-    return output
+    return found
 
 
 class _Answers:
@@ -133,47 +121,6 @@ class _Answers:
                     self.progress = line
 
 
-def _scratch(request: bytes) -> Path:
-    scratch = Path(tempfile.mkdtemp(prefix="sanctuary-engine-"))
-    (scratch / "request").write_bytes(request)
-    return scratch
-
-
-async def _supervise(
-    scratch: Path, limits: Limits, on_progress: Callable[[float, str], None]
-) -> tuple[_Answers, bytes]:
-    """Run the engine to its end; returns what it answered and the tail of what it wrote."""
-    try:
-        process = await _start_launcher(scratch, limits)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
-    control, output = _pipe(process.stdin), _pipe(process.stdout)
-    answers, log = _Answers(), bytearray()
-    tail = asyncio.create_task(_read_tail(_pipe(process.stderr), log))
-    try:
-        await _read_answers(output, answers, on_progress)
-    finally:
-        control.close()  # from here on the launcher ends everything, whatever happens to this task
-        await asyncio.shield(_finish(process, output, tail, scratch))
-    return answers, bytes(log)
-
-
-async def _start_launcher(scratch: Path, limits: Limits) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-I", "-S", launcher.__file__),
-        *(repr(limits.timeout_s), str(limits.memory_bytes), str(scratch)),
-        # -P: a package named like one of ours in the working directory is not taken for it
-        *(sys.executable, "-P", "-X", "faulthandler", "-m", "clones.engines.run"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=_environment(),
-        start_new_session=True,  # a Ctrl-C at the terminal is the daemon's to handle
-    )
-
-
 def _environment() -> dict[str, str]:
     """`minimal_env()`, with the packages that this daemon runs, from wherever it has them.
 
@@ -181,32 +128,6 @@ def _environment() -> dict[str, str]:
     """
     installed = Path(sysconfig.get_path("purelib")).resolve()
     return minimal_env() | ({} if installed == _ROOT else {"PYTHONPATH": str(_ROOT)})
-
-
-async def _finish(
-    process: asyncio.subprocess.Process, output: asyncio.StreamReader, tail: "asyncio.Task[None]", scratch: Path
-) -> None:
-    """Wait until the launcher has killed everything, and a little for it to clean up and end."""
-    try:
-        async with asyncio.timeout(_PATIENCE_S):
-            while await output.read(_READ_BYTES):
-                pass
-    except TimeoutError:
-        _log.error("the launcher (process %d) did not end its processes in %g s", process.pid, _PATIENCE_S)
-        process.kill()
-    # Without its launcher, a process that escaped may hold the log open for as long as it lives.
-    await asyncio.wait((tail,), timeout=TIDY_S)
-    tail.cancel()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(TIDY_S):
-            if await process.wait() != 0:  # killed, so it has not cleaned up
-                await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
-
-
-def _pipe(pipe: _T | None) -> _T:
-    if pipe is None:
-        raise RuntimeError("the launcher was started without a pipe")
-    return pipe
 
 
 async def _read_answers(
@@ -217,7 +138,7 @@ async def _read_answers(
         patience = max(0.0, due - time.monotonic()) if answers.progress is not None else None
         try:
             async with asyncio.timeout(patience):
-                data = await stream.read(_READ_BYTES)
+                data = await stream.read(READ_BYTES)
             if not data:
                 return
             answers.feed(data)
@@ -226,13 +147,6 @@ async def _read_answers(
         if time.monotonic() >= due and (progress := answers.take_progress()) is not None:
             on_progress(progress.fraction, progress.message)
             due = time.monotonic() + PROGRESS_INTERVAL_S
-
-
-async def _read_tail(stream: asyncio.StreamReader, tail: bytearray) -> None:
-    """Read to the end; `tail` holds the last bytes at any time."""
-    while data := await stream.read(_READ_BYTES):
-        tail += data
-        del tail[:-_LOG_TAIL_BYTES]
 
 
 def _outcome(answers: _Answers, log: bytes, engine: str, limits: Limits) -> EngineOutput:
@@ -265,7 +179,7 @@ def _outcome(answers: _Answers, log: bytes, engine: str, limits: Limits) -> Engi
         raise _memory_exceeded(
             engine, limits, "killed from outside, as the kernel does when the machine has no memory left"
         )
-    if ended.status != 0 and any(sign in log for sign in _OUT_OF_MEMORY):
+    if ended.status != 0 and any(sign in log for sign in OUT_OF_MEMORY):
         raise _memory_exceeded(engine, limits, last_lines)
     how = signal.strsignal(-ended.status) if ended.status < 0 else f"exit status {ended.status}"
     said = f", after a line that is no message: {answers.problem}" if answers.problem else ""
