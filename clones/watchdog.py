@@ -98,7 +98,8 @@ class _Watchdog:
         frame = sys._current_frames().get(self._thread)  # noqa: SLF001  Python's one way to another thread's stack
         log.warning(
             "the event loop has been blocked for %g s: no lease is renewed meanwhile, so that other instances get its tasks, "
-            "and at %g s this process ends; put what blocks into asyncio.to_thread. The main thread is here:\n%s",
+            "and at %g s this process ends; put what blocks into asyncio.to_thread, or a program (clones.programs). "
+            "The main thread is here:\n%s",
             blocked_s,
             self._limit_s,
             "".join(traceback.format_stack(frame)),
