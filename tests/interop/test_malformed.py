@@ -194,7 +194,9 @@ def test_nothing_else_was_harmed(anyone: Go, operator: Go, instances: set[str]) 
 
     def settled() -> bool:
         ledger = operator.view("SANCTUARY_LEDGER")
-        tasks = sum(message.subject.split(".")[1] in {"task", "workflow", "command", "escalation"} for message in ledger)
+        tasks = sum(
+            message.subject.split(".")[1] in {"task", "workflow", "command", "escalation"} for message in ledger
+        )
         results = [message.subject for message in operator.view("SANCTUARY_RESULTS")]
         assert len(results) == len(set(results)) <= tasks
         return len(results) == tasks
