@@ -16,7 +16,7 @@ from bus.identity import Identity
 from bus.journal import Journal
 from bus.lease import Stop, give_back
 from bus.network import Network
-from bus.observer import Observer
+from bus.observer import Crash, Observer
 from bus.outcomes import completion
 from bus.parking import Parking
 from bus.task import Done, Task, TaskError, printable
@@ -163,7 +163,7 @@ class Attempt:
     def _crashed(self, error: BaseException, words: str, *, is_last: bool) -> TaskError:
         failed = TaskError(ErrorCode.HANDLER_FAILED, words)
         failed.__cause__ = error
-        self._observer.crashed(
+        crash = Crash(
             self._request.task_type,
             self._request.id,
             error,
@@ -171,6 +171,7 @@ class Attempt:
             reply_to=self._request.assignment.reply_to,
             parks=is_last and self._service.parks and failed.code not in self._service.non_retryable,
         )
+        self._observer.crashed(crash)
         return failed
 
     def _runs_on(self) -> None:

@@ -1,6 +1,24 @@
 """Small hooks through which metrics and status see a worker; each is called from the event loop and must not block."""
 
+from dataclasses import dataclass
+
 from schemas import Severity, TaskResult
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """What a handler, or the worker itself, raised and should not have."""
+
+    task_type: str
+    task_id: str | None
+    """None: the worker failed on it, and says nothing about the task."""
+    error: BaseException
+    severity: Severity = "high"
+    """The route's."""
+    reply_to: str | None = None
+    """The inbox of whoever asked for the task, if it named one."""
+    parks: bool = False
+    """Whether the task is parked for it, which is escalated with the same words and traceback."""
 
 
 class Observer:
@@ -24,21 +42,8 @@ class Observer:
     def dropped(self, task_type: str) -> None:
         """Hear that another's result came first and this worker's was dropped."""
 
-    def crashed(
-        self,
-        task_type: str,
-        task_id: str | None,
-        error: BaseException,
-        *,
-        severity: Severity = "high",
-        reply_to: str | None = None,
-        parks: bool = False,
-    ) -> None:
-        """Hear that a handler, or the worker itself, raised what it should not.
-
-        `severity` is the route's, `reply_to` the inbox of whoever asked for the task, if it named one. With `parks` the task
-        is parked for it, which is escalated with the same words and traceback.
-        """
+    def crashed(self, crash: Crash) -> None:
+        """Hear that a handler, or the worker itself, raised what it should not."""
 
 
 class Observers(Observer):
@@ -77,16 +82,7 @@ class Observers(Observer):
         for observer in self._observers:
             observer.dropped(task_type)
 
-    def crashed(
-        self,
-        task_type: str,
-        task_id: str | None,
-        error: BaseException,
-        *,
-        severity: Severity = "high",
-        reply_to: str | None = None,
-        parks: bool = False,
-    ) -> None:
+    def crashed(self, crash: Crash) -> None:
         """As in Observer."""
         for observer in self._observers:
-            observer.crashed(task_type, task_id, error, severity=severity, reply_to=reply_to, parks=parks)
+            observer.crashed(crash)

@@ -10,7 +10,7 @@ from bus.execution import Executor
 from bus.identity import Identity
 from bus.lease import Lease, LeaseKeeper
 from bus.network import Network
-from bus.observer import Observer, Observers
+from bus.observer import Crash, Observer, Observers
 from bus.pull import PullLoop
 from bus.serving import Serving
 from bus.task import Service
@@ -165,4 +165,4 @@ class Worker:
         if not task.cancelled() and (error := task.exception()) is not None:
             # A defect of the worker itself: the task comes again when its lease ends.
             log.error("the worker failed on %s #%d", lease.delivery.subject, lease.delivery.sequence, exc_info=error)
-            self._observer.crashed(service.task_type, None, error)
+            self._observer.crashed(Crash(service.task_type, None, error))

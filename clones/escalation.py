@@ -10,7 +10,7 @@ from bus.errors import SanctuaryError
 from bus.escalations import escalate, last_lines
 from bus.identity import Identity
 from bus.network import Network
-from bus.observer import Observer
+from bus.observer import Crash, Observer
 from bus.subjects import ESCALATION_TYPE
 from bus.task import printable
 from schemas import ErrorCode, ErrorEscalation, Severity
@@ -33,26 +33,19 @@ class Escalations(Observer):
         self._said_at: dict[str, float] = {}
         self._forget = network.on_defect(lambda error: self.raise_(error, severity="high"))
 
-    def crashed(
-        self,
-        task_type: str,
-        task_id: str | None,
-        error: BaseException,
-        *,
-        severity: Severity = "high",
-        reply_to: str | None = None,
-        parks: bool = False,
-    ) -> None:
+    def crashed(self, crash: Crash) -> None:
         """As in Observer."""
-        log.error("a handler of %s raised", task_type, exc_info=error)
-        if task_type == ESCALATION_TYPE:
+        log.error("a handler of %s raised", crash.task_type, exc_info=crash.error)
+        if crash.task_type == ESCALATION_TYPE:
             # Told as another escalation, it would meet what raised this, and so on without end.
             return
-        if parks:
+        if crash.parks:
             # Escalated by who parks it.
             return
-        escalation = self._over(error, severity, ErrorCode.HANDLER_FAILED, task_type=task_type, task_id=task_id)
-        self._send(escalation, reply_to)
+        escalation = self._over(
+            crash.error, crash.severity, ErrorCode.HANDLER_FAILED, task_type=crash.task_type, task_id=crash.task_id
+        )
+        self._send(escalation, crash.reply_to)
 
     def raise_(self, error: BaseException, *, severity: Severity) -> None:
         """Store an escalation over what no task raised in the background; one that cannot be stored is in the log."""

@@ -23,10 +23,10 @@ from prometheus_client.registry import Collector
 from bus.errors import ConfigurationError
 from bus.identity import Identity
 from bus.network import Network
-from bus.observer import Observer
+from bus.observer import Crash, Observer
 from bus.worker import Worker
 from clones.omega.roll_call import InstanceCounts, InstanceState
-from schemas import QueueStatus, Severity, TaskCompletion, TaskResult
+from schemas import QueueStatus, TaskCompletion, TaskResult
 
 ADDRESS = "127.0.0.1"
 INSTANCE_STATES: tuple[InstanceState, ...] = ("up", "suspect", "dead", "draining")
@@ -150,18 +150,9 @@ class _TaskMetrics(Observer):
         """As in Observer."""
         self._dropped.labels(self._clone, task_type).inc()
 
-    def crashed(
-        self,
-        task_type: str,
-        task_id: str | None,
-        error: BaseException,
-        *,
-        severity: Severity = "high",
-        reply_to: str | None = None,
-        parks: bool = False,
-    ) -> None:
+    def crashed(self, crash: Crash) -> None:
         """As in Observer."""
-        self._exceptions.labels(self._clone, task_type).inc()
+        self._exceptions.labels(self._clone, crash.task_type).inc()
 
 
 class _QueueMetrics:

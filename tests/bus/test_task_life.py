@@ -12,7 +12,7 @@ from bus.delivery import Delivery
 from bus.errors import LeaseLost
 from bus.jetstream import api, publish
 from bus.lease import Lease, LeaseKeeper, Stop
-from bus.observer import Observer
+from bus.observer import Crash, Observer
 from bus.task import Done, Task, TaskError
 from schemas import (
     MSGPACK,
@@ -239,8 +239,8 @@ class TestFailing:
         crashes: list[tuple[str | None, str]] = []
 
         class Crashes(Observer):
-            def crashed(self, task_type: str, task_id: str | None, error: BaseException, **_: object) -> None:
-                crashes.append((task_id, str(error)))
+            def crashed(self, crash: Crash) -> None:
+                crashes.append((crash.task_id, str(crash.error)))
 
         async def raises(_: Task) -> Done:
             raise ValueError("a\udcffb")  # as in the name of a file that is not UTF-8

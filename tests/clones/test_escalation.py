@@ -8,6 +8,7 @@ from nats.aio.msg import Msg
 
 import clones.escalation
 from bus.identity import Identity
+from bus.observer import Crash
 from bus.task import Done, Task
 from clones.escalation import Escalations
 from schemas import ErrorCode, ErrorEscalation, TaskAssignment, TaskFailure, TaskParked, decode
@@ -82,7 +83,7 @@ async def test_an_exception_that_nobody_awaits(clones_rig: ClonesRig) -> None:
 async def test_what_is_raised_over_an_escalation_is_no_further_one(clones_rig: ClonesRig) -> None:
     escalations = Escalations(clones_rig.network, Identity("omega"))
     for task_type in ("escalation", "command"):
-        escalations.crashed(task_type, "seq-1", LookupError("nothing there"))
+        escalations.crashed(Crash(task_type, "seq-1", LookupError("nothing there")))
     await escalations.close()
     (told,) = await clones_rig.escalations()
     assert told.task_type == "command"
@@ -125,7 +126,7 @@ async def test_whoever_waits_for_the_task_hears_of_it(clones_rig: ClonesRig) -> 
     inbox = "_INBOX.somebody.1"
     await clones_rig.network.client.listen(inbox, lambda message: heard.put_nowait(message.data))
     escalations = Escalations(clones_rig.network, Identity("gamma"))
-    escalations.crashed("architecture", "it", LookupError("gone"), severity="critical", reply_to=inbox)
+    escalations.crashed(Crash("architecture", "it", LookupError("gone"), severity="critical", reply_to=inbox))
     await escalations.close()
     (told,) = await escalated(clones_rig, 1)
     assert (told.severity, told.code, told.task_id) == ("critical", "handler_failed", "it")
