@@ -25,6 +25,8 @@ EVERY_S = 1.0
 MOST_MISSED = 10
 """So many of those that are missed are named; --json has them all."""
 INSTANCES = ("instance", "state", "health", "tasks", "success", "uptime", "version", "falls back for")
+LEAST = ("version", "uptime", "success", "falls back for", "tasks")
+"""What gives way first on a narrow terminal."""
 QUEUES = ("queue", "priority", "waiting", "taken", "oldest")
 
 
@@ -80,7 +82,7 @@ def _view(snapshot: Snapshot) -> "RenderableType":
     parts: list[RenderableType] = []
     if snapshot.instances:
         rows = map(_row, snapshot.instances)
-        parts.append(table(INSTANCES, rows, right=("tasks", "success", "uptime"), whole=INSTANCES[:-1]))
+        parts.append(table(INSTANCES, rows, right=("tasks", "success", "uptime"), cut=INSTANCES[-1], least=LEAST))
     parts += (Text(line, style) for line, style in _words(snapshot))
     waiting = [queue for queue in snapshot.queues or () if queue.waiting or queue.taken]
     if waiting:

@@ -60,11 +60,10 @@ def table(
     rows: Iterable[Sequence[str]],
     *,
     right: Sequence[str] = (),
-    whole: Sequence[str] = (),
     cut: str | None = None,
     least: Sequence[str] = (),
 ) -> "Table":
-    """Return a table; the columns named in `right` are flush right, those in `whole` are not folded on a narrow terminal.
+    """Return a table; the columns named in `right` are flush right.
 
     With `cut` every row is one line there: that column gets what room the others leave and ends in an ellipsis, the others
     stay whole, and where there is no room those in `least` are left out, the first one first.
@@ -87,7 +86,7 @@ def table(
     for index, column in enumerate(columns):
         justify: JustifyMethod = "right" if column in right else "left"
         if room is None:
-            shown.add_column(column, justify=justify, overflow="fold", no_wrap=column in whole)
+            shown.add_column(column, justify=justify, overflow="fold")
         elif column == cut:
             shown.add_column(column, justify=justify, overflow="ellipsis", no_wrap=True, max_width=room)
         else:
