@@ -1,6 +1,7 @@
 """A realm with worker and Omega processes that may be killed, frozen and drained, driven step by step."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
@@ -68,7 +69,8 @@ class Realm:
         process = self.process(instance)
         self.asked.disturbed = True
         if process.pid is not None and process.is_alive():
-            os.kill(process.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # its task has killed it in this very moment
+                os.kill(process.pid, number)
         if number is signal.SIGSTOP:
             self._frozen.add(process.pid or 0)
         elif number is signal.SIGCONT:
