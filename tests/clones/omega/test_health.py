@@ -187,7 +187,8 @@ async def test_omegas_own_pause_makes_nobody_dead(rig: Rig) -> None:
             await says(rig, "gamma-1", "up")
             gamma.silent = True
             await says(rig, "gamma-1", "up", "suspect", "dead")
-        assert await said(rig, "beta-1") == ["up"]
+        # Its beats come from this process too, over a connection that the pause may have cost.
+        assert "dead" not in await said(rig, "beta-1")
 
 
 async def test_a_server_that_stands_still_makes_nobody_dead(rig: Rig, server: EmbeddedServer) -> None:
