@@ -24,6 +24,7 @@ from bus.identity import Identity
 from bus.intake import Refusal, Request, read
 from bus.jetstream import last_of
 from bus.journal import Journal, insist
+from bus.latest import Reader
 from bus.lease import Lease, Stop, give_back
 from bus.network import Network
 from bus.observer import Observer
@@ -63,10 +64,12 @@ class Executor:
         self._observer.delivered(service.task_type, redelivered=delivery.delivered > 1)
         outcome: TaskResult | None = None
         try:
+            # Asked for now, so that it costs a task no second round trip before it starts.
+            asked = self._journal.ask_last(request.task_type, request.id) if isinstance(request, Request) else None
             # A result may stand already: cancelled while queued, an id used before, an acknowledgement that was lost.
             result = await insist(lambda: self._standing_result(request, delivery))
             if result is None:
-                outcome = await self._outcome(lease, service, request)
+                outcome = await self._outcome(lease, service, request, asked)
                 if outcome is None:
                     return
                 lease.check()
@@ -112,12 +115,14 @@ class Executor:
         copy = await last_of(self._network.requester, self._network.subjects.ledger, subject)
         return None if copy is None else decode(TaskResult, copy.data)
 
-    async def _outcome(self, lease: Lease, service: Service, request: Request | Refusal) -> TaskResult | None:
+    async def _outcome(
+        self, lease: Lease, service: Service, request: Request | Refusal, asked: Reader | None
+    ) -> TaskResult | None:
         """Return how this delivery ends the task, or None where another one will."""
         if isinstance(request, Refusal):
             return failure(self._identity, request, ErrorCode.INVALID_ASSIGNMENT, request.message)
         delivery, assignment = lease.delivery, request.assignment
-        run, begun = await self._turn(delivery, request)
+        run, begun = await self._turn(delivery, request, asked)
         if isinstance(run, NotNow):
             self._not_now(run, service, lease)
             return None
@@ -169,11 +174,11 @@ class Executor:
         )
         return await attempt.run(is_last=is_last)
 
-    async def _turn(self, delivery: Delivery, request: Request) -> tuple[Run | NotNow, bool]:
+    async def _turn(self, delivery: Delivery, request: Request, asked: Reader | None) -> tuple[Run | NotNow, bool]:
         """Return what this delivery calls for, and whether anything has been told of the task yet."""
         # Whatever the server counts, also at the first delivery: a server that was killed brings as new what was begun before,
         # and somebody may have submitted a task under an id that events told of.
-        last_event = await self._journal.last(request.task_type, request.id)
+        last_event = await self._journal.last(request.task_type, request.id, asked)
         run = turn(delivery.sequence, last_event, reconnected_at=self._network.reconnected_at)
         return run, last_event is not None
 

@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 
 from bus.errors import SanctuaryError
 from bus.jetstream import StoredMessage, once, pub_ack, publish
-from bus.latest import Latest
+from bus.latest import Latest, Reader
 from bus.requests import Requester
 from bus.subjects import Subjects
 from schemas import AnyTaskEvent, SchemaError, TaskEvent, decode, encode
@@ -79,10 +79,17 @@ class Journal:
         self._on_the_way.add(answer)
         answer.add_done_callback(self._posted)
 
-    async def last(self, task_type: str, task_id: str) -> TaskEvent | None:
-        """Return the task's newest event, or None where it has none; one of an unknown kind counts as a TaskEvent."""
-        subject = self._subjects.event(task_type, task_id)
-        message = await insist(lambda: self._latest.read(subject))
+    def ask_last(self, task_type: str, task_id: str) -> Reader:
+        """Ask for the task's newest event, for `last` to read."""
+        return self._latest.read(self._subjects.event(task_type, task_id))
+
+    async def last(self, task_type: str, task_id: str, asked: Reader | None = None) -> TaskEvent | None:
+        """Return the task's newest event, or None where it has none; one of an unknown kind counts as a TaskEvent.
+
+        `asked` is what `ask_last` returned a moment ago.
+        """
+        answers = iter([asked] if asked is not None else [])
+        message = await insist(lambda: next(answers, None) or self.ask_last(task_type, task_id))
         if message is None:
             return None
         try:

@@ -13,7 +13,7 @@ READ_TIMEOUT_S = 2.0
 BATCH = 1000
 """Subjects in one read; the server takes 1024."""
 
-_Reader: TypeAlias = "asyncio.Future[StoredMessage | None]"
+Reader: TypeAlias = asyncio.Future[StoredMessage | None]
 
 
 class Latest:
@@ -26,23 +26,22 @@ class Latest:
     def __init__(self, requester: Requester, stream: str) -> None:
         self._requester = requester
         self._stream = stream
-        self._wanted: dict[str, list[_Reader]] = {}
+        self._wanted: dict[str, list[Reader]] = {}
         self._reading: set[asyncio.Task[None]] = set()
 
-    async def read(self, subject: str) -> StoredMessage | None:
-        """Return the newest message of an exact subject, or None where there is none.
+    def read(self, subject: str) -> Reader:
+        """Ask for the newest message of an exact subject; the future's result is None where there is none.
 
-        Raises:
-            RequestTimeout, NoResponders, Disconnected, JetStreamError: nothing could be read.
+        It raises, where nothing could be read: RequestTimeout, NoResponders, Disconnected, JetStreamError.
         """
-        reader: _Reader = asyncio.get_running_loop().create_future()
+        reader: Reader = asyncio.get_running_loop().create_future()
         self._wanted.setdefault(subject, []).append(reader)
         if len(self._reading) < READS_AT_ONCE:
             self._reading.add(asyncio.create_task(self._read_wanted()))
-        return await reader
+        return reader
 
     async def _read_wanted(self) -> None:
-        batch: dict[str, list[_Reader]] = {}
+        batch: dict[str, list[Reader]] = {}
         try:
             while self._wanted:
                 batch = dict(itertools.islice(self._wanted.items(), BATCH))
@@ -69,7 +68,7 @@ class Latest:
             self._reading -= {asyncio.current_task()}
 
 
-def _fail(reader: _Reader, error: Exception) -> None:
+def _fail(reader: Reader, error: Exception) -> None:
     if not reader.done():
         reader.set_exception(error)
         reader.exception()  # marked as seen: its caller may be gone

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from bus.journal import Journal
+from bus.latest import Reader
 from bus.task import Done, Task, TaskError
 from schemas import (
     ErrorCode,
@@ -73,8 +74,10 @@ async def test_a_worker_that_was_frozen_before_an_attempt_does_not_tell_of_it(
     frozen_at: list[float] = []
     last = Journal.last
 
-    async def last_then_freeze(self: Journal, task_type: str, task_id: str) -> TaskEvent | None:
-        event = await last(self, task_type, task_id)
+    async def last_then_freeze(
+        self: Journal, task_type: str, task_id: str, asked: Reader | None = None
+    ) -> TaskEvent | None:
+        event = await last(self, task_type, task_id, asked)
         if event is not None and not frozen_at:
             frozen_at.append(time.monotonic())
             time.sleep(0.8)  # noqa: ASYNC251  as long as this, nothing in the process goes on
