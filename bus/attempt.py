@@ -168,7 +168,7 @@ class Attempt:
             self._request.id,
             error,
             severity=self._service.severity,
-            reply_to=self._request.assignment.reply_to,
+            reply_to=self._request.reply_to,
             parks=is_last and self._service.parks and failed.code not in self._service.non_retryable,
         )
         self._observer.crashed(crash)

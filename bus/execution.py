@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from nats.errors import Error as NatsError
 
 from bus.attempt import Attempt, uncancel
 from bus.attempts import MAX_DELIVERIES, NotNow, Run, turn
@@ -30,9 +29,10 @@ from bus.network import Network
 from bus.observer import Observer
 from bus.outcomes import failure, instead
 from bus.parking import Parking
+from bus.replies import reply
 from bus.task import Service
 from bus.topology import RESULTS_MAX_AGE_S
-from schemas import MSGPACK, ErrorCode, SchemaError, TaskReassigned, TaskResult, decode, encode, sequence_id
+from schemas import ErrorCode, SchemaError, TaskReassigned, TaskResult, decode, encode, sequence_id
 
 HEADROOM_BYTES = 4096
 """What a stored message needs beside the result: subject, headers, the marks of its origin in the ledger's copy."""
@@ -223,17 +223,7 @@ class Executor:
 
     def _answer(self, delivery: Delivery, request: Request | Refusal, result: TaskResult) -> None:
         """Send the copy for `reply_to`, best effort, and acknowledge: the result is stored already."""
-        reply_to = request.reply_to if isinstance(request, Refusal) else request.assignment.reply_to
-        if reply_to is not None:
-            headers = {"Content-Type": MSGPACK} if delivery.content_type == MSGPACK else None
-            try:
-                self._network.client.post(reply_to, encode(result, delivery.content_type), headers=headers)
-            except (
-                Disconnected,
-                NatsError,
-                OverflowError,
-            ) as error:  # MessagePack has no integers beyond 64 bits, JSON has
-                log.warning("could not reply to %s: %s", reply_to, error)
+        reply(self._network.client, request.reply_to, result, delivery.content_type)
         self._acknowledge(delivery)
 
     def _acknowledge(self, delivery: Delivery) -> None:

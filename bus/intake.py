@@ -42,6 +42,11 @@ class Request(msgspec.Struct, frozen=True):
     task_type: str
     assignment: TaskAssignment
 
+    @property
+    def reply_to(self) -> str | None:
+        """The inbox that also gets the result, if it names one; a Refusal has this too."""
+        return self.assignment.reply_to
+
 
 class Refusal(msgspec.Struct, frozen=True):
     """A body that is no task: the id that its failure is stored under, and what is wrong with it."""

@@ -86,7 +86,7 @@ class Parking:
             awaits_decision=awaits_decision,
             traceback=None if raised is None else last_lines(raised),
         )
-        await insist(lambda: escalate(self._network, escalation, reply_to=request.assignment.reply_to))
+        await insist(lambda: escalate(self._network, escalation, reply_to=request.reply_to))
 
 
 def used_up(used: int, allowed: int) -> str:

@@ -20,12 +20,12 @@ from bus.journal import event_of
 from bus.ledger import entry
 from bus.network import Network
 from bus.outcomes import failure
+from bus.replies import reply
 from bus.unfinished import Unfinished, as_unfinished
 from bus.wake import dismiss
 from clones.omega.absence import is_absent
 from clones.omega.agenda import Due, is_last, schedule_due
 from schemas import (
-    MSGPACK,
     ErrorCode,
     RoutingTable,
     SchemaError,
@@ -33,7 +33,6 @@ from schemas import (
     TaskFailure,
     TaskProgress,
     TaskStarted,
-    encode,
 )
 
 AT_ONCE = 32
@@ -173,16 +172,5 @@ class Overdue:
             settlement = await self._network.results.settle(result)
             if settlement.won:
                 log.info("%s %s was ended: %s", request.task_type, request.id, result.message)
-                await self._reply(found, result)
+                reply(self._network.client, request.reply_to, result, found.content_type)
         await dismiss(self._network, found.consumer, found.sequence)
-
-    async def _reply(self, found: Unfinished, result: TaskFailure) -> None:
-        """Send the result to the task's inbox; best effort, the stored one counts."""
-        reply_to = found.request.assignment.reply_to
-        if reply_to is None:
-            return
-        headers = {"Content-Type": MSGPACK} if found.content_type == MSGPACK else None
-        try:
-            await self._network.client.publish(reply_to, encode(result, found.content_type), headers=headers)
-        except NatsError as error:
-            log.debug("could not tell %s of its result: %s", result.task_id, error)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 from nats.errors import Error as NatsError
 
-from bus.delivery import Delivery, from_ledger
+from bus.delivery import from_ledger
 from bus.errors import SanctuaryError
 from bus.identity import Identity
 from bus.intake import Refusal, read
@@ -19,9 +19,10 @@ from bus.journal import Journal
 from bus.ledger import entry
 from bus.network import Network
 from bus.outcomes import failure
+from bus.replies import reply
 from clones.omega.agenda import Due
 from clones.omega.overdue import AGAIN_S, AT_ONCE, SETTLE_WITHIN_S
-from schemas import MSGPACK, ErrorCode, SchemaError, TaskResult, encode, sequence_id
+from schemas import ErrorCode, SchemaError, sequence_id
 
 log = logging.getLogger(__name__)
 
@@ -74,14 +75,4 @@ class Refusals:
         settlement = await self._network.results.settle(result)
         if settlement.won:
             log.info("%s %s was ended: %s", refusal.task_type, refusal.id, refusal.message)
-            await self._reply(delivery, refusal, result)
-
-    async def _reply(self, delivery: Delivery, refusal: Refusal, result: TaskResult) -> None:
-        """Send the result to the inbox that the body names; best effort, the stored one counts."""
-        if refusal.reply_to is None:
-            return
-        headers = {"Content-Type": MSGPACK} if delivery.content_type == MSGPACK else None
-        try:
-            await self._network.client.publish(refusal.reply_to, encode(result, delivery.content_type), headers=headers)
-        except NatsError as error:
-            log.debug("could not tell %s of its result: %s", result.task_id, error)
+            reply(self._network.client, refusal.reply_to, result, delivery.content_type)

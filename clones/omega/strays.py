@@ -19,12 +19,13 @@ from bus.consumers import consumer_state
 from bus.delivery import from_ledger
 from bus.errors import SanctuaryError
 from bus.identity import Identity
-from bus.intake import Refusal, Request, read
+from bus.intake import read
 from bus.jetstream import StoredMessage, api
 from bus.journal import Journal
 from bus.ledger import entries
 from bus.network import Network
 from bus.outcomes import failure
+from bus.replies import reply
 from bus.subjects import PRIORITIES, WORKFLOW_TYPE, Subjects
 from bus.topology import RESULTS_MAX_AGE_S
 from clones.omega.repeating import repeat
@@ -32,7 +33,7 @@ from clones.omega.submissions import consumer_of
 from clones.omega.workflows import WORKFLOWS
 from clones.routing import known_types
 from clones.tables import table_of
-from schemas import MSGPACK, ErrorCode, RoutingTable, encode, is_task_id, is_token, sequence_id
+from schemas import ErrorCode, RoutingTable, is_task_id, is_token, sequence_id
 
 LOOK_EVERY_S = 1.0
 SETTLE_WITHIN_S = 10.0
@@ -180,11 +181,8 @@ class Strays:
         if not is_task_id(task_type):
             result = msgspec.structs.replace(result, task_type=UNNAMEABLE_TYPE, task_id=sequence_id(message.sequence))
         settlement = await self._network.results.settle(result)
-        reply_to = _reply_to(request)
-        if settlement.won and reply_to is not None:
-            headers = {"Content-Type": MSGPACK} if delivery.content_type == MSGPACK else None
-            body = encode(settlement.result, delivery.content_type)
-            await self._network.client.publish(reply_to, body, headers=headers)
+        if settlement.won:
+            reply(self._network.client, request.reply_to, settlement.result, delivery.content_type)
 
 
 def is_served(subjects: Subjects, table: RoutingTable, subject: str) -> bool:
@@ -201,10 +199,6 @@ def is_served(subjects: Subjects, table: RoutingTable, subject: str) -> bool:
 def _is_forgotten(message: StoredMessage) -> bool:
     """Tell whether a result of that time may have expired: another one would be a second."""
     return datetime.now(UTC) - message.stored_at > timedelta(seconds=RESULTS_MAX_AGE_S)
-
-
-def _reply_to(request: Request | Refusal) -> str | None:
-    return request.reply_to if isinstance(request, Refusal) else request.assignment.reply_to
 
 
 def _why(tokens: list[str], table: RoutingTable) -> str:
