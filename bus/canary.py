@@ -4,8 +4,8 @@ import asyncio
 import logging
 import math
 
+from bus.consumers import consumer_state
 from bus.errors import SanctuaryError
-from bus.jetstream import api
 from bus.network import Network
 
 POLL_S = 0.5
@@ -73,8 +73,9 @@ class Canary:
 
     async def _poll(self, consumer: str, share: Share) -> None:
         try:
-            info = await api(self._network.requester, f"CONSUMER.INFO.{self._network.subjects.ledger}.{consumer}")
+            state = await consumer_state(self._network, consumer)
         except SanctuaryError as error:
             log.debug("could not ask how much %s has handed out: %s", consumer, error)
         else:
-            share.seen(info["delivered"]["consumer_seq"])
+            if state is not None:
+                share.seen(state.delivered.consumer_seq)

@@ -5,11 +5,9 @@ from typing import Any
 import msgspec
 
 from bus.errors import JetStreamError
-from bus.jetstream import api
+from bus.jetstream import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND, api
 from bus.network import Network
 
-CONSUMER_NOT_FOUND = 10014
-STREAM_NOT_FOUND = 10059
 INFO_TIMEOUT_S = 5.0
 
 

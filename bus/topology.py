@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bus.errors import JetStreamError, TopologyMismatch
-from bus.jetstream import api
+from bus.jetstream import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND, api
 from bus.requests import Requester
 from bus.subjects import PRIORITIES, Subjects
 
@@ -23,9 +23,7 @@ RESULTS_MAX_AGE_S = 30 * 24 * 3600.0
 DEDUPLICATION_S = 120.0
 MAX_CONSUMERS = 10_000
 
-_STREAM_NOT_FOUND = 10059
 _STREAM_NAME_IN_USE = 10058
-_CONSUMER_NOT_FOUND = 10014
 
 Json = dict[str, Any]
 
@@ -196,7 +194,7 @@ async def ensure_consumers(requester: Requester, subjects: Subjects, wanted: Ite
 
 async def _ensure_stream(requester: Requester, stream: Json) -> None:
     name = stream["name"]
-    found = await _info(requester, f"STREAM.INFO.{name}", _STREAM_NOT_FOUND)
+    found = await _info(requester, f"STREAM.INFO.{name}", STREAM_NOT_FOUND)
     if found is None:
         try:
             found = await api(requester, f"STREAM.CREATE.{name}", stream, timeout_s=30)
@@ -218,7 +216,7 @@ async def _ensure_stream(requester: Requester, stream: Json) -> None:
 
 async def _ensure_consumer(requester: Requester, stream: str, consumer: Json) -> None:
     name = consumer["name"]
-    found = await _info(requester, f"CONSUMER.INFO.{stream}.{name}", _CONSUMER_NOT_FOUND)
+    found = await _info(requester, f"CONSUMER.INFO.{stream}.{name}", CONSUMER_NOT_FOUND)
     if found is None:
         found = await api(
             requester,
@@ -242,6 +240,6 @@ async def _info_or_none(requester: Requester, subject: str) -> Json | None:
     try:
         return await api(requester, subject)
     except JetStreamError as error:
-        if error.err_code in (_STREAM_NOT_FOUND, _CONSUMER_NOT_FOUND):
+        if error.err_code in (STREAM_NOT_FOUND, CONSUMER_NOT_FOUND):
             return None
         raise

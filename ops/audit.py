@@ -7,14 +7,13 @@ from datetime import datetime
 
 from bus import ledger
 from bus.errors import Disconnected, JetStreamError, NoResponders, RequestTimeout, SanctuaryError
+from bus.jetstream import STREAM_NOT_FOUND
 from bus.ledger import entries
 from bus.network import Network
 from ops.entries import Entry, read_entry
 
 POLL_S = 0.2
 """How often the ledger is looked at for what is new. A core subscription would hear of it sooner, but not of results' copies."""
-
-_STREAM_NOT_FOUND = 10059
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ async def last_sequence(network: Network) -> int:
     except (NoResponders, RequestTimeout):
         raise SanctuaryError(_nobody(network)) from None
     except JetStreamError as error:
-        if error.err_code == _STREAM_NOT_FOUND:
+        if error.err_code == STREAM_NOT_FOUND:
             raise SanctuaryError(_nobody(network)) from None
         raise
 

@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from nats.aio.msg import Msg
 
-from bus.consumers import STREAM_NOT_FOUND
 from bus.errors import JetStreamError, SanctuaryError
 from bus.identity import OMEGA
-from bus.jetstream import api
+from bus.jetstream import STREAM_NOT_FOUND, api
 from bus.ledger import entries
 from bus.network import Network
 from bus.queues import queue_statuses

@@ -11,7 +11,7 @@ from nats.errors import Error as NatsError
 
 from bus.artifacts import ensure_store
 from bus.client import Submitter
-from bus.errors import Disconnected, NoResponders, RequestTimeout, SanctuaryError
+from bus.errors import Disconnected, NoResponders, RequestTimeout
 from bus.identity import OMEGA, Identity
 from bus.jetstream import publish
 from bus.network import Network
@@ -85,16 +85,10 @@ async def keep_consumers(network: Network) -> None:
     """Make the consumers that each new routing table needs, until cancelled."""
 
     async def make(revision: Revision) -> None:
-        while True:
-            try:
-                await make_consumers(network, revision.routes.table)
-            except (SanctuaryError, NatsError) as error:
-                log.warning("the consumers of routing table %d are not all made yet: %s", revision.number, error)
-                await asyncio.sleep(JETSTREAM_POLL_S)
-            else:
-                return
+        await make_consumers(network, revision.routes.table)
 
-    await follow(network, make)
+    # What fails is begun anew, with the table that is in force by then.
+    await repeat(lambda: follow(network, make), JETSTREAM_POLL_S, "make the consumers of the routing table")
 
 
 @asynccontextmanager
@@ -119,7 +113,6 @@ async def coordination(
             watch_instances(health.counts)
         departed = Departed(network, identity, table)
         strays, deadlines = Strays(network, identity, table), Deadlines(network, identity, table)
-        consumers = repeat(lambda: keep_consumers(network), JETSTREAM_POLL_S, "follow the routing table")
-        for work in (departed.run(), strays.run(), deadlines.run(), consumers):
+        for work in (departed.run(), strays.run(), deadlines.run(), keep_consumers(network)):
             stack.callback(asyncio.create_task(work).cancel)
         yield *commands.services(network, identity, table), *workflows.services(network.subjects, submitter)

@@ -8,7 +8,7 @@ import msgspec
 
 from bus.errors import JetStreamError, NoResponders, RequestTimeout, SanctuaryError
 from bus.identity import OMEGA
-from bus.jetstream import api
+from bus.jetstream import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND, api
 from bus.network import Network, open_network
 from bus.routes import Revision, in_force
 from bus.settings import ConnectionSettings
@@ -28,7 +28,7 @@ CONNECT_S = 3.0
 CLOCK_S = 0.5
 """How far this machine's clock may be from the server's: deadlines and waiting times compare the two."""
 
-_NOT_FOUND = {10059, 10014}
+_NOT_FOUND = {STREAM_NOT_FOUND, CONSUMER_NOT_FOUND}
 
 
 async def check_network(where: Where) -> AsyncIterator[Check]:
