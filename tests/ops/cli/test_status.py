@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from bus.errors import NoResponders
 from bus.jetstream import publish
 from bus.ledger import entries
 from bus.network import open_network
 from bus.server import EmbeddedServer
-from bus.subjects import Subjects
+from bus.subjects import INSTANCE_TYPE, Subjects
 from ops.status import ask
 from schemas import (
     ErrorEscalation,
@@ -245,20 +246,30 @@ async def test_one_that_is_killed_is_told_of_as_dead(ops_rig: OpsRig, server: Em
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
-    async with daemon(server, tmp_path / "omega.log", "omega"):
+    subjects = Subjects("sanctuary")
+    async with (
+        daemon(server, tmp_path / "omega.log", "omega"),
+        open_network(server.settings_for("operator"), subjects, name="test") as network,
+    ):
 
-        async def told(what: str) -> bool:
-            return what in (await rig.cli("status")).out
+        async def is_known_to_omega() -> bool:
+            try:
+                stored = [entry async for entry in entries(network, subjects.event(INSTANCE_TYPE, "*"))]
+            except NoResponders:
+                return False  # it has not made the ledger yet
+            return any(decode(InstanceChanged, entry.data).clone == "gamma" for entry in stored)
 
-        await eventually(lambda: told("gamma-"), within_s=30)
+        async def is_told_of() -> bool:
+            return ": dead for " in (await rig.cli("status")).out
+
+        # It answers for itself before Omega has heard a heartbeat of it, and nobody misses whom nobody knew.
+        await eventually(is_known_to_omega, within_s=30)
         victim.kill()
         await victim.wait()
-        await eventually(lambda: told(": dead for "), within_s=30)
+        await eventually(is_told_of, within_s=30)
         shown = await rig.cli("status")
-    assert "Nobody answers as beta, gamma, delta, sigma." in shown.out
-    subjects = Subjects("sanctuary")
-    async with open_network(server.settings_for("operator"), subjects, name="test") as network:
         stored = [entry async for entry in entries(network, subjects.escalation("high", "gamma"))]
+    assert "Nobody answers as beta, gamma, delta, sigma." in shown.out
     escalations: list[ErrorEscalation] = [decode(ErrorEscalation, entry.data) for entry in stored]
     assert [told.code for told in escalations] == ["clone_absent"]
     assert escalations[0].message.endswith("Meanwhile architecture waits until one starts")
