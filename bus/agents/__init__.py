@@ -1,0 +1,1 @@
+"""AutoGen's agent runtime over NATS. Nothing else in the project imports this package, so that nothing else needs AutoGen."""

@@ -1,0 +1,67 @@
+"""Subjects and keys of the agents of one namespace. Types and keys of agents are arbitrary strings; tokens are not."""
+
+import re
+import secrets
+from hashlib import blake2b
+from urllib.parse import quote_from_bytes
+
+from autogen_core import AgentId
+
+_NAMESPACE = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_LONGEST_TOKEN = 200
+"""A subject with two such tokens stays well within the server's 4096 bytes of protocol line."""
+
+
+def token(text: str) -> str:
+    """Return `text` as one token that subjects and keys of buckets can hold: letters, digits, `_` and `-` as they are.
+
+    Other bytes become `=XX`. Empty text is `=`, and what would be very long ends in `==` and a digest: the way back is
+    never taken, messages carry the text itself.
+    """
+    quoted = quote_from_bytes(text.encode("utf-8", "surrogatepass"), safe="_-").translate(_QUOTING)
+    if len(quoted) > _LONGEST_TOKEN:
+        return f"{quoted[:64]}=={blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=20).hexdigest()}"
+    return quoted or "="
+
+
+# quote() leaves these two alone whatever it is told; keys of buckets cannot hold a `~` or a `%`.
+_QUOTING = str.maketrans({"%": "=", ".": "=2E", "~": "=7E"})
+
+
+class Names:
+    """The names of one namespace."""
+
+    def __init__(self, namespace: str) -> None:
+        """Take `namespace`, the first token of all subjects.
+
+        Raises:
+            ValueError: it is not 1 to 64 of letters, digits, `_` and `-`.
+        """
+        if not _NAMESPACE.match(namespace):
+            raise ValueError(f"the namespace {namespace!r} is no subject token: use 1 to 64 of a-z, A-Z, 0-9, _ and -")
+        self.namespace = namespace
+        self.bucket = f"{namespace}_agents"
+        self.stream = f"KV_{self.bucket}"
+        self.keys = f"$KV.{self.bucket}."
+        self.every_member = f"{self.keys}member.*"
+
+    def agent(self, agent: AgentId) -> str:
+        """Where messages to one agent go; the worker that holds it listens there."""
+        return f"{self.namespace}.agent.{token(agent.type)}.{token(agent.key)}"
+
+    def worker(self, worker: str) -> str:
+        """Where one runtime answers the others."""
+        return f"{self.namespace}.worker.{worker}"
+
+    def claim(self, agent: AgentId) -> str:
+        """The key, as a subject, that says which worker holds an agent."""
+        return f"{self.keys}claim.{token(agent.type)}.{token(agent.key)}"
+
+    def member(self, worker: str) -> str:
+        """The key, as a subject, under which a runtime says what it takes."""
+        return f"{self.keys}member.{worker}"
+
+
+def new_worker() -> str:
+    """Return a name that no other runtime has: 64 random bits."""
+    return secrets.token_hex(8)

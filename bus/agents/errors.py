@@ -1,0 +1,45 @@
+"""What a caller of an agent can meet beside the agent's own errors."""
+
+from autogen_core.exceptions import UndeliverableException
+
+from bus.errors import SanctuaryError
+
+
+class RecipientNotFound(UndeliverableException, LookupError):
+    """No worker of the namespace takes agents of this type."""
+
+
+class WorkerLost(UndeliverableException):
+    """The worker that had the message is gone, or does not answer; whether the message was handled is unknown."""
+
+
+class NotPlaced(UndeliverableException):
+    """No worker took the agent in time."""
+
+
+class CannotTravel(TypeError):
+    """A message that no serializer can write."""
+
+
+class CannotRead(ValueError):
+    """A message that no serializer here can read; says which."""
+
+
+class NoSuchSubscription(ValueError, LookupError):
+    """There is no subscription of this id in this runtime."""
+
+
+class RemoteError(Exception):
+    """An exception of a class that is not loaded here, or that cannot be made anew; the message names it.
+
+    Also the cause of each exception that came over the wire: its text is the traceback on the other side.
+    """
+
+    def __init__(self, message: str, *, ref: str = "") -> None:
+        super().__init__(message)
+        self.ref = ref
+        """The class that was raised, `module:qualified.name`."""
+
+
+class RuntimeFailed(SanctuaryError):
+    """The runtime could not join its namespace."""

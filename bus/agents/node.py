@@ -1,0 +1,148 @@
+"""One runtime on the network: joins, starts and stops taking agents, and keeps an eye on both ways."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+
+from autogen_core import AgentId, Subscription
+
+from bus.agents import wire
+from bus.agents.claims import Claims
+from bus.agents.control import Control
+from bus.agents.hosting import Hosting
+from bus.agents.idle import Idle
+from bus.agents.incoming import Handle, Incoming
+from bus.agents.members import Members
+from bus.agents.outgoing import Outgoing
+from bus.agents.placing import Placing
+from bus.agents.session import Session, Where
+from bus.agents.watching import TICK_S, Watching
+from bus.errors import SanctuaryError
+
+_log = logging.getLogger(__name__)
+
+_SYNC_TIMEOUT_S = 2.0
+
+
+class Node:
+    """Puts the parts together."""
+
+    def __init__(self, runtime: object, where: Where, namespace: str, hosting: Hosting, handle: Handle) -> None:
+        self._hosting = hosting
+        self._joining: asyncio.Task[None] | None = None
+        self._checking: asyncio.Task[None] | None = None
+        self._pulse: asyncio.TimerHandle | None = None
+        self._beats = 0
+        self.joined = False
+        self.started = asyncio.Event()
+        self.idle = Idle()
+        self.session = Session(where, namespace)
+        self.members = Members(self.session)
+        self.incoming = Incoming(runtime, self.session, self.idle, handle)
+        self.claims = Claims(self.session, self.incoming.listen)
+        self.outgoing = Outgoing(self.session, Placing(self.session, self.members, self.started), self.idle)
+        self._control = Control(
+            self.session, self.members, self.claims, self.incoming, self.outgoing, hosting, self.started
+        )
+        self._watching = Watching(self.session, self.members, self.outgoing)
+
+    async def join(self) -> None:
+        """Enter the namespace, once; raises as `Session.open` and `Members.join`, and the next call tries again."""
+        if self.joined:
+            return
+        if self._joining is None or (self._joining.done() and self._joining.exception() is not None):
+            self._joining = asyncio.create_task(self._join(), name=f"join {self.session.worker}")
+        await asyncio.shield(self._joining)
+
+    async def _join(self) -> None:
+        await self.session.open()
+        await self._control.open()
+        await self.outgoing.open()
+        self.incoming.verified()
+        await self.members.join()
+        self.joined = True
+        self._beat_later()
+
+    async def leave(self) -> None:
+        """Leave for good, as far as the others are concerned."""
+        if self._joining is None:
+            return
+        with contextlib.suppress(Exception):
+            await self._joining
+        if self._pulse is not None:
+            self._pulse.cancel()
+        self._watching.stop()
+        if self.joined:
+            with contextlib.suppress(SanctuaryError):
+                await self.members.leave()
+            await self._control.close()
+            await self.outgoing.close()
+        await self.session.close()
+        self._joining, self.joined = None, False
+
+    async def start(self) -> None:
+        """Take agents."""
+        await self.join()
+        for agent in tuple(self._hosting.agents):
+            if not await self.hold(agent):
+                _log.warning("%s is held by another runtime now; this one's is dropped", agent)
+                self._hosting.forget(agent)
+        self.started.set()
+
+    async def hold(self, agent: AgentId) -> bool:
+        """Claim an agent; tell whether it is ours."""
+        return await self.claims.acquire(agent) == self.session.worker
+
+    async def stop(self) -> None:
+        """Take agents no more: others may have those that were here."""
+        self.started.clear()
+        if self.joined:
+            await self.incoming.stop()
+            await self.claims.release()
+
+    async def tell(self, subscriptions: Sequence[Subscription]) -> None:
+        """Tell the others what this runtime takes; they know it when this returns."""
+        self.members.update(started=self.started.is_set(), types=self._hosting.types, subscriptions=subscriptions)
+        if self.joined:
+            await self.members.say()
+
+    async def sync(self) -> None:
+        """Return when all that others had sent here before has arrived; whoever does not answer is not waited for."""
+        await asyncio.gather(*(self._sync(worker) for worker in self.members.others))
+
+    async def _sync(self, worker: str) -> None:
+        with contextlib.suppress(SanctuaryError):
+            await self.session.order(worker, wire.Sync(), timeout_s=_SYNC_TIMEOUT_S)
+
+    def _beat_later(self) -> None:
+        self._pulse = asyncio.get_running_loop().call_later(TICK_S, self._beat)
+
+    def _beat(self) -> None:
+        if self.session.client.is_closed:
+            self._watching.tick()
+            return
+        self._beats += 1
+        self.incoming.refresh()
+        if not self.incoming.is_fresh and self.session.client.is_connected and self._checking is None:
+            self._checking = asyncio.create_task(self._check(), name=f"check {self.session.worker}")
+        if self._beats % 4 == 0:
+            self.incoming.tick()
+        self._watching.tick()
+        self._beat_later()
+
+    async def _check(self) -> None:
+        """After a break of the connection, or of our running: be entered again, and let go of what others hold now."""
+        try:
+            await self.members.join()
+            for agent in await self.claims.check():
+                _log.warning("%s went to another worker while this one was away", agent)
+                await self.incoming.end(agent)
+                self._hosting.forget(agent)
+            self.incoming.verified()
+        except SanctuaryError as error:
+            _log.debug("the claims could not be looked at yet: %s", error)
+        except Exception:
+            _log.exception("the claims could not be looked at")
+        finally:
+            self._checking = None

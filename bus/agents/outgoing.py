@@ -1,0 +1,251 @@
+"""What a runtime sends to agents: in order for each, to where the agent is, until it has settled."""
+
+import asyncio
+import bisect
+import itertools
+import logging
+from collections.abc import Callable
+
+import msgspec
+from autogen_core import AgentId
+from nats.aio.msg import Msg
+from nats.errors import MaxPayloadError
+
+from bus.agents import wire
+from bus.agents.errors import CannotTravel, NotPlaced, WorkerLost
+from bus.agents.idle import Idle, Work
+from bus.agents.placing import Placing
+from bus.agents.session import Listening, Session
+from bus.agents.window import Windows
+from bus.errors import Disconnected
+
+_log = logging.getLogger(__name__)
+
+_MOST_TRIES = 5
+_MOST_LANES = 10_000
+
+
+class Item:
+    """A message that is under way."""
+
+    __slots__ = ("answer", "data", "lane", "number", "on_settled", "parent", "posted_at", "tries", "worker")
+
+    def __init__(self, number: int, lane: "Lane", data: bytes, parent: Work | None) -> None:
+        self.number = number
+        self.lane = lane
+        self.data = data
+        self.parent = parent
+        self.answer: asyncio.Future[wire.Answer] | None = None
+        """For calls."""
+        self.on_settled: Callable[[wire.Fault | None], None] | None = None
+        self.worker = ""
+        self.posted_at = 0.0
+        self.tries = 0
+
+
+class Lane:
+    """The way to one agent."""
+
+    __slots__ = ("placing", "queue", "recipient", "subject", "worker")
+
+    def __init__(self, recipient: AgentId, subject: str) -> None:
+        self.recipient = recipient
+        self.subject = subject
+        self.worker = ""
+        """Who holds the agent, as far as is known."""
+        self.queue: list[Item] = []
+        """What waits for that to be known, by number."""
+        self.placing: asyncio.Task[None] | None = None
+
+
+class Outgoing:
+    """Sends for one runtime. Everything that is sent ends: answered, settled, or failed."""
+
+    def __init__(self, session: Session, placing: Placing, idle: Idle) -> None:
+        self._session = session
+        self._placing = placing
+        self._idle = idle
+        self._numbers = itertools.count(1)
+        self._lanes: dict[AgentId, Lane] = {}
+        self._listening: Listening | None = None
+        self.inbox = ""
+        self.items: dict[int, Item] = {}
+        self.windows = Windows()
+
+    async def open(self) -> None:
+        """Listen for answers."""
+        self.inbox = self._session.client.new_inbox()
+        self._listening = await self._session.listen(f"{self.inbox}.*", self._on_message)
+
+    async def close(self) -> None:
+        """Fail what is under way."""
+        for item in tuple(self.items.values()):
+            self._fail(item, NotPlaced("the runtime was closed"))
+        for lane in self._lanes.values():
+            if lane.placing is not None:
+                lane.placing.cancel()
+        if self._listening is not None:
+            await self._listening.end()
+            self._listening = None
+
+    def send(self, recipient: AgentId, data: bytes, parent: Work | None, *, is_call: bool) -> Item:
+        """Send a delivery. Of a call, `answer` is set or fails."""
+        lane = self._lanes.get(recipient)
+        if lane is None:
+            lane = self._new_lane(recipient)
+        item = Item(next(self._numbers), lane, data, parent)
+        if is_call:
+            item.answer = asyncio.get_running_loop().create_future()
+        self.items[item.number] = item
+        self._idle.begin()
+        if parent is not None:
+            parent.begin()
+        if lane.worker and not lane.queue:
+            self._post(item)
+        else:
+            lane.queue.append(item)
+            self._place(lane)
+        return item
+
+    def cancel(self, item: Item) -> None:
+        """Have the recipient's token cancelled; what has not been sent never is."""
+        if item.number not in self.items:
+            return
+        if item in item.lane.queue:
+            item.lane.queue.remove(item)
+            self._settle(item, None)
+            return
+        try:
+            self._session.client.post(item.lane.subject, wire.encode(wire.Cancel(f"{self.inbox}.{item.number}")))
+        except Disconnected:
+            _log.debug("a cancellation was not sent: there is no connection")
+
+    async def room(self, item: Item) -> None:
+        """Return when the recipient's worker has taken enough of what was sent for more to be sent."""
+        if item.worker:
+            await self.windows.room(item.worker)
+
+    @property
+    def unsent(self) -> bool:
+        """Tell whether something waits for its recipient to be found."""
+        return any(lane.queue for lane in self._lanes.values())
+
+    def lost(self, worker: str, numbers: list[int] | None, error: str) -> None:
+        """Give up what a worker was sent: these, or all, and the way to it too."""
+        for item in tuple(self.items.values()) if numbers is None else [self.items.get(number) for number in numbers]:
+            if item is not None and item.worker == worker:
+                self._fail(item, WorkerLost(f"{item.lane.recipient}: {error}"))
+        if numbers is None:
+            self.windows.forget(worker)
+            for lane in self._lanes.values():
+                if lane.worker == worker:
+                    lane.worker = ""
+
+    def _new_lane(self, recipient: AgentId) -> Lane:
+        if len(self._lanes) >= _MOST_LANES:
+            busy = {item.lane.recipient for item in self.items.values()}
+            self._lanes = {agent: lane for agent, lane in self._lanes.items() if agent in busy}
+        lane = self._lanes[recipient] = Lane(recipient, self._session.names.agent(recipient))
+        return lane
+
+    def _post(self, item: Item) -> None:
+        lane = item.lane
+        try:
+            self._session.client.post(lane.subject, item.data, reply=f"{self.inbox}.{item.number}")
+        except Disconnected:
+            self._bounced(item)
+        except MaxPayloadError:
+            limit = self._session.client.max_payload
+            self._fail(
+                item, CannotTravel(f"a message of {len(item.data)} bytes; the NATS server takes {limit} at most")
+            )
+        else:
+            item.worker = lane.worker
+            item.posted_at = asyncio.get_running_loop().time()
+            self.windows.sent(lane.worker)
+
+    def _bounced(self, item: Item) -> None:
+        """Send again what surely was not handled, in its old place."""
+        if item.worker:
+            self.windows.returned(item.worker)
+        item.worker, item.posted_at = "", 0.0
+        item.tries += 1
+        item.lane.worker = ""
+        if item.tries > _MOST_TRIES:
+            self._fail(item, NotPlaced(f"{item.lane.recipient} moved too often to be reached"))
+            return
+        bisect.insort(item.lane.queue, item, key=lambda queued: queued.number)
+        self._place(item.lane)
+
+    def _place(self, lane: Lane) -> None:
+        if lane.placing is None:
+            lane.placing = asyncio.create_task(self._find(lane), name=f"place {lane.recipient}")
+
+    async def _find(self, lane: Lane) -> None:
+        try:
+            worker = await self._placing.find(lane.recipient)
+        except Exception as error:  # noqa: BLE001  callers wait for whatever becomes of it
+            lane.placing = None
+            queue, lane.queue = lane.queue, []
+            for item in queue:
+                self._fail(item, error)
+        else:
+            lane.placing = None
+            lane.worker = worker
+            queue, lane.queue = lane.queue, []
+            for item in queue:
+                if lane.worker:
+                    self._post(item)
+                else:
+                    bisect.insort(lane.queue, item, key=lambda queued: queued.number)
+
+    def _on_message(self, message: Msg) -> None:
+        number = message.subject.rpartition(".")[2]
+        if number == "done":
+            self._on_done(wire.decode_done(message.data))
+            return
+        item = self.items.get(int(number))
+        if item is None:
+            return
+        if not message.data:
+            self._bounced(item)
+            return
+        try:
+            answer = wire.decode_answer(message.data)
+        except msgspec.DecodeError as error:
+            self._fail(item, NotPlaced(f"{item.lane.recipient} gave an answer that cannot be read: {error}"))
+            return
+        if isinstance(answer, wire.Moved):
+            self._bounced(item)
+            return
+        if item.answer is not None and not item.answer.done():
+            item.answer.set_result(answer)
+        if answer.settled:
+            fault = answer.fault if isinstance(answer, wire.Failed) and item.answer is None else None
+            self._settle(item, fault)
+
+    def _on_done(self, done: wire.Done) -> None:
+        for number in done.numbers:
+            item = self.items.get(number)
+            if item is not None:
+                self._settle(item, done.faults.get(number))
+        if done.received:
+            self.windows.received(done.worker, done.received)
+
+    def _fail(self, item: Item, error: BaseException) -> None:
+        if item.answer is None:
+            _log.warning("an event for %s was lost: %s", item.lane.recipient, error)
+        elif not item.answer.done():
+            item.answer.set_exception(error)
+        if item.worker:
+            self.windows.returned(item.worker)
+        self._settle(item, None)
+
+    def _settle(self, item: Item, fault: wire.Fault | None) -> None:
+        if self.items.pop(item.number, None) is None:
+            return
+        if item.on_settled is not None:
+            item.on_settled(fault)
+        if item.parent is not None:
+            item.parent.end(fault)
+        self._idle.end()

@@ -1,0 +1,130 @@
+"""One runtime's place on the network: its connection, its name, and the inbox where it is answered."""
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from bus.agents import wire
+from bus.agents.addressing import Names, new_worker
+from bus.connection import Connection, connect
+from bus.quick_client import Listener, QuickClient
+from bus.requests import Requester
+from bus.settings import ConnectionSettings, resolve
+
+Where = Connection | ConnectionSettings | str
+
+ORDER_TIMEOUT_S = 2.5
+"""How long another runtime may take to answer an order; one that is frozen costs a caller this long."""
+_CONNECT_WAIT_S = 10.0
+_RECENTLY_S = 5.0
+
+
+class Session:
+    """Opened once, with the first thing that needs it."""
+
+    def __init__(self, where: Where, namespace: str) -> None:
+        self.names = Names(namespace)
+        self.worker = new_worker()
+        self._where = where
+        self._stack = AsyncExitStack()
+        self._opened: asyncio.Task[None] | None = None
+        self._client: QuickClient | None = None
+        self._requester: Requester | None = None
+        self._breaks = 0
+        self._back_at = -_RECENTLY_S
+
+    async def open(self) -> None:
+        """Connect where no open connection was given; raises as `bus.connection.connect`."""
+        if self._opened is None:
+            self._opened = asyncio.create_task(self._open(), name=f"open {self.worker}")
+        opening = self._opened
+        try:
+            await asyncio.shield(opening)
+        except BaseException:
+            if opening.done() and self._opened is opening:
+                self._opened = None
+            raise
+
+    async def _open(self) -> None:
+        if isinstance(self._where, Connection):
+            connection = self._where
+        else:
+            settings = self._where if isinstance(self._where, ConnectionSettings) else settings_of(self._where)
+            name = f"agents {self.names.namespace}"
+            connection = await self._stack.enter_async_context(
+                await connect(settings, name=name, wait_s=_CONNECT_WAIT_S)
+            )
+        await connection.wait_connected()
+        self._client = connection.client
+        self._breaks = self.breaks
+        self._requester = await self._stack.enter_async_context(Requester(connection.client))
+
+    async def close(self) -> None:
+        """Close what was opened here; a connection that was given stays open."""
+        self._opened = None
+        await self._stack.aclose()
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether `open` has done its work."""
+        return self._opened is not None and self._opened.done()
+
+    @property
+    def client(self) -> QuickClient:
+        """The connection's client."""
+        assert self._client is not None, "the session is not open"
+        return self._client
+
+    @property
+    def requester(self) -> Requester:
+        """For requests to the server and orders to other runtimes."""
+        assert self._requester is not None, "the session is not open"
+        return self._requester
+
+    @property
+    def breaks(self) -> int:
+        """How often the connection came back. It changes before anything is heard on the new one."""
+        return self.client.stats["reconnects"]
+
+    @property
+    def recently_back(self) -> bool:
+        """Tell whether the connection came back a moment ago: others may not be back yet."""
+        now = asyncio.get_running_loop().time()
+        if self.breaks != self._breaks:
+            self._breaks, self._back_at = self.breaks, now
+        return now - self._back_at < _RECENTLY_S
+
+    async def listen(self, subject: str, listener: Listener) -> "Listening":
+        """Subscribe; when this returns, the server knows."""
+        subscription = await self.client.listen(subject, listener)
+        await self.client.flush()
+        return Listening(self.client, subscription)
+
+    async def order(self, worker: str, order: wire.Order, *, timeout_s: float = ORDER_TIMEOUT_S) -> Msg:
+        """Ask another runtime; raises NoResponders where it is gone, and as `Requester.request`."""
+        return await self.requester.request(self.names.worker(worker), wire.encode(order), timeout_s=timeout_s)
+
+
+class Listening:
+    """A subscription that can be ended."""
+
+    def __init__(self, client: QuickClient, subscription: Subscription) -> None:
+        self._client = client
+        self._subscription = subscription
+
+    async def end(self) -> None:
+        """Unsubscribe, where there still is a connection to do it on."""
+        if not self._client.is_closed and not self._client.is_draining:
+            await self._subscription.unsubscribe()
+
+
+def settings_of(url: str) -> ConnectionSettings:
+    """Return how to connect to a URL, with credentials as the nats CLI finds them."""
+    home = Path(os.environ.get("XDG_CONFIG_HOME", "~/.config")).expanduser()
+    settings = resolve(os.environ, server=url, context=None, config_home=home)
+    assert settings is not None, "a server was named"
+    return settings
