@@ -33,7 +33,7 @@ from bus.agents.interventions import Interventions
 from bus.agents.kinds import StructSerializer
 from bus.agents.node import Node
 from bus.agents.produced import types_of
-from bus.agents.sending import Sending
+from bus.agents.sending import Outbound, Sending
 from bus.agents.tracing import Tracing
 from bus.connection import Connection
 from bus.settings import ConnectionSettings
@@ -69,20 +69,20 @@ class NatsAgentRuntime(AgentRuntime):
         Raises:
             ValueError: `namespace` is no subject token.
         """
-        tracing = Tracing(tracer_provider)
+        self._tracing = tracing = Tracing(tracer_provider)
         self._codec = Codec()
         self._hosting = Hosting(self)
         self._handling = Handling(self._codec, self._hosting, tracing, self._note)
         self._node = Node(self, connection, namespace, self._hosting, self._handling)
         self._sending = Sending(
-            self,
-            self._codec,
-            self._node.members,
-            self._node.outgoing,
-            Interventions(intervention_handlers, tracing) if intervention_handlers else None,
-            tracing,
-            self._node.idle,
-            self._on_fault,
+            runtime=self,
+            codec=self._codec,
+            members=self._node.members,
+            outgoing=self._node.outgoing,
+            interventions=Interventions(intervention_handlers, tracing) if intervention_handlers else None,
+            tracing=tracing,
+            idle=self._node.idle,
+            on_fault=self._on_fault,
         )
         self._report = not ignore_unhandled_exceptions
         self._subscriptions: list[Subscription] = []
@@ -115,7 +115,8 @@ class NatsAgentRuntime(AgentRuntime):
         with self._sending.under_way() as parent:
             if not self._node.joined:
                 await self._node.join()
-            return await self._sending.call(message, recipient, sender, cancellation_token, message_id, parent)
+            out = Outbound(message, sender, cancellation_token, message_id, parent)
+            return await self._sending.call(out, recipient)
 
     async def publish_message(
         self,
@@ -137,9 +138,8 @@ class NatsAgentRuntime(AgentRuntime):
             if not self._node.joined:
                 await self._node.join()
             report = self._report or (parent is not None and parent.report)
-            await self._sending.publish(
-                message, topic_id, sender, cancellation_token, message_id, parent, report=report
-            )
+            out = Outbound(message, sender, cancellation_token, message_id, parent)
+            await self._sending.publish(out, topic_id, report=report)
 
     # Registering
 
@@ -210,6 +210,7 @@ class NatsAgentRuntime(AgentRuntime):
         if self._starting is not None:
             raise RuntimeError("Runtime is already started")
         self._failure = None
+        self._tracing.look()
         self._node.incoming.start()
         self._starting = asyncio.create_task(self._start(), name="start agents")
         # Whatever comes next on this runtime raises it again.
@@ -283,7 +284,7 @@ class NatsAgentRuntime(AgentRuntime):
 
     # Agents
 
-    async def try_get_underlying_agent_instance(  # type: ignore[override]  # as the protocol itself has it
+    async def try_get_underlying_agent_instance(
         self,
         id: AgentId,  # noqa: A002  the protocol's name
         type: type[AgentT] = Agent,  # type: ignore[assignment]  # noqa: A002
@@ -311,7 +312,7 @@ class NatsAgentRuntime(AgentRuntime):
             )
         return agent
 
-    async def get(  # type: ignore[override]  # its overloads, in one
+    async def get(
         self, id_or_type: AgentId | AgentType | str, /, key: str = "default", *, lazy: bool = True
     ) -> AgentId:
         """Return the id; unless `lazy`, the agent is made, wherever it belongs."""
@@ -334,7 +335,8 @@ class NatsAgentRuntime(AgentRuntime):
 
     async def agent_metadata(self, agent: AgentId) -> AgentMetadata:
         """Return what an agent says of itself, wherever it is."""
-        return AgentMetadata(**await self._order(agent, "metadata", None))
+        metadata: AgentMetadata = await self._order(agent, "metadata", None)
+        return metadata
 
     async def agent_save_state(self, agent: AgentId) -> Mapping[str, Any]:
         """Return the state of an agent, wherever it is."""

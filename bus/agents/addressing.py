@@ -54,11 +54,11 @@ class Names:
         return f"{self.namespace}.worker.{worker}"
 
     def claim(self, agent: AgentId) -> str:
-        """The key, as a subject, that says which worker holds an agent."""
+        """Return the key, as a subject, that says which worker holds an agent."""
         return f"{self.keys}claim.{token(agent.type)}.{token(agent.key)}"
 
     def member(self, worker: str) -> str:
-        """The key, as a subject, under which a runtime says what it takes."""
+        """Return the key, as a subject, under which a runtime says what it takes."""
         return f"{self.keys}member.{worker}"
 
 

@@ -3,7 +3,9 @@
 import inspect
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def class_ref(cls: type) -> str:
@@ -14,7 +16,7 @@ def class_ref(cls: type) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
-def find_class(ref: str, base: type) -> type | None:
+def find_class(ref: str, base: type[T]) -> type[T] | None:
     """Return the loaded class of this name if it is `base` or derived from it; of several, the one made last."""
     origin, bracket, rest = ref.partition("[")
     if bracket:
@@ -31,7 +33,7 @@ def find_class(ref: str, base: type) -> type | None:
     if isinstance(found, type) and issubclass(found, base):
         return found
     # Classes made in functions, of which tests are full, stand in no module.
-    local: type | None = None
+    local: type[T] | None = None
     if "<locals>" in name:
         for candidate in _derived(base, set()):
             if candidate.__qualname__ == name and candidate.__module__ == module:
@@ -39,7 +41,8 @@ def find_class(ref: str, base: type) -> type | None:
     return local
 
 
-def _derived(base: type, seen: set[type]) -> Iterator[type]:
+def _derived(base: type[T], seen: set[type[T]]) -> Iterator[type[T]]:
+    derived: type[T]
     for derived in type.__subclasses__(base):
         if derived not in seen:
             seen.add(derived)

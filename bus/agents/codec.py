@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from bus.agents.class_refs import class_ref, find_class
 from bus.agents.errors import CannotRead, CannotTravel
-from bus.agents.kinds import StructSerializer, Way, way_of
+from bus.agents.kinds import StructSerializer, Way, plainly, way_of
 from bus.agents.wire import Body
 
 _NOTHING = Body("", "", "", b"")
@@ -69,7 +69,7 @@ class Codec:
         name, content_type, ref, write = writer
         try:
             payload, marks = write(message)
-        except Exception as error:  # noqa: BLE001  serializers are anybody's code; whoever sends gets one kind of error
+        except Exception as error:
             raise CannotTravel(f"a {ref} cannot be written: {error}") from error
         return Body(name, content_type, ref, payload, marks)
 
@@ -92,7 +92,7 @@ class Codec:
                 return way.read(body.payload, body.marks)
         except CannotRead:
             raise
-        except Exception as error:  # noqa: BLE001  as in encode
+        except Exception as error:
             raise CannotRead(
                 f"the message of type {name} ({body.ref}, {content_type}) does not fit {name} as it is known here: {error}"
             ) from error
@@ -115,8 +115,7 @@ class Codec:
         name, ref = type_name(cls), class_ref(cls)
         for (known, content_type), serializer in self._own.items():
             if known == name and getattr(serializer, "cls", cls) is cls:
-                serialize = serializer.serialize
-                return name, content_type, ref, lambda message: (serialize(message), ())
+                return name, content_type, ref, plainly(serializer.serialize)
         way = self._way(cls)
         if way is None:
             raise CannotTravel(
@@ -141,4 +140,5 @@ class Codec:
 
 def type_name(cls: type) -> str:
     """Return the name under which autogen-core's serializers know a class."""
-    return str(cls.DESCRIPTOR.full_name) if issubclass(cls, Message) else cls.__name__
+    descriptor = getattr(cls, "DESCRIPTOR", None)
+    return str(descriptor.full_name) if issubclass(cls, Message) and descriptor is not None else cls.__name__

@@ -30,6 +30,7 @@ class Control:
 
     def __init__(
         self,
+        *,
         session: Session,
         members: Members,
         claims: Claims,
@@ -113,8 +114,8 @@ class Control:
             self._answer(message, wire.Placed(owner, problem))
 
     async def _sync(self, message: Msg) -> None:
-        deadline = asyncio.get_running_loop().time() + _SYNC_WAIT_S
-        while self._outgoing.unsent and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.005)
+        placing = self._outgoing.unplaced
+        if placing:
+            await asyncio.wait(placing, timeout=_SYNC_WAIT_S)
         with contextlib.suppress(SanctuaryError):
             self._answer(message, True)

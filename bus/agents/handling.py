@@ -5,12 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from autogen_core import AgentId, MessageContext, MessageHandlerContext, TopicId
+from autogen_core.logging import DeliveryStage, MessageKind
 
 from bus.agents import wire
 from bus.agents.codec import Codec
 from bus.agents.hosting import Hosting
 from bus.agents.incoming import Delivered
-from bus.agents.tracing import DeliveryStage, MessageKind, Tracing, log_failed, log_message
+from bus.agents.tracing import Tracing, log_failed, log_message
 
 _log = logging.getLogger("autogen_core")
 

@@ -18,6 +18,14 @@ _events = logging.getLogger("autogen_core.events")
 Factory = Callable[..., Any]
 
 
+class _Making:
+    __slots__ = ("lock", "users")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.users = 0
+
+
 class Hosting:
     """Knows nothing of the network."""
 
@@ -27,7 +35,7 @@ class Hosting:
         """None stands for a type of which only instances are registered."""
         self._expected: dict[str, type[Agent] | None] = {}
         self._agents: dict[AgentId, Agent] = {}
-        self._making: dict[AgentId, asyncio.Task[Agent]] = {}
+        self._making: dict[AgentId, _Making] = {}
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -69,14 +77,21 @@ class Hosting:
             LookupError: nothing is registered for its type.
             Exception: what the factory raised; the next to ask has it tried again.
         """
-        agent = self._agents.get(agent_id)
-        if agent is not None:
-            return agent
         making = self._making.get(agent_id)
         if making is None:
-            making = self._making[agent_id] = asyncio.create_task(self._make(agent_id))
-            making.add_done_callback(lambda _: self._making.pop(agent_id, None))
-        return await asyncio.shield(making)
+            agent = self._agents.get(agent_id)
+            if agent is not None:
+                return agent
+            making = self._making[agent_id] = _Making()
+        # First come, first served: a message that comes when the agent is just made overtakes none that waited for it.
+        making.users += 1
+        try:
+            async with making.lock:
+                return self._agents.get(agent_id) or await self._make(agent_id)
+        finally:
+            making.users -= 1
+            if not making.users:
+                del self._making[agent_id]
 
     async def _make(self, agent_id: AgentId) -> Agent:
         if agent_id.type not in self._factories:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from autogen_core import JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_TYPE
@@ -64,11 +64,12 @@ def way_of(cls: type) -> Way | None:
         return _protobuf_way(cls)
     if issubclass(cls, msgspec.Struct):
         decoder = msgspec.json.Decoder(cls)
-        return Way(JSON_DATA_CONTENT_TYPE, _plainly(msgspec.json.encode), lambda payload, _: decoder.decode(payload))
+        return Way(JSON_DATA_CONTENT_TYPE, plainly(msgspec.json.encode), lambda payload, _: decoder.decode(payload))
     return _BUILT_IN.get(cls)
 
 
-def _plainly(write: Callable[[Any], bytes]) -> Callable[[Any], tuple[bytes, Marks]]:
+def plainly(write: Callable[[Any], bytes]) -> Callable[[Any], tuple[bytes, Marks]]:
+    """Return a writer of messages whose bytes say everything."""
     return lambda message: (write(message), ())
 
 
@@ -78,7 +79,7 @@ def _protobuf_way(cls: type[Message]) -> Way:
 
     (serializer,) = try_get_known_serializers_for_type(cls)
     return Way(
-        PROTOBUF_DATA_CONTENT_TYPE, _plainly(serializer.serialize), lambda payload, _: serializer.deserialize(payload)
+        PROTOBUF_DATA_CONTENT_TYPE, plainly(serializer.serialize), lambda payload, _: serializer.deserialize(payload)
     )
 
 
@@ -89,7 +90,7 @@ def _dataclass_way(cls: Any) -> Way:
         adapter = TypeAdapter(cls)
         return Way(
             JSON_DATA_CONTENT_TYPE,
-            _plainly(lambda message: adapter.dump_json(message)),
+            plainly(adapter.dump_json),
             lambda payload, _: adapter.validate_json(payload),
         )
     # What AutoGen users write as `count: int = None` stays as lenient as it is in one process.
@@ -126,8 +127,8 @@ def _is_json_type(hint: Any) -> bool:
     """Tell whether JSON gives values of this type back as they were, or nothing is known of what they are."""
     if hint in (str, int, float, bool, list, dict, type(None), Any, object, None):
         return True
-    origin, arguments = getattr(hint, "__origin__", None), getattr(hint, "__args__", ())
-    if origin is list or (origin is dict and arguments[0] is str):
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is list or (origin is dict and arguments[:1] == (str,)):
         return all(map(_is_json_type, arguments))
     # X | None
     return bool(arguments) and type(None) in arguments and all(map(_is_json_type, arguments))
@@ -151,10 +152,10 @@ def _check_json(value: Any) -> None:
         raise TypeError(f"a {type(value).__name__} within a plain list or dict")
 
 
-_JSON_WAY = Way(JSON_DATA_CONTENT_TYPE, _plainly(_json), lambda payload, _: msgspec.json.decode(payload))
+_JSON_WAY = Way(JSON_DATA_CONTENT_TYPE, plainly(_json), lambda payload, _: msgspec.json.decode(payload))
 _BUILT_IN: dict[type, Way] = {
     **dict.fromkeys((str, int, bool, list, dict), _JSON_WAY),
-    float: Way(JSON_DATA_CONTENT_TYPE, _plainly(_json), lambda payload, _: float(msgspec.json.decode(payload))),
-    tuple: Way(JSON_DATA_CONTENT_TYPE, _plainly(_json), lambda payload, _: tuple(msgspec.json.decode(payload))),
-    bytes: Way(BINARY_CONTENT_TYPE, _plainly(bytes), lambda payload, _: payload),
+    float: Way(JSON_DATA_CONTENT_TYPE, plainly(_json), lambda payload, _: float(msgspec.json.decode(payload))),
+    tuple: Way(JSON_DATA_CONTENT_TYPE, plainly(_json), lambda payload, _: tuple(msgspec.json.decode(payload))),
+    bytes: Way(BINARY_CONTENT_TYPE, plainly(bytes), lambda payload, _: payload),
 }

@@ -74,7 +74,7 @@ def load(model: type[BaseModel], payload: bytes, marks: Marks) -> BaseModel:
         holder: Any = root[0]
         for step in path[:-1]:
             holder = holder[step]
-        holder[path[-1]] = cls.model_validate(holder[path[-1]])  # type: ignore[attr-defined]  # found under BaseModel
+        holder[path[-1]] = cls.model_validate(holder[path[-1]])
     return model.model_validate(root[0])
 
 

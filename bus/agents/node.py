@@ -43,7 +43,13 @@ class Node:
         self.claims = Claims(self.session, self.incoming.listen)
         self.outgoing = Outgoing(self.session, Placing(self.session, self.members, self.started), self.idle)
         self._control = Control(
-            self.session, self.members, self.claims, self.incoming, self.outgoing, hosting, self.started
+            session=self.session,
+            members=self.members,
+            claims=self.claims,
+            incoming=self.incoming,
+            outgoing=self.outgoing,
+            hosting=hosting,
+            started=self.started,
         )
         self._watching = Watching(self.session, self.members, self.outgoing)
 
@@ -142,7 +148,5 @@ class Node:
             self.incoming.verified()
         except SanctuaryError as error:
             _log.debug("the claims could not be looked at yet: %s", error)
-        except Exception:
-            _log.exception("the claims could not be looked at")
         finally:
             self._checking = None

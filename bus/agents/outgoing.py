@@ -22,25 +22,34 @@ from bus.errors import Disconnected
 _log = logging.getLogger(__name__)
 
 _MOST_TRIES = 5
+_BREATH = 32
 _MOST_LANES = 10_000
 
 
 class Item:
     """A message that is under way."""
 
-    __slots__ = ("answer", "data", "lane", "number", "on_settled", "parent", "posted_at", "tries", "worker")
+    __slots__ = ("data", "lane", "number", "on_settled", "parent", "posted_at", "tries", "worker")
 
     def __init__(self, number: int, lane: "Lane", data: bytes, parent: Work | None) -> None:
         self.number = number
         self.lane = lane
         self.data = data
         self.parent = parent
-        self.answer: asyncio.Future[wire.Answer] | None = None
-        """For calls."""
         self.on_settled: Callable[[wire.Fault | None], None] | None = None
         self.worker = ""
         self.posted_at = 0.0
         self.tries = 0
+
+
+class Call(Item):
+    """A message that is answered."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self, number: int, lane: "Lane", data: bytes, parent: Work | None) -> None:
+        super().__init__(number, lane, data, parent)
+        self.answer: asyncio.Future[wire.Answer] = asyncio.get_running_loop().create_future()
 
 
 class Lane:
@@ -88,24 +97,36 @@ class Outgoing:
             await self._listening.end()
             self._listening = None
 
-    def send(self, recipient: AgentId, data: bytes, parent: Work | None, *, is_call: bool) -> Item:
-        """Send a delivery. Of a call, `answer` is set or fails."""
+    def call(self, recipient: AgentId, data: bytes, parent: Work | None) -> "Call":
+        """Send a delivery that is answered."""
+        lane = self._lane(recipient)
+        item = Call(next(self._numbers), lane, data, parent)
+        self._send(item)
+        return item
+
+    def send(self, recipient: AgentId, data: bytes, parent: Work | None) -> Item:
+        """Send a delivery that is not."""
+        item = Item(next(self._numbers), self._lane(recipient), data, parent)
+        self._send(item)
+        return item
+
+    def _lane(self, recipient: AgentId) -> Lane:
         lane = self._lanes.get(recipient)
         if lane is None:
             lane = self._new_lane(recipient)
-        item = Item(next(self._numbers), lane, data, parent)
-        if is_call:
-            item.answer = asyncio.get_running_loop().create_future()
+        return lane
+
+    def _send(self, item: Item) -> None:
+        lane = item.lane
         self.items[item.number] = item
         self._idle.begin()
-        if parent is not None:
-            parent.begin()
+        if item.parent is not None:
+            item.parent.begin()
         if lane.worker and not lane.queue:
             self._post(item)
         else:
             lane.queue.append(item)
             self._place(lane)
-        return item
 
     def cancel(self, item: Item) -> None:
         """Have the recipient's token cancelled; what has not been sent never is."""
@@ -122,13 +143,16 @@ class Outgoing:
 
     async def room(self, item: Item) -> None:
         """Return when the recipient's worker has taken enough of what was sent for more to be sent."""
-        if item.worker:
+        if item.worker and self.windows.is_full(item.worker):
             await self.windows.room(item.worker)
+        elif item.number % _BREATH == 0:
+            # Whoever publishes in a loop would leave the socket no chance, and the worker idle.
+            await asyncio.sleep(0)
 
     @property
-    def unsent(self) -> bool:
-        """Tell whether something waits for its recipient to be found."""
-        return any(lane.queue for lane in self._lanes.values())
+    def unplaced(self) -> list["asyncio.Task[None]"]:
+        """Return what looks for the recipients of messages that wait to be sent."""
+        return [lane.placing for lane in self._lanes.values() if lane.placing is not None]
 
     def lost(self, worker: str, numbers: list[int] | None, error: str) -> None:
         """Give up what a worker was sent: these, or all, and the way to it too."""
@@ -218,10 +242,10 @@ class Outgoing:
         if isinstance(answer, wire.Moved):
             self._bounced(item)
             return
-        if item.answer is not None and not item.answer.done():
+        if isinstance(item, Call) and not item.answer.done():
             item.answer.set_result(answer)
         if answer.settled:
-            fault = answer.fault if isinstance(answer, wire.Failed) and item.answer is None else None
+            fault = answer.fault if isinstance(answer, wire.Failed) and not isinstance(item, Call) else None
             self._settle(item, fault)
 
     def _on_done(self, done: wire.Done) -> None:
@@ -233,7 +257,7 @@ class Outgoing:
             self.windows.received(done.worker, done.received)
 
     def _fail(self, item: Item, error: BaseException) -> None:
-        if item.answer is None:
+        if not isinstance(item, Call):
             _log.warning("an event for %s was lost: %s", item.lane.recipient, error)
         elif not item.answer.done():
             item.answer.set_exception(error)

@@ -1,13 +1,16 @@
 """Calls and events of one runtime, from the message to the answer."""
 
 import asyncio
-import contextlib
-import uuid
-from collections.abc import Iterator
+import itertools
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from autogen_core import AgentId, CancellationToken, MessageContext, TopicId
+from autogen_core._telemetry import EnvelopeMetadata
 from autogen_core.exceptions import MessageDroppedException
+from autogen_core.logging import DeliveryStage, MessageKind
 
 from bus.agents import wire
 from bus.agents.codec import Codec
@@ -16,7 +19,51 @@ from bus.agents.idle import Idle, Work, current_work
 from bus.agents.interventions import Interventions
 from bus.agents.members import Members
 from bus.agents.outgoing import Item, Outgoing
-from bus.agents.tracing import DeliveryStage, EnvelopeMetadata, MessageKind, Tracing, log_dropped, log_message
+from bus.agents.tracing import Tracing, log_dropped, log_message
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """A message as the runtime was given it."""
+
+    message: Any
+    sender: AgentId | None
+    token: CancellationToken | None
+    message_id: str | None
+    parent: Work | None
+    """The delivery in whose handler it is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Publication:
+    recipients: list[AgentId]
+    body: wire.Body
+    topic: TopicId
+    sender: tuple[str, str] | None
+    message_id: str
+    parent: Work | None
+    report: bool
+
+
+class UnderWay:
+    """Holds idleness off as long as it is entered; gives the delivery in whose handler this is."""
+
+    __slots__ = ("_idle", "_parent")
+
+    def __init__(self, idle: Idle, parent: Work | None) -> None:
+        self._idle = idle
+        self._parent = parent
+
+    def __enter__(self) -> Work | None:
+        self._idle.begin()
+        if self._parent is not None:
+            self._parent.begin()
+        return self._parent
+
+    def __exit__(self, *_: object) -> None:
+        if self._parent is not None:
+            self._parent.end(None)
+        self._idle.end()
 
 
 class Sending:
@@ -24,6 +71,7 @@ class Sending:
 
     def __init__(
         self,
+        *,
         runtime: object,
         codec: Codec,
         members: Members,
@@ -31,7 +79,7 @@ class Sending:
         interventions: Interventions | None,
         tracing: Tracing,
         idle: Idle,
-        on_fault: Any,
+        on_fault: Callable[[wire.Fault | None], None],
     ) -> None:
         self._runtime = runtime
         self._codec = codec
@@ -42,36 +90,24 @@ class Sending:
         self._idle = idle
         self._on_fault = on_fault
         self._spans: set[asyncio.Task[None]] = set()
+        self._ids = itertools.count(1)
+        self._id_prefix = secrets.token_hex(8)
 
-    @contextlib.contextmanager
-    def under_way(self) -> Iterator[Work | None]:
+    def _new_id(self) -> str:
+        # Unique as a UUID is, and a tenth of the time of one.
+        return f"{self._id_prefix}-{next(self._ids)}"
+
+    def under_way(self) -> "UnderWay":
         """Count what is being sent as under way, from the caller's first step on."""
-        parent = current_work(self._runtime)
-        self._idle.begin()
-        if parent is not None:
-            parent.begin()
-        try:
-            yield parent
-        finally:
-            if parent is not None:
-                parent.end(None)
-            self._idle.end()
+        return UnderWay(self._idle, current_work(self._runtime))
 
-    async def call(
-        self,
-        message: Any,
-        recipient: AgentId,
-        sender: AgentId | None,
-        token: CancellationToken | None,
-        message_id: str | None,
-        parent: Work | None,
-    ) -> Any:
+    async def call(self, out: Outbound, recipient: AgentId) -> Any:
         """Return the answer; raises what the handler raised."""
-        message_id = message_id or str(uuid.uuid4())
+        message, sender, message_id = out.message, out.sender, out.message_id or self._new_id()
         with self._tracing.block("create", recipient, message=message):
             created = self._tracing.metadata()
             if self._interventions is not None:
-                context = _context(sender, None, token, message_id)
+                context = _context(sender, None, out.token, message_id)
                 try:
                     message = await self._interventions.on_send(message, context, recipient)
                 except MessageDroppedException:
@@ -91,7 +127,7 @@ class Sending:
                     False,
                     self._tracing.trace(created),
                 )
-                value = await self.order(recipient, delivery, token, parent)
+                value = await self.order(recipient, delivery, out.token, out.parent)
             return await self._response(value, recipient, sender, created)
 
     async def order(
@@ -100,8 +136,7 @@ class Sending:
         """Send a delivery that is answered, and return the answer; raises what the other side raised."""
         if token is not None and token.is_cancelled():
             raise asyncio.CancelledError
-        item = self._outgoing.send(recipient, wire.encode(delivery), parent, is_call=True)
-        assert item.answer is not None
+        item = self._outgoing.call(recipient, wire.encode(delivery), parent)
         if token is not None:
             token.link_future(item.answer)
             token.add_callback(lambda: self._outgoing.cancel(item))
@@ -126,23 +161,13 @@ class Sending:
             log_message(value.body, recipient, sender, MessageKind.RESPOND, DeliveryStage.DELIVER)
         return response
 
-    async def publish(
-        self,
-        message: Any,
-        topic: TopicId,
-        sender: AgentId | None,
-        token: CancellationToken | None,
-        message_id: str | None,
-        parent: Work | None,
-        *,
-        report: bool,
-    ) -> None:
+    async def publish(self, out: Outbound, topic: TopicId, *, report: bool) -> None:
         """Send an event on its way to all whom the topic is for."""
-        message_id = message_id or str(uuid.uuid4())
+        message, sender, message_id = out.message, out.sender, out.message_id or self._new_id()
         with self._tracing.block("create", topic, message=message):
             created = self._tracing.metadata()
             if self._interventions is not None:
-                context = _context(sender, topic, token, message_id)
+                context = _context(sender, topic, out.token, message_id)
                 try:
                     message = await self._interventions.on_publish(message, context)
                 except MessageDroppedException:
@@ -153,57 +178,52 @@ class Sending:
             recipients = await self._members.recipients(topic)
             if sender is not None:
                 recipients = [agent for agent in recipients if agent != sender]
-            head = (
-                None if sender is None else (sender.type, sender.key),
-                (topic.type, topic.source),
-                message_id,
-                report,
-            )
+            named = None if sender is None else (sender.type, sender.key)
+            publication = _Publication(recipients, body, topic, named, message_id, out.parent, report)
             if created is None:
-                items = self._send_each(recipients, body, head, parent, None, report)
+                items = self._send_each(publication, None)
             else:
                 sent: asyncio.Future[list[Item]] = asyncio.get_running_loop().create_future()
-                span = asyncio.create_task(self._traced(sent, topic, recipients, body, head, parent, created, report))
+                span = asyncio.create_task(self._traced(sent, publication, created))
                 self._spans.add(span)
                 span.add_done_callback(self._spans.discard)
                 items = await sent
-        if token is not None and items:
-            token.add_callback(lambda: [self._outgoing.cancel(item) for item in items] and None)
+        if out.token is not None and items:
+            out.token.add_callback(lambda: self._cancel(items))
         for item in items:
             await self._outgoing.room(item)
 
-    def _send_each(
-        self,
-        recipients: list[AgentId],
-        body: wire.Body,
-        head: tuple[Any, Any, str, bool],
-        parent: Work | None,
-        trace: wire.Trace | None,
-        report: bool,
-    ) -> list[Item]:
+    def _cancel(self, items: list[Item]) -> None:
+        for item in items:
+            self._outgoing.cancel(item)
+
+    def _send_each(self, publication: _Publication, trace: wire.Trace | None) -> list[Item]:
         items: list[Item] = []
-        for agent in recipients:
-            delivery = wire.Delivery(wire.VERSION, "publish", (agent.type, agent.key), body, *head, trace)
-            item = self._outgoing.send(agent, wire.encode(delivery), parent, is_call=False)
-            if report:
+        topic = (publication.topic.type, publication.topic.source)
+        for agent in publication.recipients:
+            delivery = wire.Delivery(
+                wire.VERSION,
+                "publish",
+                (agent.type, agent.key),
+                publication.body,
+                publication.sender,
+                topic,
+                publication.message_id,
+                publication.report,
+                trace,
+            )
+            item = self._outgoing.send(agent, wire.encode(delivery), publication.parent)
+            if publication.report:
                 item.on_settled = self._on_fault
             items.append(item)
         return items
 
     async def _traced(
-        self,
-        sent: "asyncio.Future[list[Item]]",
-        topic: TopicId,
-        recipients: list[AgentId],
-        body: wire.Body,
-        head: tuple[Any, Any, str, bool],
-        parent: Work | None,
-        created: EnvelopeMetadata,
-        report: bool,
+        self, sent: "asyncio.Future[list[Item]]", publication: _Publication, created: EnvelopeMetadata
     ) -> None:
         """Hold the span of a publication open until its deliveries have settled."""
-        with self.under_way(), self._tracing.block("publish", topic, created):
-            items = self._send_each(recipients, body, head, parent, self._tracing.trace(created), report)
+        with self.under_way(), self._tracing.block("publish", publication.topic, created):
+            items = self._send_each(publication, self._tracing.trace(created))
             waiting: list[asyncio.Future[None]] = []
             for item in items:
                 future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -214,7 +234,9 @@ class Sending:
                 await asyncio.wait(waiting)
 
 
-def _then(future: "asyncio.Future[None]", before: Any) -> Any:
+def _then(
+    future: "asyncio.Future[None]", before: Callable[[wire.Fault | None], None] | None
+) -> Callable[[wire.Fault | None], None]:
     def settled(fault: wire.Fault | None) -> None:
         if before is not None:
             before(fault)

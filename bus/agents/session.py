@@ -11,6 +11,7 @@ from nats.aio.subscription import Subscription
 from bus.agents import wire
 from bus.agents.addressing import Names, new_worker
 from bus.connection import Connection, connect
+from bus.errors import ConfigurationError, Disconnected
 from bus.quick_client import Listener, QuickClient
 from bus.requests import Requester
 from bus.settings import ConnectionSettings, resolve
@@ -76,13 +77,15 @@ class Session:
     @property
     def client(self) -> QuickClient:
         """The connection's client."""
-        assert self._client is not None, "the session is not open"
+        if self._client is None:
+            raise Disconnected("the runtime has not connected yet")
         return self._client
 
     @property
     def requester(self) -> Requester:
         """For requests to the server and orders to other runtimes."""
-        assert self._requester is not None, "the session is not open"
+        if self._requester is None:
+            raise Disconnected("the runtime has not connected yet")
         return self._requester
 
     @property
@@ -126,5 +129,6 @@ def settings_of(url: str) -> ConnectionSettings:
     """Return how to connect to a URL, with credentials as the nats CLI finds them."""
     home = Path(os.environ.get("XDG_CONFIG_HOME", "~/.config")).expanduser()
     settings = resolve(os.environ, server=url, context=None, config_home=home)
-    assert settings is not None, "a server was named"
+    if settings is None:
+        raise ConfigurationError("name a server: nats://host:port")
     return settings

@@ -13,6 +13,7 @@ from autogen_core._telemetry import (
     TraceHelper,
     get_telemetry_envelope_metadata,
 )
+from autogen_core._telemetry._tracing_config import ExtraMessageRuntimeAttributes, MessagingOperation
 from autogen_core.logging import (
     DeliveryStage,
     MessageDroppedEvent,
@@ -27,6 +28,7 @@ from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider, TracerP
 from bus.agents import wire
 
 _events = logging.getLogger("autogen_core.events")
+_NO_SPAN = contextlib.nullcontext()
 
 
 class Tracing:
@@ -34,32 +36,32 @@ class Tracing:
 
     def __init__(self, provider: TracerProvider | None) -> None:
         self._helper = TraceHelper(provider, MessageRuntimeTracingConfig("NatsAgentRuntime"))
+        self.is_on = False
+        self.look()
 
-    @property
-    def is_on(self) -> bool:
-        """Tell whether anybody takes spans. Making them takes as long as all else that a message costs."""
+    def look(self) -> None:
+        """See whether anybody takes spans now. Making them takes as long as all else that a message costs."""
         provider = self._helper.tracer_provider
         if isinstance(provider, ProxyTracerProvider):
             provider = get_tracer_provider()
-        return not isinstance(provider, NoOpTracerProvider | ProxyTracerProvider)
+        self.is_on = not isinstance(provider, NoOpTracerProvider | ProxyTracerProvider)
 
-    @contextlib.contextmanager
     def block(
         self,
-        operation: Any,
+        operation: MessagingOperation,
         destination: AgentId | TopicId | str | None,
         parent: EnvelopeMetadata | None = None,
         *,
         message: Any = None,
         attributes: dict[str, str] | None = None,
-    ) -> Iterator[None]:
-        """Be within a span."""
+    ) -> contextlib.AbstractContextManager[object]:
+        """Return the span to be in, if there is to be one."""
         if not self.is_on:
-            yield
-            return
-        extra: Any = None if message is None else {"message_type": type(message).__name__}
-        with self._helper.trace_block(operation, destination, parent, extraAttributes=extra, attributes=attributes):
-            yield
+            return _NO_SPAN
+        extra = ExtraMessageRuntimeAttributes()
+        if message is not None:
+            extra["message_type"] = type(message).__name__
+        return self._helper.trace_block(operation, destination, parent, extraAttributes=extra, attributes=attributes)
 
     def metadata(self) -> EnvelopeMetadata | None:
         """Return the current span, for links to it."""
@@ -71,14 +73,16 @@ class Tracing:
             return None
         return wire.Trace(created.traceparent, created.tracestate, get_telemetry_envelope_metadata().traceparent)
 
-    @contextlib.contextmanager
     def processing(
         self, agent: AgentId, agent_class: str, trace: wire.Trace | None, context: MessageContext, body: wire.Body
+    ) -> contextlib.AbstractContextManager[object]:
+        """Return the span of a handler, which stands below the sender's."""
+        return self._processing(agent, agent_class, trace, context, body) if self.is_on else _NO_SPAN
+
+    @contextlib.contextmanager
+    def _processing(
+        self, agent: AgentId, agent_class: str, trace: wire.Trace | None, context: MessageContext, body: wire.Body
     ) -> Iterator[None]:
-        """Be within the span of a handler, below the sender's."""
-        if not self.is_on:
-            yield
-            return
         created = None if trace is None else EnvelopeMetadata(traceparent=trace.parent, tracestate=trace.state)
         above = {} if trace is None or trace.delivering is None else {"traceparent": trace.delivering}
         attributes = {
@@ -137,6 +141,3 @@ def log_dropped(body: wire.Body, sender: AgentId | None, receiver: AgentId | Top
 def log_failed(body: wire.Body, agent: AgentId, error: BaseException) -> None:
     """Log an error of a handler."""
     _events.info(MessageHandlerExceptionEvent(payload=text_of(body), handling_agent=agent, exception=error))
-
-
-__all__ = ["DeliveryStage", "MessageKind", "Tracing", "log_dropped", "log_failed", "log_message", "text_of"]

@@ -6,15 +6,13 @@ knows nothing of it.
 """
 
 import asyncio
-import logging
+import functools
 
 from bus.agents import wire
 from bus.agents.members import Members
 from bus.agents.outgoing import Outgoing
 from bus.agents.session import Session
 from bus.errors import Disconnected, NoResponders, RequestTimeout
-
-_log = logging.getLogger(__name__)
 
 TICK_S = 0.5
 _PATIENCE_S = 3.0
@@ -50,7 +48,10 @@ class Watching:
             if worker not in self._asking:
                 asking = asyncio.create_task(self._ask(worker, numbers[:_MOST_AT_ONCE]))
                 self._asking[worker] = asking
-                asking.add_done_callback(lambda _, worker=worker: self._asking.pop(worker, None))
+                asking.add_done_callback(functools.partial(self._asked, worker))
+
+    def _asked(self, worker: str, _: object) -> None:
+        self._asking.pop(worker, None)
 
     def stop(self) -> None:
         """Ask no more."""

@@ -49,9 +49,15 @@ class Windows:
             window.sent = window.received
             self._wake(window)
 
+    def is_full(self, worker: str) -> bool:
+        """Tell whether no more is to be sent for now."""
+        window = self._windows.get(worker)
+        return window is not None and window.sent - window.received >= _WINDOW
+
     async def room(self, worker: str) -> None:
         """Return once less than the window is on its way."""
-        while (window := self._windows.get(worker)) is not None and window.sent - window.received >= _WINDOW:
+        while self.is_full(worker):
+            window = self._windows[worker]
             future = asyncio.get_running_loop().create_future()
             window.waiting.append(future)
             await future

@@ -1,0 +1,109 @@
+"""Runtimes on a real server, each test in a namespace of its own."""
+
+import asyncio
+import itertools
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from autogen_core import SingleThreadedAgentRuntime
+
+from bus.agent_runtime import NatsAgentRuntime
+from bus.server import EmbeddedServer
+
+_serial = itertools.count(1)
+
+
+class Grounds:
+    """Makes runtimes and worker processes in one namespace, and ends them."""
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self.server = server
+        self.namespace = f"test{next(_serial)}"
+        self._runtimes: list[NatsAgentRuntime] = []
+        self._processes: list[Process] = []
+
+    def runtime(self, **options: Any) -> NatsAgentRuntime:
+        runtime = NatsAgentRuntime(self.server.settings_for("operator"), namespace=self.namespace, **options)
+        self._runtimes.append(runtime)
+        return runtime
+
+    async def started(self, **options: Any) -> NatsAgentRuntime:
+        runtime = self.runtime(**options)
+        await runtime.start()
+        return runtime
+
+    async def process(self, agent_type: str = "worker", *topics: str) -> Process:
+        settings = self.server.settings_for("operator")
+        command = [sys.executable, "-m", "tests.bus.agents.process", settings.servers[0], str(settings.nkey)]
+        command += [str(settings.inbox_prefix), self.namespace, agent_type, *topics]
+        process = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
+        self._processes.append(process)
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+        return process
+
+    async def end(self) -> None:
+        for process in self._processes:
+            if process.returncode is None:
+                process.send_signal(signal.SIGKILL)
+                await process.wait()
+        for runtime in reversed(self._runtimes):
+            await runtime.close()
+
+
+@pytest_asyncio.fixture
+async def grounds(server: EmbeddedServer) -> AsyncIterator[Grounds]:
+    made = Grounds(server)
+    yield made
+    await made.end()
+
+
+class Pair:
+    """Agents on one runtime, the test's own traffic on another, each with a connection of its own."""
+
+    def __init__(self, agents: NatsAgentRuntime, traffic: NatsAgentRuntime) -> None:
+        self.agents = agents
+        self.send_message = traffic.send_message
+        self.publish_message = traffic.publish_message
+        self._traffic = traffic
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.agents, name)
+
+    def start(self) -> None:
+        self.agents.start()
+        self._traffic.start()
+
+    async def stop_when_idle(self) -> None:
+        try:
+            await self._traffic.stop_when_idle()
+        finally:
+            await self.agents.stop_when_idle()
+
+    async def stop(self) -> None:
+        await self._traffic.stop()
+        await self.agents.stop()
+
+    async def close(self) -> None:
+        await self._traffic.close()
+        await self.agents.close()
+
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture(params=["in one process", "on NATS", "on NATS, traffic from elsewhere"])
+def make(request: pytest.FixtureRequest, grounds: Grounds) -> Make:
+    """Makes the runtime that a test of behaviour common to both kinds is about."""
+    if request.param == "in one process":
+        return SingleThreadedAgentRuntime
+    if request.param == "on NATS":
+        return grounds.runtime
+    return lambda **options: Pair(grounds.runtime(**options), grounds.runtime(**options))
+
+
