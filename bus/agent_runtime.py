@@ -5,6 +5,7 @@ that live in other processes. Every message goes over the wire, also to agents o
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -36,6 +37,7 @@ from bus.agents.produced import types_of
 from bus.agents.sending import Outbound, Sending
 from bus.agents.tracing import Tracing
 from bus.connection import Connection
+from bus.errors import SanctuaryError
 from bus.settings import ConnectionSettings
 
 __all__ = ["NatsAgentRuntime", "StructSerializer"]
@@ -249,7 +251,9 @@ class NatsAgentRuntime(AgentRuntime):
         finally:
             self._starting = None
             await self._node.stop()
-            await self._tell()
+            # Without a connection the others have it from the server that we are gone, and from us when we are back.
+            with contextlib.suppress(SanctuaryError):
+                await self._tell()
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure

@@ -25,10 +25,15 @@ def to_fault(error: BaseException) -> Fault:
     return Fault(
         ref=class_ref(type(error)),
         text=text,
-        args=tuple(map(_plain, error.args)),
+        args=tuple(map(_plain, _arguments(error))),
         state={name: _plain(value) for name, value in vars(error).items() if not name.startswith("__")},
         traceback=trace[-_LONGEST_TRACEBACK:],
     )
+
+
+def _arguments(error: BaseException) -> tuple[Any, ...]:
+    """Return what an exception is made of; those of files leave their name out of `args`."""
+    return tuple(error.__reduce__()[1]) if isinstance(error, OSError) else error.args
 
 
 def _plain(value: Any) -> Any:

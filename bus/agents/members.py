@@ -19,6 +19,9 @@ from bus.jetstream import api, publish
 
 _log = logging.getLogger(__name__)
 
+_TRIES = 5
+_TRY_S = 2.0
+_PAUSE_S = 0.2
 _IN_USE = 10058
 """A stream of this name exists with another configuration."""
 
@@ -115,9 +118,7 @@ class Members:
             own = self._own
             if not self._joined or self._said is own:
                 return
-            await publish(
-                self._session.requester, self._session.names.member(own.worker), wire.encode(own), timeout_s=5.0
-            )
+            await self._enter(own)
             if self._unread:
                 # After our own record was written: of two that join at once, one finds the other.
                 await self.refresh()
@@ -127,6 +128,19 @@ class Members:
                 await asyncio.gather(*(self._tell(worker, own) for worker in waiting))
                 told |= waiting
             self._said = own
+
+    async def _enter(self, own: wire.Member) -> None:
+        subject = self._session.names.member(own.worker)
+        for left in reversed(range(_TRIES)):
+            try:
+                await publish(self._session.requester, subject, wire.encode(own), timeout_s=_TRY_S)
+            except (RequestTimeout, Disconnected):
+                # Lost with a connection, perhaps; writing the same again does no harm.
+                if not left:
+                    raise
+                await asyncio.sleep(_PAUSE_S)
+            else:
+                return
 
     async def _tell(self, worker: str, own: wire.Member) -> None:
         try:

@@ -42,10 +42,14 @@ class Grounds:
         command = [sys.executable, "-m", "tests.bus.agents.process", settings.servers[0], str(settings.nkey)]
         command += [str(settings.inbox_prefix), self.namespace, agent_type, *topics]
         process = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
-        self._processes.append(process)
+        self.keep(process)
         assert process.stdout is not None
         assert await process.stdout.readline() == b"ready\n"
         return process
+
+    def keep(self, process: Process) -> None:
+        """End a process with the test."""
+        self._processes.append(process)
 
     async def end(self) -> None:
         for process in self._processes:

@@ -1,0 +1,33 @@
+"""A process with one chat agent: `python -m tests.bus.agents.seat_process URL SEED INBOX NAMESPACE NAME HANDOFF REPLY...`."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from autogen_agentchat.agents import AssistantAgent
+from autogen_ext.models.replay import ReplayChatCompletionClient
+
+from bus.agent_runtime import NatsAgentRuntime
+from bus.settings import ConnectionSettings
+from tests.bus.agents.handing import HandsOver
+from tests.bus.agents.seats import Seat
+
+
+async def main(url: str, seed: str, inbox: str, namespace: str, name: str, handoff: str, *replies: str) -> None:
+    settings = ConnectionSettings(servers=(url,), source="the test", nkey=Path(seed), inbox_prefix=inbox)
+    runtime = NatsAgentRuntime(settings, namespace=namespace)
+    await runtime.start()
+
+    def make() -> Seat:
+        if handoff:
+            return Seat(HandsOver(name, handoff))
+        return Seat(AssistantAgent(name, ReplayChatCompletionClient(list(replies)), description=f"{name} at a distance"))
+
+    await Seat.register(runtime, name, make)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

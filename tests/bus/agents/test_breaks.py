@@ -1,0 +1,129 @@
+"""The server is killed, a worker is cut off and comes back: agents stay one each, and nobody waits for ever."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from autogen_core import AgentId, TopicId
+from pytest import TempPathFactory
+
+from bus.agents.errors import NotPlaced, WorkerLost
+from bus.server import EmbeddedServer, ServerOptions
+from tests.bus.agents.cast import Ask, Note, Seen, Wait, Worker, take_worker
+from tests.bus.agents.conftest import Grounds
+from tests.bus.eventually import eventually
+
+ONE = AgentId("worker", "one")
+
+
+@pytest_asyncio.fixture
+async def own(tmp_path_factory: TempPathFactory) -> AsyncIterator[Grounds]:
+    """Grounds on a server that the test may kill."""
+    options = ServerOptions(store=tmp_path_factory.mktemp("own") / "store", port=-1)
+    async with EmbeddedServer(options) as server:
+        grounds = Grounds(server)
+        yield grounds
+        await grounds.end()
+
+
+async def test_calls_in_hand_live_through_a_crash_of_the_server(own: Grounds) -> None:
+    worker, caller = await own.started(), await own.started()
+    await take_worker(worker)
+    await caller.send_message(Ask(1), ONE)
+    # One ends while there is no server, the other afterwards.
+    calls = [asyncio.create_task(caller.send_message(Wait(seconds), ONE)) for seconds in (0.3, 3.0)]
+    agent = await worker.try_get_underlying_agent_instance(ONE, Worker)
+    await eventually(lambda: agent.waiting == 2)
+    await own.server.kill()
+    await asyncio.sleep(0.5)
+    await own.server.restart()
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(*calls)
+    assert len(answers) == 2
+    assert (await caller.send_message(Ask(2), ONE)).number == 2
+    assert agent.count == 2
+    assert await worker.try_get_underlying_agent_instance(ONE, Worker) is agent
+
+
+async def test_agents_stay_with_their_worker_over_a_crash_of_the_server(own: Grounds) -> None:
+    workers = [await own.started() for _ in range(2)]
+    for worker in workers:
+        await take_worker(worker)
+    caller = await own.started()
+    agents = [AgentId("worker", str(number)) for number in range(10)]
+    for agent in agents:
+        await caller.send_message(Ask(1), agent)
+    await own.server.kill()
+    await own.server.restart()
+    async with asyncio.timeout(15):
+        states = []
+        for agent in agents:
+            await caller.send_message(Ask(2), agent)
+            states.append(await caller.agent_save_state(agent))
+    assert states == [{"count": 2}] * len(agents)
+
+
+async def test_without_a_server_callers_are_told_within_five_seconds(own: Grounds) -> None:
+    worker, caller = await own.started(), await own.started()
+    await take_worker(worker)
+    await caller.send_message(Ask(1), ONE)
+    in_hand = asyncio.create_task(caller.send_message(Wait(60), ONE))
+    agent = await worker.try_get_underlying_agent_instance(ONE, Worker)
+    await eventually(lambda: agent.waiting == 1)
+    await own.server.kill()
+    began = time.monotonic()
+    with pytest.raises(WorkerLost):
+        await in_hand
+    assert time.monotonic() - began < 5.5
+    began = time.monotonic()
+    with pytest.raises(NotPlaced):
+        await caller.send_message(Ask(2), ONE)
+    assert time.monotonic() - began < 5.5
+    await own.server.restart()
+
+
+async def test_publishing_goes_on_after_a_crash_of_the_server(own: Grounds) -> None:
+    worker, publisher = await own.started(), await own.started()
+    await take_worker(worker, "worker", "notes")
+    await publisher.publish_message(Note(1), TopicId("notes", "one"))
+    await publisher.stop_when_idle()
+    publisher.start()
+    await own.server.kill()
+    # Held until its recipient can be reached again, in order.
+    for number in (2, 3):
+        await publisher.publish_message(Note(number), TopicId("notes", "one"))
+    await own.server.restart()
+    async with asyncio.timeout(10):
+        await publisher.stop_when_idle()
+    agent = await worker.try_get_underlying_agent_instance(ONE, Worker)
+    assert agent.seen == [1, 2, 3]
+
+
+@pytest.mark.chaos  # the server takes 20 s to give a frozen client up
+async def test_a_worker_whose_agent_went_to_another_gives_it_up(own: Grounds) -> None:
+    process = await own.process()
+    caller = await own.started()
+    await caller.send_message(Ask(1), ONE)
+    other = await own.started()
+    await take_worker(other)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        # As long as it is only frozen, it keeps its agent; the server cuts it off when it leaves pings unanswered.
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    moved = await caller.send_message(Ask(2), ONE)
+                    break
+                except WorkerLost:
+                    continue
+    finally:
+        process.send_signal(signal.SIGCONT)
+    assert moved.pid != process.pid
+    for _ in range(20):
+        assert (await caller.send_message(Ask(3), ONE)).pid != process.pid
+        await asyncio.sleep(0.1)
+    assert (await other.try_get_underlying_agent_instance(ONE, Worker)).count == 21
+    assert (await caller.send_message(Seen(), AgentId("worker", "one"))).numbers == []

@@ -1,0 +1,100 @@
+"""AgentChat teams on the runtime, their agents spread over three processes."""
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
+
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.conditions import MaxMessageTermination, TextMentionTermination
+from autogen_agentchat.messages import HandoffMessage
+from autogen_agentchat.teams import MagenticOneGroupChat, RoundRobinGroupChat, SelectorGroupChat, Swarm
+from autogen_ext.models.replay import ReplayChatCompletionClient
+
+from bus.agent_runtime import NatsAgentRuntime
+from tests.bus.agents.conftest import Grounds
+from tests.bus.agents.handing import HandsOver
+from tests.bus.agents.seats import Elsewhere
+
+
+async def _seat(grounds: Grounds, runtime: NatsAgentRuntime, name: str, *replies: str, handoff: str = "") -> Elsewhere:
+    settings = grounds.server.settings_for("operator")
+    command = [sys.executable, "-m", "tests.bus.agents.seat_process", settings.servers[0], str(settings.nkey)]
+    command += [str(settings.inbox_prefix), grounds.namespace, name, handoff, *replies]
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
+    grounds.keep(process)
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"ready\n"
+    return Elsewhere(name, runtime, "seat")
+
+
+async def test_round_robin(grounds: Grounds) -> None:
+    runtime = await grounds.started()
+    writer, critic = await asyncio.gather(
+        _seat(grounds, runtime, "writer", "a draft", "a better draft"),
+        _seat(grounds, runtime, "critic", "not yet", "APPROVED"),
+    )
+    editor = AssistantAgent("editor", ReplayChatCompletionClient(["to the critic", "to the critic"]))
+    team = RoundRobinGroupChat(
+        [writer, editor, critic], runtime=runtime, termination_condition=TextMentionTermination("APPROVED")
+    )
+    result = await team.run(task="write")
+    assert [message.to_text() for message in result.messages] == [  # type: ignore[union-attr]  # no events among them
+        "write",
+        "a draft",
+        "to the critic",
+        "not yet",
+        "a better draft",
+        "to the critic",
+        "APPROVED",
+    ]
+    assert [message.source for message in result.messages] == ["user", *["writer", "editor", "critic"] * 2]
+    state = await team.save_state()
+    await team.reset()
+    await team.load_state(state)
+    await runtime.stop_when_idle()
+
+
+async def test_selector(grounds: Grounds) -> None:
+    runtime = await grounds.started()
+    red, blue = await asyncio.gather(_seat(grounds, runtime, "red", "r1", "r2"), _seat(grounds, runtime, "blue", "b1"))
+    green = AssistantAgent("green", ReplayChatCompletionClient(["g1"]))
+    team = SelectorGroupChat(
+        [red, blue, green],
+        model_client=ReplayChatCompletionClient(["blue", "red", "green", "red"]),
+        runtime=runtime,
+        termination_condition=MaxMessageTermination(5),
+        allow_repeated_speaker=True,
+    )
+    result = await team.run(task="go")
+    assert [message.source for message in result.messages] == ["user", "blue", "red", "green", "red"]
+    await runtime.stop_when_idle()
+
+
+async def test_swarm(grounds: Grounds) -> None:
+    runtime = await grounds.started()
+    first, second = await asyncio.gather(
+        _seat(grounds, runtime, "first", handoff="second"), _seat(grounds, runtime, "second", handoff="third")
+    )
+    third = HandsOver("third", "first")
+    team = Swarm([first, second, third], runtime=runtime, termination_condition=MaxMessageTermination(5))
+    result = await team.run(task="go")
+    handed = [message for message in result.messages if isinstance(message, HandoffMessage)]
+    assert [message.target for message in handed] == ["second", "third", "first", "second"]
+    assert len({message.content for message in handed}) == 3
+    await runtime.stop_when_idle()
+
+
+async def test_magentic(grounds: Grounds) -> None:
+    runtime = await grounds.started()
+    worker = await _seat(grounds, runtime, "worker", "done it")
+    ledger = (
+        '{"is_request_satisfied": {"answer": %s, "reason": "r"}, "is_progress_being_made": {"answer": true, "reason": "r"},'
+        '"is_in_loop": {"answer": false, "reason": "r"}, "instruction_or_question": {"answer": "do it", "reason": "r"},'
+        '"next_speaker": {"answer": "worker", "reason": "r"}}'
+    )
+    model = ReplayChatCompletionClient(["facts", "plan", ledger % "false", ledger % "true", "all is done"])
+    team = MagenticOneGroupChat([worker], model_client=model, runtime=runtime)
+    result = await team.run(task="go")
+    assert "done it" in [message.to_text() for message in result.messages]  # type: ignore[union-attr]  # as above
+    assert result.messages[-1].to_text() == "all is done"  # type: ignore[union-attr]  # as above
+    await runtime.stop_when_idle()
