@@ -67,6 +67,11 @@ class Members:
         except JetStreamError as error:
             if error.err_code != _IN_USE:
                 raise RuntimeFailed(f"the bucket {names.bucket} cannot be made: {error.message}") from None
+        except RequestTimeout:
+            raise RuntimeFailed(
+                f"the server did not answer when the bucket {names.bucket} was to be made; where it refuses this user, its log "
+                "and ours say so"
+            ) from None
         except NoResponders:
             raise RuntimeFailed(
                 f"the server does not answer for JetStream, where the agents of {names.namespace} are entered: "

@@ -109,5 +109,3 @@ def make(request: pytest.FixtureRequest, grounds: Grounds) -> Make:
     if request.param == "on NATS":
         return grounds.runtime
     return lambda **options: Pair(grounds.runtime(**options), grounds.runtime(**options))
-
-

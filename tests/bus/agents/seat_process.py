@@ -13,7 +13,8 @@ from tests.bus.agents.handing import HandsOver
 from tests.bus.agents.seats import Seat
 
 
-async def main(url: str, seed: str, inbox: str, namespace: str, name: str, handoff: str, *replies: str) -> None:
+async def main(*arguments: str) -> None:
+    url, seed, inbox, namespace, name, handoff, *replies = arguments
     settings = ConnectionSettings(servers=(url,), source="the test", nkey=Path(seed), inbox_prefix=inbox)
     runtime = NatsAgentRuntime(settings, namespace=namespace)
     await runtime.start()
@@ -21,7 +22,7 @@ async def main(url: str, seed: str, inbox: str, namespace: str, name: str, hando
     def make() -> Seat:
         if handoff:
             return Seat(HandsOver(name, handoff))
-        return Seat(AssistantAgent(name, ReplayChatCompletionClient(list(replies)), description=f"{name} at a distance"))
+        return Seat(AssistantAgent(name, ReplayChatCompletionClient(replies), description=f"{name} at a distance"))
 
     await Seat.register(runtime, name, make)
     sys.stdout.write("ready\n")

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from asyncio.subprocess import Process
+from collections.abc import Sequence
 
 import pytest
 from autogen_core import AgentId, CancellationToken, TopicId
@@ -250,7 +251,7 @@ async def test_names_are_any_text(grounds: Grounds) -> None:
         assert agent.seen == [number]
 
 
-async def _kill(processes: list[Process], pid: int) -> None:
+async def _kill(processes: Sequence[Process], pid: int) -> None:
     process = next(process for process in processes if process.pid == pid)
     process.send_signal(signal.SIGKILL)
     await process.wait()

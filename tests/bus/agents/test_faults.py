@@ -58,7 +58,9 @@ def test_a_class_that_is_not_loaded_is_named() -> None:
     assert "far away" in str(arrived.__cause__)
 
 
-@pytest.mark.parametrize("ref", ["builtins:SystemExit", "builtins:KeyboardInterrupt", "asyncio.exceptions:CancelledError"])
+@pytest.mark.parametrize(
+    "ref", ["builtins:SystemExit", "builtins:KeyboardInterrupt", "asyncio.exceptions:CancelledError"]
+)
 def test_no_peer_ends_this_process(ref: str) -> None:
     assert isinstance(from_fault(wire.Fault(ref, "1", (1,))), RemoteError)
 

@@ -8,6 +8,7 @@ import pytest
 from autogen_core import (
     AgentId,
     AgentInstantiationContext,
+    AgentRuntime,
     AgentType,
     CancellationToken,
     DefaultInterventionHandler,
@@ -179,7 +180,7 @@ async def test_types_and_instances_are_unique(make: Make) -> None:
     await take_worker(runtime)
     with pytest.raises(ValueError, match="already exists"):
         await runtime.register_factory("worker", Worker)
-    target = getattr(runtime, "agents", runtime)
+    target: AgentRuntime = getattr(runtime, "agents", runtime)
     with pytest.raises(ValueError, match="cannot be registered to the same type"):
         await Worker().register_instance(target, ONE)
     instance = Worker()

@@ -1,6 +1,6 @@
 """What travels, and what is said of what does not."""
 
-import datetime
+import datetime as dt
 import enum
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -57,7 +57,7 @@ class Inner:
 class Rich:
     inner: Inner
     raw: bytes
-    at: datetime.datetime
+    at: dt.datetime
     pair: tuple[int, str]
     colour: Colour
     either: int | str
@@ -92,7 +92,7 @@ def _through(codec: Codec, message: Any, reader: Codec | None = None) -> Any:
     return (reader or Codec()).decode(codec.encode(message))
 
 
-_AT = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+_AT = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 _TEXT = TextMessage(content="a text", source="user", metadata={"k": "v"})
 _CALL = FunctionCall(id="1", name="f", arguments="{}")
 _RESULT = FunctionExecutionResult(call_id="1", name="f", content="done", is_error=False)

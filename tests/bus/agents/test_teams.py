@@ -38,7 +38,7 @@ async def test_round_robin(grounds: Grounds) -> None:
         [writer, editor, critic], runtime=runtime, termination_condition=TextMentionTermination("APPROVED")
     )
     result = await team.run(task="write")
-    assert [message.to_text() for message in result.messages] == [  # type: ignore[union-attr]  # no events among them
+    assert [message.to_text() for message in result.messages] == [
         "write",
         "a draft",
         "to the critic",
@@ -95,6 +95,6 @@ async def test_magentic(grounds: Grounds) -> None:
     model = ReplayChatCompletionClient(["facts", "plan", ledger % "false", ledger % "true", "all is done"])
     team = MagenticOneGroupChat([worker], model_client=model, runtime=runtime)
     result = await team.run(task="go")
-    assert "done it" in [message.to_text() for message in result.messages]  # type: ignore[union-attr]  # as above
-    assert result.messages[-1].to_text() == "all is done"  # type: ignore[union-attr]  # as above
+    assert "done it" in [message.to_text() for message in result.messages]
+    assert result.messages[-1].to_text() == "all is done"
     await runtime.stop_when_idle()
