@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from autogen_core import (
@@ -180,7 +180,7 @@ async def test_types_and_instances_are_unique(make: Make) -> None:
     await take_worker(runtime)
     with pytest.raises(ValueError, match="already exists"):
         await runtime.register_factory("worker", Worker)
-    target: AgentRuntime = getattr(runtime, "agents", runtime)
+    target: AgentRuntime = cast(AgentRuntime, getattr(runtime, "agents", runtime))
     with pytest.raises(ValueError, match="cannot be registered to the same type"):
         await Worker().register_instance(target, ONE)
     instance = Worker()
