@@ -72,6 +72,7 @@ class Connection:
         self._on_state = on_state
         self._on_defect = on_defect
         self._state: ConnectionState | None = None
+        self._changed = asyncio.Event()
         self._refusals: deque[Refusal] = deque(maxlen=_REMEMBERED)
         self._logged: dict[str, float] = {}
         self._hopeless = asyncio.Event()
@@ -113,6 +114,18 @@ class Connection:
             raise Disconnected(f"not connected to {self.settings.where}: {error}") from None
         if not self._client.is_connected:
             raise Disconnected(f"the connection to {self.settings.where} broke while this was being sent")
+
+    async def wait_connected(self) -> None:
+        """Return once there is a connection.
+
+        Raises:
+            Disconnected: the connection was closed.
+        """
+        while not self._client.is_connected:
+            if self._client.is_closed:
+                raise Disconnected(f"the connection to {self.settings.where} is closed")
+            self._changed.clear()
+            await self._changed.wait()
 
     async def close(self) -> None:
         """Send what was published, for up to 2 s, then close. Subscriptions end; messages not yet read are dropped."""
@@ -175,6 +188,7 @@ class Connection:
 
     def _enter(self, state: ConnectionState) -> None:
         self._state = state
+        self._changed.set()
         if self._on_state is not None:
             try:
                 self._on_state(state)
