@@ -4,8 +4,6 @@ Reference: `autogen_core.AgentRuntime` 0.7.5. Behaviour follows SingleThreadedAg
 that live in other processes. Every message goes over the wire, also to agents of the same runtime.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -21,23 +19,22 @@ from autogen_core import (
     Subscription,
     TopicId,
 )
-from autogen_core.exceptions import NotAccessibleError
 from opentelemetry.trace import TracerProvider
 
-from bus.agents import wire
 from bus.agents.codec import Codec
-from bus.agents.errors import NoSuchSubscription, RecipientNotFound
-from bus.agents.faults import from_fault
 from bus.agents.handling import Handling
 from bus.agents.hosting import Hosting
+from bus.agents.idle import Idle
 from bus.agents.interventions import Interventions
 from bus.agents.kinds import StructSerializer
 from bus.agents.node import Node
-from bus.agents.produced import types_of
+from bus.agents.reaching import Reaching
+from bus.agents.registering import Registering
+from bus.agents.running import Running
 from bus.agents.sending import Outbound, Sending
 from bus.agents.tracing import Tracing
+from bus.agents.unhandled import Unhandled
 from bus.connection import Connection
-from bus.errors import SanctuaryError
 from bus.settings import ConnectionSettings
 
 __all__ = ["NatsAgentRuntime", "StructSerializer"]
@@ -71,25 +68,32 @@ class NatsAgentRuntime(AgentRuntime):
         Raises:
             ValueError: `namespace` is no subject token.
         """
-        self._tracing = tracing = Tracing(tracer_provider)
-        self._codec = Codec()
-        self._hosting = Hosting(self)
-        self._handling = Handling(self._codec, self._hosting, tracing, self._note)
-        self._node = Node(self, connection, namespace, self._hosting, self._handling)
+        idle, codec, tracing = Idle(), Codec(), Tracing(tracer_provider)
+        hosting = Hosting(self)
+        self._codec, self._hosting, self._idle = codec, hosting, idle
+        self._unhandled = unhandled = Unhandled(idle, report=not ignore_unhandled_exceptions)
+        handling = Handling(codec, hosting, tracing, unhandled.note)
+        self._node = node = Node(self, connection, namespace, hosting=hosting, handle=handling, idle=idle)
         self._sending = Sending(
             runtime=self,
-            codec=self._codec,
-            members=self._node.members,
-            outgoing=self._node.outgoing,
+            codec=codec,
+            members=node.members,
+            outgoing=node.outgoing,
             interventions=Interventions(intervention_handlers, tracing) if intervention_handlers else None,
             tracing=tracing,
-            idle=self._node.idle,
-            on_fault=self._on_fault,
+            idle=idle,
+            on_fault=unhandled.note_fault,
         )
-        self._report = not ignore_unhandled_exceptions
-        self._subscriptions: list[Subscription] = []
-        self._failure: BaseException | None = None
-        self._starting: asyncio.Task[None] | None = None
+        self._registering = Registering(node, hosting, codec)
+        self._running = Running(node, self._registering, tracing, idle, unhandled)
+        self._reaching = Reaching(
+            node=node,
+            hosting=hosting,
+            handling=handling,
+            sending=self._sending,
+            codec=codec,
+            running=self._running,
+        )
 
     # Sending
 
@@ -139,7 +143,7 @@ class NatsAgentRuntime(AgentRuntime):
         with self._sending.under_way() as parent:
             if not self._node.joined:
                 await self._node.join()
-            report = self._report or (parent is not None and parent.report)
+            report = self._unhandled.report or (parent is not None and parent.report)
             out = Outbound(message, sender, cancellation_token, message_id, parent)
             await self._sending.publish(out, topic_id, report=report)
 
@@ -158,10 +162,7 @@ class NatsAgentRuntime(AgentRuntime):
             ValueError: this runtime takes the type already.
         """
         agent_type = AgentType(type) if isinstance(type, str) else type
-        self._hosting.add_factory(agent_type.type, agent_factory, expected_class)
-        if expected_class is not None:
-            self._learn(expected_class)
-        await self._tell()
+        await self._registering.factory(agent_type.type, agent_factory, expected_class)
         return agent_type
 
     async def register_agent_instance(self, agent_instance: Agent, agent_id: AgentId) -> AgentId:
@@ -171,12 +172,7 @@ class NatsAgentRuntime(AgentRuntime):
             ValueError: the id is taken, here or by another worker, or a factory of its type or an instance of another class
                 is registered here.
         """
-        await self._hosting.add_instance(agent_instance, agent_id)
-        self._learn(type(agent_instance))
-        await self._tell()
-        if self._node.started.is_set() and not await self._node.hold(agent_id):
-            self._hosting.forget(agent_id)
-            raise ValueError(f"Agent with id {agent_id} already exists, at another worker.")
+        await self._registering.instance(agent_instance, agent_id)
         return agent_id
 
     async def add_subscription(self, subscription: Subscription) -> None:
@@ -185,17 +181,11 @@ class NatsAgentRuntime(AgentRuntime):
         Raises:
             ValueError: this runtime has an equal one.
         """
-        if any(known == subscription for known in self._subscriptions):
-            raise ValueError("Subscription already exists")
-        self._subscriptions.append(subscription)
-        await self._tell()
+        await self._registering.subscribe(subscription)
 
     async def remove_subscription(self, id: str) -> None:  # noqa: A002  the protocol's name
         """Unsubscribe; NoSuchSubscription (a ValueError and a LookupError) where this runtime has no such."""
-        if not any(known.id == id for known in self._subscriptions):
-            raise NoSuchSubscription("Subscription does not exist")
-        self._subscriptions = [known for known in self._subscriptions if known.id != id]
-        await self._tell()
+        await self._registering.unsubscribe(id)
 
     def add_message_serializer(self, serializer: MessageSerializer[Any] | Sequence[MessageSerializer[Any]]) -> None:
         """Take serializers; the last one of a type name and content type counts."""
@@ -209,19 +199,7 @@ class NatsAgentRuntime(AgentRuntime):
         Raises:
             RuntimeError: it is started.
         """
-        if self._starting is not None:
-            raise RuntimeError("Runtime is already started")
-        self._failure = None
-        self._tracing.look()
-        self._node.incoming.start()
-        self._starting = asyncio.create_task(self._start(), name="start agents")
-        # Whatever comes next on this runtime raises it again.
-        self._starting.add_done_callback(lambda starting: starting.cancelled() or starting.exception())
-        return asyncio.shield(self._starting)
-
-    async def _start(self) -> None:
-        await self._node.start()
-        await self._tell()
+        return self._running.start()
 
     async def stop(self) -> None:
         """Handle no more messages; handlers that run go on. Agents stay as they are, for the next start.
@@ -230,7 +208,7 @@ class NatsAgentRuntime(AgentRuntime):
             RuntimeError: it is not started.
             Exception: the first error of a handler of an event, without `ignore_unhandled_exceptions`.
         """
-        await self._stop(when_idle=False)
+        await self._running.stop(when_idle=False)
 
     async def stop_when_idle(self) -> None:
         """Stop when nothing is under way any more: of what was sent from here, to wherever it led, and of what is handled here.
@@ -239,42 +217,12 @@ class NatsAgentRuntime(AgentRuntime):
             RuntimeError: it is not started.
             Exception: as of `stop`, as soon as it is known.
         """
-        await self._stop(when_idle=True)
-
-    async def _stop(self, *, when_idle: bool) -> None:
-        if self._starting is None:
-            raise RuntimeError("Runtime is not started")
-        try:
-            if when_idle:
-                await self._quiet()
-            await self._starting
-        finally:
-            self._starting = None
-            await self._node.stop()
-            # Without a connection the others have it from the server that we are gone, and from us when we are back.
-            with contextlib.suppress(SanctuaryError):
-                await self._tell()
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
-
-    async def _quiet(self) -> None:
-        idle = self._node.idle
-        if self._starting is not None:
-            await self._starting
-        while self._failure is None:
-            if idle.count:
-                await idle.wait()
-                continue
-            changes = idle.changes
-            await self._node.sync()
-            if not idle.count and idle.changes == changes:
-                return
+        await self._running.stop(when_idle=True)
 
     async def close(self) -> None:
         """Stop where it is started, close the agents, and leave the namespace: callers elsewhere get an error at once."""
         try:
-            if self._starting is not None:
+            if self._running.is_on:
                 await self.stop()
             for agent in tuple(self._hosting.agents.values()):
                 await agent.close()
@@ -284,7 +232,7 @@ class NatsAgentRuntime(AgentRuntime):
     @property
     def unprocessed_messages_count(self) -> int:
         """How many messages and handlers are under way, as far as this runtime knows."""
-        return self._node.idle.count
+        return self._idle.count
 
     # Agents
 
@@ -300,21 +248,7 @@ class NatsAgentRuntime(AgentRuntime):
             NotAccessibleError: another one has it.
             TypeError: it is of another class.
         """
-        if id.type not in self._hosting.types:
-            await self._node.join()
-            if not self._node.members.takers(id.type):
-                raise RecipientNotFound(f"Agent with name {id.type} not found.")
-            raise NotAccessibleError(f"{id} is not in this process")
-        if self._starting is not None:
-            await self._starting
-            if not await self._node.hold(id):
-                raise NotAccessibleError(f"{id} is not in this process")
-        agent = await self._hosting.get(id)
-        if not isinstance(agent, type):
-            raise TypeError(
-                f"Agent with name {id.type} is not of type {type.__name__}. It is of type {agent.__class__.__name__}"
-            )
-        return agent
+        return await self._reaching.instance(id, type)
 
     async def get(
         self, id_or_type: AgentId | AgentType | str, /, key: str = "default", *, lazy: bool = True
@@ -328,52 +262,22 @@ class NatsAgentRuntime(AgentRuntime):
 
     async def save_state(self) -> Mapping[str, Any]:
         """Return the state of all agents that are made here, by id."""
-        return {str(agent_id): dict(await agent.save_state()) for agent_id, agent in self._hosting.agents.items()}
+        return await self._reaching.save()
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
         """Give agents of the types that are taken here their state back."""
-        for name, of_agent in state.items():
-            agent_id = AgentId.from_str(name)
-            if agent_id.type in self._hosting.types:
-                await self.agent_load_state(agent_id, of_agent)
+        await self._reaching.load(state)
 
     async def agent_metadata(self, agent: AgentId) -> AgentMetadata:
         """Return what an agent says of itself, wherever it is."""
-        metadata: AgentMetadata = await self._order(agent, "metadata", None)
+        metadata: AgentMetadata = await self._reaching.order(agent, "metadata")
         return metadata
 
     async def agent_save_state(self, agent: AgentId) -> Mapping[str, Any]:
         """Return the state of an agent, wherever it is."""
-        state: Mapping[str, Any] = await self._order(agent, "save", None)
+        state: Mapping[str, Any] = await self._reaching.order(agent, "save")
         return state
 
     async def agent_load_state(self, agent: AgentId, state: Mapping[str, Any]) -> None:
         """Give an agent its state back, wherever it is."""
-        await self._order(agent, "load", dict(state))
-
-    async def _order(self, agent: AgentId, operation: wire.Operation, message: Any) -> Any:
-        body = self._codec.encode(message)
-        delivery = wire.Delivery(wire.VERSION, operation, (agent.type, agent.key), body)
-        if self._starting is None and agent.type in self._hosting.types:
-            return await self._handling.order(agent, delivery)
-        with self._sending.under_way() as parent:
-            await self._node.join()
-            value = await self._sending.order(agent, delivery, None, parent)
-        return self._codec.decode(value.body)
-
-    def _learn(self, cls: type) -> None:
-        for known in types_of(cls):
-            self._codec.learn(known)
-
-    async def _tell(self) -> None:
-        await self._node.join()
-        await self._node.tell(self._subscriptions)
-
-    def _note(self, error: BaseException) -> None:
-        if self._report and self._failure is None:
-            self._failure = error
-            self._node.idle.wake()
-
-    def _on_fault(self, fault: wire.Fault | None) -> None:
-        if fault is not None:
-            self._note(from_fault(fault))
+        await self._reaching.order(agent, "load", dict(state))

@@ -28,7 +28,9 @@ _SYNC_TIMEOUT_S = 2.0
 class Node:
     """Puts the parts together."""
 
-    def __init__(self, runtime: object, where: Where, namespace: str, hosting: Hosting, handle: Handle) -> None:
+    def __init__(
+        self, runtime: object, where: Where, namespace: str, *, hosting: Hosting, handle: Handle, idle: Idle
+    ) -> None:
         self._hosting = hosting
         self._joining: asyncio.Task[None] | None = None
         self._checking: asyncio.Task[None] | None = None
@@ -36,12 +38,11 @@ class Node:
         self._beats = 0
         self.joined = False
         self.started = asyncio.Event()
-        self.idle = Idle()
         self.session = Session(where, namespace)
         self.members = Members(self.session)
-        self.incoming = Incoming(runtime, self.session, self.idle, handle)
+        self.incoming = Incoming(runtime, self.session, idle, handle)
         self.claims = Claims(self.session, self.incoming.listen)
-        self.outgoing = Outgoing(self.session, Placing(self.session, self.members, self.started), self.idle)
+        self.outgoing = Outgoing(self.session, Placing(self.session, self.members, self.started), idle)
         self._control = Control(
             session=self.session,
             members=self.members,

@@ -1,0 +1,84 @@
+"""Starting a runtime and stopping it."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable
+
+from bus.agents.idle import Idle
+from bus.agents.node import Node
+from bus.agents.registering import Registering
+from bus.agents.tracing import Tracing
+from bus.agents.unhandled import Unhandled
+from bus.errors import SanctuaryError
+
+
+class Running:
+    """Whether one runtime handles messages."""
+
+    def __init__(
+        self, node: Node, registering: Registering, tracing: Tracing, idle: Idle, unhandled: Unhandled
+    ) -> None:
+        self._node = node
+        self._registering = registering
+        self._tracing = tracing
+        self._idle = idle
+        self._unhandled = unhandled
+        self._starting: asyncio.Task[None] | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Tell whether `start` was called, and `stop` was not since."""
+        return self._starting is not None
+
+    def start(self) -> Awaitable[None]:
+        """Begin; RuntimeError where it has begun."""
+        if self._starting is not None:
+            raise RuntimeError("Runtime is already started")
+        self._unhandled.take()
+        self._tracing.look()
+        self._node.incoming.start()
+        self._starting = asyncio.create_task(self._start(), name="start agents")
+        # Whatever comes next on this runtime raises it again.
+        self._starting.add_done_callback(lambda starting: starting.cancelled() or starting.exception())
+        return asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
+        await self._node.start()
+        await self._registering.tell()
+
+    async def ready(self) -> None:
+        """Return once what `start` began has come about; raises what was in its way."""
+        if self._starting is not None:
+            await asyncio.shield(self._starting)
+
+    async def stop(self, *, when_idle: bool) -> None:
+        """End; raises RuntimeError where it has not begun, and the first error of a handler of an event, if that is wanted."""
+        starting = self._starting
+        if starting is None:
+            raise RuntimeError("Runtime is not started")
+        try:
+            await self.ready()
+            if when_idle:
+                await self._quiet()
+        finally:
+            self._starting = None
+            starting.cancel()
+            await self._node.stop()
+            # Without a connection the others have it from the server that we are gone, and from us when we are back.
+            with contextlib.suppress(SanctuaryError):
+                await self._registering.tell()
+        error = self._unhandled.take()
+        if error is not None:
+            raise error
+
+    async def _quiet(self) -> None:
+        """Return when nothing is under way any more, or an error is to be raised."""
+        idle = self._idle
+        while self._unhandled.first is None:
+            if idle.count:
+                await idle.wait()
+                continue
+            changes = idle.changes
+            await self._node.sync()
+            if not idle.count and idle.changes == changes:
+                return
