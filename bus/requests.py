@@ -54,16 +54,16 @@ def server_status(message: Msg) -> str | None:
 class Requester:
     """Sends requests; use as an async context manager."""
 
-    def __init__(self, client: QuickClient) -> None:
+    def __init__(self, client: QuickClient, inbox: str | None = None) -> None:
+        """Take where to be answered, with a token more; by default an inbox of the client's."""
         self._client = client
         self._tokens = itertools.count()
         self._waiting: dict[str, _Pending] = {}
         self._sweep: asyncio.TimerHandle | None = None
-        self._inbox = ""
+        self._inbox = (inbox or client.new_inbox()) + "."
         self._subscription: _Subscription | None = None
 
     async def __aenter__(self) -> "Requester":
-        self._inbox = self._client.new_inbox() + "."
         self._subscription = await self._client.listen(self._inbox + "*", self._on_answer)
         self._sweep_later()
         return self

@@ -53,6 +53,14 @@ class Names:
         """Where one runtime answers the others."""
         return f"{self.namespace}.worker.{worker}"
 
+    def reply(self, inbox: str) -> str:
+        """Where a runtime is answered that would otherwise take `inbox`, which is its user's own.
+
+        Answers come late and several to one message: who may give them has the right to publish here, as the server's
+        `allow_responses` is for one answer soon. Who may hear them is told by the inbox's prefix.
+        """
+        return f"{self.namespace}.reply.{inbox}"
+
     def claim(self, agent: AgentId) -> str:
         """Return the key, as a subject, that says which worker holds an agent."""
         return f"{self.keys}claim.{token(agent.type)}.{token(agent.key)}"

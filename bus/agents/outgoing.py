@@ -83,7 +83,7 @@ class Outgoing:
 
     async def open(self) -> None:
         """Listen for answers."""
-        self.inbox = self._session.client.new_inbox()
+        self.inbox = self._session.new_inbox()
         self._listening = await self._session.listen(f"{self.inbox}.*", self._on_message)
 
     async def close(self) -> None:

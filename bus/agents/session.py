@@ -62,7 +62,7 @@ class Session:
         await connection.wait_connected()
         self._client = connection.client
         self._breaks = self.breaks
-        self._requester = await self._stack.enter_async_context(Requester(connection.client))
+        self._requester = await self._stack.enter_async_context(Requester(connection.client, self.new_inbox()))
 
     async def close(self) -> None:
         """Close what was opened here; a connection that was given stays open."""
@@ -100,6 +100,10 @@ class Session:
         if self.breaks != self._breaks:
             self._breaks, self._back_at = self.breaks, now
         return now - self._back_at < _RECENTLY_S
+
+    def new_inbox(self) -> str:
+        """Return a fresh subject to be answered at."""
+        return self.names.reply(self.client.new_inbox())
 
     async def listen(self, subject: str, listener: Listener) -> "Listening":
         """Subscribe; when this returns, the server knows."""
