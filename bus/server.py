@@ -24,7 +24,7 @@ from bus.errors import ServerFailed
 from bus.keys import ensure_user, new_seed, public_key
 from bus.server_binary import ServerBinary, find_server_binary
 from bus.server_checks import ServerHealth, ask_health, ask_loaded_at, disk_budget, explain, log_tail
-from bus.server_config import FULL_RIGHTS, Durability, ServerConfig, render
+from bus.server_config import FIXED_USERS, Durability, ServerConfig, render
 from bus.server_process import Ports, ServerProcess, start_process
 from bus.settings import ConnectionSettings
 from bus.subjects import Subjects
@@ -112,7 +112,7 @@ class EmbeddedServer:
         return self._max_file_bytes
 
     def settings_for(self, user: str) -> ConnectionSettings:
-        """Return how to connect as `operator`, `omega` or one of the clones; raises ConfigurationError for others."""
+        """Return how to connect as `operator`, `omega`, `agents` or one of the clones; raises ConfigurationError for others."""
         return self.network.settings_for(user)
 
     def anonymous_settings(self) -> ConnectionSettings:
@@ -185,7 +185,7 @@ class EmbeddedServer:
             stores.write_clones(self._store, {name: clones.get(name, ()) for name in self._clones})
             if self._process is not None and self._process.exit_status is None:
                 await self._load(self._process, self._network.monitoring_url)
-            self._network = msgspec.structs.replace(self._network, users=(*FULL_RIGHTS, *self._clones))
+            self._network = msgspec.structs.replace(self._network, users=(*FIXED_USERS, *self._clones))
             stores.write_network(self._store, self._network)
 
     async def _load(self, process: ServerProcess, monitoring_url: str) -> None:
@@ -257,7 +257,7 @@ class EmbeddedServer:
 
     def _configure(self, port: int) -> str:
         """Write the configuration for the clones as they are now, and return it."""
-        users = {user: ensure_user(stores.seed_path(self._store, user)) for user in (*FULL_RIGHTS, *self._clones)}
+        users = {user: ensure_user(stores.seed_path(self._store, user)) for user in (*FIXED_USERS, *self._clones)}
         config = ServerConfig(
             store=self._store,
             host=self.options.host,
@@ -291,7 +291,7 @@ class EmbeddedServer:
             starter_pid=os.getpid(),
             realm=self.subjects.realm,
             store=str(self._store),
-            users=(*FULL_RIGHTS, *self._clones),
+            users=(*FIXED_USERS, *self._clones),
         )
 
     async def _end_process(self, first: signal.Signals = signal.SIGTERM) -> None:

@@ -3,7 +3,8 @@
 Two accounts. Whoever names no credentials lands in the open one and sees the network only through imports: tasks, workflows,
 calls and status as services, stored results by direct get, results and events as streams. A reply subject is rewritten on
 the way through a service import, so a client cannot have an acknowledgement or a stored message written where it pleases.
-The other account belongs to the network: its operator and Omega have all of it, a clone what its task types need.
+The other account belongs to the network: its operator and Omega have all of it, a clone what its task types need, and
+applications of AutoGen what agents need (`bus.server_rights`).
 
 Reference: https://docs.nats.io/reference/config/accounts and the JetStream wire API.
 """
@@ -16,15 +17,18 @@ from typing import Any, Literal
 import msgspec
 
 from bus.identity import OMEGA
-from bus.subjects import PRIORITIES, Subjects
+from bus.server_rights import agents_permissions, call_command, clone_permissions
+from bus.subjects import Subjects
 
 Durability = Literal["100ms", "always"]
 """When the server calls fsync: every 100 ms (the process may die and loses nothing, a power cut takes up to 100 ms), or
 before each acknowledgement (nothing is lost, at about a sixth of the throughput)."""
 
 OPERATOR = "operator"
-FULL_RIGHTS = (OPERATOR, OMEGA)
-"""The users who have the whole account."""
+AGENTS = "agents"
+"""As whom applications of AutoGen connect."""
+FIXED_USERS = (OPERATOR, OMEGA, AGENTS)
+"""The users that every network has; no clone is named so. The first two have the whole account."""
 
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 """Well above what a task may hold, so that a task that is too large reaches the network and is answered in words."""
@@ -45,18 +49,13 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_file_bytes: int
     realm: str
     public_keys: Mapping[str, str]
-    """User name to public nkey; the operator, Omega and every clone."""
+    """User name to public nkey; the fixed users and every clone."""
     clones: Mapping[str, Sequence[str]]
     """Clone name to the task types that it may take and settle."""
     log_file: Path
     ports_dir: Path
     anonymous_key: str
     """The open account's user is a public nkey too; nobody has to hold its seed."""
-
-
-def inbox_prefix(user: str) -> str:
-    """Return a user's own inbox prefix. Others in the account may not subscribe there, and it is not imported anywhere."""
-    return f"_INBOX_{user}"
 
 
 def render(config: ServerConfig) -> str:
@@ -103,7 +102,11 @@ def render(config: ServerConfig) -> str:
 
 
 def _user(name: str, public_key: str, config: ServerConfig, subjects: Subjects) -> dict[str, Any]:
-    if name in FULL_RIGHTS:
+    if name == AGENTS:
+        clones = (OMEGA, *config.clones)
+        submit = [subject for subject, _ in _open_services(subjects)]
+        return {"nkey": public_key, "permissions": agents_permissions(name, clones, submit, subjects)}
+    if name in FIXED_USERS:
         return {"nkey": public_key}
     return {"nkey": public_key, "permissions": clone_permissions(name, config.clones[name], subjects)}
 
@@ -143,78 +146,7 @@ def _open_permissions(subjects: Subjects) -> dict[str, Any]:
     services = [subject for subject, _ in _open_services(subjects)]
     return {
         # Commands are the operator's. `call.command` lies within what is imported, so it is denied by name.
-        "publish": {"allow": services, "deny": [subjects.call("command"), subjects.call("command") + ".>"]},
+        "publish": {"allow": services, "deny": call_command(subjects)},
         # Everything but other clients' requests: whoever could read those could answer first, in the network's place.
         "subscribe": {"deny": services},
     }
-
-
-def clone_permissions(name: str, task_types: Sequence[str], subjects: Subjects) -> dict[str, Any]:
-    """Return what the clone `name` may publish and subscribe: its own types' tasks, results and events, and nobody else's.
-
-    `task_types` are those that it serves as their primary or as a fallback. Commands and the routing table are Omega's to
-    carry out and the operator's to ask for; of commands a clone hears by what comes of them.
-
-    This keeps a clone's mistakes to itself, and a stolen key from the rest of the server. It does not hold against clones
-    that are hostile: permissions say nothing of reply subjects, and a direct get answered to another type's settle subject
-    stores what was got. Clones that nobody trusts need accounts of their own.
-    """
-    publish = [
-        subjects.escalation("*", name),
-        subjects.heartbeat(name, "*"),
-        "_INBOX.>",
-        *(f"$JS.API.STREAM.INFO.{stream}" for stream in (subjects.ledger, subjects.results)),
-        *(
-            f"$JS.API.DIRECT.GET.{stream}{rest}"
-            for stream in (subjects.ledger, subjects.results)
-            for rest in ("", ".>")
-        ),
-    ]
-    for task_type in task_types:
-        publish += [subjects.settle(task_type, "*"), subjects.event(task_type, "*"), subjects.presence(task_type)]
-        names = [subjects.consumer(task_type, priority) for priority in (None, *PRIORITIES)]
-        for consumer_name in (*names, subjects.handover_consumer(task_type, name)):
-            consumer = f"{subjects.ledger}.{consumer_name}"
-            publish += [
-                f"$JS.API.CONSUMER.MSG.NEXT.{consumer}",
-                f"$JS.API.CONSUMER.INFO.{consumer}",
-                f"$JS.ACK.{consumer}.>",
-            ]
-    artifacts = f"OBJ_{subjects.artifacts}"
-    # Storing an object under a name that is in use ends with a purge of the old one's chunks.
-    publish += [*_bucket_reader(artifacts), f"$O.{subjects.artifacts}.>", f"$JS.API.STREAM.PURGE.{artifacts}"]
-    routes = f"KV_{subjects.routes}"
-    publish += [f"$JS.API.STREAM.INFO.{routes}", f"$JS.API.DIRECT.GET.{routes}", f"$JS.API.DIRECT.GET.{routes}.>"]
-    # Looking a stream up by its subjects is how clients find a bucket; the names are no secret.
-    publish.append("$JS.API.STREAM.NAMES")
-    return {
-        "publish": {"allow": publish},
-        "subscribe": {
-            "allow": [
-                f"{inbox_prefix(name)}.>",
-                subjects.status(),
-                subjects.status(name),
-                f"{subjects.status(name)}.>",
-                *(subjects.presence(task_type) for task_type in task_types),
-                # A task that somebody else has ended is stopped here.
-                *(subjects.result(task_type, "*") for task_type in task_types),
-            ]
-        },
-        # Answers to status requests and to fallbacks that ask who is present, wherever they came from.
-        "allow_responses": {"max": 1, "expires": "1m"},
-    }
-
-
-def _bucket_reader(stream: str) -> list[str]:
-    """Return what reading and watching a bucket takes: direct gets, and a short-lived ordered consumer."""
-    return [
-        f"$JS.API.STREAM.INFO.{stream}",
-        f"$JS.API.STREAM.MSG.GET.{stream}",
-        f"$JS.API.DIRECT.GET.{stream}",
-        f"$JS.API.DIRECT.GET.{stream}.>",
-        f"$JS.API.CONSUMER.CREATE.{stream}",
-        f"$JS.API.CONSUMER.CREATE.{stream}.>",
-        f"$JS.API.CONSUMER.INFO.{stream}.*",
-        f"$JS.API.CONSUMER.DELETE.{stream}.*",
-        f"$JS.FC.{stream}.>",
-    ]

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from bus.errors import ConfigurationError, ServerFailed, StoreInUse
-from bus.server_config import inbox_prefix
+from bus.server_rights import inbox_prefix
 from bus.settings import ConnectionSettings
 
 _ORPHAN_WAIT_S = 10.0

@@ -29,7 +29,7 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 
 from bus.errors import SanctuaryError
-from bus.server_config import FULL_RIGHTS
+from bus.server_config import FIXED_USERS
 from bus.subjects import RESERVED_TYPES
 from bus.task import Done, Handler, Task
 from clones.engine_handler import Handlers, Workshop, read_params
@@ -174,7 +174,7 @@ def _name(kind: type[Clone]) -> str:
         raise InvalidClone('it has no name: write name = "…" in the class')
     if not is_token(name):
         raise InvalidClone(f"the name {name!r} cannot stand in a subject: use {_ALLOWED}")
-    if name in (*BUILT_IN, *FULL_RIGHTS):
+    if name in (*BUILT_IN, *FIXED_USERS):
         raise InvalidClone(f"the name {name!r} is taken by Sanctuary itself: choose another one")
     return name
 

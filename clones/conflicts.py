@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Set
 from typing import Literal, NamedTuple
 
 from bus.routes import Revision
-from bus.server_config import FULL_RIGHTS
+from bus.server_config import FIXED_USERS
 from bus.subjects import RESERVED_TYPES
 from clones.routing import DEFAULT_TABLE, clones_of, types_by_clone
 from schemas import ErrorCode, Route, RoutingTable, StatusResponse
@@ -68,10 +68,10 @@ def _way(table: RoutingTable, alias: str) -> list[str]:
 def _of_route(task_type: str, route: Route) -> Iterator[tuple[tuple[str, ...], str]]:
     if task_type in RESERVED_TYPES:
         yield (), f"{task_type} is a reserved word; choose another name for the type"
-    if route.clone in FULL_RIGHTS:
+    if route.clone in FIXED_USERS:
         yield ("clone",), f"{route.clone} is no clone and serves no tasks"
     for clone in dict.fromkeys(route.fallback):
-        if clone in FULL_RIGHTS:
+        if clone in FIXED_USERS:
             yield ("fallback",), f"{clone} is no clone and serves no tasks"
         if clone == route.clone:
             yield ("fallback",), f"{clone} is the primary, and cannot fall back for itself; leave it out"
@@ -149,7 +149,7 @@ def _may_do(answer: StatusResponse, task_type: str) -> bool:
 
 def _named(clone: str, known: Set[str]) -> str:
     """Return a clone that is not there as a person should read it: it may be one that is known, misspelt."""
-    return clone if clone in known else f"{clone}{did_you_mean(clone, sorted(known - set(FULL_RIGHTS)))}"
+    return clone if clone in known else f"{clone}{did_you_mean(clone, sorted(known - set(FIXED_USERS)))}"
 
 
 def disagreements(revision: Revision, instances: Iterable[StatusResponse]) -> tuple[Finding, ...]:
@@ -206,7 +206,7 @@ def _of_instance(table: RoutingTable, answer: StatusResponse, revision: int) -> 
         yield Finding("wrong", answer.instance, words)
     for task_type in answer.task_types:
         route = table.routes.get(task_type)
-        if route is not None and route.clone != answer.clone and answer.clone not in FULL_RIGHTS:
+        if route is not None and route.clone != answer.clone and answer.clone not in FIXED_USERS:
             words = f"two primaries: {answer.instance} serves it as one, and the table names {route.clone}"
             yield Finding("wrong", task_type, words)
     served = {*answer.task_types, *answer.fallback_types}

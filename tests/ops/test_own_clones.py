@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from bus.routes import history, in_force
-from bus.server_config import inbox_prefix
+from bus.server_rights import inbox_prefix
 from bus.store import read_network
 from ops.commanding import verdict_on
 from schemas import Route, RouteChange, TaskAssignment, TaskCompletion, TaskFailure, TaskResult, convert
