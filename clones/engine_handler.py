@@ -1,6 +1,7 @@
 """From a task to an engine's run and back: parameters, target, limits, artifacts."""
 
 import asyncio
+import dataclasses
 import logging
 import os
 import tempfile
@@ -17,6 +18,8 @@ from bus.errors import ArtifactMissing, SanctuaryError
 from bus.network import Network
 from bus.task import Done, Handler, Task, TaskError
 from clones.engines.contract import EngineError, EngineOutput
+from clones.models.asking import Adviser
+from clones.models.questions import question
 from clones.params import TargetParams, describe_misfit
 from clones.sandbox import Limits, run_engine
 from clones.scratch import scratch_directory
@@ -47,6 +50,8 @@ class Workshop:
     targets: TargetPolicy
     memory_bytes: int = Limits(timeout_s=1).memory_bytes
     """For each process of an engine."""
+    adviser: Adviser | None = None
+    """The language model that this clone was given; None: it was given none."""
 
 
 _P = TypeVar("_P", bound=msgspec.Struct)
@@ -87,11 +92,28 @@ class EngineHandler:
         Raises:
             TaskError: the parameters, the target or the engine do not allow it.
         """
+        ends_at = asyncio.get_running_loop().time() + task.timeout_s - FINISH_S
         params = within_time(read_params(task, self._params), task.timeout_s - FINISH_S)
         async with scratch_directory("sanctuary-out-") as out:
             async with open_target(params.target, self._workshop) as source:
                 output = await run(self._engine, source, params, out=out, task=task, workshop=self._workshop)
-            return await deliver(output, source, out, task, self._workshop)
+            done = await deliver(output, source, out, task, self._workshop)
+        return await advised(done, output, task, self._workshop, ends_at=ends_at)
+
+
+async def advised(
+    done: Done, output: EngineOutput, task: Task, workshop: Workshop, *, ends_at: float, share: float = 1.0
+) -> Done:
+    """Return `done` with a model's words on what the engine found, as `output["advice"]`; as it is where there is no model.
+
+    `ends_at`, by the event loop's clock, is when the task must be done; `share` of the time until then is the model's.
+    """
+    if workshop.adviser is None or (asked := question(task.task_type, output.data)) is None:
+        return done
+    task.report(0.95, f"asking {workshop.adviser.model}")
+    left_s = ends_at - asyncio.get_running_loop().time()
+    advice = await workshop.adviser.ask(task.task_type, asked, within_s=left_s * share)
+    return dataclasses.replace(done, output={**done.output, "advice": to_plain(advice)})
 
 
 @asynccontextmanager

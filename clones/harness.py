@@ -29,6 +29,7 @@ from bus.topology import Limits
 from clones.base import Clone, definition_of
 from clones.daemon import Daemon
 from clones.engine_handler import Workshop, artifact_fetcher
+from clones.models.asking import Adviser, Model
 from clones.offer import Offer
 from clones.omega.coordination import coordination, make_network
 from clones.routing import types_by_clone
@@ -88,10 +89,13 @@ class Harness:
 
 
 @asynccontextmanager
-async def network_of(*kinds: type[Clone], workspace: Path | None = None) -> AsyncIterator[Harness]:
+async def network_of(
+    *kinds: type[Clone], workspace: Path | None = None, model: Model | None = None
+) -> AsyncIterator[Harness]:
     """Run a network with these clones, and with their routes and no others, while this is open.
 
-    `workspace` is what relative targets are relative to; None: the current directory.
+    `workspace` is what relative targets are relative to; None: the current directory. `model` is the language model that
+    the clones may ask; it stays open.
 
     Raises:
         InvalidClone: a class is no usable clone.
@@ -117,7 +121,8 @@ async def network_of(*kinds: type[Clone], workspace: Path | None = None) -> Asyn
             network = await _connected(stack, server, definition.name)
             artifacts = Artifacts(network)
             targets = TargetPolicy(workspace=workspace or Path.cwd(), fetch_artifact=artifact_fetcher(artifacts))
-            workshop = Workshop(network=network, artifacts=artifacts, targets=targets)
+            adviser = Adviser(model) if model is not None else None
+            workshop = Workshop(network=network, artifacts=artifacts, targets=targets, adviser=adviser)
             handlers = await stack.enter_async_context(definition.serving(workshop))
             offer = Offer(definition.name, handlers, network.subjects)
             daemon = Daemon(network, Identity(definition.name), offer, capacity=CAPACITY, drain_s=0.0)

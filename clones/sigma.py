@@ -6,25 +6,30 @@ from pathlib import Path
 
 from bus.errors import SanctuaryError
 from bus.task import Done, Task, TaskError
-from clones.engine_handler import Handlers, Workshop, deliver, open_target, put, read_params, run
+from clones.engine_handler import FINISH_S, Handlers, Workshop, advised, deliver, open_target, put, read_params, run
 from clones.params import DocumentationParams
 from clones.reporting import collect
 from clones.scratch import scratch_directory
 from schemas import ErrorCode
 
 ENGINE = "clones.engines.documentation:analyse"
+MODEL_SHARE = 0.5
+"""The part of the time left that a model gets where a report is still to be written."""
 
 
 def handlers(workshop: Workshop) -> Handlers:
     """Return what Sigma does for each of its task types."""
 
     async def document(task: Task) -> Done:
+        ends_at = asyncio.get_running_loop().time() + task.timeout_s - FINISH_S
         params = read_params(task, DocumentationParams)
         async with scratch_directory("sanctuary-out-") as directory:
             out = _subdirectory(directory, "documentation")
             async with open_target(params.target, workshop) as source:
                 output = await run(ENGINE, source, params, out=out, task=task, workshop=workshop)
             done = await deliver(output, source, out, task, workshop)
+            share = MODEL_SHARE if params.report_over else 1.0
+            done = await advised(done, output, task, workshop, ends_at=ends_at, share=share)
             if params.report_over:
                 done = await _report(task, params, done, directory, workshop)
             return done

@@ -23,6 +23,7 @@ from clones.base import Definition
 from clones.daemon import Daemon
 from clones.engine_handler import Handlers, Workshop, artifact_fetcher
 from clones.escalation import Escalations
+from clones.models.asking import Adviser, Model
 from clones.offer import Offer
 from clones.targets import TargetPolicy
 from ops.connect import Where
@@ -51,6 +52,8 @@ class CloneOptions:
     drain_s: float
     share: float | None = None
     """Of each type's tasks, what this instance takes at most, above 0 and below 1; None: as many as it can."""
+    model: Model | None = None
+    """The language model that it may ask; closed when the clone ends."""
 
 
 def default_capacity() -> int:
@@ -69,22 +72,34 @@ async def run_clone(definition: Definition, where: Where, options: CloneOptions,
     """
     ones_own = bool(definition.routes)
     async with _Process(definition.name, where, metrics_port, perhaps_unknown=ones_own) as process:
-        workshop = _workshop(process.network, options)
-        async with _started(definition, workshop) as handlers:
+        workshop = _workshop(process, options)
+        async with _closed_at_end(options.model), _started(definition, workshop) as handlers:
             if ones_own:
                 await process.unless_stopped(join(definition, where))
                 await process.become_itself()
-                own = _workshop(process.network, options)
+                own = _workshop(process, options)
                 # In place: the clone may have handed it on.
                 workshop.network, workshop.artifacts, workshop.targets = own.network, own.artifacts, own.targets
+                workshop.adviser = own.adviser
             offer = Offer(definition.name, handlers, process.network.subjects)
             await process.serve(offer, capacity=options.capacity, drain_s=options.drain_s, share=options.share)
 
 
-def _workshop(network: Network, options: CloneOptions) -> Workshop:
+def _workshop(process: "_Process", options: CloneOptions) -> Workshop:
+    network = process.network
     artifacts = Artifacts(network)
     targets = TargetPolicy(workspace=options.workspace, roots=options.roots, fetch_artifact=artifact_fetcher(artifacts))
-    return Workshop(network=network, artifacts=artifacts, targets=targets)
+    adviser = Adviser(options.model, process.metrics.model_observer()) if options.model is not None else None
+    return Workshop(network=network, artifacts=artifacts, targets=targets, adviser=adviser)
+
+
+@asynccontextmanager
+async def _closed_at_end(model: Model | None) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        if model is not None:
+            await model.client.close()
 
 
 @asynccontextmanager

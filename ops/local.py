@@ -47,6 +47,8 @@ class LocalOptions:
     metrics_port: int | None
     """The first of consecutive ports, Omega's; 0 takes free ones, None serves no metrics."""
     drain_s: float
+    model: Path | None = None
+    """The configuration of the clones' language model."""
     verbose: bool = False
     log_directory: Path | None = None
     """Where each daemon's log goes; None: to this process's standard error."""
@@ -121,6 +123,8 @@ def _argv(name: str, number: int, options: LocalOptions, server: EmbeddedServer 
             argv += ["--root", str(root)]
         if options.concurrency is not None:
             argv += ["--concurrency", str(options.concurrency)]
+        if options.model is not None:
+            argv += ["--model", str(options.model)]
     if options.metrics_port is not None:
         argv += ["--metrics-port", str(options.metrics_port + number if options.metrics_port else 0)]
     if name == OMEGA and server is not None:

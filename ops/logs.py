@@ -40,3 +40,6 @@ def configure(process: str, *, verbose: bool = False) -> None:
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
     # nats-py logs each broken read as an error with a traceback; the connection says it in one line.
     logging.getLogger("nats").setLevel(logging.CRITICAL)
+    # What these log of each request to a language model holds the whole prompt.
+    for name in ("autogen_core.events", "openai", "anthropic", "httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)

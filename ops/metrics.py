@@ -25,6 +25,7 @@ from bus.identity import Identity
 from bus.network import Network
 from bus.observer import Crash, Observer
 from bus.worker import Worker
+from clones.models.advice import Asked
 from clones.omega.roll_call import InstanceCounts, InstanceState
 from schemas import QueueStatus, TaskCompletion, TaskResult
 
@@ -62,6 +63,10 @@ class Metrics:
     def watch_instances(self, counts: Callable[[], InstanceCounts]) -> None:
         """Tell from now on how many instances are in each state, as `counts` returns it."""
         self._live.instances = counts
+
+    def model_observer(self) -> Callable[[Asked], None]:
+        """Return what is to hear of each request to a language model; such series are there from now on."""
+        return _ModelMetrics(self._clone, self._registry).asked
 
     def set_queues(self, queues: Collection[QueueStatus]) -> None:
         """Tell what waits; none: not known just now."""
@@ -153,6 +158,31 @@ class _TaskMetrics(Observer):
     def crashed(self, crash: Crash) -> None:
         """As in Observer."""
         self._exceptions.labels(self._clone, crash.task_type).inc()
+
+
+class _ModelMetrics:
+    """What a clone asks of a language model."""
+
+    def __init__(self, clone: str, registry: CollectorRegistry) -> None:
+        self._clone = clone
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, ("clone", "task_type", "model", *labels), registry=registry)
+
+        self._requests = counter("sanctuary_model_requests", "Requests to a language model.", "outcome")
+        self._seconds = counter("sanctuary_model_seconds", "Time that requests to a language model took.")
+        self._tokens = counter("sanctuary_model_tokens", "Tokens, as the model's provider counts them.", "kind")
+        self._cost = counter(
+            "sanctuary_model_cost_usd", "US dollars, by the configured prices; 0 where there are none."
+        )
+
+    def asked(self, asked: Asked) -> None:
+        labels = (self._clone, asked.task_type, asked.model)
+        self._requests.labels(*labels, asked.outcome).inc()
+        self._seconds.labels(*labels).inc(asked.took_s)
+        self._tokens.labels(*labels, "prompt").inc(asked.prompt_tokens)
+        self._tokens.labels(*labels, "answer").inc(asked.answer_tokens)
+        self._cost.labels(*labels).inc(asked.cost_usd or 0.0)
 
 
 class _QueueMetrics:

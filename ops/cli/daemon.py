@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ops.cli.options import UNUSABLE, clone_options, fail, run, verbose_option, where_options
+from ops.cli.options import UNUSABLE, clone_options, fail, loaded_model, run, verbose_option, where_options
 from ops.connect import Where
 
 _metrics_option = click.option(
@@ -56,6 +56,7 @@ def clone(
     roots: tuple[Path, ...],
     concurrency: int | None,
     drain_s: float,
+    model: Path | None,
     share: float,
 ) -> None:
     """Run one clone: beta, gamma, delta, sigma, or one of your own. Several of one name share its tasks.
@@ -78,5 +79,6 @@ def clone(
         capacity=concurrency or default_capacity(),
         drain_s=drain_s,
         share=share if share < 1 else None,
+        model=loaded_model(model),
     )
     run(run_clone(definition, where, options, metrics_port=metrics_port))

@@ -6,13 +6,16 @@ import json
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 import msgspec
 
 from bus.errors import SanctuaryError
 from ops.connect import Where, default_store
+
+if TYPE_CHECKING:
+    from clones.models.asking import Model
 
 FAILED, UNUSABLE = 1, 2
 """Exit statuses: the task or the network failed; the command was used wrongly (click's own)."""
@@ -72,6 +75,12 @@ def clone_options(command: _F) -> _F:
             show_default=True,
             help="Seconds that running tasks get to finish at SIGTERM.",
         ),
+        click.option(
+            "--model",
+            metavar="FILE",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
+            help="A language model that advises on what is found, as docs/models.md describes; default: none.",
+        ),
     ):
         command = option(command)
     return command
@@ -79,6 +88,19 @@ def clone_options(command: _F) -> _F:
 
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Log more.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def loaded_model(path: Path | None) -> "Model | None":
+    """Return the model that a file configures, None for no file; one that cannot be used ends the command."""
+    if path is None:
+        return None
+    from clones.models.asking import Model
+    from clones.models.settings import ModelUnusable
+
+    try:
+        return Model.load(path)
+    except ModelUnusable as error:
+        fail(error.message, status=UNUSABLE)
 
 
 def run(work: Coroutine[Any, Any, int | None]) -> None:

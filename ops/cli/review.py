@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ops.cli.options import FAILED, clone_options, json_option, print_json, run, verbose_option, where_options
+from ops.cli.options import (
+    FAILED,
+    UNUSABLE,
+    clone_options,
+    fail,
+    json_option,
+    loaded_model,
+    print_json,
+    run,
+    verbose_option,
+    where_options,
+)
 from ops.cli.text import clean
 from ops.cli.up import say, stopped_by_signals, sync_option
 from ops.connect import Where
@@ -51,6 +62,9 @@ def review(target: str, **rest: Any) -> None:
     from ops.logs import configure
 
     configure("review", verbose=rest["verbose"])
+    if rest["model"] is not None and not rest["start"]:
+        fail("--model is for a network that this command starts: add --up, or give it to the clones that run", UNUSABLE)
+    loaded_model(rest["model"])  # as in `up`
     run(_review(target, **rest))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ops.cli.options import clone_options, run, verbose_option, where_options
+from ops.cli.options import clone_options, loaded_model, run, verbose_option, where_options
 from ops.connect import Where
 
 sync_option = click.option(
@@ -46,6 +46,9 @@ def up(where: Where, **rest: Any) -> None:
     from ops.logs import configure
 
     configure("up", verbose=rest["verbose"])
+    loaded_model(
+        rest["model"]
+    )  # each clone loads its own; what is wrong with it is told here, before anything is started
     run(_up(where, rest))
 
 

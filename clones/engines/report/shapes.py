@@ -25,6 +25,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     how_to_check: str = ""
     engine: str = ""
+    fingerprint: str = ""
 
 
 class ScanEngine(msgspec.Struct, frozen=True, kw_only=True):
