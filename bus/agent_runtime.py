@@ -26,6 +26,7 @@ from bus.agents.handling import Handling
 from bus.agents.hosting import Hosting
 from bus.agents.idle import Idle
 from bus.agents.interventions import Interventions
+from bus.agents.keeping import Keeping
 from bus.agents.kinds import StructSerializer
 from bus.agents.node import Node
 from bus.agents.reaching import Reaching
@@ -58,6 +59,7 @@ class NatsAgentRuntime(AgentRuntime):
         intervention_handlers: Sequence[InterventionHandler] | None = None,
         tracer_provider: TracerProvider | None = None,
         ignore_unhandled_exceptions: bool = True,
+        keep_state: bool = False,
     ) -> None:
         """Make a runtime; nothing is connected yet.
 
@@ -65,15 +67,24 @@ class NatsAgentRuntime(AgentRuntime):
         `ignore_unhandled_exceptions`, an error in a handler of an event ends `stop_when_idle` and `stop` of the runtime where
         the agent is, and of those that published what led to it, if they want to know too.
 
+        With `keep_state`, agents that define `save_state` have their state kept in the bucket `<namespace>_agent_states`: it
+        is saved after each message, before the answer goes out, and loaded when the agent is made, wherever that is. Where
+        several messages are handled at once, it is saved as it stands when one of them ends. A message whose effect was not
+        saved gives its sender WorkerLost, and the agent goes back to what is kept. All runtimes that take a type should agree
+        on it. `stop` waits up to 10 s for handlers that run; what ends later is not kept once another has the agent.
+
         Raises:
             ValueError: `namespace` is no subject token.
         """
         idle, codec, tracing = Idle(), Codec(), Tracing(tracer_provider)
-        hosting = Hosting(self)
+        keeping = Keeping(codec) if keep_state else None
+        hosting = Hosting(self, keeping)
         self._codec, self._hosting, self._idle = codec, hosting, idle
         self._unhandled = unhandled = Unhandled(idle, report=not ignore_unhandled_exceptions)
-        handling = Handling(codec, hosting, tracing, unhandled.note)
-        self._node = node = Node(self, connection, namespace, hosting=hosting, handle=handling, idle=idle)
+        handling = Handling(codec, hosting, keeping, tracing, unhandled.note)
+        self._node = node = Node(
+            self, connection, namespace, hosting=hosting, handle=handling, idle=idle, keeping=keeping
+        )
         self._sending = Sending(
             runtime=self,
             codec=codec,

@@ -44,6 +44,8 @@ class Names:
         self.stream = f"KV_{self.bucket}"
         self.keys = f"$KV.{self.bucket}."
         self.every_member = f"{self.keys}member.*"
+        self.states_keys = f"$KV.{namespace}_agent_states."
+        self.states_stream = f"KV_{namespace}_agent_states"
 
     def agent(self, agent: AgentId) -> str:
         """Where messages to one agent go; the worker that holds it listens there."""
@@ -64,6 +66,14 @@ class Names:
     def claim(self, agent: AgentId) -> str:
         """Return the key, as a subject, that says which worker holds an agent."""
         return f"{self.keys}claim.{token(agent.type)}.{token(agent.key)}"
+
+    def state_head(self, agent: AgentId) -> str:
+        """Return the key, as a subject, of what is kept of an agent."""
+        return f"{self.states_keys}head.{token(agent.type)}.{token(agent.key)}"
+
+    def state_parts(self, agent: AgentId) -> str:
+        """Return what the keys, as subjects, of the parts of an agent's large state begin with."""
+        return f"{self.states_keys}part.{token(agent.type)}.{token(agent.key)}"
 
     def member(self, worker: str) -> str:
         """Return the key, as a subject, under which a runtime says what it takes."""

@@ -15,7 +15,7 @@ from bus.jetstream import last_of, last_of_each, publish
 
 _log = logging.getLogger(__name__)
 
-_WRONG_SEQUENCE = (10071, 10164)
+WRONG_SEQUENCE = (10071, 10164)
 """Wrong last sequence (of the subject)."""
 _GRACE_S = 3.0
 """After a break of our own connection others may be alive and not back yet: their agents are not taken for so long."""
@@ -87,7 +87,7 @@ class Claims:
         try:
             return (await publish(self._session.requester, subject, claim, headers=headers)).seq
         except JetStreamError as error:
-            if error.err_code in _WRONG_SEQUENCE:
+            if error.err_code in WRONG_SEQUENCE:
                 return None
             raise
 
@@ -109,6 +109,12 @@ class Claims:
         """Let all go."""
         held, self._held = self._held, {}
         await asyncio.gather(*(self._release(agent, revision) for agent, revision in held.items()))
+
+    async def let_go(self, agent: AgentId) -> None:
+        """Let one go."""
+        revision = self._held.pop(agent, None)
+        if revision is not None:
+            await self._release(agent, revision)
 
     async def _release(self, agent: AgentId, revision: int) -> None:
         try:

@@ -17,6 +17,10 @@ class NotPlaced(UndeliverableException):
     """No worker took the agent in time."""
 
 
+class StateNotKept(SanctuaryError):
+    """The state of an agent could not be kept in the network, or got from it; whoever sent the message gets WorkerLost."""
+
+
 class CannotTravel(TypeError):
     """A message that no serializer can write."""
 

@@ -1,16 +1,20 @@
 """What a worker does with a delivery: the message to the agent's handler, an order about the agent to the agent."""
 
+import contextlib
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from autogen_core import AgentId, MessageContext, MessageHandlerContext, TopicId
+from autogen_core import Agent, AgentId, MessageContext, MessageHandlerContext, TopicId
 from autogen_core.logging import DeliveryStage, MessageKind
 
 from bus.agents import wire
 from bus.agents.codec import Codec
+from bus.agents.errors import StateNotKept
 from bus.agents.hosting import Hosting
 from bus.agents.incoming import Delivered
+from bus.agents.keeping import Keeping
 from bus.agents.tracing import Tracing, log_failed, log_message
 
 _log = logging.getLogger("autogen_core")
@@ -20,19 +24,29 @@ class Handling:
     """Runs handlers."""
 
     def __init__(
-        self, codec: Codec, hosting: Hosting, tracing: Tracing, on_unhandled: Callable[[BaseException], None]
+        self,
+        codec: Codec,
+        hosting: Hosting,
+        keeping: Keeping | None,
+        tracing: Tracing,
+        on_unhandled: Callable[[BaseException], None],
     ) -> None:
         self._codec = codec
         self._hosting = hosting
+        self._keeping = keeping
         self._tracing = tracing
         self._on_unhandled = on_unhandled
 
     async def __call__(self, agent_id: AgentId, delivery: wire.Delivery, work: Delivered) -> wire.Value:
-        """Return what the handler returned; raises what it raised."""
+        """Return what the handler returned; raises what it raised, and StateNotKept."""
         try:
             if delivery.operation in ("send", "publish"):
                 return wire.Value(await self._message(agent_id, delivery, work), settled=True)
-            return wire.Value(self._codec.encode(await self.order(agent_id, delivery)), settled=True)
+            async with self._kept(agent_id, await self._hosting.get(agent_id)):
+                value = await self.order(agent_id, delivery)
+            return wire.Value(self._codec.encode(value), settled=True)
+        except StateNotKept:
+            raise
         except BaseException as error:
             if delivery.operation == "publish":
                 _log.exception("Error processing publish message for %s", agent_id)
@@ -54,16 +68,20 @@ class Handling:
             message_id=delivery.message_id,
         )
         agent = await self._hosting.get(agent_id)
-        with (
-            self._tracing.processing(agent_id, type(agent).__name__, delivery.trace, context, delivery.body),
-            MessageHandlerContext.populate_context(agent_id),
-        ):
-            response = await agent.on_message(message, ctx=context)
+        async with self._kept(agent_id, agent):
+            with (
+                self._tracing.processing(agent_id, type(agent).__name__, delivery.trace, context, delivery.body),
+                MessageHandlerContext.populate_context(agent_id),
+            ):
+                response = await agent.on_message(message, ctx=context)
         if not is_call:
             return _NOTHING
         body = self._codec.encode(response)
         log_message(body, agent_id, sender, MessageKind.RESPOND, DeliveryStage.SEND)
         return body
+
+    def _kept(self, agent_id: AgentId, agent: Agent) -> AbstractAsyncContextManager[object]:
+        return _NOT_KEPT if self._keeping is None else self._keeping.handling(agent_id, agent)
 
     async def order(self, agent_id: AgentId, delivery: wire.Delivery) -> Any:
         """Save or load an agent's state, or return its metadata."""
@@ -75,4 +93,5 @@ class Handling:
         return dict(agent.metadata)
 
 
+_NOT_KEPT = contextlib.nullcontext()
 _NOTHING = wire.Body("", "", "", b"")

@@ -11,6 +11,7 @@ from autogen_core import Agent, AgentId, AgentInstantiationContext, AgentRuntime
 from autogen_core.logging import AgentConstructionExceptionEvent
 
 from bus.agents.errors import RecipientNotFound
+from bus.agents.keeping import Keeping
 
 _log = logging.getLogger("autogen_core")
 _events = logging.getLogger("autogen_core.events")
@@ -27,10 +28,13 @@ class _Making:
 
 
 class Hosting:
-    """Knows nothing of the network."""
+    """Has agents made, and given the state that is kept of them, if it is."""
 
-    def __init__(self, runtime: AgentRuntime) -> None:
+    def __init__(self, runtime: AgentRuntime, keeping: Keeping | None) -> None:
         self._runtime = runtime
+        self._keeping = keeping
+        self._unread: set[AgentId] = set()
+        """Those that are held here since a moment ago: what is kept of them has to be got first."""
         self._factories: dict[str, Factory | None] = {}
         """None stands for a type of which only instances are registered."""
         self._expected: dict[str, type[Agent] | None] = {}
@@ -66,32 +70,61 @@ class Hosting:
         self._factories[agent_id.type], self._expected[agent_id.type] = None, type(agent)
         self._agents[agent_id] = agent
 
+    def held(self, agent_id: AgentId) -> None:
+        """Note that an agent has come to this worker."""
+        if self._keeping is not None:
+            self._unread.add(agent_id)
+
     def forget(self, agent_id: AgentId) -> None:
         """Drop an agent; a registered instance, too."""
         self._agents.pop(agent_id, None)
+        self._unread.discard(agent_id)
+        if self._keeping is not None:
+            self._keeping.forget(agent_id)
+
+    def drop(self, agent_id: AgentId) -> None:
+        """Drop an agent that can be made anew."""
+        if self._factories.get(agent_id.type) is not None:
+            self._agents.pop(agent_id, None)
 
     async def get(self, agent_id: AgentId) -> Agent:
         """Return an agent, made now where it is not; once, however many ask at the same time.
 
         Raises:
             LookupError: nothing is registered for its type.
-            Exception: what the factory raised; the next to ask has it tried again.
+            StateNotKept: what is kept of it could not be got.
+            Exception: what the factory, or `load_state`, raised; the next to ask has it tried again.
         """
         making = self._making.get(agent_id)
         if making is None:
             agent = self._agents.get(agent_id)
-            if agent is not None:
+            if agent is not None and agent_id not in self._unread:
                 return agent
             making = self._making[agent_id] = _Making()
         # First come, first served: a message that comes when the agent is just made overtakes none that waited for it.
         making.users += 1
         try:
             async with making.lock:
-                return self._agents.get(agent_id) or await self._make(agent_id)
+                agent = self._agents.get(agent_id) or await self._make(agent_id)
+                if self._keeping is not None and agent_id in self._unread:
+                    agent = await self._resume(self._keeping, agent_id, agent)
+                return agent
         finally:
             making.users -= 1
             if not making.users:
                 del self._making[agent_id]
+
+    async def _resume(self, keeping: Keeping, agent_id: AgentId, agent: Agent) -> Agent:
+        try:
+            if not await keeping.resume(agent_id, agent):
+                self.drop(agent_id)
+                agent = self._agents.get(agent_id) or await self._make(agent_id)
+                await keeping.resume(agent_id, agent)
+        except BaseException:
+            self.drop(agent_id)
+            raise
+        self._unread.discard(agent_id)
+        return agent
 
     async def _make(self, agent_id: AgentId) -> Agent:
         if agent_id.type not in self._factories:

@@ -12,9 +12,9 @@ from nats.aio.msg import Msg
 from nats.errors import MaxPayloadError
 
 from bus.agents import wire
-from bus.agents.errors import CannotRead, CannotTravel
+from bus.agents.errors import CannotRead, CannotTravel, StateNotKept
 from bus.agents.faults import to_fault
-from bus.agents.idle import CURRENT, Idle, Work
+from bus.agents.idle import CURRENT, Idle, Work, current_work
 from bus.agents.notices import Notices
 from bus.agents.session import Listening, Session
 from bus.errors import Disconnected
@@ -108,6 +108,11 @@ class Incoming:
         listening, self._listening = self._listening, {}
         await asyncio.gather(*(one.end() for one in listening.values()))
 
+    async def finish(self, within_s: float) -> None:
+        """Return when what is being handled has been, if it is in time; at once where a handler asks."""
+        if self._tasks and current_work(self._runtime) is None:
+            await asyncio.wait(self._tasks, timeout=within_s)
+
     def _on_message(self, agent: AgentId, message: Msg) -> None:
         if self._held or not self.is_fresh:
             self._held.append((agent, message))
@@ -152,6 +157,11 @@ class Incoming:
         fault: wire.Fault | None = None
         try:
             value = await self._handle(agent, delivery, work)
+        except StateNotKept as error:
+            _log.warning("%s is let go: %s", agent, error)
+            self._ran(work, None)
+            work.answered = True
+            self._post(work.reply, wire.encode(wire.Lost(error.message)))
         except asyncio.CancelledError as error:
             fault = to_fault(error) if work.report else None
             settled = self._ran(work, None)

@@ -12,7 +12,7 @@ import msgspec
 from autogen_core import AgentId, Subscription, TopicId, TypePrefixSubscription, TypeSubscription
 
 from bus.agents import wire
-from bus.agents.errors import RuntimeFailed
+from bus.agents.buckets import ensure_bucket
 from bus.agents.session import Session
 from bus.errors import Disconnected, JetStreamError, NoResponders, RequestTimeout
 from bus.jetstream import api, publish
@@ -22,8 +22,6 @@ _log = logging.getLogger(__name__)
 _TRIES = 5
 _TRY_S = 2.0
 _PAUSE_S = 0.2
-_IN_USE = 10058
-"""A stream of this name exists with another configuration."""
 
 
 class Members:
@@ -51,32 +49,7 @@ class Members:
         Raises:
             RuntimeFailed: the server has no JetStream, or does not let us.
         """
-        names = self._session.names
-        stream = {
-            "name": names.stream,
-            "subjects": [f"{names.keys}>"],
-            "max_msgs_per_subject": 1,
-            "discard": "new",
-            "allow_direct": True,
-            "allow_rollup_hdrs": True,
-            "deny_delete": True,
-            "allow_msg_ttl": True,
-        }
-        try:
-            await api(self._session.requester, f"STREAM.CREATE.{names.stream}", stream)
-        except JetStreamError as error:
-            if error.err_code != _IN_USE:
-                raise RuntimeFailed(f"the bucket {names.bucket} cannot be made: {error.message}") from None
-        except RequestTimeout:
-            raise RuntimeFailed(
-                f"the server did not answer when the bucket {names.bucket} was to be made; where it refuses this user, its log "
-                "and ours say so"
-            ) from None
-        except NoResponders:
-            raise RuntimeFailed(
-                f"the server does not answer for JetStream, where the agents of {names.namespace} are entered: "
-                "start it with -js, or use an account that has it"
-            ) from None
+        await ensure_bucket(self._session, self._session.names.stream, self._session.names.keys)
         self._joined = True
         self._said, self._unread = None, True
         await self.say()

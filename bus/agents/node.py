@@ -13,6 +13,7 @@ from bus.agents.control import Control
 from bus.agents.hosting import Hosting
 from bus.agents.idle import Idle
 from bus.agents.incoming import Handle, Incoming
+from bus.agents.keeping import Keeping
 from bus.agents.members import Members
 from bus.agents.outgoing import Outgoing
 from bus.agents.placing import Placing
@@ -23,15 +24,26 @@ from bus.errors import SanctuaryError
 _log = logging.getLogger(__name__)
 
 _SYNC_TIMEOUT_S = 2.0
+_FINISH_S = 10.0
+"""So long agents whose state is kept are held for what they still handle; what comes later is not kept."""
 
 
 class Node:
     """Puts the parts together."""
 
     def __init__(
-        self, runtime: object, where: Where, namespace: str, *, hosting: Hosting, handle: Handle, idle: Idle
+        self,
+        runtime: object,
+        where: Where,
+        namespace: str,
+        *,
+        hosting: Hosting,
+        handle: Handle,
+        idle: Idle,
+        keeping: Keeping | None,
     ) -> None:
         self._hosting = hosting
+        self._keeping = keeping
         self._joining: asyncio.Task[None] | None = None
         self._checking: asyncio.Task[None] | None = None
         self._pulse: asyncio.TimerHandle | None = None
@@ -41,7 +53,7 @@ class Node:
         self.session = Session(where, namespace)
         self.members = Members(self.session)
         self.incoming = Incoming(runtime, self.session, idle, handle)
-        self.claims = Claims(self.session, self.incoming.listen)
+        self.claims = Claims(self.session, self._held)
         self.outgoing = Outgoing(self.session, Placing(self.session, self.members, self.started), idle)
         self._control = Control(
             session=self.session,
@@ -67,9 +79,14 @@ class Node:
         await self._control.open()
         await self.outgoing.open()
         self.incoming.verified()
-        await self.members.join()
+        await self._enter()
         self.joined = True
         self._beat_later()
+
+    async def _enter(self) -> None:
+        if self._keeping is not None:
+            await self._keeping.open(self.session, self._give_up)
+        await self.members.join()
 
     async def leave(self) -> None:
         """Leave for good, as far as the others are concerned."""
@@ -101,12 +118,26 @@ class Node:
         """Claim an agent; tell whether it is ours."""
         return await self.claims.acquire(agent) == self.session.worker
 
+    async def _held(self, agent: AgentId) -> None:
+        self._hosting.held(agent)
+        await self.incoming.listen(agent)
+
+    async def _give_up(self, agent: AgentId) -> None:
+        """Let one agent go: its state is not kept."""
+        self._hosting.drop(agent)
+        await self.incoming.end(agent)
+        await self.claims.let_go(agent)
+
     async def stop(self) -> None:
-        """Take agents no more: others may have those that were here."""
+        """Take agents no more: others may have those that were here, with what they have been told so far."""
         self.started.clear()
         if self.joined:
             await self.incoming.stop()
-            await self.claims.release()
+            try:
+                if self._keeping is not None:
+                    await self.incoming.finish(_FINISH_S)
+            finally:
+                await self.claims.release()
 
     async def tell(self, subscriptions: Sequence[Subscription]) -> None:
         """Tell the others what this runtime takes; they know it when this returns."""
@@ -141,7 +172,7 @@ class Node:
     async def _check(self) -> None:
         """After a break of the connection, or of our running: be entered again, and let go of what others hold now."""
         try:
-            await self.members.join()
+            await self._enter()
             for agent in await self.claims.check():
                 _log.warning("%s went to another worker while this one was away", agent)
                 await self.incoming.end(agent)

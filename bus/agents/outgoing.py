@@ -242,6 +242,9 @@ class Outgoing:
         if isinstance(answer, wire.Moved):
             self._bounced(item)
             return
+        if isinstance(answer, wire.Lost):
+            self._fail(item, WorkerLost(f"{item.lane.recipient}: {answer.problem}"))
+            return
         if isinstance(item, Call) and not item.answer.done():
             item.answer.set_result(answer)
         if answer.settled:

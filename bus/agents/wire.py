@@ -100,6 +100,12 @@ class Moved(msgspec.Struct, frozen=True, array_like=True, tag="m"):
     """Not handled: the agent is not here any more."""
 
 
+class Lost(msgspec.Struct, frozen=True, array_like=True, tag="l"):
+    """What the agent did is not kept, or it was not handled; the agent is not here any more."""
+
+    problem: str
+
+
 class Done(msgspec.Struct, frozen=True, array_like=True):
     """Deliveries whose last consequence has ended, and the first error among those of each that had one."""
 
@@ -183,11 +189,11 @@ class Placed(msgspec.Struct, frozen=True, array_like=True):
 
 
 Order = Announce | Leave | Place | Holds | Watch | Sync | Resolve
-Answer = Value | Failed | Cancelled | Moved
+Answer = Value | Failed | Cancelled | Moved | Lost
 
 encode = msgspec.msgpack.Encoder().encode
 decode_delivery = msgspec.msgpack.Decoder(Delivery | Cancel | Hello).decode
-decode_answer = msgspec.msgpack.Decoder(Value | Failed | Cancelled | Moved).decode
+decode_answer = msgspec.msgpack.Decoder(Value | Failed | Cancelled | Moved | Lost).decode
 decode_done = msgspec.msgpack.Decoder(Done).decode
 decode_order = msgspec.msgpack.Decoder(Announce | Leave | Place | Holds | Watch | Sync | Resolve).decode
 decode_member = msgspec.msgpack.Decoder(Member).decode

@@ -1,0 +1,43 @@
+"""The buckets of one namespace."""
+
+from bus.agents.errors import RuntimeFailed
+from bus.agents.session import Session
+from bus.errors import JetStreamError, NoResponders, RequestTimeout
+from bus.jetstream import api
+
+_IN_USE = 10058
+"""A stream of this name exists with another configuration."""
+
+
+async def ensure_bucket(session: Session, stream: str, keys: str) -> None:
+    """Make the bucket that is stored in `stream` where there is none; `keys` is what its subjects begin with.
+
+    Raises:
+        RuntimeFailed: the server has no JetStream, or does not let us.
+    """
+    config = {
+        "name": stream,
+        "subjects": [f"{keys}>"],
+        "max_msgs_per_subject": 1,
+        "discard": "new",
+        "allow_direct": True,
+        "allow_rollup_hdrs": True,
+        "deny_delete": True,
+        "allow_msg_ttl": True,
+    }
+    bucket = stream.removeprefix("KV_")
+    try:
+        await api(session.requester, f"STREAM.CREATE.{stream}", config)
+    except JetStreamError as error:
+        if error.err_code != _IN_USE:
+            raise RuntimeFailed(f"the bucket {bucket} cannot be made: {error.message}") from None
+    except RequestTimeout:
+        raise RuntimeFailed(
+            f"the server did not answer when the bucket {bucket} was to be made; where it refuses this user, its log "
+            "and ours say so"
+        ) from None
+    except NoResponders:
+        raise RuntimeFailed(
+            f"the server does not answer for JetStream, where the agents of {session.names.namespace} are entered: "
+            "start it with -js, or use an account that has it"
+        ) from None
