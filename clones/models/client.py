@@ -3,10 +3,9 @@
 AutoGen, and a provider's library, are imported here alone and when a model is loaded.
 """
 
-import copy
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from clones.models.settings import ModelSettings, ModelUnusable
 
 if TYPE_CHECKING:
     from autogen_core.models import ChatCompletionClient, LLMMessage
-    from pydantic import BaseModel
 
 EXTRAS = ("openai", "anthropic", "ollama")
 """Sanctuary's extras, each named as the module below `autogen_ext.models` that needs it."""
@@ -25,6 +23,8 @@ _CUT_OFF = "length"
 _MAX_PROBLEM_CHARS = 500
 _REASONING = ("o1", "o3", "o4", "gpt-5")
 """Families of OpenAI's models that refuse `max_tokens` and want `max_completion_tokens`."""
+_MIN_SECRET_CHARS = 8
+"""A shorter text, such as a server without keys is given for one, stands in too many other words."""
 _SECRET_KEYS = ("api_key", "default_headers", "headers", "azure_ad_token")
 
 log = logging.getLogger(__name__)
@@ -54,25 +54,13 @@ class Client:
     async def create(self, messages: "Sequence[LLMMessage]", schema: Mapping[str, Any], max_tokens: int) -> Reply:
         """Ask once, for JSON of this schema where the model can be held to it; raises whatever the client does."""
         info = self._client.model_info
-        form: bool | type[BaseModel] | None = None
-        if self._provider != "anthropic":  # AutoGen's client for it refuses schemas, and ignores the rest
-            form = _type_of(schema) if info.get("structured_output") else bool(info.get("json_output")) or None
-        try:
-            result = await self._client.create(
-                messages, json_output=form, extra_create_args=self._limit(max_tokens, str(info.get("family", "")))
-            )
-        except Exception as error:
-            # OpenAI's library raises where an answer was cut off that should have had a schema, and has it all the same.
-            completion = getattr(error, "completion", None)
-            if completion is None or completion.usage is None:
-                raise
-            usage = completion.usage
-            return Reply(
-                text=completion.choices[0].message.content or "",
-                cut_off=True,
-                prompt_tokens=usage.prompt_tokens,
-                answer_tokens=usage.completion_tokens,
-            )
+        arguments = _arguments(self._provider, str(info.get("family", "")), max_tokens)
+        json_output = None
+        if info.get("structured_output") and self._provider in _SCHEMAS:
+            arguments |= _SCHEMAS[self._provider](schema)
+        elif self._provider != "anthropic":  # AutoGen's client for it takes the wish and ignores it
+            json_output = bool(info.get("json_output")) or None
+        result = await self._client.create(messages, json_output=json_output, extra_create_args=arguments)
         return Reply(
             text=result.content if isinstance(result.content, str) else "",
             cut_off=result.finish_reason == _CUT_OFF,
@@ -88,17 +76,31 @@ class Client:
         """Close the client's connections."""
         await self._client.close()
 
-    def _limit(self, max_tokens: int, family: str) -> dict[str, Any]:
-        """Return what tells the provider where to stop; of a client that is not AutoGen's own, nothing is known."""
-        match self._provider:
-            case "openai":
-                return {"max_completion_tokens" if family.startswith(_REASONING) else "max_tokens": max_tokens}
-            case "anthropic":
-                return {"max_tokens": max_tokens}
-            case "ollama":
-                return {"num_predict": max_tokens}
-            case _:
-                return {}
+
+def _arguments(provider: str, family: str, max_tokens: int) -> dict[str, Any]:
+    """Return what tells the provider where to stop; of a client that is not AutoGen's own, nothing is known."""
+    match provider:
+        case "openai":
+            return {"max_completion_tokens" if family.startswith(_REASONING) else "max_tokens": max_tokens}
+        case "anthropic":
+            return {"max_tokens": max_tokens}
+        case "ollama":
+            return {"num_predict": max_tokens}
+        case _:
+            return {}
+
+
+# The plain arguments of the providers, and not `json_output` with a class: with that, an answer which does not fit is an
+# exception without its text, which the repair needs, and without its tokens.
+_SCHEMAS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "openai": lambda schema: {
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "strict": True, "schema": schema},
+        }
+    },
+    "ollama": lambda schema: {"format": schema},
+}
 
 
 def load_client(settings: ModelSettings, path: Path) -> Client:
@@ -154,26 +156,5 @@ def _secrets(config: Mapping[str, Any]) -> list[str]:
     for key in _SECRET_KEYS:
         value = config.get(key)
         values = value.values() if isinstance(value, Mapping) else [value]
-        found += [text for text in values if isinstance(text, str) and text]
+        found += [text for text in values if isinstance(text, str) and len(text) >= _MIN_SECRET_CHARS]
     return found
-
-
-def _type_of(schema: Mapping[str, Any]) -> "type[BaseModel]":
-    """Return a pydantic class that shows `schema` and reads nothing.
-
-    AutoGen's clients take a schema as a class alone. The answer is checked elsewhere, so that what does not fit keeps its
-    text, for the repair, and its token counts.
-    """
-    from pydantic import BaseModel
-
-    class Shown(BaseModel):
-        @classmethod
-        def model_json_schema(cls, *_: Any, **__: Any) -> dict[str, Any]:
-            return copy.deepcopy(dict(schema))
-
-        @classmethod
-        def model_validate_json(cls, *_: Any, **__: Any) -> "Shown":
-            return cls()
-
-    Shown.__name__ = "answer"
-    return Shown
