@@ -13,10 +13,10 @@ GO_READY := $(INTEROP)/bin/.clients-ready
 NODE_READY := $(INTEROP)/node/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test up lint format bench bench-autogen chaos interop models lock clean
+.PHONY: help run test up lint format bench bench-autogen autogen-suites chaos interop models lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Sanctuary needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
@@ -62,6 +62,9 @@ interop: $(READY) $(CLI_READY) $(GO_READY) $(NODE_READY) ## the real nats CLI an
 models: $(EXTRAS_READY) ## a language model behind a clone: a real endpoint on this machine serves a small one
 	@$(BIN)/pytest -m models $(ARGS)
 
+autogen-suites: $(EXTRAS_READY) ## AutoGen's own tests of runtimes and teams, with ours in place of its own
+	@$(BIN)/python -m tests.autogen_suites $(ARGS)
+
 bench-autogen: $(EXTRAS_READY) ## AutoGen agents on NATS beside AutoGen's own runtime on gRPC
 	@$(BIN)/python -m ops.bench_autogen $(ARGS)
 
@@ -95,4 +98,4 @@ lock: $(READY) ## resolve the dependencies anew: hashes, no addresses
 	@$(LOCK) --group dev --group extras --constraint requirements.lock -o requirements-extras.lock
 
 clean: ## remove what the targets made
-	@rm -rf $(VENV) .sanctuary report build dist $(INTEROP)/bin $(INTEROP)/node/node_modules
+	@rm -rf $(VENV) .sanctuary .autogen-suites report build dist $(INTEROP)/bin $(INTEROP)/node/node_modules

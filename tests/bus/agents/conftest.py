@@ -14,6 +14,7 @@ from autogen_core import SingleThreadedAgentRuntime
 
 from bus.agent_runtime import NatsAgentRuntime
 from bus.server import EmbeddedServer
+from tests.bus.agents.pair import Pair
 
 _serial = itertools.count(1)
 
@@ -65,37 +66,6 @@ async def grounds(server: EmbeddedServer) -> AsyncIterator[Grounds]:
     made = Grounds(server)
     yield made
     await made.end()
-
-
-class Pair:
-    """Agents on one runtime, the test's own traffic on another, each with a connection of its own."""
-
-    def __init__(self, agents: NatsAgentRuntime, traffic: NatsAgentRuntime) -> None:
-        self.agents = agents
-        self.send_message = traffic.send_message
-        self.publish_message = traffic.publish_message
-        self._traffic = traffic
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.agents, name)
-
-    def start(self) -> None:
-        self.agents.start()
-        self._traffic.start()
-
-    async def stop_when_idle(self) -> None:
-        try:
-            await self._traffic.stop_when_idle()
-        finally:
-            await self.agents.stop_when_idle()
-
-    async def stop(self) -> None:
-        await self._traffic.stop()
-        await self.agents.stop()
-
-    async def close(self) -> None:
-        await self._traffic.close()
-        await self.agents.close()
 
 
 Make = Callable[..., Any]

@@ -1,0 +1,20 @@
+"""Tests of AutoGen's that do not pass on our runtime, and why. Each has to be there, and to fail."""
+
+_STEPS = "steps SingleThreadedAgentRuntime's queue by its private `_process_next`"
+_CREDENTIALS = "makes a model client with an empty key, which the client refuses: fails on AutoGen's own runtime, too"
+_UNIQUE = "wants an agent type to be one worker's; here several may share a type's agents"
+_HOST = "reads the private tables of the gRPC host"
+_CONTEXT = "relies on the gRPC runtime's not setting MessageHandlerContext, so that all default topics are one"
+
+KNOWN = {
+    "core/test_cancellation.py::test_cancellation_with_token": _STEPS,
+    "core/test_cancellation.py::test_nested_cancellation_only_outer_called": _STEPS,
+    "core/test_cancellation.py::test_nested_cancellation_inner_called": _STEPS,
+    "chat/test_group_chat.py::test_declarative_groupchats_with_config[single_threaded]": _CREDENTIALS,
+    "chat/test_group_chat.py::test_declarative_groupchats_with_config[embedded]": _CREDENTIALS,
+    "ext/test_worker_runtime.py::test_agent_types_must_be_unique_multiple_workers": _UNIQUE,
+    "ext/test_worker_runtime.py::test_duplicate_subscription": _UNIQUE,
+    "ext/test_worker_runtime.py::test_disconnected_agent": _HOST,
+    "ext/test_worker_runtime.py::test_instance_factory_messaging": _CONTEXT,
+}
+"""By node id."""
