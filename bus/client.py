@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from bus.errors import Disconnected, RequestTimeout, SanctuaryError
 from bus.group_commit import GroupCommit
@@ -44,12 +45,13 @@ class Submitter:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._inbox = f"_INBOX.{new_id()}."
+        self._subscription: Subscription | None = None
+        self._subscribing = asyncio.Lock()
         self._ledger = GroupCommit(network.requester)
         self._serial = itertools.count()
         self._wakes: dict[str, asyncio.Event] = {}
 
     async def __aenter__(self) -> "Submitter":
-        self._subscription = await self._network.client.listen(self._inbox + "*", self._on_reply)
         self._forget = self._network.on_reconnect(self._wake_all)
         self._ticker = asyncio.create_task(self._tick())
         return self
@@ -57,8 +59,14 @@ class Submitter:
     async def __aexit__(self, *_: object) -> None:
         self._ticker.cancel()
         self._forget()
-        if not self._network.client.is_closed:
+        if self._subscription is not None and not self._network.client.is_closed:
             await self._subscription.unsubscribe()
+
+    async def _listen(self) -> None:
+        """Hear what is sent to the inbox. Nobody does before it is named: a clone, which never names it, may not hear everybody's."""
+        async with self._subscribing:
+            if self._subscription is None:
+                self._subscription = await self._network.client.listen(self._inbox + "*", self._on_reply)
 
     def _on_reply(self, message: Msg) -> None:
         wake = self._wakes.get(message.subject[len(self._inbox) :])
@@ -94,6 +102,13 @@ class Submitter:
         subject = self._network.subjects.task(task_type, priority)
         return Submitted(task_type, task_id, await self._store(subject, body, task_id))
 
+    async def submit_body(self, task_type: str, body: bytes) -> int:
+        """Store a body that may be no TaskAssignment as it is, and return its number in the ledger; otherwise as `submit`.
+
+        The worker that takes it says what is wrong with it, also that it is too large.
+        """
+        return await self._offer(self._network.subjects.task(task_type), body, new_id())
+
     async def find(self, task_type: str, task_id: str, *, since: datetime) -> Submitted | None:
         """Return the task that was stored under this id, without a priority, at `since` or later; None where there is none.
 
@@ -119,6 +134,9 @@ class Submitter:
     async def _store(self, subject: str, body: bytes, task_id: str) -> int:
         if len(body) > MAX_BODY_BYTES:
             raise ValueError(f"the task has {len(body):,} bytes and may have {MAX_BODY_BYTES:,}: upload large input")
+        return await self._offer(subject, body, task_id)
+
+    async def _offer(self, subject: str, body: bytes, task_id: str) -> int:
         headers = {"Nats-Msg-Id": f"{subject}.{task_id}"}
         clock = asyncio.get_running_loop().time
         deadline, unanswered = clock() + SUBMIT_WITHIN_S, None
@@ -174,6 +192,7 @@ class Submitter:
         wake = self._wakes[waiter] = asyncio.Event()
         try:
             async with _within(timeout_s):
+                await self._listen()
                 reply_to = assignment.reply_to or self._inbox + waiter
                 complete = msgspec.structs.replace(assignment, id=task_id, reply_to=reply_to)
                 await self.submit(task_type, complete, priority=priority)

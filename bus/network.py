@@ -5,8 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from bus.connection import ConnectionState, connect
-from bus.quick_client import QuickClient
+from bus.connection import Connection, ConnectionState, connect
 from bus.requests import Requester
 from bus.results import Results
 from bus.settings import ConnectionSettings
@@ -16,8 +15,9 @@ from bus.subjects import Subjects
 class Network:
     """A realm as this process reaches it. Made by `open_network`."""
 
-    def __init__(self, client: QuickClient, requester: Requester, subjects: Subjects) -> None:
-        self.client = client
+    def __init__(self, connection: Connection, requester: Requester, subjects: Subjects) -> None:
+        self.connection = connection
+        self.client = connection.client
         self.requester = requester
         self.subjects = subjects
         self.results = Results(requester, subjects)
@@ -103,5 +103,5 @@ async def open_network(
         await connect(settings, name=name, on_state=on_state, on_defect=on_defect, wait_s=wait_s) as connection,
         Requester(connection.client) as requester,
     ):
-        network = Network(connection.client, requester, subjects)
+        network = Network(connection, requester, subjects)
         yield network

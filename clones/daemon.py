@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from bus.identity import Identity
+from bus.identity import OMEGA, Identity
 from bus.network import Network
 from bus.observer import Observer, Observers
 from bus.routes import Revision
@@ -16,11 +16,18 @@ from bus.task import Service
 from bus.worker import DRAIN_S, Worker
 from clones.admission import admitted
 from clones.escalation import Escalations
+from clones.membership import Keys, Membership
 from clones.offer import Offer, tell_lacking
 from clones.presence import About, Presence, Tally
 from clones.tables import follow
 
 log = logging.getLogger(__name__)
+
+ANSWER_S = 0.5
+"""How long agents that wait for a task are given to get its result, once no more tasks run here."""
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+"""Between two tries to join the network's agents."""
 
 
 class Daemon:
@@ -37,10 +44,12 @@ class Daemon:
         metrics_url: str | None = None,
         drain_s: float = DRAIN_S,
         share: float | None = None,
+        membership: Membership | None = None,
     ) -> None:
         """Take what to serve: always the same, or what the routing table in force has of an offer.
 
-        `observer` also hears what the worker does, `capacity` tasks run at once; `share` as of Worker.
+        `observer` also hears what the worker does, `capacity` tasks run at once; `share` as of Worker. With a `membership` the clone
+        is an agent too, from soon after it is ready for tasks.
         """
         self._offer = serves if isinstance(serves, Offer) else None
         served = () if isinstance(serves, Offer) else tuple(serves)
@@ -62,6 +71,7 @@ class Daemon:
         )
         self._presence = Presence(network, about, self.worker, tally)
         self._identity = identity
+        self._membership = membership
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set; then take no more tasks, finish or hand back what runs, and return.
@@ -80,7 +90,11 @@ class Daemon:
                 self._escalations.raise_(defect, severity="critical")
             self._presence.state = "draining"
             log.info("%s drains; tasks running: %d", self._identity.instance, self.worker.in_flight)
+            if self._membership is not None:
+                await self._membership.withdraw()
             await self.worker.stop(self._drain_s)
+            if self._membership is not None:
+                await self._membership.answer(ANSWER_S)
             if defect is not None:
                 raise defect
 
@@ -103,7 +117,34 @@ class Daemon:
             await self.worker.start()
             self._presence.state = "ready"
             log.info("%s is ready", self._identity.instance)
+            if self._membership is not None:
+                group.create_task(self._be_agent(self._membership))
             await self.worker.failed()
+
+    async def _be_agent(self, membership: Membership) -> None:
+        """Join the network's agents. A clone that cannot serves its tasks as before, and tries again."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                await membership.serve(self._identity, self._keys)
+            except Exception as error:  # noqa: BLE001  whatever AutoGen raises on being loaded is no reason to serve no tasks
+                log.warning("%s is no agent yet, tries again in %g s: %s", self._identity.clone, pause_s, error)
+                self._escalations.raise_(error, severity="medium")
+            else:
+                return
+            await asyncio.sleep(pause_s)
+            pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+
+    def _keys(self) -> Keys:
+        """Return for which task types this clone is an agent: those that it serves; Omega for all that there are."""
+        if self._identity.clone == OMEGA:
+            routes = self._presence.routes
+            return Keys(() if routes is None else tuple(routes.routes.table.routes))
+        services = self.worker.services
+        return Keys(
+            tuple(service.task_type for service in services if service.place == 0),
+            tuple(service.task_type for service in services if service.place > 0),
+        )
 
     async def _on_table(self, revision: Revision) -> None:
         if self._offer is not None:

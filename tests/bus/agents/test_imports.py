@@ -8,7 +8,7 @@ import pytest
 _CODE = """
 import importlib, pkgutil, sys, {package}
 for module in pkgutil.walk_packages({package}.__path__, "{package}."):
-    if not module.name.startswith(("bus.agent", "ops.bench_autogen")) and not module.name.endswith("__main__"):
+    if not module.name.startswith(("bus.agent", "clones.agent", "ops.bench_autogen")) and not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 print(*sorted(name for name in sys.modules if name.startswith("autogen")))
 """

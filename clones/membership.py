@@ -1,0 +1,129 @@
+"""A clone's way into its network's runtime of agents (`bus.agent_runtime`).
+
+AutoGen is loaded with the first who wants it, and away from the event loop: tasks that come meanwhile do not wait for it, and whoever has
+no use for agents is spared it.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bus.errors import Disconnected
+from bus.identity import Identity
+from bus.network import Network
+
+if TYPE_CHECKING:
+    from bus.agent_runtime import NatsAgentRuntime
+    from clones.agent import Desk
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The task types that a clone's agents are for, which are their keys."""
+
+    own: tuple[str, ...]
+    """Those that it is there for first of all."""
+    others: tuple[str, ...] = ()
+    """Those that it does in another clone's place."""
+
+
+class Membership:
+    """One process's membership, on the connection that its clone has. Nothing is joined before somebody asks for it."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._joining: asyncio.Task[NatsAgentRuntime] | None = None
+        self._desk: Desk | None = None
+        self._closed = False
+
+    async def runtime(self) -> "NatsAgentRuntime":
+        """Return the runtime, joined and started; one for all who ask.
+
+        Raises:
+            RuntimeFailed, RequestTimeout, NoResponders, Disconnected, JetStreamError: it could not join; the next to ask tries again.
+        """
+        if self._closed:
+            raise Disconnected("this process leaves the network's agents")
+        if self._joining is None:
+            self._joining = asyncio.create_task(self._join(), name="join the network's agents")
+        joining = self._joining
+        try:
+            return await asyncio.shield(joining)
+        except BaseException:
+            if joining.done() and self._joining is joining:
+                self._joining = None
+            raise
+
+    async def _join(self) -> "NatsAgentRuntime":
+        module: Any = await asyncio.to_thread(importlib.import_module, "clones.agent")
+        runtime: NatsAgentRuntime = module.runtime_on(self._network)
+        try:
+            await runtime.start()
+        except BaseException:
+            await _leave(runtime)
+            raise
+        return runtime
+
+    async def serve(self, identity: Identity, keys: Callable[[], Keys]) -> None:
+        """Be an agent: have what is sent to agents of the clone's name done as tasks; `keys` says which there are just now.
+
+        Raises:
+            As of `runtime`; nothing is served then, and it may be called again.
+        """
+        runtime = await self.runtime()
+        module: Any = await asyncio.to_thread(importlib.import_module, "clones.agent")
+        desk: Desk = module.Desk(self._network, identity, keys)
+        try:
+            await desk.open(runtime)
+        except BaseException:
+            # Half registered, it could not be registered again.
+            self._joining = None
+            await desk.close(0)
+            await _leave(runtime)
+            raise
+        self._desk = desk
+        log.info("%s is an agent of %s", identity.clone, self._network.subjects.realm)
+
+    async def withdraw(self) -> None:
+        """Take no more messages: other instances get them from now on. Those that are being handled, and sending, go on."""
+        runtime = self._joined()
+        if runtime is not None:
+            with contextlib.suppress(RuntimeError):  # whoever else has it has stopped it
+                await runtime.stop()
+
+    async def answer(self, within_s: float) -> None:
+        """Give those that wait for a task `within_s` more; then tell them that the task goes on without us."""
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            await desk.close(within_s)
+
+    async def close(self) -> None:
+        """Leave."""
+        self._closed = True
+        await self.withdraw()
+        await self.answer(0)
+        runtime = self._joined()
+        if runtime is not None:
+            await _leave(runtime)
+        elif self._joining is not None:
+            self._joining.cancel()
+            await asyncio.wait((self._joining,))
+        self._joining = None
+
+    def _joined(self) -> "NatsAgentRuntime | None":
+        joining = self._joining
+        done = joining is not None and joining.done() and not joining.cancelled() and joining.exception() is None
+        return joining.result() if joining is not None and done else None
+
+
+async def _leave(runtime: "NatsAgentRuntime") -> None:
+    try:
+        await runtime.close()
+    except Exception as error:  # noqa: BLE001  agents of a clone's own may raise anything when they are closed
+        log.warning("left the network's agents with an error: %s: %s", type(error).__name__, error)
