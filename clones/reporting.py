@@ -126,6 +126,7 @@ async def _section(
         data=data,
         files={ref.filename: await _picture(artifacts, result.task_id, ref, out) for ref in result.artifacts},
         not_analysed=_not_analysed(output),
+        advice=output.get("advice"),
     )
 
 
@@ -183,6 +184,7 @@ async def _own_section(artifacts: Artifacts, own: Task, documentation: Done, out
         data=data,
         files={ref.filename: None for ref in documentation.artifacts},
         not_analysed=_not_analysed(documentation.output),
+        advice=documentation.output.get("advice"),
     )
 
 

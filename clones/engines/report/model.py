@@ -43,6 +43,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, Path | None] = {}
     """Artifacts by name; the path where the file lies at hand (pictures should), None where only its name is known."""
     not_analysed: tuple[NotAnalysed, ...] = ()
+    advice: Any = None
+    """`output["advice"]` of the task's result: what a language model said about the data; None where none was asked."""
     error_code: str = ""
     error_message: str = ""
     """Why a task failed or was skipped, for a person."""

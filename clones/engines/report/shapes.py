@@ -267,6 +267,22 @@ class DocumentationData(msgspec.Struct, frozen=True, kw_only=True):
     command: list[str] = []
 
 
+class ModelAdvice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a language model said about a task's data, which is none of them; see `clones.models.advice`."""
+
+    model: str
+    outcome: str
+    problem: str = ""
+    overview: str = ""
+    entries: list[dict[str, Any]] = []
+    not_shown: int = 0
+    requests: int = 0
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+    cost_usd: float | None = None
+    took_s: float | None = None
+
+
 EngineData = SecurityData | PerformanceData | ArchitectureData | TestingData | DocumentationData
 
 _SHAPES: dict[str, type[EngineData]] = {
@@ -290,3 +306,11 @@ def read(task_type: str, data: dict[str, Any]) -> EngineData | None:
     """
     shape = _SHAPES.get(task_type)
     return None if shape is None else msgspec.convert(data, shape)
+
+
+def read_advice(advice: Any) -> ModelAdvice | None:
+    """Return a model's words as they stand in a result; None where there are none, or in a shape that is not known."""
+    try:
+        return msgspec.convert(advice, ModelAdvice | None)
+    except msgspec.ValidationError:
+        return None

@@ -7,6 +7,7 @@ from clones.engines.report.advice import advice
 from clones.engines.report.model import AuditEntry, ReportInput, Section
 from clones.engines.report.timeline import Timeline, timeline
 from clones.engines.report.wording import Some, some
+from clones.engines.report.words import Words, words
 
 MAX_AUDIT = 200
 MAX_SUBJECTS = 12
@@ -41,6 +42,8 @@ class Chapter(msgspec.Struct, frozen=True, kw_only=True):
     """Why completed data cannot be shown; empty when they can."""
     advice: str
     """What to do about a failure."""
+    words: Words | None
+    """A language model's; None where none was asked."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +95,7 @@ def _chapter(section: Section, occurrence: int) -> Chapter:
         part=part,
         problem=problem,
         advice=advice(section.error_code) if section.state == "failed" else "",
+        words=words(section.advice),
     )
 
 
