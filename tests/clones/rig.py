@@ -22,6 +22,7 @@ from bus.topology import Limits
 from clones import beta, delta, gamma, sigma
 from clones.daemon import Daemon
 from clones.engine_handler import Workshop, artifact_fetcher
+from clones.models.asking import Adviser
 from clones.offer import Offer
 from clones.omega.coordination import coordination, make_network
 from clones.routing import DEFAULT_TABLE
@@ -87,15 +88,16 @@ class ClonesRig:
         capacity: int = 4,
         drain_s: float = 0.0,
         complete: bool = False,
+        adviser: Adviser | None = None,
     ) -> AsyncIterator[Running]:
-        """A clone's daemon, with the real engines where no handlers are given.
+        """A clone's daemon, with the real engines where no handlers are given, and perhaps with a model.
 
         Of the types that the table gives it, those without a handler are left out, and escalated where it is `complete`.
         """
         async with open_network(self.bus.settings, self.subjects, name=name) as network:
             artifacts = Artifacts(network)
             targets = TargetPolicy(workspace=self.workspace, fetch_artifact=artifact_fetcher(artifacts))
-            workshop = Workshop(network=network, artifacts=artifacts, targets=targets)
+            workshop = Workshop(network=network, artifacts=artifacts, targets=targets, adviser=adviser)
             if handlers is None:
                 handlers = {kind: do for module in MODULES.values() for kind, do in module.handlers(workshop).items()}
             identity = Identity(name)
