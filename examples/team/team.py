@@ -5,7 +5,6 @@ import os
 import sys
 import uuid
 
-from autogen_agentchat.base import ChatAgent, Team
 from autogen_agentchat.conditions import MaxMessageTermination, TextMentionTermination
 from autogen_agentchat.teams import RoundRobinGroupChat, SelectorGroupChat, Swarm
 from autogen_agentchat.ui import Console
@@ -25,14 +24,14 @@ async def form(kind: str, runtime: AgentRuntime) -> RoundRobinGroupChat | Select
     key = uuid.uuid4().hex
     writer = await remote_chat_agent(runtime, f"writer{suffix}", key)
     critic = await remote_chat_agent(runtime, f"critic{suffix}", key)
-    participants: list[ChatAgent | Team] = [writer, make("editor", hands_over=kind == "swarm"), critic]
+    editor = make("editor", hands_over=kind == "swarm")
     end = TextMentionTermination("APPROVED") | MaxMessageTermination(20)
     if kind == "round-robin":
-        return RoundRobinGroupChat(participants, runtime=runtime, termination_condition=end)
+        return RoundRobinGroupChat([writer, editor, critic], runtime=runtime, termination_condition=end)
     if kind == "swarm":
-        return Swarm(participants, runtime=runtime, termination_condition=end)
+        return Swarm([writer, editor, critic], runtime=runtime, termination_condition=end)
     chooses = ReplayChatCompletionClient(["writer", "critic", "writer", "critic"])
-    return SelectorGroupChat(participants, chooses, runtime=runtime, termination_condition=end)
+    return SelectorGroupChat([writer, editor, critic], chooses, runtime=runtime, termination_condition=end)
 
 
 async def main(kind: str) -> None:

@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.base import ChatAgent
 from autogen_ext.models.replay import ReplayChatCompletionClient
 
 from bus.agent_runtime import NatsAgentRuntime
+from bus.agents.chat import host_chat_agent
 from bus.settings import ConnectionSettings
 from tests.bus.agents.handing import HandsOver
-from tests.bus.agents.seats import Seat
 
 
 async def main(*arguments: str) -> None:
@@ -19,12 +20,12 @@ async def main(*arguments: str) -> None:
     runtime = NatsAgentRuntime(settings, namespace=namespace)
     await runtime.start()
 
-    def make() -> Seat:
+    def make() -> ChatAgent:
         if handoff:
-            return Seat(HandsOver(name, handoff))
-        return Seat(AssistantAgent(name, ReplayChatCompletionClient(replies), description=f"{name} at a distance"))
+            return HandsOver(name, handoff)
+        return AssistantAgent(name, ReplayChatCompletionClient(replies), description=f"{name} at a distance")
 
-    await Seat.register(runtime, name, make)
+    await host_chat_agent(runtime, name, make)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.Event().wait()

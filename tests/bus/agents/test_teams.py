@@ -11,12 +11,14 @@ from autogen_agentchat.teams import MagenticOneGroupChat, RoundRobinGroupChat, S
 from autogen_ext.models.replay import ReplayChatCompletionClient
 
 from bus.agent_runtime import NatsAgentRuntime
+from bus.agents.chat import RemoteChatAgent, remote_chat_agent
 from tests.bus.agents.conftest import Grounds
 from tests.bus.agents.handing import HandsOver
-from tests.bus.agents.seats import Elsewhere
 
 
-async def _seat(grounds: Grounds, runtime: NatsAgentRuntime, name: str, *replies: str, handoff: str = "") -> Elsewhere:
+async def _seat(
+    grounds: Grounds, runtime: NatsAgentRuntime, name: str, *replies: str, handoff: str = ""
+) -> RemoteChatAgent:
     settings = grounds.server.settings_for("operator")
     command = [sys.executable, "-m", "tests.bus.agents.seat_process", settings.servers[0], str(settings.nkey)]
     command += [str(settings.inbox_prefix), grounds.namespace, name, handoff, *replies]
@@ -24,7 +26,7 @@ async def _seat(grounds: Grounds, runtime: NatsAgentRuntime, name: str, *replies
     grounds.keep(process)
     assert process.stdout is not None
     assert await process.stdout.readline() == b"ready\n"
-    return Elsewhere(name, runtime, "seat")
+    return await remote_chat_agent(runtime, name)
 
 
 async def test_round_robin(grounds: Grounds) -> None:
