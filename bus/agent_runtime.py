@@ -56,6 +56,7 @@ class NatsAgentRuntime(AgentRuntime):
         connection: Connection | ConnectionSettings | str,
         *,
         namespace: str = "sanctuary",
+        durable_topics: Sequence[str] = (),
         intervention_handlers: Sequence[InterventionHandler] | None = None,
         tracer_provider: TracerProvider | None = None,
         ignore_unhandled_exceptions: bool = True,
@@ -73,9 +74,17 @@ class NatsAgentRuntime(AgentRuntime):
         saved gives its sender WorkerLost, and the agent goes back to what is kept. All runtimes that take a type should agree
         on it. `stop` waits up to 10 s for handlers that run; what ends later is not kept once another has the agent.
 
+        `durable_topics` are topic types whose events are stored before `publish_message` returns, for all runtimes of the
+        namespace and from then on. They are delivered to each subscribed agent one after the other, in the order in which
+        they were stored, until handled; also to agent types that subscribe later or are not running now, as long as not all
+        subscribers have handled them. An event can come again where a process died. An exception of a handler is logged, and
+        counts as handled. Two subscriptions of one agent type count once, and those of kinds of one's own do not count.
+
         Raises:
-            ValueError: `namespace` is no subject token.
+            ValueError: `namespace` is no subject token, or one of `durable_topics` no topic type.
         """
+        for topic_type in durable_topics:
+            TopicId(topic_type, "default")
         idle, codec, tracing = Idle(), Codec(), Tracing(tracer_provider)
         keeping = Keeping(codec) if keep_state else None
         hosting = Hosting(self, keeping)
@@ -83,12 +92,20 @@ class NatsAgentRuntime(AgentRuntime):
         self._unhandled = unhandled = Unhandled(idle, report=not ignore_unhandled_exceptions)
         handling = Handling(codec, hosting, keeping, tracing, unhandled.note)
         self._node = node = Node(
-            self, connection, namespace, hosting=hosting, handle=handling, idle=idle, keeping=keeping
+            self,
+            connection,
+            namespace,
+            hosting=hosting,
+            handle=handling,
+            idle=idle,
+            keeping=keeping,
+            durable_topics=durable_topics,
         )
         self._sending = Sending(
             runtime=self,
             codec=codec,
             members=node.members,
+            topics=node.topics,
             outgoing=node.outgoing,
             interventions=Interventions(intervention_handlers, tracing) if intervention_handlers else None,
             tracing=tracing,
@@ -146,9 +163,12 @@ class NatsAgentRuntime(AgentRuntime):
     ) -> None:
         """Send an event on its way, once for each subscription that matches, never to the sender.
 
-        Returns when it is sent, not when it is handled; waits while a worker is far behind.
+        Returns when it is sent, not when it is handled; waits while a worker is far behind. Where the topic is durable, it
+        returns when the server has stored it, and waits while the topic is full.
 
         Raises:
+            TopicFull: a durable topic had no room for 4.5 s.
+            TopicUnreachable: the server did not say within 4.5 s that the event is stored; it may be.
             CannotTravel: no serializer for the message.
         """
         with self._sending.under_way() as parent:

@@ -112,14 +112,13 @@ def _agents_publish(subjects: Subjects) -> list[str]:
         *(f"$KV.{bucket}.>" for bucket in (subjects.agents, subjects.agent_states)),
         *(f"$JS.API.STREAM.{action}.{stream}" for action in ("CREATE", "PURGE") for stream in streams),
         *(subject for stream in streams for subject in _bucket_reader(stream)),
-        f"$JS.API.CONSUMER.MSG.NEXT.{subjects.topics}.*",
-        f"$JS.ACK.{subjects.topics}.>",
     ]
 
 
 def _agents_subscribe(inbox: str, subjects: Subjects) -> list[str]:
     """Return what a runtime of agents hears; its answers come below the inbox prefix of its user."""
-    return [subjects.every("agent"), subjects.every("worker"), f"{subjects.realm}.reply.{inbox}.>"]
+    heard = [subjects.every(family) for family in ("agent", "worker", "topic")]
+    return [*heard, f"{subjects.realm}.reply.{inbox}.>"]
 
 
 def _bucket_reader(stream: str) -> list[str]:

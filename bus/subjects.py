@@ -50,7 +50,7 @@ class Subjects:
         """The bucket of who is in the agents' runtime, and which of them holds which agent."""
         self.agent_states = f"{realm}_agent_states"
         """The bucket of agents' kept state."""
-        self.topics = f"{prefix}_TOPICS"
+        self.topics = f"{realm}_topics"
         """The stream of agents' durable topics."""
         self.commands_consumer = "commands"
         self.escalations_consumer = "escalations"

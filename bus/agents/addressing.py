@@ -44,6 +44,12 @@ class Names:
         self.stream = f"KV_{self.bucket}"
         self.keys = f"$KV.{self.bucket}."
         self.every_member = f"{self.keys}member.*"
+        self.named_prefix = f"{self.keys}topic."
+        self.every_named = f"{self.named_prefix}*"
+        self.every_dispatch = f"{self.keys}dispatch.*"
+        self.topics = f"{namespace}_topics"
+        self.every_topic = f"{namespace}.topic.*"
+        self.every_stored = f"{namespace}.topic.*.stored"
         self.states_keys = f"$KV.{namespace}_agent_states."
         self.states_stream = f"KV_{namespace}_agent_states"
 
@@ -78,6 +84,22 @@ class Names:
     def member(self, worker: str) -> str:
         """Return the key, as a subject, under which a runtime says what it takes."""
         return f"{self.keys}member.{worker}"
+
+    def topic(self, topic_type: str) -> str:
+        """Where events of a durable topic are stored, of all its sources."""
+        return f"{self.namespace}.topic.{token(topic_type)}"
+
+    def stored(self, topic_type: str) -> str:
+        """Where it is said, with nothing more, that an event of a durable topic was stored."""
+        return f"{self.namespace}.topic.{token(topic_type)}.stored"
+
+    def named(self, topic_type: str) -> str:
+        """Return the key, as a subject, that says that a topic type is durable."""
+        return f"{self.keys}topic.{token(topic_type)}"
+
+    def dispatch(self, agent_type: str) -> str:
+        """Return the key, as a subject, of who delivers durable events to the agents of a type, and how far they have come."""
+        return f"{self.keys}dispatch.{token(agent_type)}"
 
 
 def new_worker() -> str:

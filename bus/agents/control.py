@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 
 from bus.agents import wire
 from bus.agents.claims import Claims
+from bus.agents.durable.dispatching import Dispatching
 from bus.agents.hosting import Hosting
 from bus.agents.incoming import Incoming
 from bus.agents.members import Members
@@ -38,6 +39,7 @@ class Control:
         outgoing: Outgoing,
         hosting: Hosting,
         started: asyncio.Event,
+        dispatching: Dispatching,
     ) -> None:
         self._session = session
         self._members = members
@@ -46,6 +48,7 @@ class Control:
         self._outgoing = outgoing
         self._hosting = hosting
         self._started = started
+        self._dispatching = dispatching
         self._listening: Listening | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -75,6 +78,8 @@ class Control:
                 self._members.forget(order.worker)
             case wire.Holds():
                 self._answer(message, AgentId(order.agent_type, order.key) in self._claims)
+            case wire.Dispatches():
+                self._answer(message, self._dispatching.does(order.agent_type))
             case wire.Watch():
                 self._answer(message, self._incoming.unknown(order.inbox, order.numbers))
             case wire.Resolve():

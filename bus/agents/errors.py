@@ -21,6 +21,14 @@ class StateNotKept(SanctuaryError):
     """The state of an agent could not be kept in the network, or got from it; whoever sent the message gets WorkerLost."""
 
 
+class TopicFull(UndeliverableException):
+    """A durable topic holds as much as it may, and its subscribers made no room in time; nothing was published."""
+
+
+class TopicUnreachable(UndeliverableException):
+    """The server did not say in time that an event of a durable topic is stored; whether it is, is unknown."""
+
+
 class CannotTravel(TypeError):
     """A message that no serializer can write."""
 

@@ -6,18 +6,22 @@ registration returns, all who could send to it know. Records of the dead are dro
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from autogen_core import AgentId, Subscription, TopicId, TypePrefixSubscription, TypeSubscription
 
 from bus.agents import wire
 from bus.agents.buckets import ensure_bucket
+from bus.agents.durable.records import decode_named
 from bus.agents.session import Session
 from bus.errors import Disconnected, JetStreamError, NoResponders, RequestTimeout
 from bus.jetstream import api, publish
 
 _log = logging.getLogger(__name__)
+
+MakeDurable = Callable[[Sequence[str]], Awaitable[None]]
+"""Enters topic types as durable, for all and for good."""
 
 _TRIES = 5
 _TRY_S = 2.0
@@ -27,10 +31,14 @@ _PAUSE_S = 0.2
 class Members:
     """The others' records, and one's own."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, durable_topics: Sequence[str], make_durable: MakeDurable) -> None:
+        """Take the topic types that this runtime makes durable, and what enters them."""
         self._session = session
+        self._named = tuple(durable_topics)
+        self._make_durable = make_durable
+        self._durable = set(durable_topics)
         self._others: dict[str, wire.Member] = {}
-        self._own = wire.Member(wire.VERSION, session.worker, 0, False, (), (), False)
+        self._own = wire.Member(wire.VERSION, session.worker, 0, False, (), (), False, self._named)
         self._said: wire.Member | None = None
         self._saying = asyncio.Lock()
         self._recipients: dict[TopicId, list[AgentId]] = {}
@@ -50,6 +58,8 @@ class Members:
             RuntimeFailed: the server has no JetStream, or does not let us.
         """
         await ensure_bucket(self._session, self._session.names.stream, self._session.names.keys)
+        if self._named:
+            await self._make_durable(self._named)
         self._joined = True
         self._said, self._unread = None, True
         await self.say()
@@ -58,9 +68,11 @@ class Members:
         """Read the bucket."""
         names = self._session.names
         # ADR-31; the last answer has a status and no body.
-        wanted = msgspec.json.encode({"multi_last": [names.every_member]})
+        wanted = msgspec.json.encode({"multi_last": [names.every_member, names.every_named]})
         for answer in await self._session.requester.collect(f"$JS.API.DIRECT.GET.{names.stream}", wanted):
-            if answer.data:
+            if answer.data and (answer.headers or {}).get("Nats-Subject", "").startswith(names.named_prefix):
+                self._durable.add(decode_named(answer.data).topic_type)
+            elif answer.data:
                 self.learn(wire.decode_member(answer.data))
 
     def learn(self, member: wire.Member) -> None:
@@ -68,6 +80,7 @@ class Members:
         known = self._others.get(member.worker)
         if member.worker != self._session.worker and (known is None or known.revision < member.revision):
             self._others[member.worker] = member
+            self._durable.update(member.durable)
             self._recipients.clear()
 
     def forget(self, worker: str) -> None:
@@ -85,7 +98,14 @@ class Members:
         rules = tuple(dict.fromkeys(rule for one in subscriptions if (rule := rule_of(one)) is not None))
         resolves = any(rule_of(one) is None for one in subscriptions)
         self._own = wire.Member(
-            wire.VERSION, self._session.worker, self._own.revision + 1, started, tuple(types), rules, resolves
+            wire.VERSION,
+            self._session.worker,
+            self._own.revision + 1,
+            started,
+            tuple(types),
+            rules,
+            resolves,
+            self._named,
         )
         self._subscriptions = tuple(subscriptions)
         self._recipients.clear()
@@ -174,6 +194,24 @@ class Members:
             self._recipients[topic] = found
         return found
 
+    @property
+    def durable(self) -> tuple[str, ...]:
+        """The durable topic types, named by whichever runtime: from then on and for good."""
+        return tuple(self._durable)
+
+    def is_durable(self, topic_type: str) -> bool:
+        """Tell whether what is published to a topic type is stored first."""
+        return topic_type in self._durable
+
+    def subscribed(self, topic_type: str) -> set[str]:
+        """Return the agent types that are subscribed to a topic type, as far as everybody can tell."""
+        rules = {rule for member in (self._own, *self._others.values()) for rule in member.rules}
+        return {rule.agent_type for rule in rules if _matches(rule, topic_type)}
+
+    def subscribed_here(self, topic_type: str) -> set[str]:
+        """Return those of them that this runtime's subscriptions are for."""
+        return {rule.agent_type for rule in self._own.rules if _matches(rule, topic_type)}
+
     def resolve(self, topic: TopicId) -> list[AgentId]:
         """Return the agents that this runtime's subscriptions of other kinds map a topic to."""
         own = [one for one in self._subscriptions if rule_of(one) is None and one.is_match(topic)]
@@ -204,4 +242,8 @@ def _as_made(subscription: Subscription, kind: type) -> bool:
 
 def matches(rule: wire.Rule, topic: TopicId) -> bool:
     """Tell whether a rule is for a topic."""
-    return topic.type.startswith(rule.topic) if rule.prefix else topic.type == rule.topic
+    return _matches(rule, topic.type)
+
+
+def _matches(rule: wire.Rule, topic_type: str) -> bool:
+    return topic_type.startswith(rule.topic) if rule.prefix else topic_type == rule.topic

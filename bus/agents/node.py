@@ -10,6 +10,8 @@ from autogen_core import AgentId, Subscription
 from bus.agents import wire
 from bus.agents.claims import Claims
 from bus.agents.control import Control
+from bus.agents.durable.dispatching import Dispatching
+from bus.agents.durable.topics import Topics
 from bus.agents.hosting import Hosting
 from bus.agents.idle import Idle
 from bus.agents.incoming import Handle, Incoming
@@ -40,6 +42,7 @@ class Node:
         hosting: Hosting,
         handle: Handle,
         idle: Idle,
+        durable_topics: Sequence[str],
         keeping: Keeping | None,
     ) -> None:
         self._hosting = hosting
@@ -51,10 +54,12 @@ class Node:
         self.joined = False
         self.started = asyncio.Event()
         self.session = Session(where, namespace)
-        self.members = Members(self.session)
+        self.topics = Topics(self.session)
+        self.members = Members(self.session, durable_topics, self.topics.name)
         self.incoming = Incoming(runtime, self.session, idle, handle)
         self.claims = Claims(self.session, self._held)
         self.outgoing = Outgoing(self.session, Placing(self.session, self.members, self.started), idle)
+        self.dispatching = Dispatching(self.session, self.members, self.outgoing, self.topics, self.started)
         self._control = Control(
             session=self.session,
             members=self.members,
@@ -63,6 +68,7 @@ class Node:
             outgoing=self.outgoing,
             hosting=hosting,
             started=self.started,
+            dispatching=self.dispatching,
         )
         self._watching = Watching(self.session, self.members, self.outgoing)
 
@@ -132,6 +138,7 @@ class Node:
         """Take agents no more: others may have those that were here, with what they have been told so far."""
         self.started.clear()
         if self.joined:
+            await self.dispatching.stop()
             await self.incoming.stop()
             try:
                 if self._keeping is not None:
@@ -144,6 +151,7 @@ class Node:
         self.members.update(started=self.started.is_set(), types=self._hosting.types, subscriptions=subscriptions)
         if self.joined:
             await self.members.say()
+            await self.dispatching.update()
 
     async def sync(self) -> None:
         """Return when all that others had sent here before has arrived; whoever does not answer is not waited for."""
@@ -162,6 +170,7 @@ class Node:
             return
         self._beats += 1
         self.incoming.refresh()
+        self.dispatching.beat()
         if not self.incoming.is_fresh and self.session.client.is_connected and self._checking is None:
             self._checking = asyncio.create_task(self._check(), name=f"check {self.session.worker}")
         if self._beats % 4 == 0:

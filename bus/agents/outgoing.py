@@ -29,7 +29,7 @@ _MOST_LANES = 10_000
 class Item:
     """A message that is under way."""
 
-    __slots__ = ("data", "lane", "number", "on_settled", "parent", "posted_at", "tries", "worker")
+    __slots__ = ("data", "lane", "number", "on_lost", "on_settled", "parent", "posted_at", "tries", "worker")
 
     def __init__(self, number: int, lane: "Lane", data: bytes, parent: Work | None) -> None:
         self.number = number
@@ -37,6 +37,7 @@ class Item:
         self.data = data
         self.parent = parent
         self.on_settled: Callable[[wire.Fault | None], None] | None = None
+        self.on_lost: Callable[[BaseException], None] | None = None
         self.worker = ""
         self.posted_at = 0.0
         self.tries = 0
@@ -104,9 +105,17 @@ class Outgoing:
         self._send(item)
         return item
 
-    def send(self, recipient: AgentId, data: bytes, parent: Work | None) -> Item:
-        """Send a delivery that is not."""
+    def send(
+        self,
+        recipient: AgentId,
+        data: bytes,
+        parent: Work | None,
+        *,
+        on_lost: Callable[[BaseException], None] | None = None,
+    ) -> Item:
+        """Send a delivery that is not; without an `on_lost`, that it was lost is only logged."""
         item = Item(next(self._numbers), self._lane(recipient), data, parent)
+        item.on_lost = on_lost
         self._send(item)
         return item
 
@@ -260,7 +269,9 @@ class Outgoing:
             self.windows.received(done.worker, done.received)
 
     def _fail(self, item: Item, error: BaseException) -> None:
-        if not isinstance(item, Call):
+        if item.on_lost is not None:
+            item.on_lost(error)
+        elif not isinstance(item, Call):
             _log.warning("an event for %s was lost: %s", item.lane.recipient, error)
         elif not item.answer.done():
             item.answer.set_exception(error)

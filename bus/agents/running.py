@@ -79,6 +79,7 @@ class Running:
                 await idle.wait()
                 continue
             changes = idle.changes
+            await self._node.dispatching.quiet(lambda: self._unhandled.first is not None)
             await self._node.sync()
             if not idle.count and idle.changes == changes:
                 return

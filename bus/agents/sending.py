@@ -14,6 +14,8 @@ from autogen_core.logging import DeliveryStage, MessageKind
 
 from bus.agents import wire
 from bus.agents.codec import Codec
+from bus.agents.durable.records import Event, encode_event
+from bus.agents.durable.topics import Topics
 from bus.agents.faults import from_fault
 from bus.agents.idle import Idle, Work, current_work
 from bus.agents.interventions import Interventions
@@ -75,6 +77,7 @@ class Sending:
         runtime: object,
         codec: Codec,
         members: Members,
+        topics: Topics,
         outgoing: Outgoing,
         interventions: Interventions | None,
         tracing: Tracing,
@@ -84,6 +87,7 @@ class Sending:
         self._runtime = runtime
         self._codec = codec
         self._members = members
+        self._topics = topics
         self._outgoing = outgoing
         self._interventions = interventions
         self._tracing = tracing
@@ -175,6 +179,10 @@ class Sending:
                     return
             body = self._codec.encode(message)
             log_message(body, sender, topic, MessageKind.PUBLISH, DeliveryStage.SEND)
+            if self._members.is_durable(topic.type):
+                with self._tracing.block("publish", topic, created):
+                    await self._store(out, topic, body, message_id, self._tracing.trace(created))
+                return
             recipients = await self._members.recipients(topic)
             if sender is not None:
                 recipients = [agent for agent in recipients if agent != sender]
@@ -192,6 +200,17 @@ class Sending:
             out.token.add_callback(lambda: self._cancel(items))
         for item in items:
             await self._outgoing.room(item)
+
+    async def _store(
+        self, out: Outbound, topic: TopicId, body: wire.Body, message_id: str, trace: wire.Trace | None
+    ) -> None:
+        """Have an event of a durable topic stored; once it is, it cannot be cancelled any more."""
+        named = None if out.sender is None else (out.sender.type, out.sender.key)
+        event = Event(wire.VERSION, (topic.type, topic.source), body, named, message_id, trace)
+        storing = asyncio.ensure_future(self._topics.put(topic.type, encode_event(event)))
+        if out.token is not None:
+            out.token.link_future(storing)
+        await storing
 
     def _cancel(self, items: list[Item]) -> None:
         for item in items:

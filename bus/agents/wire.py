@@ -135,6 +135,8 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
     rules: tuple[Rule, ...]
     resolves: bool
     """It has subscriptions of other kinds, and must be asked which agents a topic is for."""
+    durable: tuple[str, ...] = ()
+    """Topic types that it makes durable."""
 
 
 class Announce(msgspec.Struct, frozen=True, array_like=True, tag="announce"):
@@ -181,6 +183,12 @@ class Resolve(msgspec.Struct, frozen=True, array_like=True, tag="resolve"):
     source: str
 
 
+class Dispatches(msgspec.Struct, frozen=True, array_like=True, tag="dispatches"):
+    """Answered with whether the runtime delivers durable events to the agents of a type, where the bucket says that it does."""
+
+    agent_type: str
+
+
 class Placed(msgspec.Struct, frozen=True, array_like=True):
     """Which worker holds an agent; empty where `problem` says why none does."""
 
@@ -188,14 +196,14 @@ class Placed(msgspec.Struct, frozen=True, array_like=True):
     problem: str = ""
 
 
-Order = Announce | Leave | Place | Holds | Watch | Sync | Resolve
+Order = Announce | Leave | Place | Holds | Watch | Sync | Resolve | Dispatches
 Answer = Value | Failed | Cancelled | Moved | Lost
 
 encode = msgspec.msgpack.Encoder().encode
 decode_delivery = msgspec.msgpack.Decoder(Delivery | Cancel | Hello).decode
 decode_answer = msgspec.msgpack.Decoder(Value | Failed | Cancelled | Moved | Lost).decode
 decode_done = msgspec.msgpack.Decoder(Done).decode
-decode_order = msgspec.msgpack.Decoder(Announce | Leave | Place | Holds | Watch | Sync | Resolve).decode
+decode_order = msgspec.msgpack.Decoder(Announce | Leave | Place | Holds | Watch | Sync | Resolve | Dispatches).decode
 decode_member = msgspec.msgpack.Decoder(Member).decode
 decode_placed = msgspec.msgpack.Decoder(Placed).decode
 decode_numbers = msgspec.msgpack.Decoder(list[int]).decode

@@ -1,0 +1,223 @@
+"""Delivering what is stored to the agents of one type: by one runtime at a time, in order for each agent."""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+
+import msgspec
+from autogen_core import AgentId
+
+from bus.agents import wire
+from bus.agents.durable.books import Books
+from bus.agents.durable.office import Office, Ousted
+from bus.agents.durable.progress import Lanes, Progress
+from bus.agents.durable.records import decode_event
+from bus.agents.durable.topics import Topics
+from bus.agents.errors import CannotTravel
+from bus.agents.members import Members
+from bus.agents.outgoing import Outgoing
+from bus.agents.session import Session
+from bus.errors import SanctuaryError
+from bus.jetstream import StoredMessage
+
+_log = logging.getLogger(__name__)
+
+_MOST_OPEN = 1024
+"""Messages of one agent type that are read and not handled; no more are read until some are."""
+_PAGE = 128
+_POLL_S = 1.0
+"""A word that something was stored can be lost with a connection."""
+_PAUSE_S = 0.2
+_BETWEEN_WRITES_S = 0.02
+_STOP_WAIT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    progress: Progress
+    sequence: int
+    data: bytes
+    """The delivery."""
+
+
+class Dispatcher:
+    """Stands for election as long as it runs, and dispatches while it holds the office."""
+
+    def __init__(
+        self, agent_type: str, *, session: Session, members: Members, outgoing: Outgoing, topics: Topics, books: Books
+    ) -> None:
+        self._agent_type = agent_type
+        self._members = members
+        self._outgoing = outgoing
+        self._topics = topics
+        self._books = books
+        self.office = Office(agent_type, session, books)
+        self._lanes: Lanes[AgentId, _Entry] = Lanes()
+        self._serving: set[asyncio.Task[None]] = set()
+        self._group = asyncio.TaskGroup()
+        self._readable = asyncio.Event()
+        self._purged: dict[str, int] = {}
+        self._running = asyncio.create_task(self._run(), name=f"dispatch {agent_type}")
+
+    def look(self) -> None:
+        """Something may be there to be read, or a topic more."""
+        self._readable.set()
+
+    async def stop(self) -> None:
+        """Send nothing more; what is sent is given a second to be handled. Then others may take over."""
+        self.office.resign()
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=_STOP_WAIT_S)
+        if await self.office.release():
+            await self._purge()
+        self._running.cancel()
+        await asyncio.wait({self._running})
+
+    def is_behind(self, goal: dict[str, int]) -> bool:
+        """Tell whether something of topics up to these sequences is not handled yet, and it is for us to see to it."""
+        if not self.office.is_held:
+            return not self.office.is_known
+        for topic_type, sequence in goal.items():
+            progress = self.office.progress.get(topic_type)
+            if progress is None and self._agent_type in self._members.subscribed(topic_type):
+                return True
+            if progress is not None and progress.floor < sequence:
+                return True
+        return False
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.office.take()
+                async with asyncio.TaskGroup() as self._group:
+                    self._group.create_task(self._read())
+                    self._group.create_task(self._keep())
+            except* Ousted:
+                _log.warning("another runtime delivers the durable topics of %s now", self._agent_type)
+            except* SanctuaryError as errors:
+                _log.warning("the durable topics of %s: %s; trying again", self._agent_type, errors.exceptions[0])
+            except* Exception:  # noqa: BLE001  whatever it is, events have to be delivered
+                _log.exception("the durable topics of %s; trying again", self._agent_type)
+            self.office.lose()
+            self._lanes, self._purged = Lanes(), {}
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _read(self) -> None:
+        for topic_type, progress in tuple(self.office.progress.items()):
+            for sequence in progress.open:
+                await self._read_again(topic_type, progress, sequence)
+        while True:
+            self._readable.clear()
+            for topic_type in self._members.durable:
+                if self._agent_type in self._members.subscribed(topic_type):
+                    self.office.add(topic_type)
+            try:
+                if await self._read_page():
+                    continue
+            except SanctuaryError as error:
+                _log.debug("the durable topics of %s cannot be read yet: %s", self._agent_type, error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._readable.wait(), _POLL_S)
+
+    async def _read_again(self, topic_type: str, progress: Progress, sequence: int) -> None:
+        """Take up what was open when whoever held the office before ended."""
+        while True:
+            try:
+                message = await self._topics.at(sequence)
+            except SanctuaryError:
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            if message is None or message.subject != self._topics.subject(topic_type):
+                self._handled(progress, sequence)
+            else:
+                self._take(progress, message)
+            return
+
+    async def _read_page(self) -> bool:
+        """Read on in each topic; tell whether there may be more."""
+        progress = self.office.progress
+        room = min(_PAGE, (_MOST_OPEN - sum(one.behind for one in progress.values())) // max(len(progress), 1))
+        if room <= 0:
+            return False
+        names = tuple(progress)
+        pages = await asyncio.gather(*(self._topics.after(name, progress[name].cursor, room) for name in names))
+        found = [(message, name) for name, page in zip(names, pages, strict=True) for message in page]
+        for message, name in sorted(found, key=lambda one: one[0].sequence):
+            if name in progress:
+                progress[name].read(message.sequence)
+                self._take(progress[name], message)
+        return any(len(page) == room for page in pages)
+
+    def _take(self, progress: Progress, message: StoredMessage) -> None:
+        try:
+            event = decode_event(message.data)
+        except msgspec.DecodeError as error:
+            _log.error("message %d on %s is no event and is passed over: %s", message.sequence, message.subject, error)
+            self._handled(progress, message.sequence)
+            return
+        agent = AgentId(self._agent_type, event.topic[1])
+        key = (agent.type, agent.key)
+        if event.sender == key:
+            self._handled(progress, message.sequence)
+            return
+        delivery = wire.Delivery(
+            event.version, "publish", key, event.body, event.sender, event.topic, event.message_id, False, event.trace
+        )
+        if self._lanes.add(agent, _Entry(progress, message.sequence, wire.encode(delivery))):
+            task = self._group.create_task(self._serve(agent))
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+
+    def _handled(self, progress: Progress, sequence: int) -> None:
+        progress.handled(sequence)
+        self.office.changed.set()
+
+    async def _serve(self, agent: AgentId) -> None:
+        """Deliver what is for one agent, one after the other."""
+        while (entry := self._lanes.first(agent)) is not None:
+            while True:
+                await self.office.sure()
+                if self.office.is_resigned:
+                    return
+                error = await self._deliver(agent, entry.data)
+                if error is None or isinstance(error, CannotTravel):
+                    break
+                _log.info("an event for %s goes out again: %s", agent, error)
+                await asyncio.sleep(_PAUSE_S)
+            if error is not None:
+                _log.error("an event for %s cannot be delivered and is passed over: %s", agent, error)
+            self._handled(entry.progress, entry.sequence)
+            self._readable.set()
+            self._lanes.advance(agent)
+
+    async def _deliver(self, agent: AgentId, data: bytes) -> BaseException | None:
+        """Return once a delivery has settled; what was in the way, where it is unknown whether it was handled."""
+        ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+
+        def end(error: BaseException | None) -> None:
+            if not ended.done():
+                ended.set_result(error)
+
+        item = self._outgoing.send(agent, data, None, on_lost=end)
+        item.on_settled = lambda _: end(None)
+        try:
+            return await ended
+        finally:
+            # What waits for its agent to be placed must not go out when we have left office.
+            if not item.worker:
+                self._outgoing.cancel(item)
+
+    async def _keep(self) -> None:
+        """Write down what is handled, and drop what all have handled."""
+        while True:
+            await self.office.changed.wait()
+            await self.office.write()
+            await self._purge()
+            await asyncio.sleep(_BETWEEN_WRITES_S)
+
+    async def _purge(self) -> None:
+        for topic_type, progress in tuple(self.office.progress.items()):
+            if progress.floor > self._purged.get(topic_type, 0):
+                with contextlib.suppress(SanctuaryError):
+                    self._purged[topic_type] = await self._books.purge(topic_type)

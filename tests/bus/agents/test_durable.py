@@ -1,0 +1,278 @@
+"""Durable topics: stored before publish returns, delivered in order to each agent, whoever dies."""
+
+import asyncio
+import signal
+import time
+
+import pytest
+from autogen_core import (
+    AgentId,
+    MessageContext,
+    RoutedAgent,
+    TopicId,
+    TypePrefixSubscription,
+    TypeSubscription,
+    event,
+)
+
+from bus.agent_runtime import NatsAgentRuntime
+from bus.agents.durable.records import decode_record
+from bus.agents.errors import CannotTravel, TopicFull
+from bus.jetstream import api, last_of
+from tests.bus.agents.cast import Note, OwnError, Seen, Text, Worker, take_worker
+from tests.bus.agents.conftest import Grounds
+from tests.bus.eventually import eventually
+
+ONE = AgentId("worker", "one")
+ORDERS = ("orders",)
+
+
+def to(source: str = "one", topic: str = "orders") -> TopicId:
+    return TopicId(topic, source)
+
+
+async def seen(runtime: NatsAgentRuntime, agent: AgentId = ONE) -> list[int]:
+    answer = await runtime.send_message(Seen(), agent)
+    assert isinstance(answer, Seen)
+    return answer.numbers
+
+
+async def stored(runtime: NatsAgentRuntime) -> int:
+    session = runtime._node.session
+    info = await api(session.requester, f"STREAM.INFO.{session.names.topics}")
+    return int(info["state"]["messages"])
+
+
+async def holder(runtime: NatsAgentRuntime, agent_type: str = "worker") -> str:
+    session = runtime._node.session
+    found = await last_of(session.requester, session.names.stream, session.names.dispatch(agent_type))
+    return "" if found is None else decode_record(found.data).worker
+
+
+class Slow(RoutedAgent):
+    """Handles one key's events only when it is let."""
+
+    gate: asyncio.Event
+    seen: list[tuple[str, int]]
+    at_once: int
+    most_at_once: int
+
+    def __init__(self) -> None:
+        super().__init__("waits")
+        self.running = 0
+
+    @event
+    async def on_note(self, message: Note, ctx: MessageContext) -> None:
+        self.running += 1
+        assert self.running == 1, "two events at once at one agent"
+        if self.id.key == "slow":
+            await Slow.gate.wait()
+        else:
+            await asyncio.sleep(0)
+        Slow.seen.append((self.id.key, message.number))
+        self.running -= 1
+
+
+@pytest.fixture(autouse=True)
+def fresh_slow() -> None:
+    Slow.gate, Slow.seen = asyncio.Event(), []
+
+
+async def test_what_is_published_arrives_in_order_and_is_dropped_then(grounds: Grounds) -> None:
+    runtime = await grounds.started(durable_topics=ORDERS)
+    await take_worker(runtime, "worker", "orders")
+    publisher = grounds.runtime()
+    for number in range(50):
+        await publisher.publish_message(Note(number), to())
+        await publisher.publish_message(Note(number), to("two"))
+    await runtime.stop_when_idle()
+    agents = [await runtime.try_get_underlying_agent_instance(AgentId("worker", key), Worker) for key in ("one", "two")]
+    assert [agent.seen for agent in agents] == [list(range(50))] * 2
+    assert await stored(publisher) == 0
+
+
+async def test_a_slow_agent_holds_up_nobody_else_and_keeps_its_order(grounds: Grounds) -> None:
+    runtime = await grounds.started(durable_topics=ORDERS)
+    await Slow.register(runtime, "slow", Slow)
+    await runtime.add_subscription(TypeSubscription("orders", "slow"))
+    publisher = await grounds.started()
+    for number in range(20):
+        for key in ("slow", "a", "b"):
+            await publisher.publish_message(Note(number), to(key))
+    await eventually(lambda: len(Slow.seen) == 40)
+    assert all(key != "slow" for key, _ in Slow.seen)
+    Slow.gate.set()
+    await runtime.stop_when_idle()
+    for key in ("slow", "a", "b"):
+        assert [number for one, number in Slow.seen if one == key] == list(range(20))
+
+
+async def test_events_wait_for_whoever_subscribes_later(grounds: Grounds) -> None:
+    publisher = await grounds.started(durable_topics=ORDERS)
+    for number in range(5):
+        await publisher.publish_message(Note(number), to())
+    assert await stored(publisher) == 5
+    first = await grounds.started()
+    await take_worker(first, "worker", "orders")
+    await eventually(lambda: seen_is(publisher, ONE, range(5)))
+    # Everybody known has handled all, and it is gone.
+    await eventually(lambda: stored_is(publisher, 0))
+
+
+async def seen_is(runtime: NatsAgentRuntime, agent: AgentId, numbers: range) -> bool:
+    return await seen(runtime, agent) == list(numbers)
+
+
+async def stored_is(runtime: NatsAgentRuntime, count: int) -> bool:
+    return await stored(runtime) == count
+
+
+async def test_what_is_published_while_all_workers_are_down_arrives(grounds: Grounds) -> None:
+    publisher = await grounds.started(durable_topics=ORDERS)
+    worker = await grounds.process("worker", "orders")
+    other = await grounds.started()
+    await take_worker(other, "other", "orders")
+    await publisher.publish_message(Note(0), to())
+    await eventually(lambda: seen_is(publisher, ONE, range(1)))
+    worker.send_signal(signal.SIGKILL)
+    await worker.wait()
+    for number in range(1, 10):
+        await publisher.publish_message(Note(number), to())
+    # The type that lives has handled them; they are kept for the one that does not.
+    await eventually(lambda: seen_is(publisher, AgentId("other", "one"), range(10)))
+    assert await stored(publisher) >= 9
+    await grounds.process("worker", "orders")
+    await eventually(lambda: seen_tail_is(publisher, range(1, 10)))
+    await eventually(lambda: stored_is(publisher, 0))
+
+
+async def seen_tail_is(runtime: NatsAgentRuntime, numbers: range) -> bool:
+    """Tell whether these came last, in order; events of before may have come again."""
+    return (await seen(runtime))[-len(numbers) :] == list(numbers)
+
+
+async def test_the_sender_does_not_get_its_own(grounds: Grounds) -> None:
+    runtime = await grounds.started(durable_topics=ORDERS)
+    await take_worker(runtime, "worker", "orders")
+    await runtime.publish_message(Note(1), to(), sender=ONE)
+    await runtime.publish_message(Note(2), to(), sender=AgentId("worker", "two"))
+    await runtime.stop_when_idle()
+    agent = await runtime.try_get_underlying_agent_instance(ONE, Worker)
+    assert agent.seen == [2]
+
+
+async def test_a_failing_handler_counts_and_is_told_where_that_is_wanted(grounds: Grounds) -> None:
+    runtime = await grounds.started(durable_topics=ORDERS, ignore_unhandled_exceptions=False)
+    await Fails.register(runtime, "fails", Fails)
+    await runtime.add_subscription(TypeSubscription("orders", "fails"))
+    await runtime.publish_message(Note(7), to())
+    with pytest.raises(OwnError, match=r"\(7\)"):
+        await runtime.stop_when_idle()
+    await runtime.start()
+    await runtime.stop_when_idle()
+    assert await stored(runtime) == 0
+
+
+class Fails(RoutedAgent):
+    def __init__(self) -> None:
+        super().__init__("fails")
+
+    @event
+    async def on_note(self, message: Note, ctx: MessageContext) -> None:
+        raise OwnError("an event failed", code=message.number)
+
+
+async def test_stop_when_idle_waits_for_what_events_lead_to(grounds: Grounds) -> None:
+    runtime = await grounds.started(durable_topics=("orders", "next"))
+    await take_worker(runtime, "worker", "orders")
+    await take_worker(runtime, "other", "next")
+    for number in range(10):
+        await runtime.publish_message(Note(number, to="next"), to())
+    await runtime.stop_when_idle()
+    agent = await runtime.try_get_underlying_agent_instance(AgentId("other", "one"), Worker)
+    assert agent.seen == list(range(10))
+
+
+async def test_two_name_a_topic_at_once_and_all_know(grounds: Grounds) -> None:
+    before = await grounds.started()
+    await take_worker(before, "worker", "orders")
+    two = [grounds.runtime(durable_topics=ORDERS) for _ in range(2)]
+    await asyncio.gather(*(runtime.start() for runtime in two))
+    # It was told, and its subscription lasts from now on.
+    await eventually(lambda: holder_is(before, before._node.session.worker))
+    after = await grounds.started()
+    for publisher in (before, *two, after):
+        await publisher.publish_message(Note(1), to("all"))
+    await eventually(lambda: seen_count_is(after, AgentId("worker", "all"), 4))
+
+
+async def holder_is(runtime: NatsAgentRuntime, worker: str) -> bool:
+    return await holder(runtime) == worker
+
+
+async def seen_count_is(runtime: NatsAgentRuntime, agent: AgentId, count: int) -> bool:
+    return len(await seen(runtime, agent)) == count
+
+
+async def test_who_unsubscribes_holds_nothing_up(grounds: Grounds) -> None:
+    publisher = await grounds.started(durable_topics=ORDERS)
+    runtime = await grounds.started()
+    await Worker.register(runtime, "worker", Worker)
+    subscription = TypePrefixSubscription("ord", "worker")
+    await runtime.add_subscription(subscription)
+    await runtime.stop()
+    await publisher.publish_message(Note(1), to())
+    assert await stored(publisher) == 1
+    await runtime.remove_subscription(subscription.id)
+    other = await grounds.started()
+    await take_worker(other, "other", "orders")
+    await eventually(lambda: stored_is(publisher, 0))
+
+
+async def test_a_full_topic_holds_its_publishers_back(grounds: Grounds) -> None:
+    publisher = await grounds.started()
+    session = publisher._node.session
+    await publisher._node.join()
+    stream = {"name": session.names.topics, "subjects": [session.names.every_topic], "max_msgs_per_subject": 3}
+    stream |= {"discard": "new", "discard_new_per_subject": True, "allow_direct": True}
+    await api(session.requester, f"STREAM.CREATE.{session.names.topics}", stream)
+    runtime = await grounds.started(durable_topics=ORDERS)
+    for number in range(3):
+        await publisher.publish_message(Note(number), to())
+    began = time.monotonic()
+    late = [asyncio.create_task(publisher.publish_message(Note(9), to())) for _ in range(3)]
+    for one in late:
+        with pytest.raises(TopicFull, match="orders"):
+            await one
+    assert 4 < time.monotonic() - began < 5.5
+    # Room is made, and those who wait for it get it, in the order in which they came.
+    late = [asyncio.create_task(publisher.publish_message(Note(number), to())) for number in range(3, 20)]
+    await asyncio.sleep(0)
+    assert not any(one.done() for one in late)
+    await take_worker(runtime, "worker", "orders")
+    await asyncio.gather(*late)
+    await eventually(lambda: seen_is(publisher, ONE, range(20)))
+
+
+async def test_too_large_an_event_is_refused(grounds: Grounds) -> None:
+    publisher = await grounds.started(durable_topics=ORDERS)
+    with pytest.raises(CannotTravel, match="bytes"):
+        await publisher.publish_message(Text(text="x" * 9_000_000), to())
+
+
+def test_a_durable_topic_has_a_name_that_topics_can_have(grounds: Grounds) -> None:
+    with pytest.raises(ValueError, match="topic type"):
+        grounds.runtime(durable_topics=("no topic",))
+
+
+async def test_another_takes_over_where_one_stops(grounds: Grounds) -> None:
+    publisher = await grounds.started(durable_topics=ORDERS)
+    first, second = await grounds.started(), await grounds.started()
+    await take_worker(first, "worker", "orders")
+    await eventually(lambda: holder_is(publisher, first._node.session.worker))
+    await take_worker(second, "worker", "orders")
+    await publisher.publish_message(Note(1), to())
+    await first.stop_when_idle()
+    await eventually(lambda: holder_is(publisher, second._node.session.worker))
+    await publisher.publish_message(Note(2), to("two"))
+    await eventually(lambda: seen_count_is(publisher, AgentId("worker", "two"), 1))
