@@ -7,8 +7,9 @@ import msgspec
 Outcome = Literal["given", "nothing_to_ask", "no_time", "over_budget", "timeout", "failed", "unusable"]
 """What became of the question:
 
-`given`: the answer is there. Without one: `nothing_to_ask`, `no_time` (the engine left none of the task's) and
-`over_budget`, where no request was made; `timeout`, `failed` (the request) and `unusable` (the answer, also after a repair).
+`given`: the answer is there. Without one: `nothing_to_ask`, `no_time` (the engine left none of the task's) and `over_budget`
+(the day's, or the task's tokens), where no request was made; `timeout`, `failed` (the request) and `unusable` (the answer,
+also after a repair).
 """
 
 RequestOutcome = Literal["usable", "unusable", "timeout", "failed"]

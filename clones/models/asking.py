@@ -106,8 +106,10 @@ class _Asking:
         share = Share.of(limits.max_tokens)
         lines = shown_lines(self._question.items, share.prompt_bytes - len(self._instructions(1, share)))
         self._not_shown = len(self._question.items) - len(lines)
-        if not lines:
+        if not self._question.items:
             return self._without("nothing_to_ask", "the engine found nothing that the model could be asked about")
+        if not lines:
+            return self._without("over_budget", "limits.max_tokens leaves no room for the question")
         if self._limit_s < MIN_TIME_S:
             return self._without("no_time", "the engine left no time of the task's for the model")
         most = cost_usd(model.prices, limits.max_tokens - 2 * share.answer_tokens, 2 * share.answer_tokens) or 0.0
