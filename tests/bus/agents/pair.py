@@ -17,6 +17,10 @@ class Pair:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.agents, name)
 
+    @property
+    def unprocessed_messages_count(self) -> int:
+        return self.agents.unprocessed_messages_count + self._traffic.unprocessed_messages_count
+
     def start(self) -> None:
         self.agents.start()
         self._traffic.start()
