@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from bus.errors import ArtifactMissing, SanctuaryError
 from bus.network import Network
 from bus.task import Done, Handler, Task, TaskError
 from clones.engines.contract import EngineError, EngineOutput
+from clones.membership import Membership
 from clones.models.asking import Adviser
 from clones.models.questions import question
 from clones.params import TargetParams, describe_misfit
@@ -25,6 +26,9 @@ from clones.sandbox import Limits, run_engine
 from clones.scratch import scratch_directory
 from clones.targets import Checkout, TargetPolicy, checkout
 from schemas import ArtifactRef, ErrorCode, SchemaError, convert, to_plain
+
+if TYPE_CHECKING:
+    from autogen_core import AgentRuntime
 
 FINISH_S = 1.0
 """What an attempt keeps of its time for the network, so that a slow engine ends with its own error and not the attempt's."""
@@ -52,6 +56,20 @@ class Workshop:
     """For each process of an engine."""
     adviser: Adviser | None = None
     """The language model that this clone was given; None: it was given none."""
+    membership: Membership | None = None
+
+    async def agents(self) -> "AgentRuntime":
+        """Return the network's runtime of agents, joined and started; the first call loads AutoGen.
+
+        What is registered there is reached from the whole network: `await runtime.send_message(message, AgentId("writer", "default"))`.
+        It is stopped when the clone begins to drain, and left when it has.
+
+        Raises:
+            SanctuaryError: the network does not let us join, or does not answer; the next call tries again.
+        """
+        if self.membership is None:
+            raise SanctuaryError("this workshop was made without a membership in the network's agents")
+        return await self.membership.runtime()
 
 
 _P = TypeVar("_P", bound=msgspec.Struct)

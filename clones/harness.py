@@ -11,11 +11,11 @@ here has the rights that it needs. Nothing in it belongs to pytest.
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bus.artifacts import Artifacts
 from bus.client import Submitted, Submitter
@@ -24,17 +24,22 @@ from bus.ledger import entries
 from bus.network import Network, open_network
 from bus.routes import ensure_bucket, put
 from bus.server import EmbeddedServer, ServerOptions
-from bus.server_config import OPERATOR
+from bus.server_config import AGENTS, OPERATOR
+from bus.task import Service
 from bus.topology import Limits
 from clones.base import Clone, definition_of
 from clones.daemon import Daemon
 from clones.engine_handler import Workshop, artifact_fetcher
+from clones.membership import Membership
 from clones.models.asking import Adviser, Model
 from clones.offer import Offer
 from clones.omega.coordination import coordination, make_network
 from clones.routing import types_by_clone
 from clones.targets import TargetPolicy
 from schemas import AnyTaskEvent, Priority, RoutesInForce, RoutingTable, TaskAssignment, TaskEvent, TaskResult, decode
+
+if TYPE_CHECKING:
+    from autogen_core import AgentRuntime
 
 CAPACITY = 4
 WITHIN_S = 30.0
@@ -43,11 +48,21 @@ WITHIN_S = 30.0
 class Harness:
     """A network that runs; made by `network_of`."""
 
-    def __init__(self, server: EmbeddedServer, network: Network, submitter: Submitter) -> None:
+    def __init__(
+        self,
+        server: EmbeddedServer,
+        network: Network,
+        submitter: Submitter,
+        application: Membership,
+        clones: Sequence[Membership],
+    ) -> None:
+        """Take the memberships of an application of AutoGen, and of the clones and Omega."""
         self.server = server
         self.network = network
         """The operator's connection."""
         self._submitter = submitter
+        self._application = application
+        self._clones = clones
 
     async def submit(
         self,
@@ -81,6 +96,17 @@ class Harness:
         """Submit a task and return its result; parameters and errors as of `submit` and `result`."""
         submitted = await self.submit(task_type, params, priority=priority, **fields)
         return await self.result(task_type, submitted.id, within_s=within_s)
+
+    async def agents(self) -> "AgentRuntime":
+        """Return a runtime as an application of AutoGen has it, of which all clones are agents by now.
+
+        Raises:
+            TimeoutError: they were not within 30 s.
+        """
+        async with asyncio.timeout(WITHIN_S):
+            for clone in self._clones:
+                await clone.served()
+            return await self._application.runtime()
 
     async def events(self, task_type: str, task_id: str) -> list[TaskEvent]:
         """Return what the ledger tells of a task between its assignment and its result, oldest first."""
@@ -116,19 +142,24 @@ async def network_of(
         omega, identity = await _connected(stack, server, OMEGA), Identity(OMEGA)
         await make_network(omega, Limits())
         services = await stack.enter_async_context(coordination(omega, identity))
-        await stack.enter_async_context(_running(Daemon(omega, identity, services, capacity=CAPACITY, drain_s=0.0)))
+        memberships = [await stack.enter_async_context(Membership(omega))]
+        await stack.enter_async_context(_running(omega, identity, services, memberships[0]))
         for definition in definitions:
             network = await _connected(stack, server, definition.name)
             artifacts = Artifacts(network)
             targets = TargetPolicy(workspace=workspace or Path.cwd(), fetch_artifact=artifact_fetcher(artifacts))
             adviser = Adviser(model) if model is not None else None
-            workshop = Workshop(network=network, artifacts=artifacts, targets=targets, adviser=adviser)
+            membership = await stack.enter_async_context(Membership(network))
+            workshop = Workshop(
+                network=network, artifacts=artifacts, targets=targets, adviser=adviser, membership=membership
+            )
             handlers = await stack.enter_async_context(definition.serving(workshop))
             offer = Offer(definition.name, handlers, network.subjects)
-            daemon = Daemon(network, Identity(definition.name), offer, capacity=CAPACITY, drain_s=0.0)
-            await stack.enter_async_context(_running(daemon))
+            await stack.enter_async_context(_running(network, Identity(definition.name), offer, membership))
+            memberships.append(membership)
         submitter = await stack.enter_async_context(Submitter(operator))
-        yield Harness(server, operator, submitter)
+        application = await stack.enter_async_context(Membership(await _connected(stack, server, AGENTS)))
+        yield Harness(server, operator, submitter, application, memberships)
 
 
 async def _connected(stack: AsyncExitStack, server: EmbeddedServer, user: str) -> Network:
@@ -139,8 +170,11 @@ async def _connected(stack: AsyncExitStack, server: EmbeddedServer, user: str) -
 
 
 @asynccontextmanager
-async def _running(daemon: Daemon) -> AsyncIterator[None]:
+async def _running(
+    network: Network, identity: Identity, serves: Iterable[Service] | Offer, membership: Membership
+) -> AsyncIterator[None]:
     """Run a daemon while this is open."""
+    daemon = Daemon(network, identity, serves, capacity=CAPACITY, drain_s=0.0, membership=membership)
     stop = asyncio.Event()
     running = asyncio.create_task(daemon.run(stop))
     try:

@@ -10,7 +10,7 @@ import importlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from bus.errors import Disconnected
 from bus.identity import Identity
@@ -34,12 +34,16 @@ class Keys:
 
 
 class Membership:
-    """One process's membership, on the connection that its clone has. Nothing is joined before somebody asks for it."""
+    """One process's membership, on the connection that its clone has. Nothing is joined before somebody asks for it.
+
+    Use as an async context manager, within which the connection is open.
+    """
 
     def __init__(self, network: Network) -> None:
         self._network = network
         self._joining: asyncio.Task[NatsAgentRuntime] | None = None
         self._desk: Desk | None = None
+        self._served = asyncio.Event()
         self._closed = False
 
     async def runtime(self) -> "NatsAgentRuntime":
@@ -88,7 +92,12 @@ class Membership:
             await _leave(runtime)
             raise
         self._desk = desk
+        self._served.set()
         log.info("%s is an agent of %s", identity.clone, self._network.subjects.realm)
+
+    async def served(self) -> None:
+        """Return once the clone is an agent."""
+        await self._served.wait()
 
     async def withdraw(self) -> None:
         """Take no more messages: other instances get them from now on. Those that are being handled, and sending, go on."""
@@ -103,7 +112,10 @@ class Membership:
         if desk is not None:
             await desk.close(within_s)
 
-    async def close(self) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         """Leave."""
         self._closed = True
         await self.withdraw()

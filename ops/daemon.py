@@ -23,6 +23,7 @@ from clones.base import Definition
 from clones.daemon import Daemon
 from clones.engine_handler import Handlers, Workshop, artifact_fetcher
 from clones.escalation import Escalations
+from clones.membership import Membership
 from clones.models.asking import Adviser, Model
 from clones.offer import Offer
 from clones.targets import TargetPolicy
@@ -80,7 +81,7 @@ async def run_clone(definition: Definition, where: Where, options: CloneOptions,
                 own = _workshop(process, options)
                 # In place: the clone may have handed it on.
                 workshop.network, workshop.artifacts, workshop.targets = own.network, own.artifacts, own.targets
-                workshop.adviser = own.adviser
+                workshop.adviser, workshop.membership = own.adviser, own.membership
             offer = Offer(definition.name, handlers, process.network.subjects)
             await process.serve(offer, capacity=options.capacity, drain_s=options.drain_s, share=options.share)
 
@@ -90,7 +91,9 @@ def _workshop(process: "_Process", options: CloneOptions) -> Workshop:
     artifacts = Artifacts(network)
     targets = TargetPolicy(workspace=options.workspace, roots=options.roots, fetch_artifact=artifact_fetcher(artifacts))
     adviser = Adviser(options.model, process.metrics.model_observer()) if options.model is not None else None
-    return Workshop(network=network, artifacts=artifacts, targets=targets, adviser=adviser)
+    return Workshop(
+        network=network, artifacts=artifacts, targets=targets, adviser=adviser, membership=process.membership
+    )
 
 
 @asynccontextmanager
@@ -151,6 +154,7 @@ class _Process:
         self._served = False
         """Whether a Daemon has begun, which escalates what ends it."""
         self.network: Network
+        self.membership: Membership
         self.metrics: Metrics
 
     async def __aenter__(self) -> "_Process":
@@ -177,6 +181,7 @@ class _Process:
         # One that went before stays open to the end: what a clone opened at its start may use it.
         opening = open_network(settings, self._where.subjects, name=self.identity.instance)
         self.network = await self.unless_stopped(self._stack.enter_async_context(opening))
+        self.membership = await self._stack.enter_async_context(Membership(self.network))
         self.metrics = Metrics(self.identity, self.network)
 
     async def unless_stopped(self, work: Coroutine[Any, Any, _T]) -> _T:
@@ -218,6 +223,7 @@ class _Process:
             metrics_url=url,
             drain_s=drain_s,
             share=share,
+            membership=self.membership,
         )
         self.metrics.watch(daemon.worker)
         self._served = True

@@ -1,0 +1,204 @@
+"""Clones as agents, on an embedded server with its permissions: each clone, Omega and the application are users of their own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+import pytest_asyncio
+from autogen_core import AgentId, AgentRuntime, CancellationToken, ClosureAgent, ClosureContext, MessageContext
+from autogen_core.exceptions import CantHandleException
+
+from bus.agents.errors import RecipientNotFound
+from bus.task import Done, Task, TaskError
+from clones.base import Clone, serves
+from clones.harness import Harness, network_of
+from schemas import ErrorCode, Route, TaskAssignment, TaskCompletion, TaskFailure
+from tests.bus.eventually import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+WHISPER = Route(clone="whisperer", fallback=("shouter",), retries=0)
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    text: str = ""
+
+
+class Shouter(Clone):
+    name = "shouter"
+    routes: ClassVar = {
+        "shout": Route(clone="shouter", retries=0),
+        "linger": Route(clone="shouter", retries=0, timeout_s=60),
+        "ask": Route(clone="shouter", retries=0),
+        "whisper": WHISPER,
+    }
+    lingering: ClassVar[dict[str, "asyncio.Future[None]"]] = {}
+
+    @serves("shout")
+    async def shout(self, task: Task, params: Params) -> Done:
+        if not params.text:
+            raise TaskError(ErrorCode.INCOMPATIBLE_TASK, "there is nothing to shout")
+        return Done(summary="shouted", output=params.text.upper())
+
+    @serves("linger")
+    async def linger(self, task: Task, params: Params) -> Done:
+        self.lingering[task.id] = asyncio.get_running_loop().create_future()
+        await self.lingering[task.id]
+        return Done()
+
+    @serves("ask")
+    async def ask(self, task: Task, params: Params) -> Done:
+        runtime = await self.workshop.agents()
+        echo = await runtime.send_message(Params(text=params.text), AgentId("echo", "default"))
+        whisper = await runtime.send_message(
+            TaskAssignment(params={"text": echo.text}), AgentId("whisperer", "default")
+        )
+        return Done(output=whisper.output)
+
+    @serves("whisper")
+    async def whisper(self, task: Task, params: Params) -> Done:
+        return Done(output=params.text)
+
+
+class Whisperer(Clone):
+    name = "whisperer"
+    routes: ClassVar = {"whisper": WHISPER}
+
+    @serves("whisper")
+    async def whisper(self, task: Task, params: Params) -> Done:
+        return Done(output=f"({params.text})")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def network() -> AsyncIterator[Harness]:
+    async with network_of(Shouter, Whisperer) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def runtime(network: Harness) -> AgentRuntime:
+    """A foreign application's."""
+    return await network.agents()
+
+
+def facts(result: TaskCompletion | TaskFailure) -> dict[str, Any]:
+    """What two results of equal tasks have in common."""
+    own = ("task_id", "started_at", "finished_at", "writer")
+    return {name: value for name, value in msgspec.to_builtins(result).items() if name not in own}
+
+
+def linger() -> TaskAssignment:
+    task_id = f"linger-{len(Shouter.lingering)}"
+    return TaskAssignment(id=task_id)
+
+
+async def begun(task_id: str) -> "asyncio.Future[None]":
+    await eventually(lambda: task_id in Shouter.lingering)
+    return Shouter.lingering[task_id]
+
+
+@pytest.mark.parametrize(
+    ("params", "kind"), [({"text": "hi"}, TaskCompletion), ({}, TaskFailure), ({"txet": "hi"}, TaskFailure)]
+)
+async def test_a_task_has_the_same_result_by_an_agent_as_by_its_subject(
+    network: Harness, runtime: AgentRuntime, params: dict[str, str], kind: type[TaskCompletion | TaskFailure]
+) -> None:
+    labels = {"of": "us"}
+    by_agent = await runtime.send_message(TaskAssignment(params=params, labels=labels), AgentId("shouter", "shout"))
+    by_subject = await network.run("shout", params, labels=labels)
+    assert isinstance(by_agent, kind)
+    assert facts(by_agent) == facts(by_subject)
+    # It stands where all results stand.
+    assert await network.result("shout", by_agent.task_id) == by_agent
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        TaskAssignment(params=7),  # type: ignore[arg-type]
+        TaskAssignment(params={"text": "hi"}, timeout_s=-1),
+        TaskAssignment(id="seq-7"),
+        TaskAssignment(reply_to="sanctuary.settle.shout.x"),
+        TaskAssignment(params={"text": "x" * 1_100_000}),
+    ],
+)
+async def test_what_is_no_assignment_is_refused_in_the_words_that_its_subject_gives(
+    network: Harness, runtime: AgentRuntime, malformed: TaskAssignment
+) -> None:
+    by_agent = await runtime.send_message(malformed, AgentId("shouter", "shout"))
+    assert (type(by_agent), by_agent.code) == (TaskFailure, ErrorCode.INVALID_ASSIGNMENT)
+    stored = await network.network.client.request(
+        network.network.subjects.task("shout"), msgspec.json.encode(malformed), timeout=5
+    )
+    by_subject = await network.result("shout", f"seq-{msgspec.json.decode(stored.data)['seq']}")
+    assert facts(by_agent) == facts(by_subject)
+
+
+async def test_the_key_is_the_task_type(runtime: AgentRuntime) -> None:
+    assignment = TaskAssignment(params={"text": "hi"})
+    assert (await runtime.send_message(assignment, AgentId("whisperer", "default"))).output == "(hi)"
+    assert (await runtime.send_message(assignment, AgentId("omega", "whisper"))).output == "(hi)"
+    # In another clone's place it may be asked too; who does the task is decided as ever.
+    assert (await runtime.send_message(assignment, AgentId("shouter", "whisper"))).clone == "whisperer"
+    for agent in (AgentId("shouter", "default"), AgentId("shouter", "shuot")):
+        with pytest.raises(
+            RecipientNotFound, match="its task types, ask, linger, shout; in place of others also whisper"
+        ):
+            await runtime.send_message(assignment, agent)
+    with pytest.raises(RecipientNotFound, match=r"its task types, ask, linger, shout, whisper$"):
+        await runtime.send_message(assignment, AgentId("omega", "default"))
+    with pytest.raises(CantHandleException, match=r"takes a schemas\.TaskAssignment, and no Params"):
+        await runtime.send_message(Params(), AgentId("shouter", "shout"))
+
+
+async def test_fifty_at_once_get_each_its_own_result(runtime: AgentRuntime) -> None:
+    sent = [
+        runtime.send_message(TaskAssignment(params={"text": f"no. {n}"}), AgentId("shouter", "shout"))
+        for n in range(50)
+    ]
+    assert [result.output for result in await asyncio.gather(*sent)] == [f"NO. {n}" for n in range(50)]
+
+
+async def test_a_task_that_is_sent_twice_runs_once(runtime: AgentRuntime) -> None:
+    once = TaskAssignment(id="once", params={"text": "hi"})
+    first = await runtime.send_message(once, AgentId("shouter", "shout"))
+    assert await runtime.send_message(once, AgentId("shouter", "shout")) == first
+
+
+async def test_a_clone_s_handler_calls_foreign_agents_and_other_clones(network: Harness, runtime: AgentRuntime) -> None:
+    async def answer(context: ClosureContext, message: Params, ctx: MessageContext) -> Params:
+        return Params(text=f"{message.text} {message.text}")
+
+    await runtime.register_factory("echo", lambda: ClosureAgent("echo", answer, unknown_type_policy="ignore"))
+    result = await network.run("ask", {"text": "hi"})
+    assert isinstance(result, TaskCompletion)
+    assert result.output == "(hi hi)"
+
+
+async def test_cancelling_the_token_ends_the_task(network: Harness, runtime: AgentRuntime) -> None:
+    assignment, token = linger(), CancellationToken()
+    sent = asyncio.create_task(runtime.send_message(assignment, AgentId("shouter", "linger"), cancellation_token=token))
+    running = await begun(str(assignment.id))
+
+    async def is_told() -> bool:
+        return bool(await network.events("linger", str(assignment.id)))
+
+    await eventually(is_told)
+    token.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sent
+    result = await network.result("linger", str(assignment.id))
+    assert isinstance(result, TaskFailure)
+    assert (result.code, result.message, result.attempt) == (ErrorCode.CANCELLED, "cancelled by its caller", 1)
+    await asyncio.wait((running,), timeout=10)
+    assert running.cancelled()
+
+
+async def test_a_task_that_somebody_else_ends_comes_back_as_it_ended(network: Harness, runtime: AgentRuntime) -> None:
+    assignment = linger()
+    sent = asyncio.create_task(runtime.send_message(assignment, AgentId("shouter", "linger")))
+    (await begun(str(assignment.id))).set_result(None)
+    assert isinstance(await sent, TaskCompletion)
