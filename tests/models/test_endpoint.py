@@ -1,0 +1,153 @@
+"""A language model behind clones, against a real endpoint that speaks OpenAI's API: SmolLM2-135M on this machine."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from clones.models.asking import Adviser, Model
+from clones.models.client import Client
+from clones.models.question import MAX_ENTRIES
+from clones.models.questions import question
+from schemas import TaskCompletion
+from tests.clones.engines.report.inputs import DATA
+from tests.clones.test_advice import CODE
+from tests.models.conftest import INFO, ModelFile
+from tests.models.endpoint import NAME
+from tests.ops.network import running
+from tests.ops.test_metrics import scrape, total
+
+
+@contextlib.asynccontextmanager
+async def loaded(path: Path) -> AsyncIterator[Model]:
+    model = Model.load(path)
+    try:
+        yield model
+    finally:
+        await model.client.close()
+
+
+@pytest.mark.parametrize("task_type", DATA)
+async def test_each_clone_s_question_gets_an_answer_in_its_shape(
+    address: str, model_file: ModelFile, task_type: str
+) -> None:
+    asked = question(task_type, DATA[task_type])
+    assert asked is not None
+    async with loaded(model_file(address)) as model:
+        advice = await Adviser(model).ask(task_type, asked)
+    assert (advice.outcome, advice.problem) == ("given", "")
+    assert advice.overview
+    assert 1 <= len(advice.entries) <= MAX_ENTRIES
+    wanted = {"about", *(name for name in asked.entry.__struct_fields__ if name != "item")}
+    assert all(set(entry) == wanted and all(entry.values()) for entry in advice.entries)
+    titles = {item.about["title"] for item in asked.items}
+    assert {entry["about"]["title"] for entry in advice.entries} <= titles
+    assert 0 < advice.prompt_tokens < 4000
+    assert 0 < advice.answer_tokens <= advice.requests * 500
+    cost = (advice.prompt_tokens * 0.15 + advice.answer_tokens * 0.6) / 1e6
+    assert advice.cost_usd == pytest.approx(cost)
+
+
+async def test_a_model_that_is_held_to_no_schema_is_told_what_is_wrong_and_fails_nothing(
+    address: str, model_file: ModelFile
+) -> None:
+    """So small a model cannot do it by itself; what matters is that its nonsense is seen, told and counted."""
+    asked = question("security", DATA["security"])
+    assert asked is not None
+    free = INFO | {"json_output": False, "structured_output": False}
+    async with loaded(model_file(address, info=free)) as model:
+        advice = await Adviser(model).ask("security", asked)
+    assert advice.outcome == "unusable"
+    assert advice.problem
+    assert advice.answer_tokens > 0
+
+
+async def test_it_is_left_when_its_time_is_over(address: str, model_file: ModelFile) -> None:
+    asked = question("security", DATA["security"])
+    assert asked is not None
+    async with loaded(model_file(address, timeout_s=1.0)) as model:
+        advice = await Adviser(model).ask("security", asked)
+    assert (advice.outcome, advice.took_s < 2) == ("timeout", True)
+
+
+async def test_an_endpoint_that_is_not_there_is_told(model_file: ModelFile) -> None:
+    asked = question("security", DATA["security"])
+    assert asked is not None
+    async with loaded(model_file("http://127.0.0.1:9")) as model:
+        advice = await Adviser(model).ask("security", asked)
+    assert (advice.outcome, advice.problem) == ("failed", "APIConnectionError: Connection error.")
+
+
+async def test_what_an_endpoint_says_of_its_key_stays_secret(model_file: ModelFile) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(line for line in head.splitlines() if line.lower().startswith("authorization"))
+        body = msgspec.json.encode({"error": {"message": f"not with {key}"}})
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Type: application/json\r\n")
+        writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    asked = question("security", DATA["security"])
+    assert asked is not None
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with loaded(model_file(f"http://127.0.0.1:{port}")) as model:
+            advice = await Adviser(model).ask("security", asked)
+    assert advice.outcome == "failed"
+    assert "AuthenticationError" in advice.problem
+    assert "[redacted]" in advice.problem
+    assert "sk-not" not in advice.problem
+
+
+async def test_a_network_with_a_model_advises_on_what_its_clones_find(
+    address: str, model_file: ModelFile, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "run.py").write_text(CODE)
+    path = model_file(address)
+    with running("up", "--port", "-1", "--drain", "1", "--model", path, directory=tmp_path) as network:
+        network.until("ready at")
+        async with network.open() as client:
+            result = await client.run("security")
+            beta = (await client.ready())["beta"]
+            assert beta.metrics_url is not None
+            families = await scrape(beta.metrics_url)
+        assert network.end() == 0
+    assert isinstance(result, TaskCompletion)
+    advice: dict[str, Any] = result.output["advice"]
+    assert (advice["model"], advice["outcome"]) == (NAME, "given")
+    fingerprints = {finding["fingerprint"] for finding in result.output["data"]["findings"]}
+    assert {entry["about"]["fingerprint"] for entry in advice["entries"]} <= fingerprints
+    assert total(families, "sanctuary_model_requests_total", outcome="usable") == 1
+    assert total(families, "sanctuary_model_tokens_total", kind="prompt") == advice["prompt_tokens"]
+    assert total(families, "sanctuary_model_tokens_total", kind="answer") == advice["answer_tokens"]
+    assert total(families, "sanctuary_model_cost_usd_total") == pytest.approx(advice["cost_usd"])
+    assert "sk-not" not in network.log
+    assert CODE.splitlines()[-1].strip() not in network.log
+
+
+@pytest.mark.parametrize(
+    ("provider", "config"),
+    [
+        (
+            "autogen_ext.models.anthropic.AnthropicChatCompletionClient",
+            {"model": "claude-3-5-sonnet-20241022", "api_key": "sk-ant-none"},
+        ),
+        ("autogen_ext.models.ollama.OllamaChatCompletionClient", {"model": "llama3.2", "host": "http://127.0.0.1:9"}),
+        ("OpenAIChatCompletionClient", {"model": "gpt-4o-mini", "api_key": "sk-none"}),
+    ],
+)
+async def test_other_providers_are_loaded_from_their_configurations(
+    tmp_path: Path, provider: str, config: dict[str, Any]
+) -> None:
+    path = tmp_path / "model.json"
+    path.write_bytes(msgspec.json.encode({"provider": provider, "config": config}))
+    async with loaded(path) as model:
+        assert model.name == config["model"]
+        assert isinstance(model.client, Client)
