@@ -25,11 +25,13 @@ _log = logging.getLogger(__name__)
 
 _MOST_OPEN = 1024
 """Messages of one agent type that are read and not handled; no more are read until some are."""
+_MOST_OPEN_BYTES = 16_000_000
 _PAGE = 128
 _POLL_S = 1.0
 """A word that something was stored can be lost with a connection."""
 _PAUSE_S = 0.2
 _BETWEEN_WRITES_S = 0.02
+_BETWEEN_PURGES_S = 0.1
 _STOP_WAIT_S = 1.0
 
 
@@ -57,6 +59,7 @@ class Dispatcher:
         self._serving: set[asyncio.Task[None]] = set()
         self._group = asyncio.TaskGroup()
         self._readable = asyncio.Event()
+        self._open_bytes = 0
         self._purged: dict[str, int] = {}
         self._running = asyncio.create_task(self._run(), name=f"dispatch {agent_type}")
 
@@ -70,7 +73,8 @@ class Dispatcher:
         if self._serving:
             await asyncio.wait(self._serving, timeout=_STOP_WAIT_S)
         if await self.office.release():
-            await self._purge()
+            with contextlib.suppress(SanctuaryError):
+                await self._purge()
         self._running.cancel()
         await asyncio.wait({self._running})
 
@@ -93,6 +97,7 @@ class Dispatcher:
                 async with asyncio.TaskGroup() as self._group:
                     self._group.create_task(self._read())
                     self._group.create_task(self._keep())
+                    self._group.create_task(self._clear())
             except* Ousted:
                 _log.warning("another runtime delivers the durable topics of %s now", self._agent_type)
             except* SanctuaryError as errors:
@@ -100,7 +105,7 @@ class Dispatcher:
             except* Exception:  # noqa: BLE001  whatever it is, events have to be delivered
                 _log.exception("the durable topics of %s; trying again", self._agent_type)
             self.office.lose()
-            self._lanes, self._purged = Lanes(), {}
+            self._lanes, self._open_bytes, self._purged = Lanes(), 0, {}
             await asyncio.sleep(_PAUSE_S)
 
     async def _read(self) -> None:
@@ -138,16 +143,16 @@ class Dispatcher:
         """Read on in each topic; tell whether there may be more."""
         progress = self.office.progress
         room = min(_PAGE, (_MOST_OPEN - sum(one.behind for one in progress.values())) // max(len(progress), 1))
-        if room <= 0:
+        if room <= 0 or self._open_bytes > _MOST_OPEN_BYTES:
             return False
         names = tuple(progress)
         pages = await asyncio.gather(*(self._topics.after(name, progress[name].cursor, room) for name in names))
-        found = [(message, name) for name, page in zip(names, pages, strict=True) for message in page]
+        found = [(message, name) for name, (page, _) in zip(names, pages, strict=True) for message in page]
         for message, name in sorted(found, key=lambda one: one[0].sequence):
             if name in progress:
                 progress[name].read(message.sequence)
                 self._take(progress[name], message)
-        return any(len(page) == room for page in pages)
+        return any(more for _, more in pages)
 
     def _take(self, progress: Progress, message: StoredMessage) -> None:
         try:
@@ -164,7 +169,9 @@ class Dispatcher:
         delivery = wire.Delivery(
             event.version, "publish", key, event.body, event.sender, event.topic, event.message_id, False, event.trace
         )
-        if self._lanes.add(agent, _Entry(progress, message.sequence, wire.encode(delivery))):
+        entry = _Entry(progress, message.sequence, wire.encode(delivery))
+        self._open_bytes += len(entry.data)
+        if self._lanes.add(agent, entry):
             task = self._group.create_task(self._serve(agent))
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
@@ -188,6 +195,7 @@ class Dispatcher:
             if error is not None:
                 _log.error("an event for %s cannot be delivered and is passed over: %s", agent, error)
             self._handled(entry.progress, entry.sequence)
+            self._open_bytes -= len(entry.data)
             self._readable.set()
             self._lanes.advance(agent)
 
@@ -209,15 +217,22 @@ class Dispatcher:
                 self._outgoing.cancel(item)
 
     async def _keep(self) -> None:
-        """Write down what is handled, and drop what all have handled."""
+        """Write down what is handled."""
         while True:
             await self.office.changed.wait()
             await self.office.write()
-            await self._purge()
             await asyncio.sleep(_BETWEEN_WRITES_S)
 
+    async def _clear(self) -> None:
+        """Drop what all have handled."""
+        while True:
+            with contextlib.suppress(SanctuaryError):
+                await self._purge()
+            await asyncio.sleep(_BETWEEN_PURGES_S)
+
     async def _purge(self) -> None:
-        for topic_type, progress in tuple(self.office.progress.items()):
-            if progress.floor > self._purged.get(topic_type, 0):
-                with contextlib.suppress(SanctuaryError):
-                    self._purged[topic_type] = await self._books.purge(topic_type)
+        """See whether something can be dropped, where we have come further since we last saw."""
+        for topic_type, floor in tuple(self.office.written.items()):
+            if floor > self._purged.get(topic_type, 0):
+                await self._books.purge(topic_type)
+                self._purged[topic_type] = floor

@@ -18,7 +18,7 @@ from bus.errors import SanctuaryError
 _log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.02
-_WITHOUT_SERVER_S = 4.5
+_UNKNOWN_S = 4.5
 
 
 class Dispatching:
@@ -116,20 +116,18 @@ class Dispatching:
     async def quiet(self, stop: Callable[[], bool]) -> None:
         """Return when all that is stored by now for what is dispatched here is handled, or `stop` says so.
 
-        Without a server for 4.5 s nobody can tell, and this returns.
+        Where that cannot be found out for 4.5 s, as there is no server, this returns.
         """
-        if not self._dispatchers:
-            return
-        durable = self._members.durable
         goal: dict[str, int] = {}
-        with contextlib.suppress(SanctuaryError):
-            goal = {topic: await self._topics.last(topic) for topic in durable}
+        if self._dispatchers:
+            with contextlib.suppress(SanctuaryError):
+                goal = {topic: await self._topics.last(topic) for topic in self._members.durable}
         loop = asyncio.get_running_loop()
-        seen_at = loop.time()
+        known_at = loop.time()
         while not stop() and any(one.is_behind(goal) for one in self._dispatchers.values()):
-            if self._session.client.is_connected:
-                seen_at = loop.time()
-            elif loop.time() - seen_at > _WITHOUT_SERVER_S:
-                _log.warning("whether all durable events are handled is unknown: there is no connection to the server")
+            if self._session.client.is_connected and all(one.office.is_known for one in self._dispatchers.values()):
+                known_at = loop.time()
+            elif loop.time() - known_at > _UNKNOWN_S:
+                _log.warning("whether all durable events are handled is unknown: the server does not say")
                 return
             await asyncio.sleep(_LOOK_EVERY_S)

@@ -38,7 +38,8 @@ class Office:
         self._fresh = Freshness(session)
         self._writing, self._checking = asyncio.Lock(), asyncio.Lock()
         self._revision = 0
-        self._written: frozenset[str] = frozenset()
+        self.written: dict[str, int] = {}
+        """The floors that stand in the record, by topic type."""
         self._silent: tuple[str, float] = ("", 0.0)
         """Who holds it and has not answered, since when."""
         self.progress: dict[str, Progress] = {}
@@ -68,7 +69,7 @@ class Office:
 
     def _hold(self, record: Record, revision: int) -> None:
         self.progress = {name: Progress(reached) for name, reached in record.topics.items()}
-        self._revision, self._written = revision, frozenset(record.topics)
+        self._revision, self.written = revision, _floors(record.topics)
         self.is_held = self.is_known = True
 
     async def _is_gone(self, holder: str) -> bool:
@@ -125,7 +126,7 @@ class Office:
         worker = "" if self.is_resigned else self._session.worker
         revision = await self._books.write(Record(self._agent_type, worker, topics), self._revision)
         if revision is not None:
-            self._revision, self._written = revision, frozenset(topics)
+            self._revision, self.written = revision, _floors(topics)
             self._fresh.verified(moment)
             return True
         # Somebody entered or dropped a topic, or what we wrote and heard nothing of was written after all, or it is lost.
@@ -133,12 +134,12 @@ class Office:
         if stored.worker != self._session.worker:
             raise Ousted
         self._revision = at
-        for name in self._written - stored.topics.keys():
+        for name in self.written.keys() - stored.topics.keys():
             self.progress.pop(name, None)
         for name, reached in stored.topics.items():
             if name not in self.progress:
                 self.progress[name] = Progress(reached)
-        self._written = frozenset(stored.topics)
+        self.written = _floors(stored.topics)
         return False
 
     def resign(self) -> None:
@@ -160,3 +161,7 @@ class Office:
         """Forget what was held."""
         self.is_held = self.is_known = False
         self.progress = {}
+
+
+def _floors(topics: dict[str, Reached]) -> dict[str, int]:
+    return {name: reached.floor for name, reached in topics.items()}

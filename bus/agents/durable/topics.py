@@ -11,9 +11,17 @@ import msgspec
 from nats.errors import MaxPayloadError
 
 from bus.agents.durable.records import Named
-from bus.agents.errors import CannotTravel, TopicFull, TopicUnreachable
+from bus.agents.errors import CannotTravel, RuntimeFailed, TopicFull, TopicUnreachable
 from bus.agents.session import Session
-from bus.errors import Disconnected, JetStreamError, NoResponders, RequestTimeout, SlotTaken, StorageFull
+from bus.errors import (
+    Disconnected,
+    JetStreamError,
+    NoResponders,
+    RequestTimeout,
+    SanctuaryError,
+    SlotTaken,
+    StorageFull,
+)
 from bus.jetstream import StoredMessage, api, last_of, publish, stored
 
 MOST_STORED = 10_000
@@ -22,6 +30,7 @@ _WITHIN_S = 4.5
 """No publisher waits longer than this for the server, or for a full topic in which no room is made."""
 _TRY_S = 2.0
 _PAUSE_S = 0.05
+_PAGE_BYTES = 4_000_000
 _IN_USE = 10058
 """A stream of this name exists with another configuration, which then counts."""
 
@@ -42,12 +51,18 @@ class Topics:
         """Make topic types durable, for all runtimes of the namespace and for good; doing it again does no harm.
 
         Raises:
-            JetStreamError, RequestTimeout, NoResponders, Disconnected: as of the server.
+            RuntimeFailed: the server does not let us, or did not answer.
         """
-        await self._create()
-        for topic_type in topic_types:
-            named = msgspec.json.encode(Named(topic_type))
-            await publish(self._session.requester, self._session.names.named(topic_type), named, timeout_s=_TRY_S)
+        names = self._session.names
+        try:
+            await self._create()
+            for topic_type in topic_types:
+                named = msgspec.json.encode(Named(topic_type))
+                await publish(self._session.requester, names.named(topic_type), named, timeout_s=_TRY_S)
+        except SanctuaryError as error:
+            raise RuntimeFailed(
+                f"topics cannot be made durable in {names.namespace}, with the stream {names.topics}: {error.message}"
+            ) from None
 
     async def _create(self) -> None:
         names = self._session.names
@@ -141,16 +156,21 @@ class Topics:
         """Return where events of a topic are stored."""
         return self._session.names.topic(topic_type)
 
-    async def after(self, topic_type: str, sequence: int, most: int) -> list[StoredMessage]:
-        """Return up to `most` messages of a topic that follow a sequence, in order; raises as `last_of`."""
+    async def after(self, topic_type: str, sequence: int, most: int) -> tuple[list[StoredMessage], bool]:
+        """Return up to `most` messages of a topic that follow a sequence, in order, and whether there are more.
+
+        Fewer come where they are large. Raises as `last_of`.
+        """
         names = self._session.names
         # ADR-31; the last answer has a status and no more.
-        wanted = msgspec.json.encode({"seq": sequence + 1, "next_by_subj": names.topic(topic_type), "batch": most})
-        answers = await self._session.requester.collect(f"$JS.API.DIRECT.GET.{names.topics}", wanted, timeout_s=_TRY_S)
-        end = (answers.pop().headers or {}).get("Status", "")
-        if end not in ("204", "404"):
-            raise JetStreamError("the stored events cannot be read", err_code=int(end or 0))
-        return [message for answer in answers if (message := stored(answer)) is not None]
+        wanted = {"seq": sequence + 1, "next_by_subj": names.topic(topic_type), "batch": most, "max_bytes": _PAGE_BYTES}
+        subject, body = f"$JS.API.DIRECT.GET.{names.topics}", msgspec.json.encode(wanted)
+        answers = await self._session.requester.collect(subject, body, timeout_s=_TRY_S)
+        end = answers.pop().headers or {}
+        if end.get("Status") not in ("204", "404"):
+            raise JetStreamError("the stored events cannot be read", err_code=int(end.get("Status", 0)))
+        messages = [message for answer in answers if (message := stored(answer)) is not None]
+        return messages, end.get("Nats-Num-Pending", "0") != "0"
 
     async def at(self, sequence: int) -> StoredMessage | None:
         """Return one message, or None where it is not there any more; raises as `last_of`."""

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from autogen_core import (
@@ -16,9 +17,11 @@ from autogen_core import (
 )
 
 from bus.agent_runtime import NatsAgentRuntime
-from bus.agents.durable.records import decode_record
-from bus.agents.errors import CannotTravel, TopicFull
-from bus.jetstream import api, last_of
+from bus.agents.durable.progress import Lanes, Progress
+from bus.agents.durable.records import Reached, decode_record
+from bus.agents.errors import CannotTravel, TopicFull, TopicUnreachable
+from bus.jetstream import api, last_of, publish
+from bus.server import EmbeddedServer, ServerOptions
 from tests.bus.agents.cast import Note, OwnError, Seen, Text, Worker, take_worker
 from tests.bus.agents.conftest import Grounds
 from tests.bus.eventually import eventually
@@ -276,3 +279,82 @@ async def test_another_takes_over_where_one_stops(grounds: Grounds) -> None:
     await eventually(lambda: holder_is(publisher, second._node.session.worker))
     await publisher.publish_message(Note(2), to("two"))
     await eventually(lambda: seen_count_is(publisher, AgentId("worker", "two"), 1))
+
+
+async def test_large_events_are_read_a_few_at_a_time(grounds: Grounds) -> None:
+    publisher = await grounds.started(durable_topics=ORDERS)
+    for number in range(5):
+        await publisher.publish_message(Text(text=f"{number}" + "x" * 5_000_000), to())
+        await publisher.publish_message(Text(text=f"{number}"), to())
+    runtime = await grounds.started()
+    await Sizes.register(runtime, "sizes", Sizes)
+    await runtime.add_subscription(TypeSubscription("orders", "sizes"))
+    await runtime.stop_when_idle()
+    agent = await runtime.try_get_underlying_agent_instance(AgentId("sizes", "one"), Sizes)
+    assert agent.seen == [(str(number), size) for number in range(5) for size in (5_000_001, 1)]
+
+
+class Sizes(RoutedAgent):
+    def __init__(self) -> None:
+        super().__init__("measures")
+        self.seen: list[tuple[str, int]] = []
+
+    @event
+    async def on_text(self, message: Text, ctx: MessageContext) -> None:
+        self.seen.append((message.text[0], len(message.text)))
+
+
+async def test_what_is_no_event_is_passed_over(grounds: Grounds) -> None:
+    runtime = await grounds.started(durable_topics=ORDERS)
+    session = runtime._node.session
+    for data in (b"", b"no event"):
+        await publish(session.requester, session.names.topic("orders"), data)
+    await take_worker(runtime, "worker", "orders")
+    await runtime.publish_message(Note(1), to())
+    await runtime.stop_when_idle()
+    agent = await runtime.try_get_underlying_agent_instance(ONE, Worker)
+    assert agent.seen == [1]
+    assert await stored(runtime) == 0
+
+
+async def test_without_a_server_a_publisher_is_told_and_nobody_hangs(tmp_path: Path) -> None:
+    async with EmbeddedServer(ServerOptions(store=tmp_path / "store", port=-1)) as server:
+        grounds = Grounds(server)
+        runtime = await grounds.started(durable_topics=ORDERS)
+        await take_worker(runtime, "worker", "orders")
+        await runtime.publish_message(Note(1), to())
+        await eventually(lambda: seen_is(runtime, ONE, range(1, 2)))
+        await server.kill()
+        began = time.monotonic()
+        with pytest.raises(TopicUnreachable, match="orders"):
+            await runtime.publish_message(Note(2), to())
+        assert time.monotonic() - began < 5.5
+        began = time.monotonic()
+        await runtime.stop_when_idle()
+        assert time.monotonic() - began < 15
+        await server.restart()
+        await grounds.end()
+
+
+def test_progress_keeps_what_is_open() -> None:
+    progress = Progress(Reached(cursor=4, open=(2, 4)))
+    for sequence in (7, 9):
+        progress.read(sequence)
+    assert (progress.floor, progress.open, progress.behind) == (1, (2, 4, 7, 9), 4)
+    progress.handled(2)
+    progress.handled(7)
+    assert progress.reached() == Reached(cursor=9, open=(4, 9))
+    progress.handled(9)
+    progress.handled(4)
+    assert (progress.floor, progress.reached()) == (9, Reached(cursor=9))
+
+
+def test_lanes_are_one_for_each_key_and_end() -> None:
+    lanes: Lanes[str, int] = Lanes()
+    assert [lanes.add("a", 1), lanes.add("a", 2), lanes.add("b", 3)] == [True, False, True]
+    assert lanes.first("a") == 1
+    lanes.advance("a")
+    assert lanes.first("a") == 2
+    lanes.advance("a")
+    assert lanes.first("a") is None
+    assert lanes.add("a", 4)
