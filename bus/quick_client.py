@@ -5,6 +5,7 @@ message that goes out, and a queue and a change of tasks for each that comes in:
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -21,6 +22,7 @@ from bus.steady_client import SteadyClient
 Listener = Callable[[Msg], None]
 
 _NOT_IN_SUBJECTS = re.compile(r"[ \t\r\n]")
+_FLUSH_S = 2
 _VERSION = b"NATS/1.0"
 _LINE_ENDS = re.compile(r"[\r\n]")
 
@@ -75,6 +77,15 @@ class QuickClient(SteadyClient):
         subscription = await self.subscribe(subject, queue=queue, cb=call)
         self._listeners[subscription._id] = listener  # noqa: SLF001  the number that its messages come with
         return subscription
+
+    async def end(self, subscription: Subscription) -> None:
+        """End a subscription; what the server had sent by then is still heard, where it says so within 2 s."""
+        if self.is_connected:
+            with contextlib.suppress(errors.Error):
+                await self._send_unsubscribe(subscription._id)  # noqa: SLF001  as above
+                await self.flush(_FLUSH_S)
+        if not self.is_closed and not self.is_draining:
+            await subscription.unsubscribe()
 
     def _on_message(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes

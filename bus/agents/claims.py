@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import msgspec
 from autogen_core import AgentId
@@ -105,10 +105,9 @@ class Claims:
                     return False
             await asyncio.sleep(0.1)
 
-    async def release(self) -> None:
-        """Let all go."""
-        held, self._held = self._held, {}
-        await asyncio.gather(*(self._release(agent, revision) for agent, revision in held.items()))
+    async def release(self, *, except_for: Collection[AgentId] = ()) -> None:
+        """Let all go, or all but some."""
+        await asyncio.gather(*(self.let_go(agent) for agent in tuple(self._held) if agent not in except_for))
 
     async def let_go(self, agent: AgentId) -> None:
         """Let one go."""

@@ -64,7 +64,7 @@ class Incoming:
         """Messages that came while it was not certain that their agents are still here."""
         self._answers: tuple[dict[str, bytes], dict[str, bytes]] = ({}, {})
         """The last seconds' answers, which may have been lost with the connection: new ones, old ones."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], AgentId] = {}
         self._context = contextvars.copy_context()
         self._fresh_until = 0.0
         self._breaks = -1
@@ -108,6 +108,11 @@ class Incoming:
         listening, self._listening = self._listening, {}
         await asyncio.gather(*(one.end() for one in listening.values()))
 
+    @property
+    def busy(self) -> set[AgentId]:
+        """Return the agents that handle something."""
+        return set(self._tasks.values())
+
     async def finish(self, within_s: float) -> None:
         """Return when what is being handled has been, if it is in time; at once where a handler asks."""
         if self._tasks and current_work(self._runtime) is None:
@@ -148,8 +153,8 @@ class Incoming:
         self._works[reply] = work
         self._idle.begin()
         task = asyncio.get_running_loop().create_task(self._run(agent, delivery, work), context=self._context.copy())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = agent
+        task.add_done_callback(self._tasks.pop)
 
     async def _run(self, agent: AgentId, delivery: wire.Delivery, work: Delivered) -> None:
         CURRENT.set(work)

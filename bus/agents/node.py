@@ -142,6 +142,7 @@ class Node:
             await self.incoming.stop()
             try:
                 if self._keeping is not None:
+                    await self.claims.release(except_for=self.incoming.busy)
                     await self.incoming.finish(_FINISH_S)
             finally:
                 await self.claims.release()

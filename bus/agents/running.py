@@ -63,10 +63,14 @@ class Running:
         finally:
             self._starting = None
             starting.cancel()
-            await self._node.stop()
-            # Without a connection the others have it from the server that we are gone, and from us when we are back.
-            with contextlib.suppress(SanctuaryError):
-                await self._registering.tell()
+            self._node.started.clear()
+            try:
+                # First, so that nobody asks us for what we let go. Without a connection the others have it from the server
+                # that we are gone, and from us when we are back.
+                with contextlib.suppress(SanctuaryError):
+                    await self._registering.tell()
+            finally:
+                await self._node.stop()
         error = self._unhandled.take()
         if error is not None:
             raise error

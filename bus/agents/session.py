@@ -124,9 +124,8 @@ class Listening:
         self._subscription = subscription
 
     async def end(self) -> None:
-        """Unsubscribe, where there still is a connection to do it on."""
-        if not self._client.is_closed and not self._client.is_draining:
-            await self._subscription.unsubscribe()
+        """Unsubscribe, where there still is a connection to do it on; what was on its way is heard before."""
+        await self._client.end(self._subscription)
 
 
 def settings_of(url: str) -> ConnectionSettings:
