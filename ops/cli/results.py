@@ -81,6 +81,10 @@ def brief(output: Any) -> Iterator[str]:
         yield f"data: in the artifact {clean(str(output['data_artifact']))}"
     if left_out := output.get("not_analysed_total"):
         yield clean(f"not analysed: {left_out}")
+    advice = output.get("advice")
+    if isinstance(advice, dict):
+        words = advice.get("overview") or f"no words ({advice.get('problem')})"
+        yield shortened(f"{advice.get('model')}, a language model: {words}", MAX_TEXT)
 
 
 def _figure(value: Any) -> str:

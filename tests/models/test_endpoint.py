@@ -10,11 +10,12 @@ import msgspec
 import pytest
 
 from clones.models.asking import Adviser, Model
-from clones.models.client import Client
 from clones.models.question import MAX_ENTRIES
 from clones.models.questions import question
+from clones.models.settings import ModelUnusable
 from schemas import TaskCompletion
 from tests.clones.engines.report.inputs import DATA
+from tests.clones.models.test_page import FILES
 from tests.clones.test_advice import CODE
 from tests.models.conftest import INFO, ModelFile
 from tests.models.endpoint import NAME
@@ -132,22 +133,27 @@ async def test_a_network_with_a_model_advises_on_what_its_clones_find(
     assert CODE.splitlines()[-1].strip() not in network.log
 
 
-@pytest.mark.parametrize(
-    ("provider", "config"),
-    [
-        (
-            "autogen_ext.models.anthropic.AnthropicChatCompletionClient",
-            {"model": "claude-3-5-sonnet-20241022", "api_key": "sk-ant-none"},
-        ),
-        ("autogen_ext.models.ollama.OllamaChatCompletionClient", {"model": "llama3.2", "host": "http://127.0.0.1:9"}),
-        ("OpenAIChatCompletionClient", {"model": "gpt-4o-mini", "api_key": "sk-none"}),
-    ],
-)
-async def test_other_providers_are_loaded_from_their_configurations(
-    tmp_path: Path, provider: str, config: dict[str, Any]
-) -> None:
-    path = tmp_path / "model.json"
-    path.write_bytes(msgspec.json.encode({"provider": provider, "config": config}))
+@pytest.mark.parametrize("text", FILES)
+async def test_the_page_s_files_are_loaded(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of OpenAI, a server of one's own, Anthropic and Ollama; the keys come from the environment."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-none")
+    path = tmp_path / "model.toml"
+    path.write_text(text)
     async with loaded(path) as model:
-        assert model.name == config["model"]
-        assert isinstance(model.client, Client)
+        assert f'model = "{model.name}"' in text
+
+
+async def test_a_key_that_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    path = tmp_path / "model.toml"
+    path.write_text(FILES[0])
+    with pytest.raises(ModelUnusable, match=r"model\.toml: config: .*OPENAI_API_KEY"):
+        Model.load(path)
+
+
+async def test_a_model_that_autogen_does_not_know_needs_its_info(tmp_path: Path) -> None:
+    path = tmp_path / "model.toml"
+    path.write_text(FILES[1].partition("[config.model_info]")[0])
+    with pytest.raises(ModelUnusable, match=r"model\.toml: config: .*model_info is required"):
+        Model.load(path)

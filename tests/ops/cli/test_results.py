@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from ops.cli.results import print_story
+from ops.cli.results import brief, print_story
 from ops.timeline import timeline
 from tests.ops.test_stories import assignment, entry, failure, only, parked, started
 
@@ -19,3 +19,16 @@ def test_a_cancelled_task_ran_where_and_as_long_as_it_ran_and_no_more(capsys: py
     assert lines[1] == "waited 1.0 s; ran 10 ms; took 1m49s; attempt 1, on beta-1"
     assert lines[-3].endswith("cancelled  by ann: too late")
     assert lines[-1] == "cancelled by ann: too late"
+
+
+@pytest.mark.parametrize(
+    ("advice", "told"),
+    [
+        ({"overview": "Mend the \x1b[31mfirst."}, "parrot, a language model: Mend the "),
+        ({"overview": "", "problem": "it timed out"}, "parrot, a language model: no words (it timed out)"),
+    ],
+)
+def test_a_model_s_words_are_told_as_such(advice: dict[str, str], told: str) -> None:
+    line = list(brief({"data": {"modules": 3}, "advice": {"model": "parrot", **advice}}))[-1]
+    assert line.startswith(told)
+    assert "\x1b" not in line
