@@ -42,7 +42,8 @@ class Claims:
         self._claiming: dict[AgentId, asyncio.Task[str]] = {}
 
     def __contains__(self, agent: AgentId) -> bool:
-        return agent in self._held
+        # Whoever asks has read our claim, perhaps before we heard that it was stored.
+        return agent in self._held or agent in self._claiming
 
     async def acquire(self, agent: AgentId) -> str:
         """Claim an agent unless a living worker holds it, and return the name of who does then.

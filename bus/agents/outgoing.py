@@ -29,7 +29,7 @@ _MOST_LANES = 10_000
 class Item:
     """A message that is under way."""
 
-    __slots__ = ("data", "lane", "number", "on_lost", "on_settled", "parent", "posted_at", "tries", "worker")
+    __slots__ = ("data", "guard", "lane", "number", "on_lost", "on_settled", "parent", "posted_at", "tries", "worker")
 
     def __init__(self, number: int, lane: "Lane", data: bytes, parent: Work | None) -> None:
         self.number = number
@@ -38,6 +38,7 @@ class Item:
         self.parent = parent
         self.on_settled: Callable[[wire.Fault | None], None] | None = None
         self.on_lost: Callable[[BaseException], None] | None = None
+        self.guard: Callable[[], bool] | None = None
         self.worker = ""
         self.posted_at = 0.0
         self.tries = 0
@@ -112,10 +113,15 @@ class Outgoing:
         parent: Work | None,
         *,
         on_lost: Callable[[BaseException], None] | None = None,
+        guard: Callable[[], bool] | None = None,
     ) -> Item:
-        """Send a delivery that is not; without an `on_lost`, that it was lost is only logged."""
+        """Send a delivery that is not.
+
+        Without an `on_lost`, that it was lost is only logged. With a `guard`, it is lost where that does not hold at the
+        moment when it would go out, which may be long after this, when its agent was placed.
+        """
         item = Item(next(self._numbers), self._lane(recipient), data, parent)
-        item.on_lost = on_lost
+        item.on_lost, item.guard = on_lost, guard
         self._send(item)
         return item
 
@@ -183,6 +189,9 @@ class Outgoing:
 
     def _post(self, item: Item) -> None:
         lane = item.lane
+        if item.guard is not None and not item.guard():
+            self._fail(item, NotPlaced(f"{lane.recipient} was placed too late"))
+            return
         try:
             self._session.client.post(lane.subject, item.data, reply=f"{self.inbox}.{item.number}")
         except Disconnected:

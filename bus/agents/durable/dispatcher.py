@@ -30,6 +30,7 @@ _PAGE = 128
 _POLL_S = 1.0
 """A word that something was stored can be lost with a connection."""
 _PAUSE_S = 0.2
+_STAND_AGAIN_S = 1.0
 _BETWEEN_WRITES_S = 0.02
 _BETWEEN_PURGES_S = 0.1
 _STOP_WAIT_S = 1.0
@@ -101,12 +102,12 @@ class Dispatcher:
             except* Ousted:
                 _log.warning("another runtime delivers the durable topics of %s now", self._agent_type)
             except* SanctuaryError as errors:
-                _log.warning("the durable topics of %s: %s; trying again", self._agent_type, errors.exceptions[0])
+                _log.info("the durable topics of %s: %s; trying again", self._agent_type, errors.exceptions[0])
             except* Exception:  # noqa: BLE001  whatever it is, events have to be delivered
                 _log.exception("the durable topics of %s; trying again", self._agent_type)
             self.office.lose()
             self._lanes, self._open_bytes, self._purged = Lanes(), 0, {}
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(_STAND_AGAIN_S)
 
     async def _read(self) -> None:
         for topic_type, progress in tuple(self.office.progress.items()):
@@ -207,14 +208,17 @@ class Dispatcher:
             if not ended.done():
                 ended.set_result(error)
 
-        item = self._outgoing.send(agent, data, None, on_lost=end)
+        item = self._outgoing.send(agent, data, None, on_lost=end, guard=self._may_send)
         item.on_settled = lambda _: end(None)
         try:
             return await ended
         finally:
-            # What waits for its agent to be placed must not go out when we have left office.
+            # What waits for its agent to be placed must not go out beside what is sent in a later term of office.
             if not item.worker:
                 self._outgoing.cancel(item)
+
+    def _may_send(self) -> bool:
+        return self.office.is_sure
 
     async def _keep(self) -> None:
         """Write down what is handled."""

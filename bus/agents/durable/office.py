@@ -20,6 +20,7 @@ from bus.errors import NoResponders, RequestTimeout, SanctuaryError
 _log = logging.getLogger(__name__)
 
 _PROBE_EVERY_S = 1.0
+_MARGIN_S = 0.5
 _PAUSE_S = 0.2
 _RELEASE_WAIT_S = 2.5
 
@@ -83,7 +84,7 @@ class Office:
             return not self._session.recently_back
         except RequestTimeout:
             self._silent = (holder, since)
-            return asyncio.get_running_loop().time() - since > FRESH_S
+            return asyncio.get_running_loop().time() - since > FRESH_S + _MARGIN_S
         self._silent = ("", 0.0)
         return not wire.decode_flag(answer.data)
 
@@ -96,6 +97,11 @@ class Office:
         if topic_type not in self.progress:
             self.progress[topic_type] = Progress(Reached())
             self.changed.set()
+
+    @property
+    def is_sure(self) -> bool:
+        """Tell whether something may be sent now: the office is ours beyond doubt."""
+        return self.is_held and not self.is_resigned and bool(self._fresh)
 
     async def sure(self) -> None:
         """Return when it is certain that the office is ours; Ousted where it is not."""

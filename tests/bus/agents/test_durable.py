@@ -17,6 +17,7 @@ from autogen_core import (
 )
 
 from bus.agent_runtime import NatsAgentRuntime
+from bus.agents import wire
 from bus.agents.durable.progress import Lanes, Progress
 from bus.agents.durable.records import Reached, decode_record
 from bus.agents.errors import CannotTravel, TopicFull, TopicUnreachable
@@ -358,3 +359,19 @@ def test_lanes_are_one_for_each_key_and_end() -> None:
     lanes.advance("a")
     assert lanes.first("a") is None
     assert lanes.add("a", 4)
+
+
+async def test_what_was_placed_too_late_does_not_go_out(grounds: Grounds) -> None:
+    runtime = await grounds.started()
+    await take_worker(runtime)
+    body = runtime._codec.encode(Note(1))
+    delivery = wire.encode(wire.Delivery(wire.VERSION, "publish", ("worker", "one"), body))
+    lost: list[BaseException] = []
+    may = True
+    runtime._node.outgoing.send(ONE, delivery, None, on_lost=lost.append, guard=lambda: may)
+    may = False
+    await eventually(lambda: bool(lost))
+    assert await seen(runtime) == []
+    runtime._node.outgoing.send(ONE, delivery, None, on_lost=lost.append, guard=lambda: True)
+    assert await seen(runtime) == [1]
+    assert len(lost) == 1
