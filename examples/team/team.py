@@ -1,5 +1,6 @@
 """A team whose writer and critic are in other processes: `python team.py round-robin`, or `selector`, or `swarm`."""
 
+import argparse
 import asyncio
 import os
 import sys
@@ -49,4 +50,6 @@ async def main(kind: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=("round-robin", "selector", "swarm"))
+    asyncio.run(main(parser.parse_args().kind))

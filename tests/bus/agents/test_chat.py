@@ -142,6 +142,21 @@ async def test_a_team_s_state_holds_that_of_hosted_agents(grounds: Grounds) -> N
     assert [message["content"] for message in context] == ["write", "for one", "and more", "for two"]
 
 
+async def test_a_conversation_goes_on_at_another_host(grounds: Grounds) -> None:
+    runtime = await grounds.started()
+    first, second = [await grounds.started(keep_state=True) for _ in range(2)]
+    await host_chat_agent(first, "writer", lambda: AssistantAgent("writer", ReplayChatCompletionClient(["first"])))
+    remote = await remote_chat_agent(runtime, "writer")
+    await host_chat_agent(second, "writer", lambda: AssistantAgent("writer", ReplayChatCompletionClient(["second"])))
+    team = RoundRobinGroupChat([remote], runtime=runtime, termination_condition=MaxMessageTermination(2))
+    assert (await team.run(task="write")).messages[-1].to_text() == "first"
+    await first.close()
+    assert (await team.run(task="write more")).messages[-1].to_text() == "second"
+    state = await runtime.agent_save_state(AgentId("writer", "default"))
+    said = [message["content"] for message in state["llm_context"]["messages"]]
+    assert said == ["write", "first", "write more", "second"]
+
+
 async def test_nobody_there_and_classes_that_are_not_loaded_are_told(grounds: Grounds) -> None:
     host, runtime = await grounds.started(), await grounds.started()
     with pytest.raises(RecipientNotFound):

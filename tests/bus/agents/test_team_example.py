@@ -36,8 +36,16 @@ async def hosts(server: EmbeddedServer) -> AsyncIterator[EmbeddedServer]:
         yield server
     finally:
         for process in processes:
-            process.kill()
-            await process.communicate()
+            process.terminate()
+            _, said = await process.communicate()
+            assert process.returncode == 0, said.decode()
+
+
+async def test_who_is_not_in_the_team_is_told(server: EmbeddedServer) -> None:
+    process = await program(server, "host.py", "reader")
+    _, said = await process.communicate()
+    assert process.returncode == 2
+    assert "invalid choice: 'reader'" in said.decode()
 
 
 async def test_without_hosts_it_says_what_to_start(server: EmbeddedServer) -> None:

@@ -1,9 +1,11 @@
 """AgentChat teams on the runtime, their agents spread over three processes."""
 
 import asyncio
+import signal
 import sys
 from asyncio.subprocess import PIPE
 
+import pytest
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.conditions import MaxMessageTermination, TextMentionTermination
 from autogen_agentchat.messages import HandoffMessage
@@ -14,6 +16,7 @@ from bus.agent_runtime import NatsAgentRuntime
 from bus.agents.chat import RemoteChatAgent, remote_chat_agent
 from tests.bus.agents.conftest import Grounds
 from tests.bus.agents.handing import HandsOver
+from tests.bus.eventually import eventually
 
 
 async def _seat(
@@ -54,6 +57,21 @@ async def test_round_robin(grounds: Grounds) -> None:
     await team.reset()
     await team.load_state(state)
     await runtime.stop_when_idle()
+
+
+async def test_a_team_is_told_when_a_host_dies_in_its_turn(grounds: Grounds) -> None:
+    runtime = await grounds.started()
+    writer = await _seat(grounds, runtime, "writer", "said", "never said")
+    (process,) = grounds._processes
+    team = RoundRobinGroupChat([writer], runtime=runtime, termination_condition=MaxMessageTermination(2))
+    assert (await team.run(task="write")).messages[-1].to_text() == "said"
+    process.send_signal(signal.SIGSTOP)
+    running = asyncio.create_task(team.run(task="write more"))
+    await eventually(lambda: runtime.unprocessed_messages_count > 1)
+    process.send_signal(signal.SIGKILL)
+    async with asyncio.timeout(5):
+        with pytest.raises(RuntimeError, match="WorkerLost: writer/default"):
+            await running
 
 
 async def test_selector(grounds: Grounds) -> None:
