@@ -66,11 +66,12 @@ def _entry(entry: dict[str, Any]) -> Entry:
 def _effort(told: shapes.ModelAdvice) -> str:
     if not told.requests:
         return "no request was made"
-    parts = [
-        wording.plural(told.requests, "request"),
-        f"{wording.number(told.prompt_tokens)} tokens of prompt and {wording.number(told.answer_tokens)} of answer",
-        wording.duration(told.took_s),
-    ]
-    if told.cost_usd is not None:
+    parts = [wording.plural(told.requests, "request")]
+    if told.prompt_tokens or told.answer_tokens:
+        parts.append(
+            f"{wording.number(told.prompt_tokens)} tokens of prompt and {wording.number(told.answer_tokens)} of answer"
+        )
+    parts.append(wording.duration(told.took_s))
+    if told.cost_usd:
         parts.append(f"${told.cost_usd:.4f}")
     return ", ".join(parts)

@@ -53,7 +53,7 @@ def test_the_words_stand_under_the_findings_with_the_model_and_what_they_took(tm
 def test_why_there_are_none_is_told(tmp_path: Path) -> None:
     silent = {"model": "parrot-7b", "outcome": "timeout", "problem": "parrot-7b gave no answer within 60 s"}
     for text in written(tmp_path, silent).texts:
-        assert "There are no words: parrot-7b gave no answer within 60 s" in text
+        assert "There are none of parrot-7b: parrot-7b gave no answer within 60 s" in text
         assert "no request was made" in text
 
 
