@@ -74,8 +74,9 @@ def clone_permissions(name: str, task_types: Sequence[str], subjects: Subjects) 
 def agents_permissions(name: str, clones: Sequence[str], services: Sequence[str], subjects: Subjects) -> dict[str, Any]:
     """Return what applications of AutoGen may: be agents and call others, clones among them, submit tasks, and see what comes of them.
 
-    `services` are what anybody may publish. They cannot be one of the `clones`, settle a task or give commands. An application that sets
-    no inbox prefix has the one of everybody; its agents are answered in private all the same.
+    `services` are what anybody may publish. They cannot be one of the `clones`, settle a task or give commands. An application
+    that sets no inbox prefix has the one of everybody, and its agents are answered at subjects of this user all the same.
+    This holds against mistakes, as with clones, and not against whoever is hostile.
     """
     inboxes = (inbox_prefix(name), "_INBOX")
     return {
@@ -111,7 +112,7 @@ def _agents_publish(subjects: Subjects) -> list[str]:
         *(subjects.every(family) for family in ("agent", "worker", "reply", "topic")),
         *(f"$KV.{bucket}.>" for bucket in (subjects.agents, subjects.agent_states)),
         *(f"$JS.API.STREAM.{action}.{stream}" for action in ("CREATE", "PURGE") for stream in streams),
-        *(subject for stream in streams for subject in _bucket_reader(stream)),
+        *(f"$JS.API.DIRECT.GET.{stream}{rest}" for stream in streams for rest in ("", ".>")),
     ]
 
 

@@ -1,13 +1,15 @@
 """What agents may do on the embedded server: runtimes of a clone, of the user `agents`, and of the operator, in one network."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
 import pytest_asyncio
 from autogen_core import (
     AgentId,
+    BaseAgent,
     ClosureAgent,
     ClosureContext,
     MessageContext,
@@ -17,6 +19,7 @@ from autogen_core import (
 
 from bus.agent_runtime import NatsAgentRuntime
 from bus.agents.addressing import Names
+from bus.agents.errors import RuntimeFailed
 from bus.connection import Connection, connect
 from bus.server import EmbeddedServer
 from bus.settings import ConnectionSettings
@@ -33,10 +36,10 @@ async def _answer(context: ClosureContext, message: Word, ctx: MessageContext) -
 
 
 @asynccontextmanager
-async def runtime_of(settings: ConnectionSettings, agent_type: str) -> AsyncIterator[NatsAgentRuntime]:
-    """A runtime with one agent type, on a connection of its own."""
+async def runtime_of(settings: ConnectionSettings, agent_type: str, **options: Any) -> AsyncIterator[NatsAgentRuntime]:
+    """A runtime with one agent type, on a connection of its own, that the server refuses nothing."""
     async with await connect(settings, name=agent_type, wait_s=5) as connection:
-        runtime = NatsAgentRuntime(connection)
+        runtime = NatsAgentRuntime(connection, **options)
         await runtime.start()
         await runtime.register_factory(
             agent_type, lambda: ClosureAgent(agent_type, _answer, unknown_type_policy="ignore")
@@ -72,6 +75,45 @@ async def test_a_clone_and_an_application_call_each_other_and_hear_each_other_s_
             await sender.start()
 
 
+class Counter(BaseAgent):
+    """Returns how many messages it has had; its state is kept."""
+
+    def __init__(self) -> None:
+        super().__init__("counts")
+        self._count = 0
+
+    async def on_message_impl(self, message: Word, ctx: MessageContext) -> int:
+        self._count += 1
+        return self._count
+
+    async def save_state(self) -> Mapping[str, Any]:
+        # More than one message holds.
+        return {"count": self._count, "large": "x" * 9_000_000}
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        self._count = state["count"]
+
+
+@pytest.mark.parametrize("user", ["beta", "agents"])
+async def test_durable_topics_and_kept_state_need_no_more_rights(server: EmbeddedServer, user: str) -> None:
+    settings = server.settings_for(user)
+    for sent in range(1, 3):
+        async with runtime_of(settings, "other", durable_topics=("orders",), keep_state=True) as runtime:
+            await runtime.register_factory(f"counter-{user}", Counter)
+            counter = AgentId(f"counter-{user}", "large")
+            assert await runtime.send_message(Word("one"), counter) == 2 * sent - 1
+            await runtime.add_subscription(TypeSubscription("orders", f"counter-{user}"))
+            await runtime.publish_message(Word("stored"), TopicId("orders", "large"))
+            await runtime.stop_when_idle()
+
+
+async def test_nobody_in_particular_is_told_as_whom_to_connect(server: EmbeddedServer) -> None:
+    runtime = NatsAgentRuntime(server.url)
+    with pytest.raises(RuntimeFailed, match=r"NATS_NKEY=<its store>/keys/agents\.nk"):
+        await runtime.send_message(Word("hello"), AgentId("beta", "x"))
+    await runtime.close()
+
+
 @pytest_asyncio.fixture
 async def application(server: EmbeddedServer) -> AsyncIterator[Connection]:
     async with await connect(server.settings_for("agents"), name="application", wait_s=5) as connection:
@@ -94,6 +136,7 @@ async def application(server: EmbeddedServer) -> AsyncIterator[Connection]:
         "$JS.API.STREAM.DELETE.KV_sanctuary_agents",
         "$JS.API.STREAM.UPDATE.KV_sanctuary_agents",
         "$JS.API.STREAM.CREATE.SANCTUARY_MINE",
+        "$JS.API.CONSUMER.CREATE.KV_sanctuary_agents.mine",
         "$JS.API.STREAM.PURGE.SANCTUARY_LEDGER",
         "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.task_security",
         "$O.sanctuary_artifacts.M.x",
@@ -122,4 +165,6 @@ async def test_an_application_may_not_listen_to(application: Connection, subject
 
 
 def test_the_rights_are_for_the_names_that_the_runtime_uses() -> None:
-    assert Subjects("my-realm").agents == Names("my-realm").bucket
+    subjects, names = Subjects("my-realm"), Names("my-realm")
+    assert (f"KV_{subjects.agents}", f"KV_{subjects.agent_states}") == (names.stream, names.states_stream)
+    assert subjects.topics == names.topics
