@@ -147,6 +147,10 @@ class _Line:
             StateNotKept: it could not be saved.
             Exception: as of the agent's `save_state`.
         """
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # Cancelling a message's token never does that: the event loop ends, and nothing would answer any more.
+            return
         self._asked += 1
         turn = self._asked
         async with self._lock:

@@ -29,7 +29,7 @@ _PART_BYTES = 256 * 1024
 """Of a state in one message; larger ones go in parts. The server's own limit, where smaller, is the limit."""
 _OVERHEAD_BYTES = 4096
 """What a head has beside the state, and the server counts beside a message's bytes."""
-_PARTS_AT_ONCE = 16
+_PARTS_AT_ONCE = 4
 _WITHIN_S = 5.0
 """So long is tried again what the server does not answer, or cannot be asked for want of a connection."""
 _TRY_S = 2.0
