@@ -8,6 +8,10 @@ FRESH_S = 5.0
 """A worker that did not run for so long, frozen perhaps, looks at what it holds before it acts on it."""
 
 
+Moment = tuple[int, float]
+"""How often the connection had come back, and the time."""
+
+
 class Freshness:
     """Stale until `verified`, and again after a break or a freeze."""
 
@@ -24,10 +28,10 @@ class Freshness:
         if self:
             self._until = asyncio.get_running_loop().time() + FRESH_S
 
-    def now(self) -> tuple[int, float]:
+    def now(self) -> Moment:
         """Return the moment, before one looks."""
         return self._session.breaks, asyncio.get_running_loop().time()
 
-    def verified(self, at: tuple[int, float]) -> None:
+    def verified(self, at: Moment) -> None:
         """Note that what is held was held at the moment `at`."""
         self._breaks, self._until = at[0], at[1] + FRESH_S

@@ -14,15 +14,13 @@ from nats.errors import MaxPayloadError
 from bus.agents import wire
 from bus.agents.errors import CannotRead, CannotTravel, StateNotKept
 from bus.agents.faults import to_fault
+from bus.agents.freshness import Freshness, Moment
 from bus.agents.idle import CURRENT, Idle, Work, current_work
 from bus.agents.notices import Notices
 from bus.agents.session import Listening, Session
 from bus.errors import Disconnected
 
 _log = logging.getLogger(__name__)
-
-FRESH_S = 5.0
-"""A worker that did not run for so long, frozen perhaps, looks at its claims before it handles anything."""
 
 
 class Delivered(Work):
@@ -66,28 +64,19 @@ class Incoming:
         """The last seconds' answers, which may have been lost with the connection: new ones, old ones."""
         self._tasks: dict[asyncio.Task[None], AgentId] = {}
         self._context = contextvars.copy_context()
-        self._fresh_until = 0.0
-        self._breaks = -1
+        self.fresh = Freshness(session)
+        """Whether the claims can be relied on; where not, they are looked at before anything is handled."""
 
     def start(self) -> None:
         """Handle what comes, in copies of the caller's context."""
         self._context = contextvars.copy_context()
         self._context.run(CURRENT.set, None)
 
-    @property
-    def is_fresh(self) -> bool:
-        """Tell whether the claims can be relied on: the connection held and the process ran since they were looked at."""
-        return self._session.breaks == self._breaks and asyncio.get_running_loop().time() < self._fresh_until
-
-    def refresh(self) -> None:
-        """Say that the process runs; where it did not for long, claims have to be looked at first."""
-        if self.is_fresh:
-            self._fresh_until = asyncio.get_running_loop().time() + FRESH_S
-
-    def verified(self) -> None:
-        """Rely on the claims from now on, and take what came meanwhile."""
-        self._breaks = self._session.breaks
-        self._fresh_until = asyncio.get_running_loop().time() + FRESH_S
+    def verified(self, at: Moment) -> None:
+        """Rely on the claims as they were at a moment, if that was not long ago, and take what came meanwhile."""
+        self.fresh.verified(at)
+        if not self.fresh:
+            return
         held, self._held = self._held, []
         for agent, message in held:
             self._take(agent, message)
@@ -119,7 +108,7 @@ class Incoming:
             await asyncio.wait(self._tasks, timeout=within_s)
 
     def _on_message(self, agent: AgentId, message: Msg) -> None:
-        if self._held or not self.is_fresh:
+        if self._held or not self.fresh:
             self._held.append((agent, message))
         else:
             self._take(agent, message)

@@ -84,7 +84,7 @@ class Node:
         await self.session.open()
         await self._control.open()
         await self.outgoing.open()
-        self.incoming.verified()
+        self.incoming.verified(self.incoming.fresh.now())
         await self._enter()
         self.joined = True
         self._beat_later()
@@ -170,9 +170,9 @@ class Node:
             self._watching.tick()
             return
         self._beats += 1
-        self.incoming.refresh()
+        self.incoming.fresh.refresh()
         self.dispatching.beat()
-        if not self.incoming.is_fresh and self.session.client.is_connected and self._checking is None:
+        if not self.incoming.fresh and self.session.client.is_connected and self._checking is None:
             self._checking = asyncio.create_task(self._check(), name=f"check {self.session.worker}")
         if self._beats % 4 == 0:
             self.incoming.tick()
@@ -183,11 +183,12 @@ class Node:
         """After a break of the connection, or of our running: be entered again, and let go of what others hold now."""
         try:
             await self._enter()
+            moment = self.incoming.fresh.now()
             for agent in await self.claims.check():
                 _log.warning("%s went to another worker while this one was away", agent)
                 await self.incoming.end(agent)
                 self._hosting.forget(agent)
-            self.incoming.verified()
+            self.incoming.verified(moment)
         except SanctuaryError as error:
             _log.debug("the claims could not be looked at yet: %s", error)
         finally:
