@@ -10,7 +10,10 @@ class RecipientNotFound(UndeliverableException, LookupError):
 
 
 class WorkerLost(UndeliverableException):
-    """The worker that had the message is gone, or does not answer; whether the message was handled is unknown."""
+    """The worker that had the message is gone, or does not answer: whether the message was handled is unknown.
+
+    Where state is kept, also: what the message did to it was not told to be saved, and the agent goes on from what was.
+    """
 
 
 class NotPlaced(UndeliverableException):

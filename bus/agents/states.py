@@ -6,6 +6,7 @@ that no head names any more are erased after the next large state is written.
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
@@ -221,6 +222,10 @@ class States:
             except (Disconnected, NoResponders, RequestTimeout) as error:
                 if loop.time() > deadline or not self._session.is_open:
                     raise StateNotKept(f"the state of {agent} is out of reach: {error.message}") from None
+                if isinstance(error, NoResponders):
+                    # Somebody may have removed the bucket; those who have agents still know their state.
+                    with contextlib.suppress(SanctuaryError):
+                        await self.open()
             except SanctuaryError as error:
                 raise StateNotKept(f"the state of {agent} was refused: {error.message}") from None
             except asyncio.CancelledError:

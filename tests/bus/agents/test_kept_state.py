@@ -399,6 +399,18 @@ async def test_where_there_is_no_room_the_sender_is_told_and_nothing_has_happene
     assert await caller.send_message(Grow(10_000), ONE) == 0
 
 
+async def test_a_bucket_that_was_removed_is_made_anew(grounds: Grounds, caller: NatsAgentRuntime) -> None:
+    bucket = Bucket(grounds)
+    worker = await _worker(grounds)
+    await _add(caller, 1)
+    await bucket.ask("DELETE")
+    assert (await _add(caller, 2)).numbers == [1, 2]
+    await bucket.ask("DELETE")
+    await worker.close()
+    await _worker(grounds)
+    assert (await _add(caller, 3)).numbers == [3]
+
+
 class Forgetful(RoutedAgent):
     """Leaves its state to BaseAgent."""
 
