@@ -41,5 +41,5 @@ def configure(process: str, *, verbose: bool = False) -> None:
     # nats-py logs each broken read as an error with a traceback; the connection says it in one line.
     logging.getLogger("nats").setLevel(logging.CRITICAL)
     # What these log of each request to a language model holds the whole prompt.
-    for name in ("autogen_core.events", "openai", "anthropic", "httpx", "httpcore"):
+    for name in ("autogen_core.events", "openai", "anthropic", "httpx", "httpx2", "httpcore", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)

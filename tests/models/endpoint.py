@@ -40,6 +40,7 @@ def endpoint(log: Path) -> Iterator[str]:
         log.open("wb") as errors,
         subprocess.Popen(
             [sys.executable, "-m", "tests.models.endpoint"],
+            cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

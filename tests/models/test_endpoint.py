@@ -13,13 +13,13 @@ from clones.models.asking import Adviser, Model
 from clones.models.question import MAX_ENTRIES
 from clones.models.questions import question
 from clones.models.settings import ModelUnusable
-from schemas import TaskCompletion
+from schemas import TaskAssignment, TaskCompletion
 from tests.clones.engines.report.inputs import DATA
 from tests.clones.models.test_page import FILES
 from tests.clones.test_advice import CODE
 from tests.models.conftest import INFO, ModelFile
 from tests.models.endpoint import NAME
-from tests.ops.network import running
+from tests.ops.network import WITHIN_S, running
 from tests.ops.test_metrics import scrape, total
 
 
@@ -53,26 +53,39 @@ async def test_each_clone_s_question_gets_an_answer_in_its_shape(
     assert advice.cost_usd == pytest.approx(cost)
 
 
-async def test_a_model_that_is_held_to_no_schema_is_told_what_is_wrong_and_fails_nothing(
-    address: str, model_file: ModelFile
+@pytest.mark.parametrize("json_mode", [True, False])
+async def test_what_a_model_says_without_a_schema_is_checked_all_the_same(
+    address: str, model_file: ModelFile, json_mode: bool
 ) -> None:
-    """So small a model cannot do it by itself; what matters is that its nonsense is seen, told and counted."""
+    """So small a model hardly ever hits the shape by itself; what matters is that words are there or a reason is, and the tokens."""
     asked = question("security", DATA["security"])
     assert asked is not None
-    free = INFO | {"json_output": False, "structured_output": False}
-    async with loaded(model_file(address, info=free)) as model:
+    async with loaded(model_file(address, info=INFO | {"json_output": json_mode, "structured_output": False})) as model:
         advice = await Adviser(model).ask("security", asked)
-    assert advice.outcome == "unusable"
-    assert advice.problem
+    assert advice.outcome in ("unusable", "given")
+    assert bool(advice.entries) == (advice.outcome == "given") == (not advice.problem)
     assert advice.answer_tokens > 0
 
 
-async def test_it_is_left_when_its_time_is_over(address: str, model_file: ModelFile) -> None:
+async def test_an_endpoint_that_does_not_answer_is_left_when_the_time_is_over(model_file: ModelFile) -> None:
+    left = asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65536):
+            pass
+        writer.close()
+        await writer.wait_closed()
+        left.set()
+
     asked = question("security", DATA["security"])
     assert asked is not None
-    async with loaded(model_file(address, timeout_s=1.0)) as model:
-        advice = await Adviser(model).ask("security", asked)
-    assert (advice.outcome, advice.took_s < 2) == ("timeout", True)
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with loaded(model_file(f"http://127.0.0.1:{port}", timeout_s=1.0)) as model:
+            advice = await Adviser(model).ask("security", asked)
+            await left.wait()
+    assert advice.outcome == "timeout"
+    assert advice.took_s < 3
 
 
 async def test_an_endpoint_that_is_not_there_is_told(model_file: ModelFile) -> None:
@@ -84,6 +97,8 @@ async def test_an_endpoint_that_is_not_there_is_told(model_file: ModelFile) -> N
 
 
 async def test_what_an_endpoint_says_of_its_key_stays_secret(model_file: ModelFile) -> None:
+    refused = asyncio.Event()
+
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         key = next(line for line in head.splitlines() if line.lower().startswith("authorization"))
@@ -92,6 +107,8 @@ async def test_what_an_endpoint_says_of_its_key_stays_secret(model_file: ModelFi
         writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
         await writer.drain()
         writer.close()
+        await writer.wait_closed()
+        refused.set()
 
     asked = question("security", DATA["security"])
     assert asked is not None
@@ -99,6 +116,7 @@ async def test_what_an_endpoint_says_of_its_key_stays_secret(model_file: ModelFi
         port = server.sockets[0].getsockname()[1]
         async with loaded(model_file(f"http://127.0.0.1:{port}")) as model:
             advice = await Adviser(model).ask("security", asked)
+            await refused.wait()
     assert advice.outcome == "failed"
     assert "AuthenticationError" in advice.problem
     assert "[redacted]" in advice.problem
@@ -111,7 +129,7 @@ async def test_a_network_with_a_model_advises_on_what_its_clones_find(
     project = tmp_path / "project"
     project.mkdir()
     (project / "run.py").write_text(CODE)
-    path = model_file(address)
+    path = model_file(address, timeout_s=WITHIN_S)
     with running("up", "--port", "-1", "--drain", "1", "--model", path, directory=tmp_path) as network:
         network.until("ready at")
         async with network.open() as client:
@@ -122,7 +140,7 @@ async def test_a_network_with_a_model_advises_on_what_its_clones_find(
         assert network.end() == 0
     assert isinstance(result, TaskCompletion)
     advice: dict[str, Any] = result.output["advice"]
-    assert (advice["model"], advice["outcome"]) == (NAME, "given")
+    assert (advice["model"], advice["outcome"], advice["problem"]) == (NAME, "given", "")
     fingerprints = {finding["fingerprint"] for finding in result.output["data"]["findings"]}
     assert {entry["about"]["fingerprint"] for entry in advice["entries"]} <= fingerprints
     assert total(families, "sanctuary_model_requests_total", outcome="usable") == 1
