@@ -30,6 +30,7 @@ _PAGE = 128
 _POLL_S = 1.0
 """A word that something was stored can be lost with a connection."""
 _PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 2.0
 _STAND_AGAIN_S = 1.0
 _BETWEEN_WRITES_S = 0.02
 _BETWEEN_PURGES_S = 0.1
@@ -184,6 +185,7 @@ class Dispatcher:
     async def _serve(self, agent: AgentId) -> None:
         """Deliver what is for one agent, one after the other."""
         while (entry := self._lanes.first(agent)) is not None:
+            pause_s = _PAUSE_S
             while True:
                 await self.office.sure()
                 if self.office.is_resigned:
@@ -192,7 +194,8 @@ class Dispatcher:
                 if error is None or isinstance(error, CannotTravel):
                     break
                 _log.info("an event for %s goes out again: %s", agent, error)
-                await asyncio.sleep(_PAUSE_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             if error is not None:
                 _log.error("an event for %s cannot be delivered and is passed over: %s", agent, error)
             self._handled(entry.progress, entry.sequence)
