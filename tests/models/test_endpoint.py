@@ -133,7 +133,8 @@ async def test_a_network_with_a_model_advises_on_what_its_clones_find(
     with running("up", "--port", "-1", "--drain", "1", "--model", path, directory=tmp_path) as network:
         network.until("ready at")
         async with network.open() as client:
-            result = await client.run("security")
+            assignment = TaskAssignment(params={"target": "project"}, timeout_s=WITHIN_S)
+            result = await client.submitter.run("security", assignment, timeout_s=WITHIN_S)
             beta = (await client.ready())["beta"]
             assert beta.metrics_url is not None
             families = await scrape(beta.metrics_url)
