@@ -265,7 +265,7 @@ class TestBreaks:
         async with await connect(own_server.settings_for("beta"), name="test", wait_s=5) as connection:
             for round_ in range(1, 51):
                 # The server's answer to this publish is on its way before the flush's is.
-                await connection.publish("sanctuary.task.security")
+                await connection.publish("sanctuary.command.security")
                 await connection.client.flush()
                 assert len(connection.refusals) == round_
 
