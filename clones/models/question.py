@@ -7,10 +7,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-MAX_ENTRIES = 10
+MAX_ENTRIES = 8
 """Items that an answer speaks of."""
 BYTES_PER_TOKEN = 3
 """By which a prompt is cut before it is sent: English and source code have more, so that prompts stay below their share."""
+CHARS_PER_TOKEN = 2
+"""By which the texts of an answer are bounded; models write more into a token, but for some scripts."""
 _OVERVIEW_SHARE = 0.2
 _ABOUT_CHARS = 300
 
@@ -81,7 +83,7 @@ class Form:
     @classmethod
     def of(cls, question: Question, shown: int, answer_tokens: int) -> "Form":
         """Return the form for so many items."""
-        chars = answer_tokens * BYTES_PER_TOKEN
+        chars = answer_tokens * CHARS_PER_TOKEN
         entries = min(shown, MAX_ENTRIES)
         texts = max(1, len(_texts(question.entry)))
         return cls(

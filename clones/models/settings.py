@@ -37,7 +37,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
     """For all requests of one task together."""
-    max_tokens: Annotated[int, Meta(ge=4000, le=10_000_000)] = 24_000
+    max_tokens: Annotated[int, Meta(ge=4000, le=10_000_000)] = 32_000
     """Of all requests of one task together, prompts and answers."""
     budget_usd: Annotated[float, Meta(gt=0)] | None = None
     """Of one clone's process on one day (UTC), by the configured prices; None: no limit."""

@@ -37,6 +37,7 @@ def model_file(tmp_path: Path) -> ModelFile:
             "base_url": f"{address}/v1",
             "api_key": "sk-not-for-anybody-else",
             "temperature": 0.0,
+            "frequency_penalty": 1.5,  # so small a model repeats itself to the end of its tokens otherwise
             "seed": 1,
             "max_retries": 0,
             "model_info": info or INFO,

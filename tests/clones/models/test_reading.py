@@ -77,7 +77,7 @@ def test_an_answer_that_fills_its_form_fits_into_its_tokens() -> None:
     texts = {"why": "w" * form.text_chars, "what_to_do": "d" * form.text_chars}
     full = answer(*(entry(number, **texts) for number in range(1, MAX_ENTRIES + 1)), overview="o" * form.overview_chars)
     jsonschema.validate(msgspec.json.decode(full), form.schema())
-    assert len(full) <= 1000 * 3
+    assert len(full) <= 1000 * 2
 
 
 @pytest.mark.parametrize("wrong", [entry(4), entry(1, more="x"), {"item": 1, "why": "x"}])
