@@ -14,6 +14,7 @@ from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
 
 from bus.errors import Disconnected
 from bus.quick_parser import QuickParser
@@ -33,10 +34,13 @@ class QuickClient(SteadyClient):
     def __init__(self, *, demand_tls: bool) -> None:
         super().__init__(demand_tls=demand_tls)
         self._listeners: dict[int, Listener] = {}
-        self._ps = QuickParser(self, self._on_message)
+        self._ps: QuickParser = QuickParser(self, self._on_message)
+        self._wrote = False
+        """A message was written in this turn of the event loop."""
+        self._telling: set[asyncio.Future[Any]] = set()
 
     def post(self, subject: str, payload: bytes, *, reply: str = "", headers: Mapping[str, str] | None = None) -> None:
-        """Publish at the end of this turn of the event loop, together with what else is posted in it.
+        """Publish: the first message of a turn of the event loop at once, all others of it together at its end.
 
         A socket that is slow does not hold the caller back: what is under way is bounded by who waits for an answer to it.
 
@@ -59,10 +63,19 @@ class QuickClient(SteadyClient):
             command = f"HPUB {subject} {reply} {len(head)} {len(head) + size}\r\n".encode() + head
         self.stats["out_msgs"] += 1
         self.stats["out_bytes"] += size
+        if not self._wrote and not self._pending_data_size and type(self._transport) is TcpTransport:
+            # An answer need not wait for a change of tasks; where there is much to send, it goes with few calls all the same.
+            self._wrote = True
+            asyncio.get_running_loop().call_soon(self._turn_over)
+            self._transport.write(b"".join((command, payload, b"\r\n")))  # type: ignore[no-untyped-call]  # nats-py's
+            return
         self._pending += (command, payload, b"\r\n")
         self._pending_data_size += len(command) + size + 2
         if self._flush_queue is not None and self._flush_queue.empty():
             self._flush_queue.put_nowait(_nobody_waits())
+
+    def _turn_over(self) -> None:
+        self._wrote = False
 
     async def listen(self, subject: str, listener: Listener, *, queue: str = "") -> Subscription:
         """Subscribe; `listener` is called where the message is read, so it must be short. What it raises goes to `error_cb`.
@@ -102,6 +115,23 @@ class QuickClient(SteadyClient):
             return self._error_cb(error)
         return None
 
+    async def _read_loop(self) -> None:
+        if type(self._transport) is TcpTransport:
+            transport: Any = self._transport
+            # What came right after the greeting is in the reader already; neither library has another way to tell.
+            self._ps.behind = len(transport._io_reader._buffer)  # noqa: SLF001
+            wire = transport._io_writer.transport  # noqa: SLF001
+            wire.set_protocol(_ReadAhead(wire.get_protocol(), self._take))
+        await super()._read_loop()
+
+    def _take(self, data: bytes) -> int:
+        return self._ps.take(data, self._listeners, self._tell)
+
+    def _tell(self, waiting: Awaitable[None]) -> None:
+        telling = asyncio.ensure_future(waiting)
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
         # Messages that came in pieces take nats-py's way through the parser; they must not be overtaken by whole ones.
         waiting = self._on_message(sid, subject, reply, data, headers or b"")
@@ -122,6 +152,31 @@ class QuickClient(SteadyClient):
     def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
         self._listeners.pop(sid, None)
         super()._remove_sub(sid, max_msgs)
+
+
+class _ReadAhead(asyncio.Protocol):
+    """Between the socket and nats-py's reader: what can be handled where it is read spares it a queue and a change of tasks."""
+
+    def __init__(self, reader: Any, take: Callable[[bytes], int]) -> None:
+        self._reader = reader
+        self._take = take
+
+    def data_received(self, data: bytes) -> None:
+        taken = self._take(data)
+        if taken < len(data):
+            self._reader.data_received(data[taken:])
+
+    def eof_received(self) -> bool | None:
+        return bool(self._reader.eof_received())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._reader.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._reader.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._reader.resume_writing()
 
 
 class _Message(Msg):

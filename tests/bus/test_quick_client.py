@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -232,7 +232,48 @@ async def test_however_the_stream_is_cut_the_parser_tells_what_nats_pys_tells(se
     assert len(plain.told) == 9 * 3
 
 
-@pytest.mark.parametrize("garbage", [b"MSG a b c\r\n", b"MSG\r\n", b"HMSG a 1 2\r\n", b"HELLO\r\n", b"MSG a 1 -5\r\n"])
+@pytest.mark.parametrize("seed", range(40))
+async def test_what_is_taken_where_it_is_read_overtakes_nothing_that_waits(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311  cuts, not secrets
+    plain, quick = Recorder(), Recorder()
+
+    def dispatch(*message: Any) -> Awaitable[None] | None:
+        if message[0] not in (7, 9):
+            return quick._process_msg(*message)
+        quick.told.append(("message", *message))
+        return None
+
+    parser, waiting = QuickParser(quick, dispatch), b""
+    await Parser(plain).parse(STREAM)
+    start = 0
+    while start < len(STREAM) or waiting:
+        read = STREAM[start : start + chance.choice((1, 7, 40, 200, len(STREAM)))]
+        start += len(read)
+        taken = parser.take(read, (7, 9), lambda _: None)
+        waiting += read[taken:]
+        if chance.random() < 0.7:
+            # nats-py's loop reads what waits in pieces of its own.
+            size = chance.choice((5, 100, len(waiting)))
+            await parser.parse(waiting[:size])
+            waiting = waiting[size:]
+        assert quick.told == plain.told[: len(quick.told)]
+    assert quick.told == plain.told
+    assert parser.behind == 0
+
+
+async def test_whole_messages_are_taken_where_they_are_read_and_no_others() -> None:
+    recorder = Recorder()
+    parser = QuickParser(recorder, lambda *message: recorder.told.append(message))
+    whole = b"MSG a 7 2\r\nhi\r\n"
+    assert parser.take(whole + whole, (7,), lambda _: None) == 2 * len(whole)
+    assert parser.take(whole + b"MSG a 8 2\r\nhi\r\n" + whole, (7,), lambda _: None) == len(whole)
+    assert parser.take(whole, (7,), lambda _: None) == 0
+    assert len(recorder.told) == 3
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"MSG a b c\r\n", b"MSG\r\n", b"HMSG a 1 2\r\n", b"HELLO\r\n", b"MSG a 1 -5\r\n", b"MSG a 1 -50\r\n"]
+)
 async def test_what_is_malformed_is_refused_as_nats_py_refuses_it(garbage: bytes) -> None:
     refused: list[Callable[[], object]] = []
     for parser in (Parser(Recorder()), QuickParser(Recorder(), Recorder()._process_msg)):
