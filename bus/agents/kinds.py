@@ -1,5 +1,6 @@
 """How classes of each kind are written and read where nobody registered a serializer of their own."""
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable
@@ -99,10 +100,10 @@ def _dataclass_way(cls: Any) -> Way:
 
     def write(message: Any) -> tuple[bytes, Marks]:
         fields = {name: getattr(message, name) for name in names} if flat else dataclasses.asdict(message)
-        return json.dumps(fields).encode(), ()
+        return _lenient_json(fields), ()
 
     def read(payload: bytes, _: Marks) -> Any:
-        values = json.loads(payload)
+        values = _from_lenient_json(payload)
         if not late:
             return cls(**values)
         made = cls(**{name: value for name, value in values.items() if name not in late})
@@ -112,6 +113,26 @@ def _dataclass_way(cls: Any) -> Way:
 
     names = [field.name for field in dataclasses.fields(cls)]
     return Way(JSON_DATA_CONTENT_TYPE, write, read)
+
+
+def _lenient_json(fields: dict[str, Any]) -> bytes:
+    """Write what the standard library's JSON says of it; where msgspec says the same, in a twentieth of the time."""
+    if all(type(value) in _SAME_IN_BOTH for value in fields.values()):
+        # Half of a surrogate pair is for the standard library alone.
+        with contextlib.suppress(UnicodeEncodeError):
+            return msgspec.json.encode(fields)
+    return json.dumps(fields).encode()
+
+
+def _from_lenient_json(payload: bytes) -> Any:
+    try:
+        return msgspec.json.decode(payload)
+    except msgspec.DecodeError:
+        return json.loads(payload)
+
+
+# Not float: msgspec writes what is no number as null.
+_SAME_IN_BOTH = (str, int, bool, type(None))
 
 
 def _hints(cls: type) -> dict[str, Any] | None:
