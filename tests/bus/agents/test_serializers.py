@@ -277,3 +277,38 @@ async def test_a_message_too_large_for_the_server_is_refused_on_both_ways(ground
     with pytest.raises(CannotTravel, match="answer is larger"):
         await caller.send_message(half, AgentId("grows", "k"))
     assert await caller.send_message("a", AgentId("grows", "k")) == "aaa"
+
+
+@dataclass
+class Bare:
+    text: str
+    number: int
+    share: float
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Bare("é\u2028", 2**80, 0.5),
+        Bare("half of a pair: \ud83d", -1, 1.0),
+        Bare("", True, float("inf")),
+        Bare(None, "7", 3),  # type: ignore[arg-type]  # as lenient as it is in one process
+    ],
+    ids=["wide", "surrogate", "infinite", "of other types"],
+)
+def test_what_is_flat_comes_back_as_it_was(message: Bare) -> None:
+    codec = Codec()
+    found = codec.decode(codec.encode(message))
+    assert found == message
+    assert [type(value) for value in vars(found).values()] == [type(value) for value in vars(message).values()]
+
+
+def test_no_number_stays_none() -> None:
+    codec = Codec()
+    found = codec.decode(codec.encode(Bare("", 0, float("nan"))))
+    assert found.share != found.share
+
+
+def test_what_json_does_not_know_is_refused_not_turned_into_text() -> None:
+    with pytest.raises(CannotTravel, match="not JSON serializable"):
+        Codec().encode(Bare(dt.datetime.now(tz=dt.UTC), 0, 0.0))  # type: ignore[arg-type]
