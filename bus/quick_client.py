@@ -35,12 +35,14 @@ class QuickClient(SteadyClient):
         super().__init__(demand_tls=demand_tls)
         self._listeners: dict[int, Listener] = {}
         self._ps: QuickParser = QuickParser(self, self._on_message)
-        self._wrote = False
-        """A message was written in this turn of the event loop."""
+        self._posted = 0
+        """How many messages were posted in this turn of the event loop."""
+        self._few = True
+        """In the last turn in which there were any, it was one."""
         self._telling: set[asyncio.Future[Any]] = set()
 
     def post(self, subject: str, payload: bytes, *, reply: str = "", headers: Mapping[str, str] | None = None) -> None:
-        """Publish: the first message of a turn of the event loop at once, all others of it together at its end.
+        """Publish: at once where few messages are posted, otherwise together with all others of this turn of the event loop.
 
         A socket that is slow does not hold the caller back: what is under way is bounded by who waits for an answer to it.
 
@@ -63,10 +65,11 @@ class QuickClient(SteadyClient):
             command = f"HPUB {subject} {reply} {len(head)} {len(head) + size}\r\n".encode() + head
         self.stats["out_msgs"] += 1
         self.stats["out_bytes"] += size
-        if not self._wrote and not self._pending_data_size and type(self._transport) is TcpTransport:
-            # An answer need not wait for a change of tasks; where there is much to send, it goes with few calls all the same.
-            self._wrote = True
+        self._posted += 1
+        if self._posted == 1:
             asyncio.get_running_loop().call_soon(self._turn_over)
+        if self._posted == 1 and self._few and not self._pending_data_size and type(self._transport) is TcpTransport:
+            # A lone call or answer need not wait for a change of tasks; where there is much to send, it goes in one piece.
             self._transport.write(b"".join((command, payload, b"\r\n")))  # type: ignore[no-untyped-call]  # nats-py's
             return
         self._pending += (command, payload, b"\r\n")
@@ -75,7 +78,7 @@ class QuickClient(SteadyClient):
             self._flush_queue.put_nowait(_nobody_waits())
 
     def _turn_over(self) -> None:
-        self._wrote = False
+        self._few, self._posted = self._posted == 1, 0
 
     async def listen(self, subject: str, listener: Listener, *, queue: str = "") -> Subscription:
         """Subscribe; `listener` is called where the message is read, so it must be short. What it raises goes to `error_cb`.
