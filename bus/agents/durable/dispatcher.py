@@ -211,17 +211,13 @@ class Dispatcher:
             if not ended.done():
                 ended.set_result(error)
 
-        item = self._outgoing.send(agent, data, None, on_lost=end, guard=self._may_send)
-        item.on_settled = lambda _: end(None)
-        try:
-            return await ended
-        finally:
-            # What waits for its agent to be placed must not go out beside what is sent in a later term of office.
-            if not item.worker:
-                self._outgoing.cancel(item)
+        def may_go() -> bool:
+            # It may be placed, or come back from where its agent was, when it is sent again in a later term of office.
+            return self.office.is_sure and not ended.done()
 
-    def _may_send(self) -> bool:
-        return self.office.is_sure
+        item = self._outgoing.send(agent, data, None, on_lost=end, guard=may_go)
+        item.on_settled = lambda _: end(None)
+        return await ended
 
     async def _keep(self) -> None:
         """Write down what is handled."""

@@ -47,10 +47,12 @@ class Office:
         """By topic type; only while it is held."""
         self.changed = asyncio.Event()
         """There is something to write."""
+        self._stays = True
+        """Whether what is written keeps the office."""
         self.is_held = False
         self.is_resigned = False
         self.is_known = False
-        """Whether it is held, or somebody alive was found who holds it."""
+        """Whether it is held, or another was found who holds it."""
 
     async def take(self) -> None:
         """Return once the office is ours; raises as `Books.read`."""
@@ -129,7 +131,7 @@ class Office:
     async def _try(self) -> bool:
         moment = self._fresh.now()
         topics = {name: progress.reached() for name, progress in self.progress.items()}
-        worker = "" if self.is_resigned else self._session.worker
+        worker = self._session.worker if self._stays else ""
         revision = await self._books.write(Record(self._agent_type, worker, topics), self._revision)
         if revision is not None:
             self._revision, self.written = revision, _floors(topics)
@@ -149,13 +151,14 @@ class Office:
         return False
 
     def resign(self) -> None:
-        """Send nothing more from now on; the next that is written lets the office go."""
+        """Send nothing more from now on. The office stays ours until `release`, so that nobody repeats what is in hand."""
         self.is_resigned = True
 
     async def release(self) -> bool:
         """Let it go, having resigned, so that another can take it at once; tell whether it was ours to let go."""
         if not self.is_held:
             return False
+        self._stays = False
         try:
             await asyncio.wait_for(self.write(), _RELEASE_WAIT_S)
         except (Ousted, TimeoutError):

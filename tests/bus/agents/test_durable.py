@@ -16,6 +16,7 @@ from autogen_core import (
     event,
 )
 
+import bus.agents.durable.office
 from bus.agent_runtime import NatsAgentRuntime
 from bus.agents import wire
 from bus.agents.durable.progress import Lanes, Progress
@@ -210,8 +211,8 @@ async def test_two_name_a_topic_at_once_and_all_know(grounds: Grounds) -> None:
     await eventually(lambda: seen_count_is(after, AgentId("worker", "all"), 4))
 
 
-async def holder_is(runtime: NatsAgentRuntime, worker: str) -> bool:
-    return await holder(runtime) == worker
+async def holder_is(runtime: NatsAgentRuntime, worker: str, agent_type: str = "worker") -> bool:
+    return await holder(runtime, agent_type) == worker
 
 
 async def seen_count_is(runtime: NatsAgentRuntime, agent: AgentId, count: int) -> bool:
@@ -280,6 +281,38 @@ async def test_another_takes_over_where_one_stops(grounds: Grounds) -> None:
     await eventually(lambda: holder_is(publisher, second._node.session.worker))
     await publisher.publish_message(Note(2), to("two"))
     await eventually(lambda: seen_count_is(publisher, AgentId("worker", "two"), 1))
+
+
+async def test_who_stops_has_nothing_repeated_that_is_handled_soon(
+    grounds: Grounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus.agents.durable.office, "_PROBE_EVERY_S", 0.02)
+    publisher = await grounds.started(durable_topics=ORDERS)
+    host = await grounds.started()
+    await Sleeper.register(host, "sleeper", Sleeper)
+    first, second = await grounds.started(), await grounds.started()
+    await first.add_subscription(TypeSubscription("orders", "sleeper"))
+    await eventually(lambda: holder_is(publisher, first._node.session.worker, "sleeper"))
+    await second.add_subscription(TypeSubscription("orders", "sleeper"))
+    agents = [await host.try_get_underlying_agent_instance(AgentId("sleeper", key), Sleeper) for key in ("a", "b")]
+    for agent, tenths in zip(agents, (2, 6), strict=True):
+        await publisher.publish_message(Note(tenths), to(agent.id.key))
+    await eventually(lambda: all(agent.began for agent in agents))
+    await first.stop()
+    await eventually(lambda: stored_is(publisher, 0))
+    assert [agent.began for agent in agents] == [[2], [6]]
+    assert await holder(publisher, "sleeper") == second._node.session.worker
+
+
+class Sleeper(RoutedAgent):
+    def __init__(self) -> None:
+        super().__init__("sleeps as many tenths of a second as it is told")
+        self.began: list[int] = []
+
+    @event
+    async def on_note(self, message: Note, ctx: MessageContext) -> None:
+        self.began.append(message.number)
+        await asyncio.sleep(message.number / 10)
 
 
 async def test_large_events_are_read_a_few_at_a_time(grounds: Grounds) -> None:
