@@ -26,6 +26,8 @@ MakeDurable = Callable[[Sequence[str]], Awaitable[None]]
 _TRIES = 5
 _TRY_S = 2.0
 _PAUSE_S = 0.2
+_MOST_TOPICS = 10_000
+"""Whose recipients are remembered: a source may be a conversation, and there is no end of them."""
 
 
 class Members:
@@ -41,6 +43,8 @@ class Members:
         self._own = wire.Member(wire.VERSION, session.worker, 0, False, (), (), False, self._named)
         self._said: wire.Member | None = None
         self._saying = asyncio.Lock()
+        self._silent: dict[str, asyncio.Task[None]] = {}
+        """Those that did not answer, frozen perhaps, and what tells them until they do."""
         self._recipients: dict[TopicId, list[AgentId]] = {}
         self._subscriptions: Sequence[Subscription] = ()
         self._joined = False
@@ -111,7 +115,10 @@ class Members:
         self._recipients.clear()
 
     async def say(self) -> None:
-        """Tell the others what this runtime takes; when it returns, they know."""
+        """Tell the others what this runtime takes; when it returns, they know, but for those that are frozen.
+
+        One that does not answer is waited for once, and told in the background until it answers.
+        """
         async with self._saying:
             own = self._own
             if not self._joined or self._said is own:
@@ -123,7 +130,7 @@ class Members:
                 self._unread = False
             told: set[str] = set()
             while waiting := set(self._others) - told:
-                await asyncio.gather(*(self._tell(worker, own) for worker in waiting))
+                await asyncio.gather(*(self._tell(worker, own) for worker in waiting - self._silent.keys()))
                 told |= waiting
             self._said = own
 
@@ -141,15 +148,37 @@ class Members:
                 return
 
     async def _tell(self, worker: str, own: wire.Member) -> None:
+        if not await self._announce(worker, own):
+            _log.warning("runtime %s of %s does not answer", worker, self._session.names.namespace)
+            self._silence(worker)
+
+    def _silence(self, worker: str) -> None:
+        if worker not in self._silent:
+            self._silent[worker] = asyncio.create_task(self._keep_telling(worker), name=f"tell {worker}")
+
+    async def _keep_telling(self, worker: str) -> None:
+        told: wire.Member | None = None
+        try:
+            while told is not self._own and worker in self._others:
+                own = self._own
+                if await self._announce(worker, own):
+                    told = own
+        finally:
+            # At once: what is said next is told by who says it.
+            self._silent.pop(worker, None)
+
+    async def _announce(self, worker: str, own: wire.Member) -> bool:
+        """Tell one of the others; False where it does not answer."""
         try:
             answer = await self._session.order(worker, wire.Announce(own))
             self.learn(wire.decode_member(answer.data))
         except NoResponders:
             await self.bury(worker)
         except RequestTimeout:
-            _log.warning("runtime %s of %s does not answer", worker, self._session.names.namespace)
+            return False
         except Disconnected:
-            self._said = None
+            _log.debug("runtime %s is told when the connection is back", worker)
+        return True
 
     @property
     def own(self) -> wire.Member:
@@ -159,6 +188,9 @@ class Members:
     async def leave(self) -> None:
         """Say good-bye: callers of agents that nobody else takes get an error at once."""
         self._joined = False
+        for telling in self._silent.values():
+            telling.cancel()
+        self._silent.clear()
         for worker in self._others:
             self._session.client.post(self._session.names.worker(worker), wire.encode(wire.Leave(self._session.worker)))
         await self._erase(self._session.worker)
@@ -191,6 +223,8 @@ class Members:
                 lasting = False
                 found += await self._ask(member.worker, topic)
         if lasting and members == (self._own, *self._others.values()):
+            if len(self._recipients) >= _MOST_TOPICS:
+                self._recipients.clear()
             self._recipients[topic] = found
         return found
 
@@ -218,9 +252,14 @@ class Members:
         return [one.map_to_agent(topic) for one in own]
 
     async def _ask(self, worker: str, topic: TopicId) -> list[AgentId]:
+        if worker in self._silent:
+            return []
         try:
             answer = await self._session.order(worker, wire.Resolve(topic.type, topic.source))
-        except (NoResponders, RequestTimeout):
+        except NoResponders:
+            return []
+        except RequestTimeout:
+            self._silence(worker)
             return []
         return [AgentId(agent_type, key) for agent_type, key in wire.decode_agents(answer.data)]
 

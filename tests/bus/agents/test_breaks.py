@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from autogen_core import AgentId, TopicId
+from autogen_core import AgentId, TopicId, TypeSubscription
 from pytest import TempPathFactory
 
 from bus.agents.errors import NotPlaced, WorkerLost
@@ -127,3 +127,22 @@ async def test_a_worker_whose_agent_went_to_another_gives_it_up(own: Grounds) ->
         await asyncio.sleep(0.1)
     assert (await other.try_get_underlying_agent_instance(ONE, Worker)).count == 21
     assert (await caller.send_message(Seen(), AgentId("worker", "one"))).numbers == []
+
+
+async def test_a_frozen_runtime_is_waited_for_once_and_knows_all_when_it_wakes(grounds: Grounds) -> None:
+    process = await grounds.process("worker", "notes")
+    runtime = await grounds.started()
+    await Worker.register(runtime, "later", Worker)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        # It may take 2.5 s to answer.
+        async with asyncio.timeout(4.5):
+            for topic in ("one", "two", "three", "four"):
+                await runtime.add_subscription(TypeSubscription(topic, "later"))
+    finally:
+        process.send_signal(signal.SIGCONT)
+    await eventually(lambda: not runtime._node.members._silent)
+    await runtime.publish_message(Note(7, to="four"), TopicId("notes", "one"))
+    await runtime.stop_when_idle()
+    agent = await runtime.try_get_underlying_agent_instance(AgentId("later", "one"), Worker)
+    assert agent.seen == [7]

@@ -301,7 +301,7 @@ async def test_who_stops_has_nothing_repeated_that_is_handled_soon(
     await first.stop()
     await eventually(lambda: stored_is(publisher, 0))
     assert [agent.began for agent in agents] == [[2], [6]]
-    assert await holder(publisher, "sleeper") == second._node.session.worker
+    await eventually(lambda: holder_is(publisher, second._node.session.worker, "sleeper"))
 
 
 class Sleeper(RoutedAgent):
