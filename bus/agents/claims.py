@@ -31,6 +31,11 @@ class _Claim(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(_Claim).decode
 
 
+def _holder(data: bytes) -> str:
+    # The nats CLI deletes a key by an empty value.
+    return _decode(data).worker if data else ""
+
+
 class Claims:
     """The claims of one worker."""
 
@@ -74,7 +79,7 @@ class Claims:
             if stored is None:
                 revision = 0
                 continue
-            owner = _decode(stored.data).worker
+            owner = _holder(stored.data)
             if owner and owner != self._session.worker and await self._holds(owner, agent):
                 return owner
             revision = stored.sequence
@@ -132,12 +137,13 @@ class Claims:
             stored = await last_of_each(self._session.requester, self._session.names.stream, list(subjects))
             for subject, agent in subjects.items():
                 message = stored.get(subject)
-                if message is None:
-                    # The server forgot; whoever is first has it.
+                holder = "" if message is None else _holder(message.data)
+                if not holder:
+                    # The server forgot, or somebody deleted it; whoever is first has it.
                     self._held.pop(agent, None)
                     if await self.acquire(agent) == self._session.worker:
                         continue
-                elif _decode(message.data).worker == self._session.worker:
+                elif holder == self._session.worker:
                     continue
                 self._held.pop(agent, None)
                 lost.append(agent)

@@ -57,6 +57,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     """Of the whole state, where parts hold it."""
 
 
+_NOTHING = Head(VERSION, "", b"")
 _decode_head = msgspec.msgpack.Decoder(Head).decode
 
 
@@ -72,7 +73,7 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Overtaken(SanctuaryError):
-    """Another writer wrote since: nothing was written."""
+    """Another wrote since: nothing was written."""
 
 
 class States:
@@ -94,7 +95,10 @@ class States:
             found = await last_of(
                 self._session.requester, names.states_stream, names.state_head(agent), timeout_s=_TRY_S
             )
-            return None if found is None else Stored(_decode_head(found.data), found.sequence)
+            if found is None:
+                return None
+            # The nats CLI deletes a key by an empty value: the agent begins anew.
+            return Stored(_decode_head(found.data) if found.data else _NOTHING, found.sequence)
 
         stored = await self._insist(agent, read)
         if stored is not None and stored.head.version > VERSION:
@@ -197,7 +201,8 @@ class States:
                 # A try whose answer was lost had come to pass.
                 return stored.sequence
             else:
-                raise Overtaken(f"another worker has gone on with {agent}")
+                by = "another worker has gone on with" if stored.head.writer else "somebody has deleted the state of"
+                raise Overtaken(f"{by} {agent}")
 
     def _erase(self, agent: AgentId, which: str, *, below: int = 0) -> None:
         """Erase parts, without waiting for it: what stays is erased with the next ones."""

@@ -13,6 +13,7 @@ from autogen_core.exceptions import NotAccessibleError
 
 from bus.agent_runtime import NatsAgentRuntime
 from bus.agents.errors import RecipientNotFound, WorkerLost
+from bus.jetstream import publish
 from tests.bus.agents.cast import (
     Ask,
     Fail,
@@ -255,3 +256,18 @@ async def _kill(processes: Sequence[Process], pid: int) -> None:
     process = next(process for process in processes if process.pid == pid)
     process.send_signal(signal.SIGKILL)
     await process.wait()
+
+
+async def test_a_claim_that_somebody_deleted_is_nobodys(grounds: Grounds) -> None:
+    first, second = await grounds.started(), await grounds.started()
+    await take_worker(first)
+    assert (await first.send_message(Ask(1), ONE)).number == 1
+    session = first._node.session
+    # As the nats CLI deletes a key.
+    await publish(session.requester, session.names.claim(ONE), b"", headers={"KV-Operation": "DEL"})
+    # Who holds it looks after a break, and has it again.
+    assert await first._node.claims.check() == []
+    await publish(session.requester, session.names.claim(ONE), b"", headers={"KV-Operation": "DEL"})
+    await take_worker(second)
+    await first.close()
+    assert (await second.send_message(Ask(2), ONE)).number == 2

@@ -17,7 +17,7 @@ import bus.agents.node
 from bus.agent_runtime import NatsAgentRuntime
 from bus.agents.errors import CannotTravel, WorkerLost
 from bus.connection import connect
-from bus.jetstream import api
+from bus.jetstream import api, publish
 from bus.requests import Requester
 from tests.bus.agents.cast import Note, Nothing, Seen
 from tests.bus.agents.conftest import Grounds
@@ -409,6 +409,20 @@ async def test_a_bucket_that_was_removed_is_made_anew(grounds: Grounds, caller: 
     await worker.close()
     await _worker(grounds)
     assert (await _add(caller, 3)).numbers == [3]
+
+
+async def test_an_agent_whose_state_somebody_deleted_begins_anew(grounds: Grounds, caller: NatsAgentRuntime) -> None:
+    worker = await _worker(grounds)
+    await _add(caller, 1)
+    session = worker._node.session
+    # As the nats CLI deletes a key.
+    await publish(session.requester, session.names.state_head(ONE), b"", headers={"KV-Operation": "DEL"})
+    with pytest.raises(WorkerLost, match="deleted"):
+        await _add(caller, 2)
+    assert (await _add(caller, 3)).numbers == [3]
+    await publish(session.requester, session.names.state_head(ONE), b"", headers={"KV-Operation": "DEL"})
+    await _moved(grounds, worker)
+    assert (await _add(caller, 4)).numbers == [4]
 
 
 class Forgetful(RoutedAgent):
