@@ -93,7 +93,9 @@ class Members:
             self._recipients.clear()
 
     async def bury(self, worker: str) -> None:
-        """Drop a runtime of which nobody answers, for all."""
+        """Drop a runtime of which nobody answers, for all; not where our own connection came back just now: so may its."""
+        if self._session.recently_back:
+            return
         self.forget(worker)
         await self._erase(worker)
 

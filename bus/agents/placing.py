@@ -82,7 +82,8 @@ class Placing:
             answer = await self._session.order(taker.worker, wire.Place(agent.type, agent.key))
         except NoResponders:
             await self._members.bury(taker.worker)
-            return f"runtime {taker.worker} is gone"
+            refused[taker.worker] = f"runtime {taker.worker} is gone, or not back yet"
+            return refused[taker.worker]
         except RequestTimeout:
             refused[taker.worker] = f"runtime {taker.worker} does not answer"
             return refused[taker.worker]

@@ -102,6 +102,21 @@ async def test_publishing_goes_on_after_a_crash_of_the_server(own: Grounds) -> N
     assert agent.seen == [1, 2, 3]
 
 
+async def test_a_worker_that_is_back_later_than_its_callers_is_waited_for(own: Grounds) -> None:
+    process = await own.process()
+    caller = await own.started()
+    await caller.send_message(Ask(1), ONE)
+    await own.server.kill()
+    process.send_signal(signal.SIGSTOP)
+    calling = asyncio.create_task(caller.send_message(Ask(2), ONE))
+    await own.server.restart()
+    await eventually(lambda: caller._node.session.client.is_connected and caller._node.session.breaks == 1)
+    # Until it has found nobody where the worker was.
+    await asyncio.wait({calling}, timeout=0.5)
+    process.send_signal(signal.SIGCONT)
+    assert (await calling).pid == process.pid
+
+
 @pytest.mark.chaos  # the server takes 20 s to give a frozen client up
 async def test_a_worker_whose_agent_went_to_another_gives_it_up(own: Grounds) -> None:
     process = await own.process()

@@ -1,6 +1,7 @@
 """Agents in other processes: placed once, kept, moved when their worker dies; and no caller who waits for ever."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -119,8 +120,13 @@ async def test_an_agent_moves_when_its_worker_is_killed(grounds: Grounds) -> Non
     runtime = await grounds.started()
     first = await _pid(runtime, ONE)
     await _kill(processes, first)
+    moved = first
     async with asyncio.timeout(5):
-        assert await _pid(runtime, ONE) != first
+        while moved == first:
+            # The server may not have noticed yet: what it gives to the dead one is lost, and its sender hears of that.
+            with contextlib.suppress(WorkerLost):
+                moved = await _pid(runtime, ONE)
+    assert moved in [process.pid for process in processes]
 
 
 async def test_a_call_in_hand_fails_when_the_worker_is_killed(grounds: Grounds) -> None:
