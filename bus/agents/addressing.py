@@ -101,6 +101,10 @@ class Names:
         """Return the key, as a subject, of who delivers durable events to the agents of a type, and how far they have come."""
         return f"{self.keys}dispatch.{token(agent_type)}"
 
+    def dead_letter(self, agent_type: str, sequence: int) -> str:
+        """Return the key, as a subject, of a durable event that was given up for the agents of a type."""
+        return f"{self.keys}dead.{token(agent_type)}.{sequence}"
+
 
 def new_worker() -> str:
     """Return a name that no other runtime has: 64 random bits."""

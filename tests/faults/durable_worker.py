@@ -6,6 +6,7 @@ Roles: `hosts` agents of the type `reader`, which write what they get to the jou
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from bus.settings import ConnectionSettings
 from tests.bus.agents.cast import Note
 
 HANDLING_S = 0.005
+POISON = "poison"
+"""A note to it kills the process that handles it."""
 
 
 async def main(url: str, seed: str, inbox: str, namespace: str, journal: str, *roles: str) -> None:
@@ -27,6 +30,8 @@ async def main(url: str, seed: str, inbox: str, namespace: str, journal: str, *r
 
         @event
         async def note(self, message: Note, ctx: MessageContext) -> None:
+            if message.to == POISON:
+                os.kill(os.getpid(), signal.SIGKILL)
             os.write(descriptor, f"{self.id.key} {message.number}\n".encode())
             await asyncio.sleep(HANDLING_S)
 

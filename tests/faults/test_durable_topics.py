@@ -9,16 +9,18 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from autogen_core import TopicId
 
 from bus.agent_runtime import NatsAgentRuntime
-from bus.agents.durable.records import decode_record
+from bus.agents.durable.records import decode_event, decode_record
 from bus.agents.errors import TopicUnreachable
 from bus.jetstream import last_of
 from bus.server import EmbeddedServer, ServerOptions
 from tests.bus.agents.cast import Note
 from tests.bus.eventually import eventually
+from tests.faults.durable_worker import POISON
 
 KEYS = ("a", "b", "c")
 WITHIN_S = 40.0
@@ -172,6 +174,25 @@ async def test_a_frozen_dispatcher_is_replaced_and_does_nothing_when_it_wakes(sc
     assert await scene.holder() == other
     # Nothing that was read before came again.
     assert {key: len(numbers) - before[key] for key, numbers in scene.read().items()} == dict.fromkeys(KEYS, 100)
+
+
+@pytest.mark.parametrize("roles", [("hosts", "subscribes"), ("hosts",)], ids=["that delivers it", "that handles it"])
+async def test_an_event_that_kills_each_process_is_given_up_and_kept(scene: Scene, roles: tuple[str, ...]) -> None:
+    if roles == ("hosts",):
+        await scene.worker("subscribes")
+    await scene.publisher.publish_message(Note(0, to=POISON), TopicId("orders", "a"))
+    await scene.publish(20)
+    for _ in range(5):
+        name = await scene.worker(*roles)
+        async with asyncio.timeout(20):
+            assert await scene.processes.pop(name).wait() == -signal.SIGKILL
+    name = await scene.worker(*roles)
+    await scene.all_in_order()
+    assert scene.processes[name].returncode is None
+    session = scene.publisher._node.session
+    kept = await last_of(session.requester, session.names.stream, session.names.dead_letter("reader", 1))
+    assert kept is not None
+    assert decode_event(kept.data).topic == ("orders", "a")
 
 
 async def _is_held_by(scene: Scene, *names: str) -> bool:

@@ -2,22 +2,25 @@
 
 import msgspec
 
+from bus.agents.claims import WRONG_SEQUENCE
 from bus.agents.durable.records import Reached, Record, decode_record
 from bus.agents.durable.topics import Topics
 from bus.agents.errors import NotPlaced
 from bus.agents.members import Members
 from bus.agents.session import Session
 from bus.errors import JetStreamError
-from bus.jetstream import last_of, publish, stored
+from bus.jetstream import StoredMessage, last_of, publish, stored
 
 _TRY_S = 2.0
 _MOST_TRIES = 50
-_WRONG_SEQUENCE = (10071, 10164)
-"""Wrong last sequence (of the subject)."""
+_KEEP_DEAD_LETTERS = "720h"
 
 
 class Books:
-    """Reads and writes them. All methods raise RequestTimeout, NoResponders, Disconnected and JetStreamError as the bucket."""
+    """Reads and writes them, and keeps what is given up.
+
+    All methods raise RequestTimeout, NoResponders, Disconnected and JetStreamError as the bucket.
+    """
 
     def __init__(self, session: Session, members: Members, topics: Topics) -> None:
         self._session = session
@@ -41,7 +44,7 @@ class Books:
         try:
             return (await publish(self._session.requester, subject, data, headers=headers, timeout_s=_TRY_S)).seq
         except JetStreamError as error:
-            if error.err_code in _WRONG_SEQUENCE:
+            if error.err_code in WRONG_SEQUENCE:
                 return None
             raise
 
@@ -68,6 +71,13 @@ class Books:
             if await self.write(msgspec.structs.replace(record, topics=topics), revision) is not None:
                 break
         await self.purge(topic_type)
+
+    async def put_aside(self, agent_type: str, message: StoredMessage) -> str:
+        """Keep an event that is given up for the agents of a type for 30 days, and return the key."""
+        subject = self._session.names.dead_letter(agent_type, message.sequence)
+        headers = {"Nats-TTL": _KEEP_DEAD_LETTERS}
+        await publish(self._session.requester, subject, message.data, headers=headers, timeout_s=_TRY_S)
+        return subject.removeprefix(self._session.names.keys)
 
     async def purge(self, topic_type: str) -> int:
         """Drop what all subscribers of a topic have handled, and return the last sequence of it.

@@ -14,7 +14,7 @@ from bus.agents.durable.office import Office, Ousted
 from bus.agents.durable.progress import Lanes, Progress
 from bus.agents.durable.records import decode_event
 from bus.agents.durable.topics import Topics
-from bus.agents.errors import CannotTravel
+from bus.agents.errors import CannotTravel, WorkerLost
 from bus.agents.members import Members
 from bus.agents.outgoing import Outgoing
 from bus.agents.session import Session
@@ -35,6 +35,12 @@ _STAND_AGAIN_S = 1.0
 _BETWEEN_WRITES_S = 0.02
 _BETWEEN_PURGES_S = 0.1
 _STOP_WAIT_S = 1.0
+_MOST_LOST = 5
+"""As often as workers may be lost with an event; perhaps it is what its handler does that ends them."""
+_ALONE_S = 10.0
+"""So long others of that kind wait for one, which shows which of them it is."""
+
+_AT_ONCE = contextlib.nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class _Entry:
     sequence: int
     data: bytes
     """The delivery."""
+    was_in_hand: bool
+    """Whether whoever held the office before was lost while it may have been handled."""
 
 
 class Dispatcher:
@@ -60,6 +68,8 @@ class Dispatcher:
         self._lanes: Lanes[AgentId, _Entry] = Lanes()
         self._serving: set[asyncio.Task[None]] = set()
         self._group = asyncio.TaskGroup()
+        self._one_by_one = asyncio.Lock()
+        """For events with which workers were lost more than once."""
         self._readable = asyncio.Event()
         self._open_bytes = 0
         self._purged: dict[str, int] = {}
@@ -138,7 +148,7 @@ class Dispatcher:
             if message is None or message.subject != self._topics.subject(topic_type):
                 self._handled(progress, sequence)
             else:
-                self._take(progress, message)
+                self._take(progress, message, was_in_hand=self.office.is_inherited)
             return
 
     async def _read_page(self) -> bool:
@@ -150,13 +160,18 @@ class Dispatcher:
         names = tuple(progress)
         pages = await asyncio.gather(*(self._topics.after(name, progress[name].cursor, room) for name in names))
         found = [(message, name) for name, (page, _) in zip(names, pages, strict=True) for message in page]
-        for message, name in sorted(found, key=lambda one: one[0].sequence):
+        found = sorted((one for one in found if one[1] in progress), key=lambda one: one[0].sequence)
+        for message, name in found:
+            progress[name].read(message.sequence)
+        if found:
+            # Before it goes out: whoever comes after us has to know what we may have had in hand.
+            await self.office.write()
+        for message, name in found:
             if name in progress:
-                progress[name].read(message.sequence)
-                self._take(progress[name], message)
+                self._take(progress[name], message, was_in_hand=False)
         return any(more for _, more in pages)
 
-    def _take(self, progress: Progress, message: StoredMessage) -> None:
+    def _take(self, progress: Progress, message: StoredMessage, *, was_in_hand: bool) -> None:
         try:
             event = decode_event(message.data)
         except msgspec.DecodeError as error:
@@ -171,7 +186,7 @@ class Dispatcher:
         delivery = wire.Delivery(
             event.version, "publish", key, event.body, event.sender, event.topic, event.message_id, False, event.trace
         )
-        entry = _Entry(progress, message.sequence, wire.encode(delivery))
+        entry = _Entry(progress, message.sequence, wire.encode(delivery), was_in_hand)
         self._open_bytes += len(entry.data)
         if self._lanes.add(agent, entry):
             task = self._group.create_task(self._serve(agent))
@@ -184,27 +199,59 @@ class Dispatcher:
 
     async def _serve(self, agent: AgentId) -> None:
         """Deliver what is for one agent, one after the other."""
-        while (entry := self._lanes.first(agent)) is not None:
-            pause_s = _PAUSE_S
-            while True:
-                await self.office.sure()
-                if self.office.is_resigned:
-                    return
-                error = await self._deliver(agent, entry.data)
-                if error is None or isinstance(error, CannotTravel):
-                    break
-                _log.info("an event for %s goes out again: %s", agent, error)
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-            if error is not None:
-                _log.error("an event for %s cannot be delivered and is passed over: %s", agent, error)
+        while (entry := self._lanes.first(agent)) is not None and await self._see_to(agent, entry):
             self._handled(entry.progress, entry.sequence)
             self._open_bytes -= len(entry.data)
             self._readable.set()
             self._lanes.advance(agent)
 
-    async def _deliver(self, agent: AgentId, data: bytes) -> BaseException | None:
-        """Return once a delivery has settled; what was in the way, where it is unknown whether it was handled."""
+    async def _see_to(self, agent: AgentId, entry: _Entry) -> bool:
+        """Deliver an event until it is handled or has to be given up; False where others have to do it."""
+        pause_s, lost = _PAUSE_S, entry.was_in_hand
+        while True:
+            is_suspect = lost and entry.progress.was_lost(entry.sequence)
+            async with self._one_by_one if is_suspect else _AT_ONCE:
+                if lost:
+                    if entry.progress.lost(entry.sequence) >= _MOST_LOST:
+                        await self._give_up(agent, entry)
+                        return True
+                    # Before it goes out again, as it may be this process that it ends.
+                    await self.office.write()
+                await self.office.sure()
+                if self.office.is_resigned:
+                    return False
+                delivering = self._group.create_task(self._deliver(agent, entry.data))
+                await asyncio.wait({delivering}, timeout=_ALONE_S if is_suspect else None)
+            error, was_sent = await delivering
+            if error is None:
+                return True
+            if isinstance(error, CannotTravel):
+                _log.error("an event for %s cannot be delivered and is passed over: %s", agent, error)
+                return True
+            _log.info("an event for %s goes out again: %s", agent, error)
+            lost = was_sent and isinstance(error, WorkerLost)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _give_up(self, agent: AgentId, entry: _Entry) -> None:
+        while True:
+            try:
+                message = await self._topics.at(entry.sequence)
+                key = "" if message is None else await self._books.put_aside(self._agent_type, message)
+            except SanctuaryError as error:
+                _log.info("an event for %s cannot be put aside yet: %s", agent, error)
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            _log.error(
+                "an event for %s is given up: %d times its worker was lost with it; it is kept in the bucket as %s",
+                agent,
+                _MOST_LOST,
+                key,
+            )
+            return
+
+    async def _deliver(self, agent: AgentId, data: bytes) -> tuple[BaseException | None, bool]:
+        """Return once a delivery has settled: what was in the way, if anything, and whether it was sent to a worker."""
         ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
 
         def end(error: BaseException | None) -> None:
@@ -217,7 +264,7 @@ class Dispatcher:
 
         item = self._outgoing.send(agent, data, None, on_lost=end, guard=may_go)
         item.on_settled = lambda _: end(None)
-        return await ended
+        return await ended, bool(item.worker)
 
     async def _keep(self) -> None:
         """Write down what is handled."""

@@ -49,6 +49,8 @@ class Office:
         """There is something to write."""
         self._stays = True
         """Whether what is written keeps the office."""
+        self.is_inherited = False
+        """Whether it was taken from one that is lost, with what that had in hand."""
         self.is_held = False
         self.is_resigned = False
         self.is_known = False
@@ -63,6 +65,7 @@ class Office:
                 ours = msgspec.structs.replace(record, worker=self._session.worker)
                 taken = None if self.is_resigned else await self._books.write(ours, revision)
                 if taken is not None:
+                    self.is_inherited = record.worker not in ("", self._session.worker)
                     self._hold(ours, taken)
                     self._fresh.verified(moment)
                     return

@@ -15,6 +15,7 @@ class Progress:
     def __init__(self, reached: Reached) -> None:
         self.cursor = reached.cursor
         self._open = dict.fromkeys(reached.open)
+        self._lost = dict(reached.lost)
 
     @property
     def open(self) -> tuple[int, ...]:
@@ -39,10 +40,20 @@ class Progress:
     def handled(self, sequence: int) -> None:
         """Note that a message was handled."""
         self._open.pop(sequence, None)
+        self._lost.pop(sequence, None)
+
+    def lost(self, sequence: int) -> int:
+        """Note that a message's worker was lost, and return how often that has happened."""
+        count = self._lost[sequence] = self._lost.get(sequence, 0) + 1
+        return count
+
+    def was_lost(self, sequence: int) -> bool:
+        """Tell whether that has been noted."""
+        return sequence in self._lost
 
     def reached(self) -> Reached:
         """Return this as it is stored."""
-        return Reached(self.cursor, self.open)
+        return Reached(self.cursor, self.open, dict(self._lost))
 
 
 class Lanes(Generic[Key, Entry]):

@@ -25,6 +25,8 @@ class Reached(msgspec.Struct, frozen=True):
     """The last sequence that was read."""
     open: tuple[int, ...] = ()
     """What was read and is not handled yet, ascending."""
+    lost: dict[int, int] = {}
+    """How often the workers of these of them were lost while they may have had them."""
 
     @property
     def floor(self) -> int:

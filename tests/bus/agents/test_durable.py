@@ -378,6 +378,8 @@ def test_progress_keeps_what_is_open() -> None:
     progress.handled(2)
     progress.handled(7)
     assert progress.reached() == Reached(cursor=9, open=(4, 9))
+    assert [progress.lost(4), progress.lost(4), progress.lost(9)] == [1, 2, 1]
+    assert Progress(progress.reached()).reached() == Reached(cursor=9, open=(4, 9), lost={4: 2, 9: 1})
     progress.handled(9)
     progress.handled(4)
     assert (progress.floor, progress.reached()) == (9, Reached(cursor=9))
