@@ -77,7 +77,8 @@ class NatsAgentRuntime(AgentRuntime):
         `durable_topics` are topic types whose events are stored before `publish_message` returns, for all runtimes of the
         namespace and from then on. They are delivered to each subscribed agent one after the other, in the order in which
         they were stored, until handled; also to agent types that subscribe later or are not running now, as long as not all
-        subscribers have handled them. An event can come again where a process died. An exception of a handler is logged, and
+        subscribers have handled them. An event can come again where a process died, froze or stopped, or the server broke; one
+        with which worker after worker is lost is given up, and kept in the bucket. An exception of a handler is logged, and
         counts as handled. Two subscriptions of one agent type count once, and those of kinds of one's own do not count.
 
         Raises:
