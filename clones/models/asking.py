@@ -36,6 +36,10 @@ _RULES = (
 log = logging.getLogger(__name__)
 
 
+class Abandoned(Exception):
+    """A client ended a request without an answer and without an error."""
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A model as a process has it, for all its tasks."""
@@ -81,7 +85,13 @@ class Adviser:
 
         It takes no longer than the model's `timeout_s` and than `within_s`; whatever the model does, nothing is raised.
         """
-        return await _Asking(self._model, self._observe, task_type, question, within_s).advice()
+        asking = _Asking(self._model, self._observe, task_type, question, within_s)
+        try:
+            return await asking.advice()
+        except Exception as error:
+            # A defect of ours, or a client that returns what it should not.
+            log.exception("%s could not be asked", self._model.name)
+            return asking.without("failed", self._model.client.describe(error))
 
 
 class _Asking:
@@ -107,14 +117,14 @@ class _Asking:
         lines = shown_lines(self._question.items, share.prompt_bytes - len(self._instructions(1, share)))
         self._not_shown = len(self._question.items) - len(lines)
         if not self._question.items:
-            return self._without("nothing_to_ask", "the engine found nothing that the model could be asked about")
+            return self.without("nothing_to_ask", "the engine found nothing that the model could be asked about")
         if not lines:
-            return self._without("over_budget", "limits.max_tokens leaves no room for the question")
+            return self.without("over_budget", "limits.max_tokens leaves no room for the question")
         if self._limit_s < MIN_TIME_S:
-            return self._without("no_time", "the engine left no time of the task's for the model")
+            return self.without("no_time", "the engine left no time of the task's for the model")
         most = cost_usd(model.prices, limits.max_tokens - 2 * share.answer_tokens, 2 * share.answer_tokens) or 0.0
         if not model.budget.set_aside(most):
-            return self._without("over_budget", f"the day's budget of ${limits.budget_usd:g} does not allow a request")
+            return self.without("over_budget", f"the day's budget of ${limits.budget_usd:g} does not allow a request")
         try:
             return await self._converse(lines, share)
         finally:
@@ -140,12 +150,11 @@ class _Asking:
                 reply = await self._request(messages, form, share)
             except TimeoutError:
                 self._observed("timeout", None, begun)
-                return self._without("timeout", f"{self._model.name} gave no answer within {self._limit_s:.3g} s")
-            except Exception as error:
+                return self.without("timeout", f"{self._model.name} gave no answer within {self._limit_s:.3g} s")
+            except Exception as error:  # noqa: BLE001
                 # A provider's library raises what it likes, and no task fails for it.
                 self._observed("failed", None, begun)
-                log.debug("a request to %s failed", self._model.name, exc_info=True)
-                return self._without("failed", self._model.client.describe(error))
+                return self.without("failed", self._model.client.describe(error))
             self._unknown = False
             try:
                 if reply.cut_off:
@@ -163,13 +172,14 @@ class _Asking:
                 continue
             self._observed("usable", reply, begun)
             return self._told("given", "", overview, entries)
-        return self._without("unusable", problem)
+        return self.without("unusable", problem)
 
     async def _request(self, messages: "list[LLMMessage]", form: Form, share: Share) -> Reply:
         """Ask once within what is left of the time; a client that ignores its cancellation is left to itself.
 
         Raises:
             TimeoutError: there was no answer in time.
+            Abandoned: the client gave up without an error.
             Exception: the client's.
         """
         request = asyncio.create_task(self._model.client.create(messages, form.schema(), share.answer_tokens))
@@ -180,6 +190,9 @@ class _Asking:
             request.cancel()
         if not done:
             raise TimeoutError
+        if request.cancelled():
+            # By itself: passed on, it would look like the end of the task.
+            raise Abandoned("the client cancelled its own request")
         return request.result()
 
     def _may_go_on(self, messages: "list[LLMMessage]", share: Share) -> bool:
@@ -213,7 +226,8 @@ class _Asking:
             )
         )
 
-    def _without(self, outcome: Outcome, problem: str) -> Advice:
+    def without(self, outcome: Outcome, problem: str) -> Advice:
+        """Return that there are no words, and why."""
         return self._told(outcome, problem, "", ())
 
     def _told(self, outcome: Outcome, problem: str, overview: str, entries: tuple[dict[str, Any], ...]) -> Advice:

@@ -3,9 +3,12 @@
 AutoGen, and a provider's library, are imported here alone and when a model is loaded.
 """
 
+import asyncio
 import logging
+import os
+import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +23,15 @@ EXTRAS = ("openai", "anthropic", "ollama")
 """Sanctuary's extras, each named as the module below `autogen_ext.models` that needs it."""
 
 _CUT_OFF = "length"
+_CLOSE_WITHIN_S = 5.0
 _MAX_PROBLEM_CHARS = 500
 _REASONING = ("o1", "o3", "o4", "gpt-5")
 """Families of OpenAI's models that refuse `max_tokens` and want `max_completion_tokens`."""
 _MIN_SECRET_CHARS = 8
 """A shorter text, such as a server without keys is given for one, stands in too many other words."""
-_SECRET_KEYS = ("api_key", "default_headers", "headers", "azure_ad_token")
+_SECRET = re.compile(r"key|token|secret|password|credential|auth|header|query|cookie", re.IGNORECASE)
+"""What stands below such a key of a configuration, or in such a variable of the environment, is told to nobody."""
+_USER_INFO = re.compile(r"//([^/@\s]+)@")
 
 log = logging.getLogger(__name__)
 
@@ -64,17 +70,22 @@ class Client:
         return Reply(
             text=result.content if isinstance(result.content, str) else "",
             cut_off=result.finish_reason == _CUT_OFF,
-            prompt_tokens=result.usage.prompt_tokens,
-            answer_tokens=result.usage.completion_tokens,
+            # A server may leave them out, or count wrongly.
+            prompt_tokens=max(0, int(result.usage.prompt_tokens or 0)),
+            answer_tokens=max(0, int(result.usage.completion_tokens or 0)),
         )
 
     def describe(self, error: BaseException) -> str:
-        """Return in words what a request raised, without any secret of the configuration."""
+        """Return in words what a request raised, without any secret of the configuration or the environment."""
         return _describe(error, self._secrets)
 
     async def close(self) -> None:
-        """Close the client's connections."""
-        await self._client.close()
+        """Close the client's connections; one that does not let itself be closed keeps nobody from ending."""
+        try:
+            async with asyncio.timeout(_CLOSE_WITHIN_S):
+                await self._client.close()
+        except Exception as error:  # noqa: BLE001  a provider's library raises what it likes
+            log.warning("a model's client was not closed: %s", self.describe(error))
 
 
 def _arguments(provider: str, family: str, max_tokens: int) -> dict[str, Any]:
@@ -114,7 +125,7 @@ def load_client(settings: ModelSettings, path: Path) -> Client:
 
     # Said of every model whose provider has newer ones of the same name.
     warnings.filterwarnings("ignore", message="Resolved model mismatch", category=UserWarning)
-    secrets = _secrets(settings.config)
+    secrets = secrets_of(settings.config, os.environ)
     try:
         client = ChatCompletionClient.load_component(settings.component())
     except ImportError as error:
@@ -125,10 +136,8 @@ def load_client(settings: ModelSettings, path: Path) -> Client:
         problems = "; ".join(f"config.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise ModelUnusable(f"{path}: {problems}") from None
     except TypeError:
-        log.debug("%s cannot be loaded", settings.provider, exc_info=True)
         raise ModelUnusable(f"{path}: provider: {settings.provider!r} is no model client of AutoGen's") from None
-    except Exception as error:  # a provider's library raises what it likes
-        log.debug("%s cannot be loaded", settings.provider, exc_info=True)
+    except Exception as error:  # noqa: BLE001  a provider's library raises what it likes
         raise ModelUnusable(f"{path}: config: {_describe(error, secrets)}") from None
     return Client(client, secrets)
 
@@ -150,11 +159,19 @@ def _missing(provider: str, error: ImportError) -> str:
     )
 
 
-def _secrets(config: Mapping[str, Any]) -> list[str]:
-    """Return the texts of a configuration that may not be told."""
-    found: list[str] = []
-    for key in _SECRET_KEYS:
-        value = config.get(key)
-        values = value.values() if isinstance(value, Mapping) else [value]
-        found += [text for text in values if isinstance(text, str) and len(text) >= _MIN_SECRET_CHARS]
-    return found
+def secrets_of(*configurations: Mapping[str, Any]) -> list[str]:
+    """Return the texts that may not be told, the longest first, as one may be a part of another."""
+    found = {word for each in configurations for text in _texts(each, secret=False) for word in (text, *text.split())}
+    return sorted((word for word in found if len(word) >= _MIN_SECRET_CHARS), key=len, reverse=True)
+
+
+def _texts(value: Any, *, secret: bool) -> Iterator[str]:
+    """Yield the texts below keys that sound secret, and what stands before the host in addresses."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _texts(inner, secret=secret or _SECRET.search(str(key)) is not None)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner, secret=secret)
+    elif isinstance(value, str):
+        yield from (value,) if secret else _USER_INFO.findall(value)

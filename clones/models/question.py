@@ -13,6 +13,8 @@ BYTES_PER_TOKEN = 3
 """By which a prompt is cut before it is sent: English and source code have more, so that prompts stay below their share."""
 CHARS_PER_TOKEN = 2
 """By which the texts of an answer are bounded; models write more into a token, but for some scripts."""
+MAX_CHARS = 60_000
+"""Of all texts of an answer, whatever its tokens: with the engine's data beside them, they have to fit into one message."""
 _OVERVIEW_SHARE = 0.2
 _ABOUT_CHARS = 300
 
@@ -83,7 +85,7 @@ class Form:
     @classmethod
     def of(cls, question: Question, shown: int, answer_tokens: int) -> "Form":
         """Return the form for so many items."""
-        chars = answer_tokens * CHARS_PER_TOKEN
+        chars = min(answer_tokens * CHARS_PER_TOKEN, MAX_CHARS)
         entries = min(shown, MAX_ENTRIES)
         texts = max(1, len(_texts(question.entry)))
         return cls(

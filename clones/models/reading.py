@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from clones.models.question import Answer, Entry, Form, Item, shortened
+from clones.models.question import MAX_ENTRIES, Answer, Entry, Form, Item, shortened
 
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n\s*```", re.DOTALL)
 
@@ -17,7 +17,8 @@ class Unusable(Exception):
 def read(text: str, form: Form, items: tuple[Item, ...]) -> tuple[str, tuple[dict[str, Any], ...]]:
     """Return the overview and the entries of an answer, each entry with what the engine says of its item as `about`.
 
-    What is said a second time of one item is left out, and texts that are too long are cut.
+    What is said a second time of one item is left out, as are entries beyond those that were asked for; texts that are too
+    long are cut.
 
     Raises:
         Unusable: it is no such answer.
@@ -25,7 +26,7 @@ def read(text: str, form: Form, items: tuple[Item, ...]) -> tuple[str, tuple[dic
     try:
         answer = msgspec.json.decode(_json(text), type=Answer)
         entries = [msgspec.json.decode(raw, type=form.entry) for raw in answer.entries]
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise Unusable(f"the answer is not the JSON object that was asked for: {error}") from None
     if not entries:
         raise Unusable("the answer has no entries")
@@ -35,10 +36,11 @@ def read(text: str, form: Form, items: tuple[Item, ...]) -> tuple[str, tuple[dic
     first: dict[int, Entry] = {}
     for entry in entries:
         first.setdefault(entry.item, entry)
-    return (
-        _cut(answer.overview, form.overview_chars),
-        tuple({"about": shortened(items[entry.item - 1].about), **_texts(entry, form)} for entry in first.values()),
-    )
+    overview = _cut(answer.overview, form.overview_chars)
+    told = [(entry.item, _texts(entry, form)) for entry in list(first.values())[:MAX_ENTRIES]]
+    if not all((overview, *(text for _, texts in told for text in texts.values()))):
+        raise Unusable("the answer has texts that are empty")
+    return overview, tuple({"about": shortened(items[item - 1].about), **texts} for item, texts in told)
 
 
 def _texts(entry: Entry, form: Form) -> dict[str, str]:

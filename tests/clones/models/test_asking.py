@@ -1,14 +1,20 @@
 """A question to a model within its limits, by AutoGen's replay client."""
 
+import asyncio
+import logging
 import time
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from autogen_core.models import CreateResult, LLMMessage, RequestUsage
 
+from clones.models import client as client_module
 from clones.models.advice import Advice, Asked
 from clones.models.asking import Adviser, Model
-from clones.models.client import Client
+from clones.models.client import Client, secrets_of
 from clones.models.question import Item, Question
 from clones.models.questions import Explanation
 from clones.models.spending import Budget
@@ -88,6 +94,94 @@ async def test_what_a_client_raises_is_told_without_its_secrets() -> None:
     advice, heard = await ask(Model("parrot", client, model(Replayed()).limits, None, Budget(None)))
     assert (advice.outcome, advice.problem) == ("failed", "ValueError: [redacted] responses available")
     assert [each.outcome for each in heard] == ["failed"]
+
+
+class Odd(Replayed):
+    """Ends its requests in ways that clients should not."""
+
+    def __init__(self, end: str) -> None:
+        super().__init__()
+        self.end = end
+
+    async def create(self, messages: Sequence[LLMMessage], **arguments: Any) -> CreateResult:
+        if self.end == "cancelled":
+            raise asyncio.CancelledError
+        if self.end not in ("uncounted", "deep"):
+            raise ConnectionError(self.end)
+        usage = RequestUsage(prompt_tokens=None, completion_tokens=-5)  # type: ignore[arg-type]
+        content = "[" * 100_000 if self.end == "deep" else GOOD
+        return CreateResult.model_construct(finish_reason="stop", content=content, usage=usage, cached=False)
+
+    async def close(self) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(("end", "outcome"), [("cancelled", "failed"), ("uncounted", "given"), ("deep", "unusable")])
+async def test_a_client_that_ends_its_requests_oddly_raises_nothing(end: str, outcome: str) -> None:
+    advice, heard = await ask(model(Odd(end), prices=PRICES))
+    assert advice.outcome == outcome
+    assert (advice.prompt_tokens, advice.answer_tokens) == (0, 0)
+    assert len(heard) == advice.requests
+
+
+async def test_a_question_that_cannot_be_put_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    unwritable = Question("Explain.", Explanation, (Item(about={"title": object()}),))
+    advice, _ = await ask(model(Replayed(GOOD)), unwritable)
+    assert (advice.outcome, advice.problem) == ("failed", "TypeError: Encoding objects of type object is unsupported")
+    assert "parrot could not be asked" in caplog.text
+
+
+class Waiting(Replayed):
+    """Says when it is asked, and when that has ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def create(self, messages: Sequence[LLMMessage], **arguments: Any) -> CreateResult:
+        self.asked.set()
+        try:
+            return await asyncio.Future()
+        finally:
+            self.ended.set()
+
+
+async def test_asking_that_is_cancelled_ends_its_request_and_counts_in_full() -> None:
+    client = Waiting()
+    asked = model(client, prices=PRICES, budget_usd=0.15)
+    asking = asyncio.create_task(ask(asked))
+    await client.asked.wait()
+    asking.cancel()
+    await asyncio.wait((asking,))
+    assert asking.cancelled()
+    async with asyncio.timeout(5):
+        await client.ended.wait()
+    assert (await ask(asked))[0].outcome == "over_budget"
+
+
+async def test_a_client_that_cannot_be_closed_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(client_module, "_CLOSE_WITHIN_S", 0.05)
+    async with asyncio.timeout(5):
+        await Client(Odd("given")).close()
+    assert "a model's client was not closed: TimeoutError" in caplog.text
+
+
+async def test_no_secret_is_told_wherever_it_comes_from(caplog: pytest.LogCaptureFixture) -> None:
+    config = {
+        "model": "parrot-of-the-house",
+        "default_headers": {"Authorization": "Bearer header-secret"},
+        "base_url": "https://user:in-address@host/v1",
+        "api_keys": ["sk-in-a-list"],
+    }
+    secrets = secrets_of(config, {"OPENAI_API_KEY": "sk-environment"})
+    told = ("sk-environment", "header-secret", "user:in-address", "sk-in-a-list")
+    client = Client(Odd(f"{' '.join(told)} for parrot-of-the-house"), secrets)
+    with caplog.at_level(logging.DEBUG):
+        advice, _ = await ask(Model("parrot", client, model(Replayed()).limits, None, Budget(None)))
+    assert advice.problem == "ConnectionError: [redacted] [redacted] [redacted] [redacted] for parrot-of-the-house"
+    assert not any(secret in caplog.text for secret in told)
 
 
 @pytest.mark.parametrize(("limit_s", "left_s"), [(1.0, 60.0), (60.0, 1.1)])

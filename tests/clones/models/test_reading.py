@@ -6,12 +6,15 @@ import jsonschema
 import msgspec
 import pytest
 
+from clones.engine_handler import MAX_INLINE_BYTES
 from clones.models.question import MAX_ENTRIES, Form, Item, Question, Share, shown_lines
 from clones.models.questions import Explanation, question
 from clones.models.reading import Unusable, read
 from tests.clones.engines.report.inputs import DATA
 from tests.clones.models.replaying import answer
 
+MAX_PAYLOAD_BYTES = 1024 * 1024
+"""Of a NATS server, as it comes."""
 ITEMS = tuple(Item(about={"title": f"finding {number}", "fingerprint": f"f{number}"}) for number in range(1, 4))
 QUESTION = Question(instructions="Explain.", entry=Explanation, items=ITEMS)
 FORM = Form.of(QUESTION, len(ITEMS), 1000)
@@ -60,6 +63,9 @@ def test_an_object_may_have_words_around_it(around: str) -> None:
         (answer(entry(1), overview=""), "length >= 1"),
         (answer(entry(1))[:-3], "not the JSON object"),
         ("[" * 5000, "not the JSON object"),
+        ('{"overview": "x", "entries": ' + "[" * 100_000 + "]" * 100_000 + "}", "not the JSON object"),
+        (answer(entry(1, why=" \n")), "texts that are empty"),
+        (answer(entry(1), overview="  "), "texts that are empty"),
     ],
 )
 def test_an_answer_that_is_none_is_refused_in_words(text: str, says: str) -> None:
@@ -78,6 +84,22 @@ def test_an_answer_that_fills_its_form_fits_into_its_tokens() -> None:
     full = answer(*(entry(number, **texts) for number in range(1, MAX_ENTRIES + 1)), overview="o" * form.overview_chars)
     jsonschema.validate(msgspec.json.decode(full), form.schema())
     assert len(full) <= 1000 * 2
+
+
+def test_no_answer_makes_a_result_too_large() -> None:
+    items = tuple(Item(about={"title": f"{number}"}) for number in range(100))
+    form = Form.of(Question(instructions="", entry=Explanation, items=items), len(items), 1_000_000)
+    long = "\\u0001" * 100_000
+    entries = [entry(number, why="w", what_to_do="d") for number in range(1, 101)]
+    text = (
+        answer(*entries, overview="o")
+        .replace('"w"', f'"{long}"')
+        .replace('"d"', f'"{long}"')
+        .replace('"o"', f'"{long}"')
+    )
+    overview, told = read(text, form, items)
+    assert len(told) == MAX_ENTRIES
+    assert len(msgspec.json.encode((overview, told))) < MAX_PAYLOAD_BYTES - MAX_INLINE_BYTES
 
 
 @pytest.mark.parametrize("wrong", [entry(4), entry(1, more="x"), {"item": 1, "why": "x"}])
