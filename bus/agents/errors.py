@@ -16,6 +16,10 @@ class WorkerLost(UndeliverableException):
     """
 
 
+class StateLost(WorkerLost):
+    """The worker that had the message lives, and has let the agent go, as its state could not be kept."""
+
+
 class NotPlaced(UndeliverableException):
     """No worker took the agent in time."""
 

@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from nats.errors import MaxPayloadError
 
 from bus.agents import wire
-from bus.agents.errors import CannotTravel, NotPlaced, WorkerLost
+from bus.agents.errors import CannotTravel, NotPlaced, StateLost, WorkerLost
 from bus.agents.idle import Idle, Work
 from bus.agents.placing import Placing
 from bus.agents.session import Listening, Session
@@ -261,7 +261,7 @@ class Outgoing:
             self._bounced(item)
             return
         if isinstance(answer, wire.Lost):
-            self._fail(item, WorkerLost(f"{item.lane.recipient}: {answer.problem}"))
+            self._fail(item, StateLost(f"{item.lane.recipient}: {answer.problem}"))
             return
         if isinstance(item, Call) and not item.answer.done():
             item.answer.set_result(answer)

@@ -14,7 +14,7 @@ from bus.agents.durable.office import Office, Ousted
 from bus.agents.durable.progress import Lanes, Progress
 from bus.agents.durable.records import decode_event
 from bus.agents.durable.topics import Topics
-from bus.agents.errors import CannotTravel, WorkerLost
+from bus.agents.errors import CannotTravel, StateLost, WorkerLost
 from bus.agents.members import Members
 from bus.agents.outgoing import Outgoing
 from bus.agents.session import Session
@@ -229,7 +229,7 @@ class Dispatcher:
                 _log.error("an event for %s cannot be delivered and is passed over: %s", agent, error)
                 return True
             _log.info("an event for %s goes out again: %s", agent, error)
-            lost = was_sent and isinstance(error, WorkerLost)
+            lost = was_sent and isinstance(error, WorkerLost) and not isinstance(error, StateLost)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import logging
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -13,6 +14,7 @@ import pytest_asyncio
 from autogen_core import AgentId, RoutedAgent, TopicId, TypeSubscription
 from pytest import MonkeyPatch
 
+import bus.agents.durable.dispatcher
 import bus.agents.node
 from bus.agent_runtime import NatsAgentRuntime
 from bus.agents.errors import CannotTravel, WorkerLost
@@ -397,6 +399,27 @@ async def test_where_there_is_no_room_the_sender_is_told_and_nothing_has_happene
     assert await _numbers(caller) == [1]
     await bucket.ask("UPDATE", config)
     assert await caller.send_message(Grow(10_000), ONE) == 0
+
+
+async def test_a_durable_event_whose_effect_cannot_be_kept_waits_until_it_can(
+    grounds: Grounds, caller: NatsAgentRuntime, caplog: pytest.LogCaptureFixture, monkeypatch: MonkeyPatch
+) -> None:
+    """However long: it is not the event that ends workers."""
+    monkeypatch.setattr(bus.agents.durable.dispatcher, "_LONGEST_PAUSE_S", 0.01)
+    bucket = Bucket(grounds)
+    worker = await grounds.started(keep_state=True, durable_topics=("orders",))
+    await Memory.register(worker, "memory", Memory)
+    await _add(caller, 1)
+    config = (await bucket.ask("INFO"))["config"]
+    await bucket.ask("UPDATE", {**config, "max_bytes": 1})
+    with caplog.at_level(logging.INFO, bus.agents.durable.dispatcher.__name__):
+        await worker.add_subscription(TypeSubscription("orders", "memory"))
+        await caller.publish_message(Note(2), TopicId("orders", "one"))
+        await eventually(lambda: caplog.text.count("goes out again") > 8)
+    await bucket.ask("UPDATE", config)
+    await worker.stop_when_idle()
+    await worker.start()
+    assert await _numbers(caller) == [1, 2]
 
 
 async def test_a_bucket_that_was_removed_is_made_anew(grounds: Grounds, caller: NatsAgentRuntime) -> None:
