@@ -10,6 +10,7 @@ from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.conditions import MaxMessageTermination, TextMentionTermination
 from autogen_agentchat.messages import HandoffMessage
 from autogen_agentchat.teams import MagenticOneGroupChat, RoundRobinGroupChat, SelectorGroupChat, Swarm
+from autogen_core import AgentId
 from autogen_ext.models.replay import ReplayChatCompletionClient
 
 from bus.agent_runtime import NatsAgentRuntime
@@ -67,11 +68,16 @@ async def test_a_team_is_told_when_a_host_dies_in_its_turn(grounds: Grounds) -> 
     assert (await team.run(task="write")).messages[-1].to_text() == "said"
     process.send_signal(signal.SIGSTOP)
     running = asyncio.create_task(team.run(task="write more"))
-    await eventually(lambda: runtime.unprocessed_messages_count > 1)
+    await eventually(lambda: _is_with(runtime, AgentId("writer", "default")))
     process.send_signal(signal.SIGKILL)
     async with asyncio.timeout(5):
         with pytest.raises(RuntimeError, match="WorkerLost: writer/default"):
             await running
+
+
+def _is_with(runtime: NatsAgentRuntime, agent: AgentId) -> bool:
+    """Tell whether a message was sent on its way to an agent's worker."""
+    return any(item.lane.recipient == agent and item.worker for item in runtime._node.outgoing.items.values())
 
 
 async def test_selector(grounds: Grounds) -> None:
