@@ -39,6 +39,7 @@ from schemas import (
     TaskResult,
     decode,
     encode,
+    new_id,
 )
 
 log = logging.getLogger(__name__)
@@ -146,28 +147,30 @@ class Desk:
     ) -> TaskResult:
         task_type = self._task_type(agent)
         storing = asyncio.create_task(self._store(task_type, message))
-        try:
-            task_id = await asyncio.shield(storing)
-            return await self._wait(agent, task_type, task_id)
-        except asyncio.CancelledError:
-            try:
-                async with asyncio.timeout(END_WITHIN_S):
-                    await self._end(task_type, await storing, message, sender)
-            except (TimeoutError, SanctuaryError) as error:
-                log.warning("a task of %s, cancelled by its caller, may go on: %s", agent, error)
-            raise
-
-    async def _wait(self, agent: AgentId, task_type: str, task_id: str) -> TaskResult:
-        waiting = asyncio.create_task(self._submitter.result(task_type, task_id))
+        waiting = asyncio.create_task(self._wait(task_type, storing))
         closing = asyncio.create_task(self._closing.wait())
         try:
             await asyncio.wait((waiting, closing), return_when=asyncio.FIRST_COMPLETED)
             if waiting.done():
                 return waiting.result()
-        finally:
+        except asyncio.CancelledError:
+            # What is being stored is stored first: only then is there something to end.
             waiting.cancel()
-            closing.cancel()
-        raise WorkerLost(f"{self._identity.instance}, which had {agent}, stops; the task {task_id} goes on without it")
+            try:
+                async with asyncio.timeout(END_WITHIN_S):
+                    await self._end(task_type, await storing, message, sender)
+            except (TimeoutError, SanctuaryError, WorkerLost) as error:
+                log.warning("a task of %s, cancelled by its caller, may go on: %s", agent, error)
+            raise
+        finally:
+            for task in (storing, waiting, closing):
+                task.cancel()
+        stored = storing.done()
+        what = f"the task {storing.result()} goes on without it" if stored else "whether the task is stored is unknown"
+        raise WorkerLost(f"{self._identity.instance}, which had {agent}, stops; {what}")
+
+    async def _wait(self, task_type: str, storing: "asyncio.Task[str]") -> TaskResult:
+        return await self._submitter.result(task_type, await asyncio.shield(storing))
 
     def _task_type(self, agent: AgentId) -> str:
         keys = self._keys()
@@ -182,10 +185,12 @@ class Desk:
 
     async def _store(self, task_type: str, message: TaskAssignment | Malformed) -> str:
         """Store what came as it came, and return the id that its result has."""
-        body = message.body if isinstance(message, Malformed) else encode(message)
-        if isinstance(message, TaskAssignment) and misuse(message) is None and len(body) <= MAX_BODY_BYTES:
-            return (await self._submitter.submit(task_type, message)).id
+        if isinstance(message, TaskAssignment) and misuse(message) is None:
+            named = message if message.id else msgspec.structs.replace(message, id=new_id())
+            if len(encode(named)) <= MAX_BODY_BYTES:
+                return (await self._submitter.submit(task_type, named)).id
         # The worker that takes it says what is wrong, as it does for everybody.
+        body = message.body if isinstance(message, Malformed) else encode(message)
         sequence = await self._submitter.submit_body(task_type, body)
         stored = await insist(lambda: entry(self._network, sequence))
         if stored is None:
@@ -197,7 +202,7 @@ class Desk:
     ) -> None:
         """Give a task its end, where it has none yet; whoever runs it stops when it hears of that."""
         assignment = message if isinstance(message, TaskAssignment) else TaskAssignment()
-        last = await insist(lambda: self._journal.last(task_type, task_id))
+        last = await self._journal.last(task_type, task_id)
         by = "its caller" if sender is None else f"the agent {sender}"
         result = failure(
             self._identity,

@@ -85,29 +85,21 @@ class Daemon:
             stack.callback(loop.set_exception_handler, None)
             stack.push_async_callback(self._escalations.close)
             await stack.enter_async_context(self._presence)
-            defect = await self._serve(stop)
+            working = asyncio.create_task(self._work())
+            defect = await _first(working, stop)
             if defect is not None:
                 self._escalations.raise_(defect, severity="critical")
             self._presence.state = "draining"
             log.info("%s drains; tasks running: %d", self._identity.instance, self.worker.in_flight)
-            if self._membership is not None:
-                await self._membership.withdraw()
-            await self.worker.stop(self._drain_s)
-            if self._membership is not None:
+            if self._membership is None:
+                await self.worker.stop(self._drain_s)
+            else:
+                await asyncio.gather(self._membership.withdraw(), self.worker.stop(self._drain_s))
                 await self._membership.answer(ANSWER_S)
+            # Becoming an agent, it may have something to undo.
+            await asyncio.wait((working,))
             if defect is not None:
                 raise defect
-
-    async def _serve(self, stop: asyncio.Event) -> BaseException | None:
-        """Return when `stop` is set, or what ended the worker before."""
-        working = asyncio.create_task(self._work())
-        stopping = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-            return _only(working.exception()) if working.done() else None
-        finally:
-            working.cancel()
-            stopping.cancel()
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -174,6 +166,17 @@ class Daemon:
         log.error("%s", context.get("message"), exc_info=error)
         if error is not None:
             self._escalations.raise_(error, severity="high")
+
+
+async def _first(working: asyncio.Task[None], stop: asyncio.Event) -> BaseException | None:
+    """Return when `stop` is set, or what ended the work before; then it is told to end."""
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        return _only(working.exception()) if working.done() else None
+    finally:
+        working.cancel()
+        stopping.cancel()
 
 
 def _only(error: BaseException | None) -> BaseException | None:

@@ -5,7 +5,6 @@ no use for agents is spared it.
 """
 
 import asyncio
-import contextlib
 import importlib
 import logging
 from collections.abc import Callable
@@ -100,11 +99,19 @@ class Membership:
         await self._served.wait()
 
     async def withdraw(self) -> None:
-        """Take no more messages: other instances get them from now on. Those that are being handled, and sending, go on."""
+        """Take no more messages: other instances get them from now on. Those that are being handled, and sending, go on.
+
+        Raises nothing: a clone that cannot withdraw ends its tasks all the same.
+        """
         runtime = self._joined()
-        if runtime is not None:
-            with contextlib.suppress(RuntimeError):  # whoever else has it has stopped it
-                await runtime.stop()
+        if runtime is None:
+            return
+        try:
+            await runtime.stop()
+        except RuntimeError:
+            log.debug("whoever else has the runtime has stopped it")
+        except Exception as error:  # noqa: BLE001  handlers of a clone's own agents may have raised anything
+            log.warning("withdrew from the network's agents with an error: %s: %s", type(error).__name__, error)
 
     async def answer(self, within_s: float) -> None:
         """Give those that wait for a task `within_s` more; then tell them that the task goes on without us."""

@@ -26,6 +26,8 @@ from bus.errors import SanctuaryError
 _log = logging.getLogger(__name__)
 
 _SYNC_TIMEOUT_S = 2.0
+_JOIN_WAIT_S = 2.5
+"""How long leaving waits for a join that is under way; without a connection that would be for ever."""
 _FINISH_S = 10.0
 """So long agents whose state is kept are held for what they still handle; what comes later is not kept."""
 
@@ -98,8 +100,11 @@ class Node:
         """Leave for good, as far as the others are concerned."""
         if self._joining is None:
             return
-        with contextlib.suppress(Exception):
-            await self._joining
+        await asyncio.wait((self._joining,), timeout=_JOIN_WAIT_S)
+        for task in (self._joining, self._checking):
+            if task is not None and not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
         if self._pulse is not None:
             self._pulse.cancel()
         self._watching.stop()

@@ -11,6 +11,9 @@ from bus.agents.tracing import Tracing
 from bus.agents.unhandled import Unhandled
 from bus.errors import SanctuaryError
 
+_START_WAIT_S = 2.5
+"""How long stopping waits for a start that is under way; without a connection that would be for ever."""
+
 
 class Running:
     """Whether one runtime handles messages."""
@@ -57,9 +60,13 @@ class Running:
         if starting is None:
             raise RuntimeError("Runtime is not started")
         try:
-            await self.ready()
             if when_idle:
+                await self.ready()
                 await self._quiet()
+            else:
+                await asyncio.wait((starting,), timeout=_START_WAIT_S)
+                if starting.done():
+                    starting.result()
         finally:
             self._starting = None
             starting.cancel()
@@ -67,8 +74,9 @@ class Running:
             try:
                 # First, so that nobody asks us for what we let go. Without a connection the others have it from the server
                 # that we are gone, and from us when we are back.
-                with contextlib.suppress(SanctuaryError):
-                    await self._registering.tell()
+                if self._node.joined:
+                    with contextlib.suppress(SanctuaryError):
+                        await self._registering.tell()
             finally:
                 await self._node.stop()
         error = self._unhandled.take()

@@ -66,7 +66,10 @@ class Session:
 
     async def close(self) -> None:
         """Close what was opened here; a connection that was given stays open."""
-        self._opened = None
+        opening, self._opened = self._opened, None
+        if opening is not None and not opening.done():
+            opening.cancel()
+            await asyncio.wait((opening,))
         await self._stack.aclose()
 
     @property

@@ -1,7 +1,10 @@
 """Clones as agents, on an embedded server with its permissions: each clone, Omega and the application are users of their own."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
@@ -10,10 +13,15 @@ import pytest_asyncio
 from autogen_core import AgentId, AgentRuntime, CancellationToken, ClosureAgent, ClosureContext, MessageContext
 from autogen_core.exceptions import CantHandleException
 
-from bus.agents.errors import RecipientNotFound
+from bus.agents.errors import RecipientNotFound, WorkerLost
+from bus.identity import Identity
+from bus.network import open_network
+from bus.server import EmbeddedServer, ServerOptions
 from bus.task import Done, Task, TaskError
+from clones.agent import Desk, runtime_on
 from clones.base import Clone, serves
 from clones.harness import Harness, network_of
+from clones.membership import Keys
 from schemas import ErrorCode, Route, TaskAssignment, TaskCompletion, TaskFailure
 from tests.bus.eventually import eventually
 
@@ -90,9 +98,8 @@ def facts(result: TaskCompletion | TaskFailure) -> dict[str, Any]:
     return {name: value for name, value in msgspec.to_builtins(result).items() if name not in own}
 
 
-def linger() -> TaskAssignment:
-    task_id = f"linger-{len(Shouter.lingering)}"
-    return TaskAssignment(id=task_id)
+def linger(task_id: str = "") -> TaskAssignment:
+    return TaskAssignment(id=task_id or f"linger-{len(Shouter.lingering)}")
 
 
 async def begun(task_id: str) -> "asyncio.Future[None]":
@@ -195,6 +202,57 @@ async def test_cancelling_the_token_ends_the_task(network: Harness, runtime: Age
     assert (result.code, result.message, result.attempt) == (ErrorCode.CANCELLED, "cancelled by its caller", 1)
     await asyncio.wait((running,), timeout=10)
     assert running.cancelled()
+
+
+async def test_who_cancelled_is_named_and_a_task_that_is_still_being_stored_ends_too(
+    network: Harness, runtime: AgentRuntime
+) -> None:
+    """Cancelled at once, a call may be on its way, being stored, or waiting: the task is not there, or it has ended."""
+    ended = 0
+    for pause_ms in (*range(10), None):
+        assignment, token = linger(f"early-{pause_ms}"), CancellationToken()
+        call = runtime.send_message(
+            assignment, AgentId("shouter", "linger"), sender=AgentId("planner", "today"), cancellation_token=token
+        )
+        sent = asyncio.create_task(call)
+        if pause_ms is None:
+            await begun(str(assignment.id))
+        else:
+            await asyncio.sleep(pause_ms / 1000)
+        token.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sent
+        # A later task of the same type has gone all the way: so had this one, if it was stored.
+        stored = await network.network.client.request(
+            network.network.subjects.task("linger"), msgspec.json.encode({"params": {"wrong": 1}}), timeout=5
+        )
+        await network.result("linger", f"seq-{msgspec.json.decode(stored.data)['seq']}")
+        if str(assignment.id) in Shouter.lingering:
+            result = await network.result("linger", str(assignment.id))
+            assert isinstance(result, TaskFailure)
+            assert (result.code, result.message) == (ErrorCode.CANCELLED, "cancelled by the agent planner/today")
+            ended += 1
+    assert ended
+
+
+async def test_an_agent_that_leaves_while_its_network_does_not_answer_keeps_nobody_waiting(tmp_path: Path) -> None:
+    server = EmbeddedServer(ServerOptions(store=tmp_path / "store", port=-1, clones={}))
+    async with server, open_network(server.settings_for("operator"), server.subjects, name="us") as alone:
+        runtime = runtime_on(alone)
+        desk = Desk(alone, Identity("shouter"), lambda: Keys(("shout",)))
+        await runtime.start()
+        await desk.open(runtime)
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            asking = desk.ask(AgentId("shouter", "shout"), TaskAssignment(), None)
+            await asyncio.sleep(0)  # it begins to store
+            async with asyncio.timeout(5):
+                await desk.close(0)
+            with pytest.raises(WorkerLost, match="stops; whether the task is stored is unknown"):
+                await asking
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        await runtime.close()
 
 
 async def test_a_task_that_somebody_else_ends_comes_back_as_it_ended(network: Harness, runtime: AgentRuntime) -> None:

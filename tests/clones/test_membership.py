@@ -1,8 +1,10 @@
 """A daemon's way into the agents' runtime: in the background, tried again, and never in the way of tasks."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from autogen_core import AgentId
@@ -11,6 +13,7 @@ from bus.errors import Disconnected, SanctuaryError
 from bus.identity import Identity
 from bus.jetstream import api
 from bus.network import open_network
+from bus.server import EmbeddedServer, ServerOptions
 from bus.task import Done, Task
 from clones.daemon import Daemon
 from clones.membership import Membership
@@ -72,6 +75,26 @@ async def test_a_daemon_that_stops_while_it_joins_leaves_nothing_behind(clones_r
         await membership.runtime()
     names = {task.get_name() for task in asyncio.all_tasks()}
     assert not any(name.startswith(("join", "start agents", "open")) for name in names)
+
+
+@pytest.mark.parametrize("joined", [True, False])
+async def test_who_leaves_without_a_server_is_not_kept(tmp_path: Path, joined: bool) -> None:
+    server = EmbeddedServer(ServerOptions(store=tmp_path / "store", port=-1, clones={}))
+    async with server, open_network(server.settings_for("operator"), server.subjects, name="us") as network:
+        async with Membership(network) as membership:
+            if joined:
+                await membership.runtime()
+            await server.kill()
+            await eventually(lambda: not network.is_connected())
+            joining = asyncio.create_task(membership.runtime())
+            await asyncio.wait((joining,), timeout=0.5)
+            assert joining.done() == joined
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 8
+        joining.cancel()
+        await asyncio.wait((joining,))
+        names = {task.get_name() for task in asyncio.all_tasks()}
+        assert not any(name.startswith(("join", "start agents", "open")) for name in names)
 
 
 async def test_two_instances_share_the_keys_and_each_caller_gets_its_answer(clones_rig: ClonesRig) -> None:
