@@ -101,6 +101,39 @@ async def test_a_daemon_that_is_killed_costs_its_caller_an_error_and_nobody_the_
         assert len([each for each in await stage.events(submitted) if isinstance(each, TaskStarted)]) == 2
 
 
+async def test_a_daemon_that_freezes_costs_its_caller_an_error_and_the_task_ends_once(tmp_path: Path) -> None:
+    async with open_stage(tmp_path) as stage, application(stage) as runtime:
+        await stage.start("first", TOILER)
+        await joined(runtime, TOIL)
+        assignment = TaskAssignment(id="toil-1", params={"seconds": 1}, retries=1)
+        sent = asyncio.create_task(runtime.send_message(assignment, TOIL))
+        submitted = Submitted("toil", "toil-1", 0)
+        await stage.told(submitted, TaskStarted)
+
+        stage.send("first", signal.SIGSTOP)
+        frozen_at = time.monotonic()
+        with pytest.raises(WorkerLost):
+            await sent
+        assert time.monotonic() - frozen_at < 5
+
+        await stage.start("second", TOILER)
+        result = await stage.result(submitted)
+        assert isinstance(result, TaskCompletion)
+
+        async def second_has_it() -> bool:
+            try:
+                return bool(await runtime.send_message(assignment, TOIL) == result)
+            except WorkerLost:
+                return False
+
+        await eventually(second_has_it, within_s=WITHIN_S)
+        stage.send("first", signal.SIGCONT)
+        await stage.ready("first")
+        # It takes what it was asked for to its end, which has come already, and answers as before.
+        assert await runtime.send_message(assignment, TOIL) == result
+        assert await stage.result(submitted) == result
+
+
 async def test_a_daemon_that_is_told_to_stop_answers_first(tmp_path: Path) -> None:
     async with open_stage(tmp_path) as stage, application(stage) as runtime:
         await stage.start("first", TOILER)
