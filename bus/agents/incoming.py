@@ -57,6 +57,8 @@ class Incoming:
         self._handle = handle
         self._notices = Notices(session)
         self._listening: dict[AgentId, Listening] = {}
+        self._here: set[AgentId] = set()
+        """The agents that are to be reached, from before the server knows: the first message may come with its word."""
         self._works: dict[str, Delivered] = {}
         self._held: list[tuple[AgentId, Msg]] = []
         """Messages that came while it was not certain that their agents are still here."""
@@ -84,16 +86,23 @@ class Incoming:
     async def listen(self, agent: AgentId) -> None:
         """Let an agent be reached."""
         subject = self._session.names.agent(agent)
-        self._listening[agent] = await self._session.listen(subject, functools.partial(self._on_message, agent))
+        self._here.add(agent)
+        try:
+            self._listening[agent] = await self._session.listen(subject, functools.partial(self._on_message, agent))
+        except BaseException:
+            self._here.discard(agent)
+            raise
 
     async def end(self, agent: AgentId) -> None:
         """Let an agent be reached no more."""
+        self._here.discard(agent)
         listening = self._listening.pop(agent, None)
         if listening is not None:
             await listening.end()
 
     async def stop(self) -> None:
         """Let no agent be reached; what is being handled goes on."""
+        self._here.clear()
         listening, self._listening = self._listening, {}
         await asyncio.gather(*(one.end() for one in listening.values()))
 
@@ -134,7 +143,7 @@ class Incoming:
         if delivery.version > wire.VERSION:
             self._fail(reply, CannotRead(f"a message of version {delivery.version}; this runtime reads {wire.VERSION}"))
             return
-        if agent not in self._listening or (agent.type, agent.key) != delivery.key:
+        if agent not in self._here or (agent.type, agent.key) != delivery.key:
             self._post(reply, wire.encode(wire.Moved()))
             return
         work = Delivered(self._runtime, self, reply, report=delivery.report)

@@ -1,5 +1,6 @@
 """Spans, and the event log, as SingleThreadedAgentRuntime writes them; ours also join what two processes did."""
 
+import json
 import logging
 from typing import Any
 
@@ -53,7 +54,7 @@ async def test_the_spans_of_a_publication_and_of_a_call(
     create = next(span for span in exporter.get_finished_spans() if "create" in span.name)
     assert process.attributes is not None
     assert process.attributes["recipient_agent_class"] == "Worker"
-    assert process.attributes["message"] == '{"number": 1}'
+    assert json.loads(process.attributes["message"]) == {"number": 1}
     assert [link.context.span_id for link in process.links] == [_context(create).span_id]
 
 
