@@ -43,7 +43,7 @@ def model_file(tmp_path: Path) -> ModelFile:
             "model_info": info or INFO,
         }
         path = tmp_path / "model.json"
-        given = {"timeout_s": 100.0, "max_tokens": 4000, **limits}
+        given = {"timeout_s": 300.0, "max_tokens": 4000, **limits}
         prices = {"prompt": 0.15, "answer": 0.6}
         path.write_text(json.dumps({"provider": OPENAI, "config": config, "limits": given, "prices": prices}))
         return path

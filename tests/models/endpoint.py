@@ -1,7 +1,7 @@
 """A small language model behind OpenAI's API on this machine: SmolLM2-135M by llama.cpp, in a process of its own.
 
-It proves the plumbing; what it says is worth nothing. `python -m tests.models.endpoint` prints its address and serves until
-its standard input ends.
+It proves the plumbing; what it says is worth nothing, and no test depends on it. `python -m tests.models.endpoint` prints its
+address and serves until its standard input ends.
 """
 
 import contextlib
