@@ -126,7 +126,11 @@ async def advised(
 
     `ends_at`, by the event loop's clock, is when the task must be done; `share` of the time until then is the model's.
     """
-    if workshop.adviser is None or (asked := question(task.task_type, output.data)) is None:
+    if workshop.adviser is None:
+        return done
+    # In a thread, as findings may be many.
+    asked = await asyncio.to_thread(question, task.task_type, output.data)
+    if asked is None:
         return done
     task.report(0.95, f"asking {workshop.adviser.model}")
     left_s = ends_at - asyncio.get_running_loop().time()
