@@ -5,6 +5,7 @@ import pytest
 from bus.topology import ensure_consumers, omega_consumers
 from bus.unfinished import Unfinished, unfinished, unfinished_workflows
 from schemas import MSGPACK, TaskAssignment, WorkflowStart, encode
+from tests.bus.eventually import eventually
 from tests.bus.rig import TYPE, Rig
 from tests.bus.taking import answer, store, take
 
@@ -63,7 +64,15 @@ async def test_more_than_a_batch(rig: Rig) -> None:
 async def test_workflows(rig: Rig) -> None:
     await ensure_consumers(rig.network.requester, rig.subjects, omega_consumers(rig.subjects, ["review", "other"]))
     await rig.submitter.start_workflow("review", WorkflowStart(id="mine", input={"target": "."}))
-    [one] = [each async for each in unfinished_workflows(rig.network, ["review", "other", "unknown"])]
+    started: list[Unfinished] = []
+
+    async def told() -> bool:
+        # A consumer counts what is stored a moment after whoever stored it has its answer.
+        started[:] = [each async for each in unfinished_workflows(rig.network, ["review", "other", "unknown"])]
+        return bool(started)
+
+    await eventually(told)
+    [one] = started
     assert (one.request.id, one.request.task_type, one.request.assignment.params) == (
         "mine",
         "workflow",

@@ -6,9 +6,6 @@ from datetime import datetime
 
 import pytest
 
-import clones.omega.agenda
-import clones.omega.deadlines
-import clones.omega.overdue
 from bus.identity import Identity
 from bus.jetstream import api
 from clones.omega.deadlines import Deadlines
@@ -20,7 +17,7 @@ from schemas import (
 from tests.bus.eventually import eventually
 from tests.bus.rig import TYPE, Rig
 from tests.bus.taking import store
-from tests.clones.omega.deadlines.overseer import ON_TIME_S, ROUTES, omega
+from tests.clones.omega.deadlines.overseer import ROUTES, omega
 
 
 @pytest.mark.usefixtures("quick")
@@ -38,9 +35,11 @@ async def test_ten_thousand_queued_tasks(rig: Rig) -> None:
     """Stored in a moment and all due at once: the most that there is to do."""
     count, limit_s = 10_000, 3.0
     numbers = range(count)
+    storing_cpu_s = time.process_time()
     for first in numbers[::500]:
         bodies = (b'{"id":"t%d","schedule_to_close_s":3}' % number for number in numbers[first : first + 500])
         await asyncio.gather(*(store(rig.network, body) for body in bodies))
+    storing_cpu_s = time.process_time() - storing_cpu_s
     idle = Deadlines(rig.network, Identity("omega"), lambda: RoutingTable(routes=ROUTES))
     looks_s = []
     for _ in range(4):
@@ -62,8 +61,9 @@ async def test_ten_thousand_queued_tasks(rig: Rig) -> None:
     late_s = [(ended_at[f"t{number}"] - stored_at[f"t{number}"]).total_seconds() - limit_s for number in numbers]
     print(  # noqa: T201  the figures that this test is for
         f"{count} queued tasks: the first look took {looks_s[0]:.2f} s, the last one {looks_s[-1] * 1000:.1f} ms; "
-        f"they ended {min(late_s):.1f} to {max(late_s):.1f} s after their time, with {cpu_s:.1f} s of processor time"
+        f"they ended {min(late_s):.1f} to {max(late_s):.1f} s after their time, with {cpu_s:.1f} s of processor time, "
+        f"after {storing_cpu_s:.1f} s for storing them"
     )
     assert min(late_s) > 0
-    # So they end in time on a machine that does nothing else; how long that takes on a busy one tells nothing.
-    assert cpu_s < ON_TIME_S - clones.omega.agenda.BEHIND_S
+    # What it costs is told as a ratio: how long it takes on a busy machine, or under a tracer, tells nothing.
+    assert cpu_s < 15 * storing_cpu_s
