@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import platformdirs
 
 from bus.errors import ConfigurationError, ConnectionFailed
 from bus.server_config import OPERATOR
 from bus.settings import DEFAULT_URL, ConnectionSettings, resolve
-from bus.store import read_network
+from bus.store import NetworkFile, read_network
 from bus.subjects import Subjects
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ CONNECT_S = 5.0
 """How long a command waits for its first connection; daemons wait for ever."""
 UNEXPECTED_S = 0.3
 """As long where no server is named and none was started here."""
+CREDENTIALS = ("NATS_CREDS", "NATS_NKEY", "NATS_USER", "NATS_TOKEN")
+"""The variables that say as whom to connect."""
+
+log = logging.getLogger(__name__)
 
 
 def default_store() -> Path:
@@ -47,11 +52,16 @@ class Where:
         Raises:
             ConfigurationError: what was named cannot be used.
         """
+        return self._resolve(self.server)
+
+    def _resolve(self, server: str | None) -> ConnectionSettings | None:
         config_home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-        return resolve(os.environ, server=self.server, context=self.context, config_home=config_home)
+        return resolve(os.environ, server=server, context=self.context, config_home=config_home)
 
     def settings(self, user: str = OPERATOR) -> ConnectionSettings:
         """Return how to connect: to the named server; else, as `user`, to the one that runs on the store; else to this machine's.
+
+        Credentials of the environment are for the named server, and for this machine's.
 
         Raises:
             ConfigurationError: what was named cannot be used.
@@ -59,15 +69,35 @@ class Where:
         named = self.named()
         if named is not None:
             return named
-        running = read_network(self.store)
-        if running is not None and running.realm == self.realm:
+        running = self._running()
+        if running is not None:
             return running.settings_for(user)
         if self.store_named:
             raise ConfigurationError(
                 f"no network runs on {self.store}; start it with: sanctuary up --store {self.store}"
             )
+        default = self._resolve(DEFAULT_URL) or ConnectionSettings(servers=(DEFAULT_URL,), source="")
         source = f"the default, as no server is named and none runs on {self.store}"
-        return ConnectionSettings(servers=(DEFAULT_URL,), source=source)
+        return msgspec.structs.replace(default, source=source)
+
+    def _running(self) -> NetworkFile | None:
+        """Return the realm's network on the store, None where none runs."""
+        running = read_network(self.store)
+        return running if running is not None and running.realm == self.realm else None
+
+    def unused(self) -> str:
+        """Return in words which variables of the environment give credentials that nobody takes, or nothing.
+
+        Raises:
+            ConfigurationError: what was named cannot be used.
+        """
+        given = [name for name in CREDENTIALS if os.environ.get(name)]
+        if not given or self.named() is not None or self._running() is None:
+            return ""
+        return (
+            f"{' and '.join(given)} is not used: no server is named, and the network of {self.store} has keys of its own. "
+            "To use it, name the server too: --server URL"
+        )
 
     @property
     def subjects(self) -> Subjects:
@@ -85,8 +115,10 @@ class Where:
         from bus.network import open_network
 
         settings = self.settings()
+        if unused := self.unused():
+            log.warning("%s", unused)
         # Nothing says that a server is to be expected: then none is waited for.
-        expected = settings.nkey is not None or self.named() is not None
+        expected = self.named() is not None or self._running() is not None
         wait_s = CONNECT_S if expected else UNEXPECTED_S
         # What keeps it from connecting is told once, by the error.
         connecting = logging.getLogger("bus.connection")
