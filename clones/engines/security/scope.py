@@ -39,6 +39,17 @@ _KINDS = {
     "build output": ("made by a build; its sources are scanned", {"build", "dist", "_build", "htmlcov"}),
 }
 """Why, and the directory names; a Python package of such a name (`pkg/build/__init__.py`) is the project's own code."""
+_OWN = {
+    "a network's store": (
+        "Sanctuary's own keys and data, such as those of the network that does this scan",
+        ("lock", "nats-server.json", "keys"),
+    ),
+    "a review's report": (
+        "what Sanctuary has found before",
+        ("report.html", "report.md", "security/security.sarif"),
+    ),
+}
+"""Why, and what lies in a directory that Sanctuary itself has made."""
 _LINKS = "symbolic links"
 _GITLEAKS_SETTINGS = {".gitleaksignore", ".gitleaks.toml"}
 _SETTINGS = {".bandit", "bandit.yaml", "bandit.yml", ".ruff.toml", "ruff.toml", *_GITLEAKS_SETTINGS}
@@ -129,6 +140,9 @@ def _kind(directory: Path) -> str | None:
     # a lone pyvenv.cfg hides nothing: a virtual environment has programs beside it
     if (directory / "pyvenv.cfg").is_file() and any((directory / name).is_dir() for name in ("bin", "Scripts")):
         return "virtual environments"
+    for kind, (_, marks) in _OWN.items():
+        if all((directory / name).exists() for name in marks):
+            return kind
     return next((kind for kind, (_, names) in _KINDS.items() if directory.name in names), None)
 
 
@@ -160,7 +174,7 @@ def _content(path: Path, name: str) -> bytes:
 
 
 def _reason(kind: str, names: list[str]) -> str:
-    why = "not followed, for they may lead out of the target" if kind == _LINKS else _KINDS[kind][0]
+    why = "not followed, for they may lead out of the target" if kind == _LINKS else (_KINDS | _OWN)[kind][0]
     return f"{why}: {_some(sorted(names))}"
 
 

