@@ -166,7 +166,8 @@ async def test_a_frozen_dispatcher_is_replaced_and_does_nothing_when_it_wakes(sc
     await publishing
     await scene.all_in_order()
     (other,) = {first, second} - {frozen}
-    assert await scene.holder() == other
+    # All may have been delivered before it was frozen: the office goes over in any case.
+    await eventually(lambda: _is_held_by(scene, other), within_s=20)
     scene.processes[frozen].send_signal(signal.SIGCONT)
     before = {key: len(numbers) for key, numbers in scene.read().items()}
     await scene.publish(100)

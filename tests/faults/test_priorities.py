@@ -77,11 +77,14 @@ async def test_high_tasks_start_as_soon_as_ever_while_low_ones_flood(
         lows = (await stored_at(scene, "low")).keys()
         ended = sum(result.task_id in lows and begin <= result.finished_at <= end for result in all_ended)
         assert ended > (end - begin).total_seconds() / LOW_TAKES_S * CAPACITY / 4
-        before_s, during_s = await p99_s(scene, unloaded), await p99_s(scene, loaded)
-        with capsys.disabled():
-            told = f"{before_s * 1000:.1f} ms alone, {during_s * 1000:.1f} ms beside {LOW:,} low tasks"
-            print(f"\np99 from a high task stored to its start: {told}; {ended} of those ended meanwhile")  # noqa: T201
-        assert during_s < TIMES * before_s
         await eventually(scene.rig.all_settled, within_s=60)
+        # Before and after: what else the machine does may have changed meanwhile.
+        afterwards = await one_after_the_other(scene, ROUND * ROUNDS)
+        alone_s = max(await p99_s(scene, unloaded), await p99_s(scene, afterwards))
+        during_s = await p99_s(scene, loaded)
+        with capsys.disabled():
+            told = f"{alone_s * 1000:.1f} ms alone, {during_s * 1000:.1f} ms beside {LOW:,} low tasks"
+            print(f"\np99 from a high task stored to its start: {told}; {ended} of those ended meanwhile")  # noqa: T201
+        assert during_s < TIMES * alone_s
         ids = (await stored_at(scene, "low")).keys() | (await stored_at(scene, "high")).keys()
         await scene.check(dict.fromkeys(ids, True))
