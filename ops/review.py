@@ -45,6 +45,8 @@ class StepNews(msgspec.Struct, frozen=True, kw_only=True):
     """`waiting`, `running`, `retrying`, `completed` or `failed`."""
     fraction: float = 0.0
     text: str = ""
+    flawed: bool = False
+    """Of what is completed: as `is_flawed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,20 @@ async def _follow_result(
     if isinstance(result, TaskFailure):
         on_news(_news(result, "failed", 1.0, f"{result.code}: {result.message}"))
     else:
-        on_news(_news(result, "completed", 1.0, result.summary))
+        done = _news(result, "completed", 1.0, result.summary)
+        on_news(msgspec.structs.replace(done, flawed=is_flawed(result)))
+
+
+def is_flawed(result: TaskCompletion) -> bool:
+    """Tell whether the task was done and yet not all is well with its target: tests failed, or not all of them ran."""
+    if result.task_type != "testing" or not isinstance(result.output, dict):
+        return False
+    left_out = result.output.get("not_analysed") or ()
+    data = result.output.get("data") or {}  # large data travel as an artifact
+    counts = data.get("counts") or {}
+    return any(each.get("subject") == "tests" for each in left_out) or bool(
+        counts.get("failed") or counts.get("errors")
+    )
 
 
 def _listener(on_news: Callable[[StepNews], None]) -> Callable[[Msg], Coroutine[None, None, None]]:

@@ -18,6 +18,8 @@ from ops.review import StepNews
 
 STYLES = {"waiting": "dim", "running": "cyan", "retrying": "yellow", "completed": "green", "failed": "bold red"}
 SIGNS = {"waiting": "·", "retrying": "↻", "completed": "✓", "failed": "✗"}
+FLAWED_STYLE, FLAWED_SIGN = "yellow", "!"
+"""Of a step that is completed, and found that not all is well."""
 LINE_EVERY_S = 5.0
 """Elsewhere than on a terminal, progress within one state is told this often."""
 
@@ -73,8 +75,9 @@ class Board:
             table.add_column(width=width, no_wrap=True)
         table.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
         for news in self._steps.values():
-            style = STYLES[news.state]
-            sign = self._spinner if news.state == "running" else Text(SIGNS[news.state], style)
+            style = FLAWED_STYLE if news.flawed else STYLES[news.state]
+            mark = FLAWED_SIGN if news.flawed else SIGNS.get(news.state, "")
+            sign = self._spinner if news.state == "running" else Text(mark, style)
             elapsed = self._took.get(news.task_type, time.monotonic() - self._since[news.task_type])
             bar = ProgressBar(total=1.0, completed=news.fraction, width=22) if news.state != "waiting" else ""
             table.add_row(

@@ -143,6 +143,7 @@ async def _start(stack: AsyncExitStack, where: Where, target: str, local: dict[s
 
 def summarise(reviewed: "Reviewed") -> None:
     """Print how each analysis ended and where the report is."""
+    from ops.review import is_flawed
     from schemas import TaskFailure
 
     if isinstance(reviewed.result, TaskFailure):
@@ -153,7 +154,8 @@ def summarise(reviewed: "Reviewed") -> None:
             click.echo(click.style(f"✗ {step.task_type}: ", fg="red") + f"{step.code}: {clean(step.message)}")
         else:
             took_s = (step.finished_at - step.started_at).total_seconds()
-            click.echo(click.style("✓ ", fg="green") + f"{step.task_type} ({took_s:.1f} s): {clean(step.summary)}")
+            mark = click.style("! ", fg="yellow") if is_flawed(step) else click.style("✓ ", fg="green")
+            click.echo(mark + f"{step.task_type} ({took_s:.1f} s): {clean(step.summary)}")
     if "performance" not in {step.task_type for step in reviewed.steps}:
         click.echo("- performance: no command to profile was given (--command)")
     for path in reviewed.files:

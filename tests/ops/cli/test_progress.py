@@ -1,14 +1,20 @@
 """How a review's steps are shown, on a terminal and elsewhere."""
 
 import sys
+from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from ops.cli import progress
 from ops.cli.progress import Board
-from ops.review import StepNews
+from ops.cli.review import summarise
+from ops.review import Reviewed, StepNews, is_flawed
+from schemas import TaskCompletion
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def news(state: str, text: str = "", fraction: float = 0.0, task_type: str = "security") -> StepNews:
@@ -80,3 +86,40 @@ def test_on_a_terminal_a_table_moves(clock: list[float], monkeypatch: pytest.Mon
     assert done.startswith("✓ ")
     assert "7 s" in done
     assert "1 finding" in done
+
+
+@pytest.mark.parametrize(
+    ("data", "left_out", "sign"),
+    [
+        ({"failed": 0, "errors": 0}, [], "✓"),
+        ({"failed": 6, "errors": 0}, [], "!"),
+        ({"failed": 0, "errors": 1}, [], "!"),
+        ({"failed": 0, "errors": 0}, [{"subject": "tests", "reason": "the budget was used up"}], "!"),
+        ({"failed": 0, "errors": 0}, [{"subject": "coverage", "reason": "none was measured"}], "✓"),
+    ],
+)
+def test_tests_that_failed_or_did_not_all_run_get_no_tick(
+    data: dict[str, int],
+    left_out: list[dict[str, str]],
+    sign: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    result = TaskCompletion(
+        task_id="1",
+        task_type="testing",
+        clone="delta",
+        instance="delta-1",
+        attempt=1,
+        writer="delta-1.1",
+        started_at=NOW,
+        finished_at=NOW,
+        summary="4 tests",
+        output={"data": {"counts": data}, "not_analysed": left_out},
+    )
+    summarise(Reviewed("w", result, (result,), (), (), 1.0))
+    assert capsys.readouterr().out.startswith(f"{sign} testing (0.0 s): 4 tests")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    board = Board()
+    board.show(structs.replace(news("completed", "4 tests"), flawed=is_flawed(result)))
+    assert picture(board, 0.0).startswith(f"{sign} ")
