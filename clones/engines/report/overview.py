@@ -118,6 +118,8 @@ def _testing(part: parts.TestingPart) -> Tile:
     counts = data.counts
     others = " · ".join(f"{number(count)} {name}" for name, count in part.outcomes if name != "passed")
     details = [others] if others else []
+    if part.never_ran:
+        details.append(f"{plural(part.never_ran, 'more test')} never ran")
     if data.coverage is not None and data.coverage.line_percent is not None:
         branches = data.coverage.branch_percent
         of_branches = "" if branches is None else f", {wording.covered(branches)} of branches"
@@ -127,7 +129,7 @@ def _testing(part: parts.TestingPart) -> Tile:
         figure=number(counts.passed),
         label=f"of {plural(counts.total, 'test')} passed",
         details=tuple(details),
-        tone="bad" if broken else "good" if counts.passed else "warn",
+        tone="bad" if broken else "good" if counts.passed and not part.never_ran else "warn",
     )
 
 

@@ -86,6 +86,8 @@ class TestingPart(msgspec.Struct, frozen=True, kw_only=True):
 
     data: shapes.TestingData
     outcomes: tuple[tuple[str, int], ...]
+    never_ran: int
+    """Collected tests without an outcome."""
     """Each outcome that occurred, in the order of the bar."""
     failures: Some[shapes.TestFailure]
     least_covered: Some[shapes.CoveredFile]
@@ -246,6 +248,7 @@ def _testing(section: Section, data: shapes.TestingData) -> TestingPart:
     ]
     return TestingPart(
         data=data,
+        never_ran=max(0, (data.collected or 0) - counts.total) if counts is not None else 0,
         outcomes=tuple(
             ("error" if (name, count) == ("errors", 1) else name, count) for name, count in outcomes if count
         ),

@@ -225,6 +225,7 @@ class TestingData(msgspec.Struct, frozen=True, kw_only=True):
     slowest: list[SlowTest] = []
     failures: list[TestFailure] = []
     failures_total: int | None = None
+    collected: int | None = None
     deselected: int = 0
     environment: dict[str, Any] = {}
 

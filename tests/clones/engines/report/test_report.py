@@ -388,3 +388,11 @@ def test_equal_input_gives_equal_pages(tmp_path: Path) -> None:
     report = review(*(section(task_type) for task_type in DATA))
     first = write(report, tmp_path)
     assert write(report, tmp_path)[1:] == first[1:]
+
+
+def test_tests_that_never_ran_are_counted(tmp_path: Path) -> None:
+    cut_short = TESTING | {"collected": 1300, "reason": "the budget of 765 s was used up"}
+    written = write(review(section("testing", data=cut_short, not_analysed=())), tmp_path)
+    for text in written.texts:
+        assert "66 more tests never ran" in text
+        assert "66 more never ran" in text
