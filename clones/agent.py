@@ -28,7 +28,7 @@ from bus.ledger import entry
 from bus.network import Network
 from bus.outcomes import failure
 from bus.task import printable
-from clones.membership import Keys
+from clones.agent_keys import Keys
 from schemas import (
     JSON,
     ErrorCode,

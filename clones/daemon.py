@@ -15,8 +15,9 @@ from bus.routes import Revision
 from bus.task import Service
 from bus.worker import DRAIN_S, Worker
 from clones.admission import admitted
+from clones.agent_keys import Keys
 from clones.escalation import Escalations
-from clones.membership import Keys, Membership
+from clones.membership import Membership
 from clones.offer import Offer, tell_lacking
 from clones.presence import About, Presence, Tally
 from clones.tables import follow

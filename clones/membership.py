@@ -8,28 +8,18 @@ import asyncio
 import importlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from bus.errors import Disconnected
 from bus.identity import Identity
 from bus.network import Network
+from clones.agent_keys import Keys
 
 if TYPE_CHECKING:
     from bus.agent_runtime import NatsAgentRuntime
     from clones.agent import Desk
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """The task types that a clone's agents are for, which are their keys."""
-
-    own: tuple[str, ...]
-    """Those that it is there for first of all."""
-    others: tuple[str, ...] = ()
-    """Those that it does in another clone's place."""
 
 
 class Membership:

@@ -19,9 +19,9 @@ from bus.network import open_network
 from bus.server import EmbeddedServer, ServerOptions
 from bus.task import Done, Task, TaskError
 from clones.agent import Desk, runtime_on
+from clones.agent_keys import Keys
 from clones.base import Clone, serves
 from clones.harness import Harness, network_of
-from clones.membership import Keys
 from schemas import ErrorCode, Route, TaskAssignment, TaskCompletion, TaskFailure
 from tests.bus.eventually import eventually
 
