@@ -31,6 +31,9 @@ _MIN_SECRET_CHARS = 8
 """A shorter text, such as a server without keys is given for one, stands in too many other words."""
 _SECRET = re.compile(r"key|token|secret|password|credential|auth|header|query|cookie", re.IGNORECASE)
 """What stands below such a key of a configuration, or in such a variable of the environment, is told to nobody."""
+_ENDPOINTS = ("base_url", "host", "azure_endpoint", "endpoint")
+"""Keys of AutoGen's clients that name a server."""
+_ADDRESS = re.compile(r"(?P<scheme>https?)://(?:[^/?#\s]*@)?(?P<host>[^/?#@\s]+)")
 _USER_INFO = re.compile(r"//([^/@\s]+)@")
 
 log = logging.getLogger(__name__)
@@ -49,10 +52,14 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 class Client:
     """A loaded model client."""
 
-    def __init__(self, client: "ChatCompletionClient", secrets: Sequence[str] = ()) -> None:
-        """Take AutoGen's client, and texts that may stand in no message."""
+    def __init__(
+        self, client: "ChatCompletionClient", secrets: Sequence[str] = (), *, endpoint: str = "", place: str = ""
+    ) -> None:
+        """Take AutoGen's client, texts that may stand in no message, its server as of `endpoint_of`, and where to look for it."""
+        self.endpoint = endpoint
         self._client = client
         self._secrets = tuple(secrets)
+        self._place = place
         # Where the provider's library is asked for, as custom clients derive from these.
         modules = [kind.__module__.split(".") for kind in type(client).__mro__]
         self._provider = next((module[2] for module in modules if module[:2] == ["autogen_ext", "models"]), "")
@@ -76,8 +83,9 @@ class Client:
         )
 
     def describe(self, error: BaseException) -> str:
-        """Return in words what a request raised, without any secret of the configuration or the environment."""
-        return _describe(error, self._secrets)
+        """Return in words what a request raised and where, without any secret of the configuration or the environment."""
+        words = _describe(error, self._secrets)
+        return f"{words} ({self._place})" if self._place else words
 
     async def close(self) -> None:
         """Close the client's connections; one that does not let itself be closed keeps nobody from ending."""
@@ -138,8 +146,21 @@ def load_client(settings: ModelSettings, path: Path) -> Client:
     except TypeError:
         raise ModelUnusable(f"{path}: provider: {settings.provider!r} is no model client of AutoGen's") from None
     except Exception as error:  # noqa: BLE001  a provider's library raises what it likes
+        if str(error) == "Invalid":  # AutoGen's whole message on a provider that is neither known to it nor has a dot
+            said = f"{settings.provider!r} is no class's full name, such as autogen_ext.models.openai.OpenAIChatCompletionClient"
+            raise ModelUnusable(f"{path}: provider: {said}") from None
         raise ModelUnusable(f"{path}: config: {_describe(error, secrets)}") from None
-    return Client(client, secrets)
+    endpoint = endpoint_of(settings.config)
+    return Client(client, secrets, endpoint=endpoint, place=f"at {endpoint}" if endpoint else f"configured in {path}")
+
+
+def endpoint_of(config: Mapping[str, Any]) -> str:
+    """Return the server that a configuration names as `http://host:port`, or nothing; user, path and query may hold keys."""
+    for name in _ENDPOINTS:
+        found = _ADDRESS.match(text) if isinstance(text := config.get(name), str) else None
+        if found is not None:
+            return f"{found['scheme']}://{found['host']}"
+    return ""
 
 
 def _describe(error: BaseException, secrets: Sequence[str]) -> str:

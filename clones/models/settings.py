@@ -55,8 +55,8 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     provider: str
     """The client's class, as AutoGen names it."""
-    config: dict[str, Any]
-    """For the client."""
+    config: dict[str, Any] = {}
+    """For the client, which says what it misses."""
     component_type: str | None = None
     version: int | None = None
     component_version: int | None = None
@@ -74,6 +74,9 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """Return what the model is called in results and metrics."""
         named = self.config.get("model") or self.config.get("azure_deployment")
         return str(named or self.label or self.provider.rpartition(".")[2])
+
+
+_TABLES: dict[str, type[msgspec.Struct]] = {"limits": Limits, "prices": Prices}
 
 
 def read_settings(path: Path) -> ModelSettings:
@@ -99,8 +102,15 @@ def read_settings(path: Path) -> ModelSettings:
     try:
         settings = msgspec.convert(plain, ModelSettings)
     except msgspec.ValidationError as error:
-        taken = ", ".join(field.name for field in msgspec.structs.fields(ModelSettings))
-        raise ModelUnusable(f"{path}: {error}. Its keys are {taken}") from None
+        raise ModelUnusable(f"{path}: {error}. {_keys(str(error))}") from None
     if settings.limits.budget_usd is not None and settings.prices is None:
         raise ModelUnusable(f"{path}: limits.budget_usd needs prices: add prices.prompt and prices.answer")
     return settings
+
+
+def _keys(problem: str) -> str:
+    """Return which keys the table takes that a message of msgspec's speaks of, or the file where it speaks of none."""
+    place = problem.rpartition(" - at `$.")[2].rstrip("`").partition(".")[0] if " - at `$." in problem else ""
+    table = _TABLES.get(place)
+    whose = "Its keys are" if table is None else f"The keys of [{place}] are"
+    return f"{whose} {', '.join(field.name for field in msgspec.structs.fields(table or ModelSettings))}"

@@ -69,7 +69,7 @@ async def test_a_file_that_cannot_be_used_starts_nothing(
     file.write_text('provider = "autogen_ext.models.replay.ReplayChatCompletionClient"\n')
     ended = await ops_rig.cli(*command, "--model", file, "--store", tmp_path / "store", cwd=tmp_path)
     assert ended.status == 2
-    assert ended.err.startswith(f"sanctuary: {file}: Object missing required field `config`. Its keys are provider")
+    assert ended.err.startswith(f"sanctuary: {file}: config.chat_completions: Field required")
     assert ended.err.count("\n") == 1
     assert not (tmp_path / "store").exists()
 
