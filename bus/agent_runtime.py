@@ -82,8 +82,12 @@ class NatsAgentRuntime(AgentRuntime):
         counts as handled. Two subscriptions of one agent type count once, and those of kinds of one's own do not count.
 
         Raises:
+            TypeError: `durable_topics` is a text in place of a sequence of them.
             ValueError: `namespace` is no subject token, or one of `durable_topics` no topic type.
         """
+        if isinstance(durable_topics, str):
+            # A text is a sequence too: each of its letters would be durable, for good.
+            raise TypeError(f"durable_topics takes several topic types: write ({durable_topics!r},)")
         for topic_type in durable_topics:
             TopicId(topic_type, "default")
         idle, codec, tracing = Idle(), Codec(), Tracing(tracer_provider)
@@ -254,8 +258,7 @@ class NatsAgentRuntime(AgentRuntime):
     async def close(self) -> None:
         """Stop where it is started, close the agents, and leave the namespace: callers elsewhere get an error at once."""
         try:
-            if self._running.is_on:
-                await self.stop()
+            await self._running.end()
             for agent in tuple(self._hosting.agents.values()):
                 await agent.close()
         finally:

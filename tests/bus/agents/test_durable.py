@@ -351,6 +351,11 @@ async def test_what_is_no_event_is_passed_over(grounds: Grounds) -> None:
     assert await stored(runtime) == 0
 
 
+def test_a_text_for_the_durable_topics_is_not_read_letter_by_letter(grounds: Grounds) -> None:
+    with pytest.raises(TypeError, match=r"write \('orders',\)"):
+        grounds.runtime(durable_topics="orders")
+
+
 async def test_without_a_server_a_publisher_is_told_and_nobody_hangs(tmp_path: Path) -> None:
     async with EmbeddedServer(ServerOptions(store=tmp_path / "store", port=-1)) as server:
         grounds = Grounds(server)
