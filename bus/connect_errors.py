@@ -6,7 +6,7 @@ import ssl
 from nats import errors
 
 from bus.errors import AuthorizationFailed, ConnectionFailed
-from bus.settings import ConnectionSettings
+from bus.settings import IN_PROGRAM, ConnectionSettings
 
 
 def is_fatal(error: Exception) -> bool:
@@ -54,7 +54,8 @@ def start_error(settings: ConnectionSettings, error: Exception | None) -> Connec
             f"{settings.where} refused us {settings.identity}. Name credentials that this server knows: "
             "a context, NATS_CREDS, NATS_NKEY, or NATS_USER and NATS_PASSWORD."
         )
-    advice = "Start it, or name another one with NATS_URL, --server or a context."
+    by = "" if settings.source == IN_PROGRAM else " with NATS_URL, --server or a context"
+    advice = f"Start it, or name another one{by}."
     if isinstance(error, ssl.SSLCertVerificationError):
         advice = "Name the authority that signed it with NATS_CA."
     return ConnectionFailed(f"cannot connect to {settings.where}: {reason(error)}. {advice}")

@@ -55,6 +55,10 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     """When, by `time.monotonic()`."""
 
+    def __str__(self) -> str:
+        action = "publish on" if self.operation == "publish" else "subscribe to"
+        return f"the server does not let us {action} {self.subject}"
+
 
 class Connection:
     """An open connection. Made by `connect`; closed by `close` or at the end of `async with`."""
@@ -74,6 +78,7 @@ class Connection:
         self._state: ConnectionState | None = None
         self._changed = asyncio.Event()
         self._refusals: deque[Refusal] = deque(maxlen=_REMEMBERED)
+        self._refused = asyncio.Event()
         self._logged: dict[str, float] = {}
         self._hopeless = asyncio.Event()
         self._start_error: Exception | None = None
@@ -97,6 +102,15 @@ class Connection:
     def refusals(self) -> Sequence[Refusal]:
         """The last 64 things that this user was not allowed, oldest first."""
         return tuple(self._refusals)
+
+    async def refusal(self, concerns: Callable[[Refusal], bool], *, since: float) -> Refusal:
+        """Return the first refusal of a kind from a moment on, by `time.monotonic()`, once there is one."""
+        while True:
+            refused = self._refused
+            for refusal in self._refusals:
+                if refusal.at >= since and concerns(refusal):
+                    return refusal
+            await refused.wait()
 
     async def publish(
         self, subject: str, payload: bytes = b"", *, reply: str = "", headers: Mapping[str, str] | None = None
@@ -210,8 +224,9 @@ class Connection:
         refusal = _refusal(error)
         if refusal is not None:
             self._refusals.append(refusal)
-            action = "publish on" if refusal.operation == "publish" else "subscribe to"
-            self._complain(f"the server does not let us {action} {refusal.subject} ({self.settings.identity})")
+            self._refused.set()
+            self._refused = asyncio.Event()
+            self._complain(f"{refusal} ({self.settings.identity})")
         elif isinstance(error, errors.SlowConsumerError):
             self._complain(f"messages on {error.subject} came faster than they were handled; some were dropped")
         elif isinstance(error, OSError | TimeoutError | errors.Error):

@@ -17,6 +17,9 @@ from bus.errors import ConfigurationError
 DEFAULT_URL = "nats://127.0.0.1:4222"
 """What a context without a `url` means, as in the nats CLI."""
 
+IN_PROGRAM = "the program"
+"""The source of a server's address that no setting can replace."""
+
 _SCHEMES = ("nats", "tls")
 
 
@@ -117,17 +120,22 @@ _UNSUPPORTED = {
 
 
 def resolve(
-    environ: Mapping[str, str], *, server: str | None, context: str | None, config_home: Path
+    environ: Mapping[str, str],
+    *,
+    server: str | None,
+    context: str | None,
+    config_home: Path,
+    server_source: str = "--server",
 ) -> ConnectionSettings | None:
     """Return the settings that the user named, or None where no server is named: credentials alone name none.
 
-    `server` and `context` are the command line's options, `config_home` is `$XDG_CONFIG_HOME` or `~/.config`. Files are
-    read to see that they can be; nothing is asked of any server.
+    `server` and `context` are the command line's options, `config_home` is `$XDG_CONFIG_HOME` or `~/.config`. Errors call
+    the former `server_source`. Files are read to see that they can be; nothing is asked of any server.
 
     Raises:
         ConfigurationError: a context, or a file that one of the settings names, is missing or cannot be used.
     """
-    layers = _layers(environ, server, context, config_home)
+    layers = _layers(environ, _Layer(source=server_source, url=server) if server else None, context, config_home)
     located = next((layer for layer in layers if layer.url), None) or next(
         (layer for layer in layers if layer.names_server), None
     )
@@ -148,10 +156,8 @@ def resolve(
     )
 
 
-def _layers(environ: Mapping[str, str], server: str | None, context: str | None, config_home: Path) -> list[_Layer]:
-    layers = []
-    if server:
-        layers.append(_Layer(source="--server", url=server))
+def _layers(environ: Mapping[str, str], server: _Layer | None, context: str | None, config_home: Path) -> list[_Layer]:
+    layers = [server] if server is not None else []
     if context:
         layers.append(_context(context, config_home, "--context"))
     layers.append(_environment(environ))

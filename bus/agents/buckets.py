@@ -4,7 +4,6 @@ from bus.agents.errors import RuntimeFailed
 from bus.agents.session import Session
 from bus.errors import JetStreamError, NoResponders, RequestTimeout
 from bus.jetstream import api
-from bus.server_config import AGENTS
 
 _IN_USE = 10058
 """A stream of this name exists with another configuration."""
@@ -34,8 +33,7 @@ async def ensure_bucket(session: Session, stream: str, keys: str) -> None:
             raise RuntimeFailed(f"the bucket {bucket} cannot be made: {error.message}") from None
     except RequestTimeout:
         raise RuntimeFailed(
-            f"the server did not answer when the bucket {bucket} was to be made; where it refuses this user, its log "
-            f"and ours say so. Sanctuary's own server lets in its user {AGENTS!r}: NATS_NKEY=<its store>/keys/{AGENTS}.nk"
+            f"the server did not answer when the bucket {bucket} was to be made: see its log, or try again"
         ) from None
     except NoResponders:
         raise RuntimeFailed(

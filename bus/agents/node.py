@@ -84,12 +84,20 @@ class Node:
 
     async def _join(self) -> None:
         await self.session.open()
+        try:
+            await self.session.unless_refused(self._come_in())
+        except BaseException:
+            await self._control.close()
+            await self.outgoing.close()
+            raise
+        self.joined = True
+        self._beat_later()
+
+    async def _come_in(self) -> None:
         await self._control.open()
         await self.outgoing.open()
         self.incoming.verified(self.incoming.fresh.now())
         await self._enter()
-        self.joined = True
-        self._beat_later()
 
     async def _enter(self) -> None:
         if self._keeping is not None:

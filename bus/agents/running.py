@@ -83,6 +83,17 @@ class Running:
         if error is not None:
             raise error
 
+    async def end(self) -> None:
+        """Stop for good. That the start failed is not raised again: whatever needed it has told, and this clears up after it."""
+        starting = self._starting
+        if starting is None:
+            return
+        try:
+            await self.stop(when_idle=False)
+        except Exception as error:
+            if not starting.done() or starting.cancelled() or starting.exception() is not error:
+                raise
+
     async def _quiet(self) -> None:
         """Return when nothing is under way any more, or an error is to be raised."""
         idle = self._idle

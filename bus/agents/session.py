@@ -2,25 +2,31 @@
 
 import asyncio
 import os
+import time
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from bus.agents import wire
 from bus.agents.addressing import Names, new_worker
-from bus.connection import Connection, connect
+from bus.agents.errors import RuntimeFailed
+from bus.connection import Connection, Refusal, connect
 from bus.errors import ConfigurationError, Disconnected
 from bus.quick_client import Listener, QuickClient
 from bus.requests import Requester
-from bus.settings import ConnectionSettings, resolve
+from bus.server_config import AGENTS
+from bus.settings import IN_PROGRAM, ConnectionSettings, resolve
 
 Where = Connection | ConnectionSettings | str
 
 ORDER_TIMEOUT_S = 2.5
 """How long another runtime may take to answer an order; one that is frozen costs a caller this long."""
-_CONNECT_WAIT_S = 10.0
+_CONNECT_WAIT_S = 4.5
+"""No first caller waits longer for a server."""
 _RECENTLY_S = 5.0
 
 
@@ -33,6 +39,7 @@ class Session:
         self._where = where
         self._stack = AsyncExitStack()
         self._opened: asyncio.Task[None] | None = None
+        self._connection: Connection | None = None
         self._client: QuickClient | None = None
         self._requester: Requester | None = None
         self._breaks = 0
@@ -60,9 +67,45 @@ class Session:
                 await connect(settings, name=name, wait_s=_CONNECT_WAIT_S)
             )
         await connection.wait_connected()
+        self._connection = connection
         self._client = connection.client
         self._breaks = self.breaks
         self._requester = await self._stack.enter_async_context(Requester(connection.client, self.new_inbox()))
+
+    async def unless_refused(self, joining: Coroutine[Any, Any, None]) -> None:
+        """Do what joining takes, until the server refuses a part of it: it says so at once, but beside what is waited for.
+
+        Raises:
+            RuntimeFailed: it does; says what, and as whom to connect.
+        """
+        if self._connection is None:
+            raise Disconnected("the runtime has not connected yet")
+        doing = asyncio.create_task(joining)
+        refused = asyncio.create_task(self._connection.refusal(self._concerns_joining, since=time.monotonic()))
+        try:
+            await asyncio.wait((doing, refused), return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                return doing.result()
+            raise RuntimeFailed(
+                f"{refused.result()} ({self._connection.settings.identity}), and the agents of {self.names.namespace} need "
+                f"that. Sanctuary's own server lets its user {AGENTS!r}, NATS_NKEY=<its store>/keys/{AGENTS}.nk, take part in "
+                "the namespace of its realm"
+            )
+        finally:
+            refused.cancel()
+            while not doing.done():
+                # Again and again: Python 3.11's wait_for, which nats-py uses, can swallow a cancellation.
+                doing.cancel()
+                await asyncio.wait((doing,), timeout=0.1)
+
+    def _concerns_joining(self, refusal: Refusal) -> bool:
+        names = self.names
+        ours = (names.worker(""), names.reply(""), names.member(""), names.named_prefix)
+        # Refusals are in lower case. The server's own subjects end in the stream, or have it before the key.
+        return refusal.subject.startswith(tuple(map(str.lower, ours))) or (
+            refusal.subject.startswith("$js.api.")
+            and any(stream.lower() in refusal.subject for stream in (names.stream, names.states_stream, names.topics))
+        )
 
     async def close(self) -> None:
         """Close what was opened here; a connection that was given stays open."""
@@ -134,7 +177,7 @@ class Listening:
 def settings_of(url: str) -> ConnectionSettings:
     """Return how to connect to a URL, with credentials as the nats CLI finds them."""
     home = Path(os.environ.get("XDG_CONFIG_HOME", "~/.config")).expanduser()
-    settings = resolve(os.environ, server=url, context=None, config_home=home)
+    settings = resolve(os.environ, server=url, context=None, config_home=home, server_source=IN_PROGRAM)
     if settings is None:
         raise ConfigurationError("name a server: nats://host:port")
     return settings

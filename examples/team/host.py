@@ -4,11 +4,13 @@ import argparse
 import asyncio
 import os
 import signal
+import sys
 
 from casting import WORDS, make
 
 from bus.agent_runtime import NatsAgentRuntime
 from bus.agents.chat import host_chat_agent
+from bus.errors import SanctuaryError
 
 
 async def main(name: str) -> None:
@@ -17,12 +19,16 @@ async def main(name: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, end.set)
     runtime = NatsAgentRuntime(os.environ.get("NATS_URL", "nats://127.0.0.1:4222"))
-    await host_chat_agent(runtime, name, lambda: make(name))
-    await host_chat_agent(runtime, f"{name}_in_swarm", lambda: make(name, hands_over=True))
-    await runtime.start()
-    print(f"{name} is in process {os.getpid()}", flush=True)
-    await end.wait()
-    await runtime.close()
+    try:
+        await host_chat_agent(runtime, name, lambda: make(name))
+        await host_chat_agent(runtime, f"{name}_in_swarm", lambda: make(name, hands_over=True))
+        await runtime.start()
+        print(f"{name} is in process {os.getpid()}", flush=True)
+        await end.wait()
+    except SanctuaryError as error:
+        sys.exit(str(error))
+    finally:
+        await runtime.close()
 
 
 if __name__ == "__main__":

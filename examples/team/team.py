@@ -16,6 +16,7 @@ from casting import make
 from bus.agent_runtime import NatsAgentRuntime
 from bus.agents.chat import remote_chat_agent
 from bus.agents.errors import RecipientNotFound
+from bus.errors import SanctuaryError
 
 
 async def form(kind: str, runtime: AgentRuntime) -> RoundRobinGroupChat | SelectorGroupChat | Swarm:
@@ -38,13 +39,15 @@ async def form(kind: str, runtime: AgentRuntime) -> RoundRobinGroupChat | Select
 async def main(kind: str) -> None:
     """Have the team write a sentence."""
     runtime = NatsAgentRuntime(os.environ.get("NATS_URL", "nats://127.0.0.1:4222"))
-    runtime.start()
     try:
+        await runtime.start()
         team = await form(kind, runtime)
         await Console(team.run_stream(task="A sentence about agents, please."))
         await runtime.stop_when_idle()
     except RecipientNotFound as error:
         sys.exit(f"{error}. Start one with: python host.py NAME")
+    except SanctuaryError as error:
+        sys.exit(str(error))
     finally:
         await runtime.close()
 

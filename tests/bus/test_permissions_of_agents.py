@@ -1,5 +1,6 @@
 """What agents may do on the embedded server: runtimes of a clone, of the user `agents`, and of the operator, in one network."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -107,10 +108,23 @@ async def test_durable_topics_and_kept_state_need_no_more_rights(server: Embedde
             await runtime.stop_when_idle()
 
 
-async def test_nobody_in_particular_is_told_as_whom_to_connect(server: EmbeddedServer) -> None:
+async def test_nobody_in_particular_is_told_at_once_as_whom_to_connect(server: EmbeddedServer) -> None:
     runtime = NatsAgentRuntime(server.url)
-    with pytest.raises(RuntimeFailed, match=r"NATS_NKEY=<its store>/keys/agents\.nk"):
-        await runtime.send_message(Word("hello"), AgentId("beta", "x"))
+    for _ in range(3):
+        async with asyncio.timeout(2):
+            with pytest.raises(RuntimeFailed, match=r"does not let us .*NATS_NKEY=<its store>/keys/agents\.nk"):
+                await runtime.send_message(Word("hello"), AgentId("beta", "x"))
+    await runtime.close()
+
+
+@pytest.mark.parametrize("options", [{}, {"durable_topics": ("orders",)}, {"keep_state": True}])
+async def test_in_a_namespace_that_is_not_its_own_an_application_is_told_at_once(
+    server: EmbeddedServer, options: dict[str, Any]
+) -> None:
+    runtime = NatsAgentRuntime(server.settings_for("agents"), namespace="elsewhere", **options)
+    async with asyncio.timeout(2):
+        with pytest.raises(RuntimeFailed, match=r"does not let us .*\(with the nkey in .*the agents of elsewhere need"):
+            await runtime.start()
     await runtime.close()
 
 

@@ -10,7 +10,9 @@ import pytest_asyncio
 from autogen_core import AgentId, TopicId, TypeSubscription
 from pytest import TempPathFactory
 
+from bus.agent_runtime import NatsAgentRuntime
 from bus.agents.errors import NotPlaced, WorkerLost
+from bus.errors import ConnectionFailed
 from bus.server import EmbeddedServer, ServerOptions
 from tests.bus.agents.cast import Ask, Note, Seen, Wait, Worker, take_worker
 from tests.bus.agents.conftest import Grounds
@@ -83,6 +85,16 @@ async def test_without_a_server_callers_are_told_within_five_seconds(own: Ground
         await caller.send_message(Ask(2), ONE)
     assert time.monotonic() - began < 5.5
     await own.server.restart()
+
+
+async def test_a_first_caller_without_a_server_is_told_within_five_seconds_which_one_it_is() -> None:
+    runtime = NatsAgentRuntime("nats://127.0.0.1:1")
+    async with asyncio.timeout(5.5):
+        with pytest.raises(
+            ConnectionFailed, match=r"127\.0\.0\.1:1 \(from the program\): nobody .*name another one\.$"
+        ):
+            await runtime.send_message(Ask(1), ONE)
+    await runtime.close()
 
 
 async def test_publishing_goes_on_after_a_crash_of_the_server(own: Grounds) -> None:

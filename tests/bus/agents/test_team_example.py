@@ -18,8 +18,12 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "team"
 
 async def program(server: EmbeddedServer, *arguments: str) -> Process:
     """Start one of the example's programs, as the user that the network has for applications of AutoGen."""
+    return await _program({"NATS_URL": server.url, "NATS_NKEY": str(server.keys["agents"])}, *arguments)
+
+
+async def _program(settings: dict[str, str], *arguments: str) -> Process:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("NATS_")}
-    environment = {**clean, "NATS_URL": server.url, "NATS_NKEY": str(server.keys["agents"])}
+    environment = {**clean, **settings}
     return await asyncio.create_subprocess_exec(
         sys.executable, *arguments, cwd=EXAMPLE, env=environment, stdout=PIPE, stderr=PIPE
     )
@@ -46,6 +50,19 @@ async def test_who_is_not_in_the_team_is_told(server: EmbeddedServer) -> None:
     _, said = await process.communicate()
     assert process.returncode == 2
     assert "invalid choice: 'reader'" in said.decode()
+
+
+@pytest.mark.parametrize("arguments", [("host.py", "writer"), ("team.py", "swarm")])
+async def test_without_a_key_each_program_says_so_in_one_line(
+    server: EmbeddedServer, arguments: tuple[str, str]
+) -> None:
+    process = await _program({"NATS_URL": server.url}, *arguments)
+    _, said = await process.communicate()
+    assert process.returncode == 1
+    assert "Traceback" not in said.decode()
+    last = said.decode().splitlines()[-1]
+    assert last.startswith("the server does not let us")
+    assert "keys/agents.nk" in last
 
 
 async def test_without_hosts_it_says_what_to_start(server: EmbeddedServer) -> None:
