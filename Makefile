@@ -67,7 +67,7 @@ models: $(EXTRAS_READY) ## a language model behind a clone: a real endpoint on t
 autogen-suites: $(EXTRAS_READY) ## AutoGen's own tests of runtimes and teams, with ours in place of its own
 	@$(BIN)/python -m tests.autogen_suites $(ARGS)
 
-bench-autogen: $(EXTRAS_READY) ## AutoGen agents on NATS beside AutoGen's own runtime on gRPC
+bench-autogen: $(EXTRAS_READY) ## AutoGen agents on NATS beside AutoGen's own runtime on gRPC (ARGS=5: the median of 5 rounds)
 	@$(BIN)/python -m ops.bench_autogen $(ARGS)
 
 define NEED_GO

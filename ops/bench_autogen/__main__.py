@@ -1,5 +1,12 @@
-"""`python -m ops.bench_autogen [ROUNDS]`: runs both, in turn, and prints the medians. Needs `autogen-ext[grpc]`."""
+"""Measures both runtimes, in turn, and prints the medians of their rounds. Needs `autogen-ext[grpc]`.
 
+A message is a dataclass with one number, sent by one process to one agent in another, over loopback, through the embedded
+NATS server or autogen-ext's host. They do not give the same: ours places agents, keeps the order of events, and tells callers of
+workers that die or freeze, which is part of the times here (see "What differs" and "What is guaranteed" in docs/autogen.md).
+Nothing is durable in either, and no state is kept.
+"""
+
+import argparse
 import asyncio
 import socket
 import statistics
@@ -71,4 +78,11 @@ async def _main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(int(sys.argv[1]) if len(sys.argv) > 1 else 3))
+    parser = argparse.ArgumentParser(
+        prog="python -m ops.bench_autogen", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rounds", nargs="?", type=int, default=3, help="how often each is measured; 3 if not said")
+    arguments = parser.parse_args()
+    if arguments.rounds < 1:
+        parser.error("there has to be at least one round")
+    asyncio.run(_main(arguments.rounds))
