@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import json
+import logging
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 FAILED, UNUSABLE = 1, 2
 """Exit statuses: the task or the network failed; the command was used wrongly (click's own)."""
+
+log = logging.getLogger(__name__)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -90,17 +93,27 @@ verbose_option = click.option("-v", "--verbose", is_flag=True, help="Log more.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def loaded_model(path: Path | None) -> "Model | None":
-    """Return the model that a file configures, None for no file; one that cannot be used ends the command."""
+def loaded_model(path: Path | None, *, look: bool = True) -> "Model | None":
+    """Return the model that a file configures, None for no file; one that cannot be used ends the command.
+
+    With `look`, a server of the model's that is not there is warned of.
+    """
     if path is None:
         return None
     from clones.models.asking import Model
+    from clones.models.reaching import unreachable
     from clones.models.settings import ModelUnusable
 
     try:
-        return Model.load(path)
+        model = Model.load(path)
     except ModelUnusable as error:
         fail(error.message, status=UNUSABLE)
+    endpoint = model.client.endpoint
+    if look and endpoint and (why := unreachable(endpoint)):
+        log.warning(
+            "%s: %s cannot be reached now (%s); without it, results hold no words of the model's", path, endpoint, why
+        )
+    return model
 
 
 def run(work: Coroutine[Any, Any, int | None]) -> None:

@@ -64,7 +64,7 @@ def review(target: str, **rest: Any) -> None:
     configure("review", verbose=rest["verbose"])
     if rest["model"] is not None and not rest["start"]:
         fail("--model is for a network that this command starts: add --up, or give it to the clones that run", UNUSABLE)
-    loaded_model(rest["model"])  # as in `up`
+    loaded_model(rest["model"])  # as in `up`; the clones' own warnings go to files
     run(_review(target, **rest))
 
 

@@ -46,9 +46,8 @@ def up(where: Where, **rest: Any) -> None:
     from ops.logs import configure
 
     configure("up", verbose=rest["verbose"])
-    loaded_model(
-        rest["model"]
-    )  # each clone loads its own; what is wrong with it is told here, before anything is started
+    # Each clone loads its own and looks for its server; what is wrong with the file is told here, before anything is started.
+    loaded_model(rest["model"], look=False)
     run(_up(where, rest))
 
 
