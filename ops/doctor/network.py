@@ -6,7 +6,14 @@ from datetime import datetime
 
 import msgspec
 
-from bus.errors import JetStreamError, NoResponders, RequestTimeout, SanctuaryError
+from bus.errors import (
+    AuthorizationFailed,
+    ConnectionFailed,
+    JetStreamError,
+    NoResponders,
+    RequestTimeout,
+    SanctuaryError,
+)
 from bus.identity import OMEGA
 from bus.jetstream import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND, api
 from bus.network import Network, open_network
@@ -44,8 +51,12 @@ async def check_network(where: Where) -> AsyncIterator[Check]:
             async for check in _inside(network, settings):
                 yield check
     except SanctuaryError as error:
-        if named:
+        if not isinstance(error, ConnectionFailed):
+            yield wrong("server", error.message, "Mend what names the server")
+        elif named:
             yield wrong("server", error.message, "Start that server, or name another one")
+        elif isinstance(error, AuthorizationFailed):
+            yield wrong("server", error.message, "Name it and credentials that it knows, or a store with --store")
         else:
             yield note("server", "none is named and none runs here", "sanctuary up starts one")
 

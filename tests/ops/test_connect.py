@@ -7,8 +7,10 @@ import pytest
 
 import ops.connect
 from bus.errors import ConfigurationError
+from bus.keys import new_seed
 from bus.server import EmbeddedServer
 from ops.connect import Where
+from ops.doctor.network import check_network
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +59,16 @@ async def test_credentials_that_a_network_s_own_keys_replace_are_named(
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["NATS_NKEY is not used"]
     monkeypatch.setenv("NATS_URL", server.url)
     assert where.unused() == ""
+
+
+async def test_the_doctor_tells_what_is_wrong_with_the_credentials(
+    server: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ops.connect, "DEFAULT_URL", server.url)
+    key = tmp_path / "mine.nk"
+    monkeypatch.setenv("NATS_NKEY", str(key))
+    for content, told in (("garbage\n", "holds no user seed"), (new_seed(), "refused us with the nkey")):
+        key.write_text(content)
+        (check,) = [check async for check in check_network(elsewhere(tmp_path))]
+        assert (check.name, check.verdict) == ("server", "wrong")
+        assert told in check.found
