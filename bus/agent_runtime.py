@@ -141,9 +141,13 @@ class NatsAgentRuntime(AgentRuntime):
     ) -> Any:
         """Return what the recipient's handler returns; raise what it raises.
 
-        An agent of a type that only this runtime takes gets the message when it is started.
+        An agent of a type that only this runtime takes gets the message when it is started. Only the token cancels the
+        handler: whoever cancels this call just does not wait any more.
 
         Raises:
+            ConnectionFailed: with the first call: no connection within 5 s; AuthorizationFailed: the credentials were refused.
+            RuntimeFailed: with the first call: the server lets us not take part, or has no JetStream.
+            ConfigurationError: with the first call: the URL, or a file that a setting names, cannot be used.
             RecipientNotFound: no runtime of the namespace takes agents of this type.
             WorkerLost: the worker that has the message is gone or does not answer, known within 5 s.
             NotPlaced: no worker took the agent within 5 s.
@@ -172,6 +176,7 @@ class NatsAgentRuntime(AgentRuntime):
         returns when the server has stored it, and waits while the topic is full.
 
         Raises:
+            ConnectionFailed, RuntimeFailed, ConfigurationError: as of `send_message`.
             TopicFull: a durable topic had no room for 4.5 s.
             TopicUnreachable: the server did not say within 4.5 s that the event is stored; it may be.
             CannotTravel: no serializer for the message.
