@@ -1,4 +1,4 @@
-"""Tests of AutoGen's that do not pass on our runtime, and why. Each has to be there, and to fail."""
+"""Tests of AutoGen's that do not pass on our runtime, and why. Each has to be there; the known ones have to fail."""
 
 _STEPS = "steps SingleThreadedAgentRuntime's queue by its private `_process_next`"
 _CREDENTIALS = "makes a model client with an empty key, which the client refuses: fails on AutoGen's own runtime, too"
@@ -18,3 +18,10 @@ KNOWN = {
     "ext/test_worker_runtime.py::test_instance_factory_messaging": _CONTEXT,
 }
 """By node id."""
+
+_A_TENTH = "cancels a team 0.1 s after its start, and expects that by then its first agent has its first message"
+GUESSES = {
+    "chat/test_group_chat.py::test_round_robin_group_chat_cancellation[single_threaded]": _A_TENTH,
+    "chat/test_group_chat.py::test_round_robin_group_chat_cancellation[embedded]": _A_TENTH,
+}
+"""Tests that guess a time, which a busy machine may take longer for: they pass where nothing else runs, and may fail."""
