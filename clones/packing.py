@@ -7,11 +7,12 @@ import stat
 import subprocess
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from clones.engines.contract import EngineError, NotAnalysed
+from clones.engines.own_files import is_store
 from clones.engines.process import minimal_env
 from schemas.errors import ErrorCode
 
@@ -34,7 +35,8 @@ def pack(directory: Path, archive: Path) -> ArchiveInfo:
     """Write `directory` as a .tar.gz file to `archive`, everything below one top folder with the directory's name.
 
     In a git work tree: what is tracked, and what is new and not ignored, as it stands in the directory. Elsewhere:
-    everything but `NOT_PACKED`. Symbolic links that lead outside, sockets and devices are left out.
+    everything but `NOT_PACKED`. Symbolic links that lead outside, sockets, devices, and the stores of networks with the keys
+    in them are left out.
 
     Raises:
         EngineError: `target_not_found` where `directory` is none.
@@ -51,8 +53,15 @@ def pack(directory: Path, archive: Path) -> ArchiveInfo:
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
-        for name in sorted(_from_git(root) or set(_from_disk(root))):
-            if root / name == archive.resolve():
+        names = _from_git(root) or set(_from_disk(root))
+        stores = {
+            each for each in {above for name in names for above in PurePosixPath(name).parents} if is_store(root / each)
+        }
+        left_out += [
+            NotAnalysed(subject=str(each), reason="a network's store, with its keys") for each in sorted(stores)
+        ]
+        for name in sorted(names):
+            if root / name == archive.resolve() or not stores.isdisjoint(PurePosixPath(name).parents):
                 continue
             reason = _why_not(root, name)
             if reason is not None:

@@ -57,6 +57,20 @@ def test_with_git_tracked_and_new_files_are_packed_and_ignored_ones_not(project:
     ]
 
 
+@pytest.mark.parametrize("with_git", [True, False])
+def test_a_network_s_keys_stay_behind(project: Path, tmp_path: Path, *, with_git: bool) -> None:
+    if with_git:
+        git(project, "init", "-q")
+    pack(project, tmp_path / "before.tar.gz")
+    for name in (".sanctuary/lock", ".sanctuary/nats-server.json", ".sanctuary/keys/operator.nk", ".sanctuary/log/1"):
+        path = project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    info = pack(project, tmp_path / "out.tar.gz")
+    assert names(tmp_path / "out.tar.gz") == names(tmp_path / "before.tar.gz")
+    assert [each.subject for each in info.left_out] == [".sanctuary"]
+
+
 def test_a_directory_inside_a_work_tree_is_packed_alone(project: Path, tmp_path: Path) -> None:
     git(project, "init", "-q")
     pack(project / "a", tmp_path / "out.tar.gz")

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from clones.engines.contract import NotAnalysed
+from clones.engines.own_files import is_report, is_store
 
 MAX_PYTHON_BYTES = 1024 * 1024
 """Larger Python files are data in disguise, and would take bandit minutes."""
@@ -42,14 +43,11 @@ _KINDS = {
 _OWN = {
     "a network's store": (
         "Sanctuary's own keys and data, such as those of the network that does this scan",
-        ("lock", "nats-server.json", "keys"),
+        is_store,
     ),
-    "a review's report": (
-        "what Sanctuary has found before",
-        ("report.html", "report.md", "security/security.sarif"),
-    ),
+    "a review's report": ("what Sanctuary has found before", is_report),
 }
-"""Why, and what lies in a directory that Sanctuary itself has made."""
+"""Why, and how a directory that Sanctuary itself has made is told."""
 _LINKS = "symbolic links"
 _GITLEAKS_SETTINGS = {".gitleaksignore", ".gitleaks.toml"}
 _SETTINGS = {".bandit", "bandit.yaml", "bandit.yml", ".ruff.toml", "ruff.toml", *_GITLEAKS_SETTINGS}
@@ -140,8 +138,8 @@ def _kind(directory: Path) -> str | None:
     # a lone pyvenv.cfg hides nothing: a virtual environment has programs beside it
     if (directory / "pyvenv.cfg").is_file() and any((directory / name).is_dir() for name in ("bin", "Scripts")):
         return "virtual environments"
-    for kind, (_, marks) in _OWN.items():
-        if all((directory / name).exists() for name in marks):
+    for kind, (_, is_own) in _OWN.items():
+        if is_own(directory):
             return kind
     return next((kind for kind, (_, names) in _KINDS.items() if directory.name in names), None)
 
@@ -174,7 +172,9 @@ def _content(path: Path, name: str) -> bytes:
 
 
 def _reason(kind: str, names: list[str]) -> str:
-    why = "not followed, for they may lead out of the target" if kind == _LINKS else (_KINDS | _OWN)[kind][0]
+    whys = {_LINKS: "not followed, for they may lead out of the target"}
+    whys |= {known: why for kinds in (_KINDS, _OWN) for known, (why, _) in kinds.items()}
+    why = whys[kind]
     return f"{why}: {_some(sorted(names))}"
 
 
