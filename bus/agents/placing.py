@@ -14,6 +14,8 @@ from bus.errors import Disconnected, NoResponders, RequestTimeout
 _WITHIN_S = 4.5
 """No caller waits longer for an agent to be placed."""
 _PAUSE_S = 0.02
+_LEAST_S = 0.1
+"""What the last runtime that is asked has to answer, where those before it took all the time."""
 
 
 class Placing:
@@ -46,7 +48,9 @@ class Placing:
                 problem = "there is no connection to the NATS server"
             except NoResponders:
                 try:
-                    problem = await self._place(agent, refused)
+                    problem = await self._place(
+                        agent, refused, min(ORDER_TIMEOUT_S, max(deadline - loop.time(), _LEAST_S))
+                    )
                 except (Disconnected, RequestTimeout) as error:
                     problem = error.message
                 if not self._started.is_set() and self._is_ours_alone(agent):
@@ -64,7 +68,7 @@ class Placing:
         )
         return wire.decode_placed(answer.data).worker
 
-    async def _place(self, agent: AgentId, refused: dict[str, str]) -> str:
+    async def _place(self, agent: AgentId, refused: dict[str, str], within_s: float) -> str:
         """Ask the runtime that comes first for this agent to take it; return what was in the way, if anything."""
         takers = self._members.takers(agent.type)
         if not takers:
@@ -79,7 +83,7 @@ class Placing:
         # The same for all who ask, spread evenly over the workers of a type, as long as these stay the same.
         taker = min(takers, key=lambda one: (one.worker in refused, not one.started, _rank(one.worker, agent)))
         try:
-            answer = await self._session.order(taker.worker, wire.Place(agent.type, agent.key))
+            answer = await self._session.order(taker.worker, wire.Place(agent.type, agent.key), timeout_s=within_s)
         except NoResponders:
             await self._members.bury(taker.worker)
             refused[taker.worker] = f"runtime {taker.worker} is gone, or not back yet"

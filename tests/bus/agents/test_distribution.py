@@ -13,7 +13,7 @@ from autogen_core import AgentId, CancellationToken, TopicId
 from autogen_core.exceptions import NotAccessibleError
 
 from bus.agent_runtime import NatsAgentRuntime
-from bus.agents.errors import RecipientNotFound, WorkerLost
+from bus.agents.errors import NotPlaced, RecipientNotFound, WorkerLost
 from bus.jetstream import publish
 from tests.bus.agents.cast import (
     Ask,
@@ -142,6 +142,17 @@ async def test_a_call_in_hand_fails_when_the_worker_is_killed(grounds: Grounds) 
     assert all(isinstance(result, WorkerLost) for result in results)
     with pytest.raises(RecipientNotFound):
         await runtime.send_message(Ask(1), ONE)
+
+
+async def test_where_all_that_could_take_an_agent_are_frozen_its_caller_hears_of_it(grounds: Grounds) -> None:
+    processes = await asyncio.gather(*(grounds.process() for _ in range(3)))
+    runtime = await grounds.started()
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(NotPlaced):
+        await runtime.send_message(Ask(1), ONE)
+    assert time.monotonic() - began < 5
 
 
 async def test_a_call_in_hand_fails_when_the_worker_is_frozen(grounds: Grounds) -> None:
