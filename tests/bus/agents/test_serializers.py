@@ -202,6 +202,33 @@ def test_ones_own_serializer_comes_first() -> None:
         Codec().decode(Body("Flat", "text/shout", "nowhere:Flat", b"A"))
 
 
+@dataclass
+class Prefixing:
+    """A serializer for `Flat` that marks what it wrote."""
+
+    data_content_type: str
+    prefix: str
+    type_name: str = "Flat"
+
+    def serialize(self, message: Flat) -> bytes:
+        return (self.prefix + message.text).encode()
+
+    def deserialize(self, payload: bytes) -> Flat:
+        return Flat(payload.decode().removeprefix(self.prefix))
+
+
+def test_a_serializer_counts_for_its_type_name_and_content_type() -> None:
+    codec = Codec()
+    codec.add([Prefixing("text/shout", "!"), Prefixing("text/shy", "?"), Prefixing("text/else", "-", "Other")])
+    for content_type, prefix in (("text/shout", "!"), ("text/shy", "?")):
+        assert codec.decode(Body("Flat", content_type, "nowhere:Flat", f"{prefix}a".encode())) == Flat("a")
+    with pytest.raises(CannotRead, match=r"Flat .*text/else"):
+        codec.decode(Body("Flat", "text/else", "nowhere:Flat", b"-a"))
+    codec.add(Prefixing("text/shy", "..."))
+    assert codec.decode(Body("Flat", "text/shy", "nowhere:Flat", b"...a")) == Flat("a")
+    assert codec.decode(Body("Flat", "text/shout", "nowhere:Flat", b"!a")) == Flat("a")
+
+
 def test_what_cannot_travel_is_named() -> None:
     with pytest.raises(CannotTravel, match=r"test_serializers:Codecless cannot be sent: .*add_message_serializer"):
         Codec().encode(Codecless())

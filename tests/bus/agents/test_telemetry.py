@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 import pytest
-from autogen_core import AgentId, TopicId
+from autogen_core import AgentId, DefaultTopicId, TopicId
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -56,6 +56,24 @@ async def test_the_spans_of_a_publication_and_of_a_call(
     assert process.attributes["recipient_agent_class"] == "Worker"
     assert json.loads(process.attributes["message"]) == {"number": 1}
     assert [link.context.span_id for link in process.links] == [_context(create).span_id]
+
+
+async def test_the_spans_of_a_publication_are_linked_to_its_creation(
+    make: Make, exporter: InMemorySpanExporter, provider: TracerProvider
+) -> None:
+    runtime = make(tracer_provider=provider)
+    for agent_type in ("first", "second"):
+        await take_worker(runtime, agent_type, "default")
+    runtime.start()
+    await runtime.publish_message(Note(1), DefaultTopicId())
+    await runtime.stop_when_idle()
+    spans = {span.name: span for span in exporter.get_finished_spans()}
+    create = _context(spans.pop("autogen create default.(default)-T")).span_id
+    assert {name: [link.context.span_id for link in span.links] for name, span in spans.items()} == {
+        "autogen publish default.(default)-T": [create],
+        "autogen process first.(default)-A": [create],
+        "autogen process second.(default)-A": [create],
+    }
 
 
 async def test_spans_of_two_runtimes_are_one_trace(
