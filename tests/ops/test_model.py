@@ -1,18 +1,14 @@
 """`--model FILE`: a clone with a model tells what it asked, one without has no trace of any, and a bad file starts nothing."""
 
-import socket
 from pathlib import Path
 
 import pytest
 
 from bus.identity import Identity
 from clones.models.advice import Asked
-from clones.models.reaching import unreachable
-from ops.cli.options import loaded_model
 from ops.metrics import Metrics
 from schemas import TaskAssignment, TaskCompletion
 from tests.clones.models.replaying import answer, model_file
-from tests.clones.models.test_settings import SERVED
 from tests.clones.test_advice import project
 from tests.ops.rig import OpsRig
 from tests.ops.test_metrics import scrape, total, url_of
@@ -84,22 +80,3 @@ async def test_a_review_that_starts_no_clones_takes_no_model(ops_rig: OpsRig, tm
         2,
         "sanctuary: --model is for a network that this command starts: add --up, or give it to the clones that run\n",
     )
-
-
-def test_a_server_that_is_not_there_is_warned_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    file = tmp_path / "model.toml"
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        file.write_text(SERVED.replace("8080", str(port := listening.getsockname()[1])))
-        assert loaded_model(file) is not None
-    assert caplog.messages == []
-    assert loaded_model(file, look=False) is not None
-    assert caplog.messages == []
-    assert loaded_model(file) is not None
-    (said,) = caplog.messages
-    assert said.startswith(f"{file}: http://127.0.0.1:{port} cannot be reached now (Connection refused); ")
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    assert unreachable(f"http://somewhere.invalid:{port}") == ""
