@@ -109,7 +109,10 @@ async def test_an_endpoint_that_is_not_there_is_told(model_file: ModelFile) -> N
     assert asked is not None
     async with loaded(model_file("http://127.0.0.1:9")) as model:
         advice = await Adviser(model).ask("security", asked)
-    assert (advice.outcome, advice.problem) == ("failed", "APIConnectionError: Connection error.")
+    assert (advice.outcome, advice.problem) == (
+        "failed",
+        "APIConnectionError: Connection error. (at http://127.0.0.1:9)",
+    )
 
 
 async def test_what_an_endpoint_says_of_its_key_stays_secret(model_file: ModelFile) -> None:
