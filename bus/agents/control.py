@@ -105,7 +105,8 @@ class Control:
             problem = f"runtime {self._session.worker} does not take agents of type {agent.type!r}"
         else:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._started.wait(), _START_WAIT_S)
+                async with asyncio.timeout(_START_WAIT_S):
+                    await self._started.wait()
             if not self._started.is_set():
                 problem = f"the runtime that takes agents of type {agent.type!r} is not started"
             else:

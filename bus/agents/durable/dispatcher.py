@@ -134,8 +134,10 @@ class Dispatcher:
                     continue
             except SanctuaryError as error:
                 _log.debug("the durable topics of %s cannot be read yet: %s", self._agent_type, error)
+            # Not `wait_for`: until Python 3.12 it may lose a cancellation that comes together with what it waits for.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._readable.wait(), _POLL_S)
+                async with asyncio.timeout(_POLL_S):
+                    await self._readable.wait()
 
     async def _read_again(self, topic_type: str, progress: Progress, sequence: int) -> None:
         """Take up what was open when whoever held the office before ended."""

@@ -163,7 +163,8 @@ class Office:
             return False
         self._stays = False
         try:
-            await asyncio.wait_for(self.write(), _RELEASE_WAIT_S)
+            async with asyncio.timeout(_RELEASE_WAIT_S):
+                await self.write()
         except (Ousted, TimeoutError):
             _log.info("the durable topics of %s were not let go", self._agent_type)
             return False
