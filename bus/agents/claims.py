@@ -8,15 +8,14 @@ import msgspec
 from autogen_core import AgentId
 
 from bus.agents import wire
+from bus.agents.buckets import put
 from bus.agents.errors import NotPlaced
 from bus.agents.session import Session
 from bus.errors import Disconnected, JetStreamError, NoResponders, RequestTimeout
-from bus.jetstream import last_of, last_of_each, publish
+from bus.jetstream import last_of, last_of_each
 
 _log = logging.getLogger(__name__)
 
-WRONG_SEQUENCE = (10071, 10164)
-"""Wrong last sequence (of the subject)."""
 _GRACE_S = 3.0
 """After a break of our own connection others may be alive and not back yet: their agents are not taken for so long."""
 _RELEASED_TTL = "2s"
@@ -86,16 +85,8 @@ class Claims:
         raise NotPlaced(f"the claim on {agent} could not be settled")
 
     async def _write(self, agent: AgentId, worker: str, revision: int, *, ttl: str = "") -> int | None:
-        headers = {"Nats-Expected-Last-Subject-Sequence": str(revision)}
-        if ttl:
-            headers["Nats-TTL"] = ttl
-        subject, claim = self._session.names.claim(agent), msgspec.json.encode(_Claim(worker))
-        try:
-            return (await publish(self._session.requester, subject, claim, headers=headers)).seq
-        except JetStreamError as error:
-            if error.err_code in WRONG_SEQUENCE:
-                return None
-            raise
+        key, claim = self._session.names.claim(agent), msgspec.json.encode(_Claim(worker))
+        return await put(self._session, key, claim, revision, ttl=ttl)
 
     async def _holds(self, owner: str, agent: AgentId) -> bool:
         deadline = asyncio.get_running_loop().time() + _GRACE_S

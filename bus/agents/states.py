@@ -16,11 +16,10 @@ import msgspec
 from autogen_core import AgentId
 
 from bus.agents import wire
-from bus.agents.buckets import ensure_bucket
-from bus.agents.claims import WRONG_SEQUENCE
+from bus.agents.buckets import ensure_bucket, put
 from bus.agents.errors import StateNotKept
 from bus.agents.session import Session
-from bus.errors import Disconnected, JetStreamError, NoResponders, RequestTimeout, SanctuaryError
+from bus.errors import Disconnected, NoResponders, RequestTimeout, SanctuaryError
 from bus.jetstream import PubAck, last_of, publish
 from bus.ledger import stream_entries
 
@@ -180,17 +179,11 @@ class States:
     async def _put_head(self, agent: AgentId, head: Head, expected: int) -> int:
         subject, data = self._session.names.state_head(agent), wire.encode(head)
 
-        async def put() -> int | None:
-            headers = {"Nats-Expected-Last-Subject-Sequence": str(expected)}
-            try:
-                return (await publish(self._session.requester, subject, data, headers=headers, timeout_s=_TRY_S)).seq
-            except JetStreamError as error:
-                if error.err_code in WRONG_SEQUENCE:
-                    return None
-                raise
+        async def put_once() -> int | None:
+            return await put(self._session, subject, data, expected, timeout_s=_TRY_S)
 
         while True:
-            sequence = await self._insist(agent, put)
+            sequence = await self._insist(agent, put_once)
             if sequence is not None:
                 return sequence
             stored = await self.read(agent)

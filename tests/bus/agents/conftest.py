@@ -13,7 +13,7 @@ import pytest_asyncio
 from autogen_core import SingleThreadedAgentRuntime
 
 from bus.agent_runtime import NatsAgentRuntime
-from bus.server import EmbeddedServer
+from bus.server import EmbeddedServer, ServerOptions
 from tests.bus.agents.pair import Pair
 
 _serial = itertools.count(1)
@@ -79,3 +79,13 @@ def make(request: pytest.FixtureRequest, grounds: Grounds) -> Make:
     if request.param == "on NATS":
         return grounds.runtime
     return lambda **options: Pair(grounds.runtime(**options), grounds.runtime(**options))
+
+
+@pytest_asyncio.fixture
+async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Grounds]:
+    """Grounds on a server that the test may kill."""
+    options = ServerOptions(store=tmp_path_factory.mktemp("own") / "store", port=-1)
+    async with EmbeddedServer(options) as server:
+        grounds = Grounds(server)
+        yield grounds
+        await grounds.end()

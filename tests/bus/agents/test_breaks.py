@@ -3,32 +3,18 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from autogen_core import AgentId, TopicId, TypeSubscription
-from pytest import TempPathFactory
 
 from bus.agent_runtime import NatsAgentRuntime
 from bus.agents.errors import NotPlaced, WorkerLost
 from bus.errors import ConnectionFailed
-from bus.server import EmbeddedServer, ServerOptions
 from tests.bus.agents.cast import Ask, Note, Seen, Wait, Worker, take_worker
 from tests.bus.agents.conftest import Grounds
 from tests.bus.eventually import eventually
 
 ONE = AgentId("worker", "one")
-
-
-@pytest_asyncio.fixture
-async def own(tmp_path_factory: TempPathFactory) -> AsyncIterator[Grounds]:
-    """Grounds on a server that the test may kill."""
-    options = ServerOptions(store=tmp_path_factory.mktemp("own") / "store", port=-1)
-    async with EmbeddedServer(options) as server:
-        grounds = Grounds(server)
-        yield grounds
-        await grounds.end()
 
 
 async def test_calls_in_hand_live_through_a_crash_of_the_server(own: Grounds) -> None:

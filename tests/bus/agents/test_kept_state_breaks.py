@@ -4,28 +4,14 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
 
-import pytest_asyncio
 from autogen_core import AgentId
-from pytest import TempPathFactory
 
 import bus.agents.states
-from bus.server import EmbeddedServer, ServerOptions
 from tests.bus.agents.cast import Seen
 from tests.bus.agents.conftest import Grounds
 from tests.bus.agents.memory import ONE, Add, Added, Memory
 from tests.bus.eventually import eventually
-
-
-@pytest_asyncio.fixture
-async def own(tmp_path_factory: TempPathFactory) -> AsyncIterator[Grounds]:
-    """Grounds on a server that the test may kill."""
-    options = ServerOptions(store=tmp_path_factory.mktemp("own") / "store", port=-1)
-    async with EmbeddedServer(options) as server:
-        grounds = Grounds(server)
-        yield grounds
-        await grounds.end()
 
 
 async def test_what_ends_while_there_is_no_server_is_kept(own: Grounds) -> None:
