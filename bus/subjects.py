@@ -46,6 +46,14 @@ class Subjects:
         self.results = f"{prefix}_RESULTS"
         self.artifacts = f"{realm}_artifacts"
         self.routes = f"{realm}_routes"
+        self.workflows = f"{realm}_workflows"
+        """The bucket of workflow definitions, each version under a key of its own."""
+        self.sleepers = f"{realm}_sleepers"
+        """The bucket of runs of workflows that only wait, and for what."""
+        self.schedules = f"{realm}_schedules"
+        """The bucket of schedules."""
+        self.cache = f"{realm}_cache"
+        """The bucket of which completion answers tasks that are asked for with `cache`."""
         self.agents = f"{realm}_agents"
         """The bucket of who is in the agents' runtime, and which of them holds which agent."""
         self.agent_states = f"{realm}_agent_states"
@@ -113,6 +121,18 @@ class Subjects:
     def call_command(self) -> str:
         """Where `nats req` gets the verdict on a command as the answer."""
         return f"{self.realm}.call.command"
+
+    def history(self, workflow_id: str) -> str:
+        """Where the entries of a run's history are stored."""
+        return f"{self.realm}.history.{workflow_id}"
+
+    def nudge(self, workflow_id: str) -> str:
+        """Where the Omega that drives a run hears, by core request, that its history has grown; nobody drives it: no responders."""
+        return f"{self.realm}.nudge.{workflow_id}"
+
+    def ask(self, task_type: str) -> str:
+        """Where a task asks Omega, by core request, for work of this type, and is answered with its result."""
+        return f"{self.realm}.ask.{task_type}"
 
     def every(self, family: str) -> str:
         """Return the wildcard of all subjects of a family, such as `task`, `event` or `result`."""

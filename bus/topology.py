@@ -72,6 +72,7 @@ def streams(subjects: Subjects, limits: Limits) -> tuple[Json, ...]:
             f"{realm}.escalation.*.*",
             f"{realm}.command.>",
             f"{realm}.workflow.>",
+            f"{realm}.history.*",
         ],
         "sources": [{"name": subjects.results}],
         "retention": "limits",

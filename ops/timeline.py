@@ -9,6 +9,7 @@ from clones.omega.wording import cancelled
 from ops.entries import Entry, text
 from ops.stories import Event, Story
 from schemas import (
+    TaskAsked,
     TaskCompletion,
     TaskFailure,
     TaskParked,
@@ -18,6 +19,7 @@ from schemas import (
     TaskResumed,
     TaskRetrying,
     TaskStarted,
+    WorkflowWaiting,
 )
 
 
@@ -99,7 +101,7 @@ def _progress(run: list[Event]) -> Moment:
     return _at(run[0], "progress", f"{span}: {message}" if message else span)
 
 
-def _event(told: Event) -> Moment:
+def _event(told: Event) -> Moment:  # noqa: PLR0911  one for each kind of event
     match told.event:
         case TaskStarted() as event:
             return _at(told, "started", f"attempt {event.attempt} on {event.instance}")
@@ -114,6 +116,11 @@ def _event(told: Event) -> Moment:
         case TaskResumed() as event:
             to = f"with {event.to}" if event.to else "with whoever is free"
             return _at(told, "resumed", f"{to}, by command #{event.command}; {_forgiven(event.forgiven)}")
+        case TaskAsked() as event:
+            return _at(told, "asked", f"for {event.child_type} {event.child_id}")
+        case WorkflowWaiting() as event:
+            until = f", until {event.until:%Y-%m-%d %H:%M:%S} UTC at the latest" if event.until else ""
+            return _at(told, "waiting", f"{event.message}{until}")
         case TaskProgress():
             return _progress([told])
 

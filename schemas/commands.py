@@ -6,8 +6,9 @@ from msgspec import Meta
 
 from schemas.base import Asked
 from schemas.identifiers import TaskId, Token
-from schemas.routes import Person, RouteChange
+from schemas.routes import Person, Priority, RouteChange
 from schemas.tasks import Labels, Seconds
+from schemas.workflows import ScheduleChange, WorkflowPut
 
 Comment = Annotated[str, Meta(max_length=4096)]
 
@@ -54,8 +55,19 @@ class WorkflowStart(Asked, frozen=True, kw_only=True):
     reply_to: Annotated[str, Meta(max_length=256)] | None = None
     """As in TaskAssignment."""
     timeout_s: Seconds | None = None
+    """How long the run may take, from when it begins; absent: the definition's."""
+    version: Annotated[int, Meta(ge=1)] | None = None
+    """Of the definition; absent: the newest when the run begins."""
+    priority: Priority | None = None
+    """Of its steps that name none; absent: the routes'."""
+    parent_id: TaskId | None = None
+    """The workflow whose step this is."""
+    retry_of: TaskId | None = None
+    """The ended run that this one does again."""
+    resume: bool = False
+    """With `retry_of`: what that run had completed is kept, and it goes on where that one failed, with that one's input and version."""
     labels: Labels = {}
     traceparent: Annotated[str, Meta(max_length=128)] | None = None
 
 
-Command = TaskCancel | RecoveryAction | Decision | RouteChange
+Command = TaskCancel | RecoveryAction | Decision | RouteChange | WorkflowPut | ScheduleChange

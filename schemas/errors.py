@@ -45,6 +45,10 @@ class ErrorCode(StrEnum):
     RESULT_TOO_LARGE = "result_too_large"
     STEP_FAILED = "step_failed"
     """A workflow ended because a step that it needs failed."""
+    REJECTED = "rejected"
+    """A person decided against a workflow's step."""
+    ASK_REFUSED = "ask_refused"
+    """A task asked for work that its type may not ask for, or that one of those who asked for it is of itself."""
     NETWORK_UNAVAILABLE = "network_unavailable"
     """The network did not confirm in time; whether the task was stored is unknown, so ask for it by its id."""
 

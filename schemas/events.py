@@ -68,7 +68,25 @@ class TaskResumed(TaskEvent, frozen=True, kw_only=True):
     reason: str = ""
 
 
-AnyTaskEvent = TaskStarted | TaskProgress | TaskRetrying | TaskReassigned | TaskParked | TaskResumed
+class TaskAsked(TaskEvent, frozen=True, kw_only=True):
+    """The task asked Omega for another clone's work, which is cancelled when this task ends before it."""
+
+    child_type: str
+    child_id: str
+
+
+class WorkflowWaiting(TaskEvent, frozen=True, kw_only=True):
+    """A run has nothing to do but wait, and nobody holds it meanwhile; what it waits for wakes it with a new activation."""
+
+    message: str = ""
+    """For what, in words."""
+    until: datetime | None = None
+    """Its next timer; None: it has none."""
+
+
+AnyTaskEvent = (
+    TaskStarted | TaskProgress | TaskRetrying | TaskReassigned | TaskParked | TaskResumed | TaskAsked | WorkflowWaiting
+)
 
 
 class InstanceChanged(Told, frozen=True, kw_only=True):

@@ -46,9 +46,23 @@ _EVENTS: tuple[Kind, ...] = (
     schemas.TaskReassigned,
     schemas.TaskParked,
     schemas.TaskResumed,
+    schemas.TaskAsked,
+    schemas.WorkflowWaiting,
 )
-_COMMANDS: tuple[Kind, ...] = (schemas.TaskCancel, schemas.RecoveryAction, schemas.Decision, schemas.RouteChange)
-_RESULTS: tuple[Kind, ...] = (schemas.TaskCompletion, schemas.TaskFailure)
+_COMMANDS: tuple[Kind, ...] = (
+    schemas.TaskCancel,
+    schemas.RecoveryAction,
+    schemas.Decision,
+    schemas.RouteChange,
+    schemas.WorkflowPut,
+    schemas.ScheduleChange,
+)
+_RESULTS: tuple[Kind, ...] = (
+    schemas.TaskCompletion,
+    schemas.TaskFailure,
+    schemas.WorkflowCompletion,
+    schemas.WorkflowFailure,
+)
 
 SUBJECTS: tuple[Subject, ...] = (
     Subject(
@@ -114,6 +128,27 @@ SUBJECTS: tuple[Subject, ...] = (
         _COMMANDS,
         "ledger",
         "What operators and Omega ask for. The verdict is a result of the task type `command`, under `seq-<ledger sequence>`.",
+    ),
+    Subject(
+        "history",
+        "history.<task_id>",
+        (schemas.WorkflowEntry,),
+        "ledger",
+        "What happened to a run of a workflow, from which its state follows. Written by Omega, each entry by compare-and-set.",
+    ),
+    Subject(
+        "workflows",
+        "$KV.<realm>_workflows.<workflow>.<version>",
+        (schemas.WorkflowInForce,),
+        "bucket",
+        "A version of a workflow's definition, in the key-value bucket `<realm>_workflows`. Written by Omega, once.",
+    ),
+    Subject(
+        "schedules",
+        "$KV.<realm>_schedules.<schedule>",
+        (schemas.ScheduleInForce,),
+        "bucket",
+        "A schedule and how far it has come, in the key-value bucket `<realm>_schedules`. Written by Omega.",
     ),
     Subject(
         "routes",
@@ -189,6 +224,8 @@ _PARAMETERS: Mapping[str, Json] = {
     "clone": {"description": "A clone's name, such as `beta`."},
     "instance": {"description": "One instance of a clone, such as `beta-1f3a9c02`."},
     "target": {"description": "Who is to obey."},
+    "version": {"description": "1 for the first."},
+    "schedule": {"description": f"The schedule's name: `{TOKEN_PATTERN}`."},
 }
 
 _ACTIONS: Mapping[str, Literal["send", "receive"]] = {
@@ -197,6 +234,9 @@ _ACTIONS: Mapping[str, Literal["send", "receive"]] = {
     "eventInstance": "receive",
     "heartbeat": "receive",
     "routes": "receive",
+    "history": "receive",
+    "workflows": "receive",
+    "schedules": "receive",
 }
 """What an application outside the network does there; where nothing is said, it sends."""
 

@@ -67,6 +67,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What happens when the attempts run out: the task fails, goes to the next fallback clone, or waits for a person."""
     severity: Severity = "high"
     """Of the escalation when the attempts run out or the handler raises."""
+    may_ask: Annotated[tuple[Token, ...], Meta(max_length=32)] = ()
+    """The task types that a task of this type may ask other clones for, through Omega. No type may reach itself this way."""
 
 
 class RoutingTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

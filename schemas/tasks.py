@@ -1,13 +1,13 @@
 """A task's beginning and its one end."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from schemas.base import Asked, Told
-from schemas.identifiers import TaskId
+from schemas.identifiers import TaskId, Token
 
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 """A duration of at most a year."""
@@ -36,6 +36,11 @@ class TaskAssignment(Asked, frozen=True, kw_only=True):
     labels: Labels = {}
     parent_id: TaskId | None = None
     """The workflow or task that asked for this one."""
+    parent_type: Token | None = None
+    """The type of the task that asked; None: a workflow did, or nobody."""
+    cache: Literal["use", "refresh"] | None = None
+    """`use`: the earlier completion of a task of the same type, parameters and target will do; `refresh`: it will not, and what
+    this one gives is what later ones may have. None: neither."""
     retry_of: TaskId | None = None
     """The ended task that this one runs again."""
     traceparent: Annotated[str, Meta(max_length=128)] | None = None
@@ -72,6 +77,8 @@ class TaskCompletion(Told, frozen=True, kw_only=True):
     output: Any = None
     """What the task type gives; JSON values."""
     artifacts: tuple[ArtifactRef, ...] = ()
+    cached_from: str | None = None
+    """The task whose completion this one answers with, since it was asked for with `cache`; None: it was done anew."""
     labels: Labels = {}
     retry_of: str | None = None
     traceparent: str | None = None
@@ -100,6 +107,3 @@ class TaskFailure(Told, frozen=True, kw_only=True):
     labels: Labels = {}
     retry_of: str | None = None
     traceparent: str | None = None
-
-
-TaskResult = TaskCompletion | TaskFailure

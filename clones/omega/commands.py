@@ -23,8 +23,10 @@ from schemas import (
     RecoveryAction,
     RouteChange,
     RoutingTable,
+    ScheduleChange,
     SchemaError,
     TaskCancel,
+    WorkflowPut,
     convert,
 )
 
@@ -81,6 +83,8 @@ def command_handler(network: Network, identity: Identity, table: Callable[[], Ro
                 return await change_routes(network, command, sequence=task.sequence)
             case Decision():
                 raise refused(f"{command.workflow_id} waits for no decision: no workflow here asks for one")
+            case WorkflowPut() | ScheduleChange():
+                raise refused(f"{type(command).__name__} is not carried out yet")
             case TaskCancel():
                 return await endings.cancel(task, _with_type(command, table()))
             case RecoveryAction():

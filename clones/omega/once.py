@@ -12,9 +12,10 @@ from bus.jetstream import StoredMessage, publish
 from bus.ledger import entries, entry
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
-from schemas import Command, Decision, RouteChange, encode
+from schemas import Command, Decision, RouteChange, ScheduleChange, WorkflowPut, encode
 
 ROUTES_TARGET = "routes"
+SCHEDULE_TARGET = "schedule"
 AGAIN = "again"
 """The kind of mark that a new task carries which runs an ended one again."""
 _MARK = "Nats-Msg-Id"
@@ -32,7 +33,9 @@ def target_of(command: Command) -> str:
     match command:
         case RouteChange():
             return ROUTES_TARGET
-        case Decision():
+        case ScheduleChange():
+            return SCHEDULE_TARGET
+        case Decision() | WorkflowPut():
             return WORKFLOW_TYPE
     return command.task_type
 

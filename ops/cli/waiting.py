@@ -15,6 +15,7 @@ from ops.status import ask
 from schemas import (
     AnyTaskEvent,
     SchemaError,
+    TaskAsked,
     TaskParked,
     TaskProgress,
     TaskReassigned,
@@ -22,6 +23,7 @@ from schemas import (
     TaskResumed,
     TaskRetrying,
     TaskStarted,
+    WorkflowWaiting,
     decode,
 )
 
@@ -79,7 +81,7 @@ def _shown(first: str) -> Iterator[Callable[[str], None]]:
         yield lambda text: line.update(Text(clean(text)))
 
 
-def _words(event: AnyTaskEvent) -> str:
+def _words(event: AnyTaskEvent) -> str:  # noqa: PLR0911  one for each kind of event
     match event:
         case TaskStarted():
             return f"attempt {event.attempt} runs on {event.instance}"
@@ -93,3 +95,7 @@ def _words(event: AnyTaskEvent) -> str:
             return f"waits for a decision: {event.code}: {event.message}"
         case TaskResumed():
             return f"goes on{f' on {event.to}' if event.to else ''}"
+        case TaskAsked():
+            return f"asked for {event.child_type} {event.child_id}"
+        case WorkflowWaiting():
+            return f"waits: {event.message}"
