@@ -18,6 +18,8 @@ ROUTES_TARGET = "routes"
 SCHEDULE_TARGET = "schedule"
 AGAIN = "again"
 """The kind of mark that a new task carries which runs an ended one again."""
+WAKE_UP = "wake-up"
+"""The kind of mark that a workflow's start carries which was stored anew, for an Omega to go on with the run."""
 _MARK = "Nats-Msg-Id"
 
 
@@ -61,6 +63,11 @@ def mark_of(kind: str, sequence: int, stored_at: datetime) -> str:
 def is_new_task(message: StoredMessage) -> bool:
     """Tell whether an assignment that is stored for one clone alone is a task of its own, not one that was there before."""
     return message.headers.get(_MARK, "").startswith(f"{AGAIN}.")
+
+
+def is_wake_up(message: StoredMessage) -> bool:
+    """Tell whether a workflow's start begins no run, but has one gone on with that waited."""
+    return message.headers.get(_MARK, "").startswith(f"{WAKE_UP}.")
 
 
 async def store_once(network: Network, subject: str, body: bytes, *, mark: str, behind: int) -> Stored:
