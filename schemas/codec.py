@@ -80,6 +80,9 @@ def _known_part(known: msgspec.inspect.Type, value: Any) -> Any:
             }
         case msgspec.inspect.DictType(value_type=of), dict():
             return {name: _known_part(of, part) for name, part in value.items()}
+        case msgspec.inspect.UnionType(types=types), dict():
+            objects = [one for one in types if isinstance(one, msgspec.inspect.StructType)]
+            return _known_part(objects[0], value) if len(objects) == 1 else value
     return value
 
 

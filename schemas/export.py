@@ -1,4 +1,4 @@
-"""JSON Schema (2020-12) of every message, and an AsyncAPI 3.0 document of which message goes where. Pure.
+"""JSON Schema (2020-12) of every message and of workflow definitions, and an AsyncAPI 3.0 document of what goes where. Pure.
 
 Both come from the structs and the table of subjects here; the same code gives the same documents.
 """
@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 import schemas
-from schemas.base import Asked
+from schemas.base import Told
 from schemas.identifiers import ID_PATTERN, TOKEN_PATTERN
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -23,6 +23,16 @@ Kind = type[msgspec.Struct]
 
 UNTAGGED: frozenset[Kind] = frozenset({schemas.TaskAssignment, schemas.WorkflowStart, schemas.StatusQuery})
 """Messages whose subject says what they are: they may leave `type` out."""
+
+FILES: tuple[Kind, ...] = (schemas.WorkflowDefinition,)
+"""What people write as files of their own. Parts of messages otherwise."""
+
+_ONE_OF: Mapping[str, tuple[str, ...]] = {
+    "Schedule": ("cron", "every_s", "at"),
+    "Step": ("task", "workflow", "decision", "wait"),
+    "Wait": ("for_s", "until"),
+}
+"""By struct, the fields of which exactly one is given. The decoder takes others too: whoever reads them says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +207,14 @@ SUBJECTS: tuple[Subject, ...] = (
         answers=_RESULTS,
     ),
     Subject(
+        "ask",
+        "ask.<task_type>",
+        (schemas.TaskAssignment,),
+        "request",
+        "A running task (`parent_type`, `parent_id`) asks Omega for work of this type and is answered with its result.",
+        answers=_RESULTS,
+    ),
+    Subject(
         "callWorkflow",
         "call.workflow.<workflow>",
         (schemas.WorkflowStart,),
@@ -248,10 +266,10 @@ def messages() -> tuple[Kind, ...]:
 
 
 def json_schemas() -> dict[str, Json]:
-    """Return each message's own JSON Schema document, by the message's name."""
+    """Return the JSON Schema document of each message and of each of FILES, by name."""
     components = _components("#/$defs/{name}")
     documents = {}
-    for kind in messages():
+    for kind in (*messages(), *FILES):
         body = components[kind.__name__]
         needed = _referenced(body, components)
         definitions = {"$defs": {name: components[name] for name in needed}} if needed else {}
@@ -341,20 +359,19 @@ def _ref(path: str) -> Json:
 
 def _components(ref_template: str) -> dict[str, Json]:
     """Return the schema of each struct that a message is made of, in the order of their names."""
-    kinds = messages()
-    _, components = msgspec.json.schema_components(kinds, ref_template=ref_template)
-    for kind in kinds:
-        _complete(kind, components[kind.__name__])
+    _, components = msgspec.json.schema_components(messages(), ref_template=ref_template)
+    for name, schema in components.items():
+        _complete(getattr(schemas, name), schema)
     return {name: components[name] for name in sorted(components)}
 
 
 def _complete(kind: Kind, schema: Json) -> None:
-    """Say what the structs' own schema leaves out."""
+    """Say what the struct's own schema leaves out."""
     if kind in UNTAGGED:
         schema["required"] = [name for name in schema["required"] if name != "type"]
         if not schema["required"]:
             del schema["required"]
-    if not issubclass(kind, Asked):
+    if issubclass(kind, Told):
         schema["description"] += " Readers ignore fields that they do not know."
     for name, hint in typing.get_type_hints(kind).items():
         field = schema["properties"][name]
@@ -362,6 +379,10 @@ def _complete(kind: Kind, schema: Json) -> None:
             field["format"] = "date-time"
         elif hint == datetime | None:
             field["anyOf"] = [{"type": "string", "format": "date-time"}, {"type": "null"}]
+    if kind.__name__ in _ONE_OF:
+        schema["oneOf"] = [
+            {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in _ONE_OF[kind.__name__]
+        ]
 
 
 def _referenced(schema: Any, components: Mapping[str, Json]) -> list[str]:

@@ -19,7 +19,7 @@ def schema() -> None:
     "--realm", default="sanctuary", envvar="SANCTUARY_REALM", show_default=True, help="First token of all subjects."
 )
 def export(directory: Path, realm: str) -> None:
-    """Write JSON Schema (2020-12) of every message and an AsyncAPI 3.0 document into DIRECTORY."""
+    """Write JSON Schema (2020-12) of every message and of workflow definitions, and an AsyncAPI 3.0 document, into DIRECTORY."""
     from importlib.metadata import version
 
     from bus.subjects import Subjects

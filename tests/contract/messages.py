@@ -1,5 +1,6 @@
 """Every kind of message, found in the package rather than listed, and its golden vectors."""
 
+import typing
 from pathlib import Path
 
 import msgspec
@@ -24,6 +25,8 @@ def _kinds() -> dict[str, type[msgspec.Struct]]:
 KINDS = _kinds()
 """Name to struct. `TaskEvent` is what all events share; it is never sent."""
 SENT = {name: kind for name, kind in KINDS.items() if kind is not schemas.TaskEvent}
+EVENTS_OF_RUNS = {kind.__name__ for kind in typing.get_args(schemas.WorkflowEvent)}
+"""They are stored within a WorkflowEntry, for as long as the ledger: the promise holds for each of them."""
 
 
 def vectors_of(name: str) -> list[Path]:

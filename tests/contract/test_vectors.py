@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas import JSON, MSGPACK, AnyTaskEvent, Command, TaskResult, decode, encode
-from tests.contract.messages import KINDS, SENT, VECTORS, vectors_of
+from schemas import JSON, MSGPACK, AnyTaskEvent, Command, TaskResult, WorkflowEvent, decode, encode
+from tests.contract.messages import EVENTS_OF_RUNS, KINDS, SENT, VECTORS, vectors_of
 
 ALL = sorted(VECTORS.glob("*.json"))
 FAMILIES: dict[str, Any] = {
@@ -27,7 +27,13 @@ FAMILIES: dict[str, Any] = {
     "Decision": Command,
     "RouteChange": Command,
     "TaskResumed": AnyTaskEvent,
-}
+    "TaskAsked": AnyTaskEvent,
+    "WorkflowWaiting": AnyTaskEvent,
+    "WorkflowPut": Command,
+    "ScheduleChange": Command,
+    "WorkflowCompletion": TaskResult,
+    "WorkflowFailure": TaskResult,
+} | dict.fromkeys(EVENTS_OF_RUNS, WorkflowEvent)
 
 
 def kind_of(path: Path) -> type[msgspec.Struct]:
@@ -69,7 +75,7 @@ class TestVector:
     def test_is_known_by_its_type_among_its_kind(self, path: Path) -> None:
         family = FAMILIES.get(kind_of(path).__name__)
         if family is None:
-            assert kind_of(path).__name__ not in str(TaskResult | AnyTaskEvent | Command)
+            assert kind_of(path).__name__ not in str(TaskResult | AnyTaskEvent | Command | WorkflowEvent)
         else:
             message = decode(family, path.read_bytes())
             assert type(message) is kind_of(path)

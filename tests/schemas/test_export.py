@@ -1,6 +1,7 @@
 """What other languages get: schemas that accept what we accept, and a document whose parts all exist."""
 
 import json
+import tomllib
 from typing import Any
 
 import msgspec
@@ -9,20 +10,27 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from bus.subjects import Subjects
 from schemas import ErrorCode, SchemaError, TaskAssignment, TaskFailure, decode
-from schemas.export import SUBJECTS, UNTAGGED, asyncapi, json_schemas, messages
-from tests.contract.messages import SENT, VECTORS
+from schemas.export import FILES, SUBJECTS, UNTAGGED, asyncapi, json_schemas, messages
+from tests.contract.messages import EVENTS_OF_RUNS, SENT, VECTORS
 
 ALL = sorted(VECTORS.glob("*.json"))
 
 
 def validator(name: str) -> Draft202012Validator:
-    schema = json_schemas()[name]
+    documents = json_schemas()
+    schema = documents[name] if name in documents else _inside(documents["WorkflowEntry"], name)
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema, format_checker=FormatChecker())
 
 
+def _inside(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the schema of an event that stands in the histories of runs."""
+    return {"$schema": document["$schema"], "$defs": document["$defs"], "$ref": f"#/$defs/{name}"}
+
+
 def test_every_message_is_exported_and_has_a_subject() -> None:
-    assert {kind.__name__ for kind in messages()} == set(SENT) == set(json_schemas())
+    assert {kind.__name__ for kind in messages()} == set(SENT) - EVENTS_OF_RUNS
+    assert set(json_schemas()) == {kind.__name__ for kind in (*messages(), *FILES)}
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
@@ -80,6 +88,54 @@ def test_times_are_checked() -> None:
     assert not validator("TaskFailure").is_valid({**failure, "finished_at": 5})
 
 
+def test_times_are_checked_deep_inside() -> None:
+    entry = json.loads((VECTORS / "WorkflowEntry.json").read_bytes())
+    entry["events"][0]["kept"][0]["started_at"] = 5
+    assert not validator("WorkflowEntry").is_valid(entry)
+    change = json.loads((VECTORS / "ScheduleChange.once.json").read_bytes())
+    change["schedule"]["at"] = 5
+    assert not validator("ScheduleChange").is_valid(change)
+
+
+class TestDefinitions:
+    """The schema of workflow definitions is for editors too: what they mark is what is refused."""
+
+    whole = json.loads((VECTORS / "WorkflowPut.json").read_bytes())["definition"]
+
+    def fits(self, step: dict[str, Any]) -> bool:
+        return bool(validator("WorkflowDefinition").is_valid({"name": "w", "steps": {"only": step}}))
+
+    def test_a_definition_that_uses_every_field(self) -> None:
+        validator("WorkflowDefinition").validate(self.whole)
+
+    def test_the_same_as_toml(self) -> None:
+        body = tomllib.loads('name = "w"\n[steps.a]\ntask = "security"\n[steps.b]\nneeds = ["a"]\nwait = {for_s = 5}\n')
+        validator("WorkflowDefinition").validate(body)
+
+    @pytest.mark.parametrize(
+        "step",
+        [
+            {},
+            {"task": None},
+            {"task": "a", "workflow": "b"},
+            {"wait": {}},
+            {"wait": {"for_s": 1, "until": "2026-11-22T10:00:00Z"}},
+            {"task": "a", "need": ["b"]},
+            {"task": "a", "parallelism": 0},
+            {"task": "a", "timeout_s": 0},
+        ],
+        ids=json.dumps,
+    )
+    def test_what_is_marked(self, step: dict[str, Any]) -> None:
+        assert not self.fits(step)
+
+    @pytest.mark.parametrize(
+        "step", [{"task": "a"}, {"task": "a", "wait": None}, {"wait": {"for_s": "${input.s}"}}], ids=json.dumps
+    )
+    def test_what_is_not(self, step: dict[str, Any]) -> None:
+        assert self.fits(step)
+
+
 def test_the_export_is_the_same_each_time() -> None:
     assert json.dumps(json_schemas()) == json.dumps(json_schemas())
     assert json.dumps(asyncapi()) == json.dumps(asyncapi())
@@ -106,6 +162,10 @@ def test_the_addresses_are_those_that_the_bus_builds() -> None:
         "eventInstance": subjects.event("instance", "{instance}"),
         "handover": subjects.handover("{task_type}", "{clone}"),
         "routes": f"$KV.{subjects.routes}.table",
+        "history": subjects.history("{task_id}"),
+        "workflows": f"$KV.{subjects.workflows}.{{workflow}}.{{version}}",
+        "schedules": f"$KV.{subjects.schedules}.{{schedule}}",
+        "ask": subjects.ask("{task_type}"),
     }
     channels = asyncapi("some-realm")["channels"]
     assert {name: channels[name]["address"] for name in channels if channels[name]["address"]} == built

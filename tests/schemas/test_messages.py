@@ -24,6 +24,7 @@ from schemas import (
     TaskFailure,
     TaskProgress,
     TaskResult,
+    WorkflowInForce,
     convert,
     decode,
     decode_grown,
@@ -284,6 +285,17 @@ class TestGrown:
         with pytest.raises(SchemaError, match="unknown field"):
             decode(RoutesInForce, body)
         assert decode_grown(RoutesInForce, body) == decode(RoutesInForce, self.body)
+
+    def test_also_in_what_may_be_null(self) -> None:
+        path = vectors_of("WorkflowInForce")[0]
+        grown = json.loads(path.read_bytes())
+        steps = grown["definition"]["steps"]
+        steps["new"] = {"task": "a", "new": 1}
+        for part in (steps["approve"]["decision"], steps["pause"]["wait"], steps["tests"]["compensate"]):
+            part["new"] = {"x": 1}
+        known = json.loads(path.read_bytes())
+        known["definition"]["steps"]["new"] = {"task": "a"}
+        assert decode_grown(WorkflowInForce, encode(grown)) == decode(WorkflowInForce, encode(known))
 
     def test_what_is_wrong_is_told(self) -> None:
         with pytest.raises(SchemaError, match="timeout_s"):
