@@ -11,7 +11,7 @@ import msgspec
 
 from clones.engines.architecture import churn as churn_of
 from clones.engines.architecture import cycles as cycles_of
-from clones.engines.architecture import diagram, discovery, graph, hotspots, mermaid, packages, sizes, source, tree
+from clones.engines.architecture import diagram, discovery, hotspots, mermaid, packages, sizes, survey
 from clones.engines.architecture import orphans as orphans_of
 from clones.engines.architecture import report as report_of
 from clones.engines.contract import EngineOutput, NotAnalysed, OutputFile, Progress
@@ -30,17 +30,13 @@ _ROLE_NAMES: Mapping[discovery.Role, str] = {
 def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progress) -> EngineOutput:
     """Analyse the architecture of the project in `target`; writes `graph.json`, `architecture.svg` and `.mmd`."""
     progress(0.0, "looking for packages")
-    found = tree.walk(target)
-    facts = {file: source.read(target / file) for file in found.python}
-    units = discovery.find_units(found.python, facts, target.resolve().name)
-    subjects = discovery.analysed(units)
-    others = [unit for unit in units if unit not in subjects]
+    surveyed = survey.survey(target)
+    found, subjects, others, modules = surveyed.found, surveyed.subjects, surveyed.others, surveyed.graph
 
-    progress(0.3, "building the import graph")
-    modules = graph.build(target, subjects, others, facts)
+    progress(0.3, "finding cycles and layers")
     cycles = cycles_of.find(modules)
     structure = packages.structure(modules)
-    orphans = orphans_of.find(target, modules, subjects, others, facts)
+    orphans = orphans_of.find(target, modules, subjects, others, surveyed.facts)
 
     progress(0.5, "measuring size and complexity")
     measured, unmeasured = sizes.measure(
@@ -67,7 +63,7 @@ def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progr
         *found.left_out,
         *modules.unreadable,
         *unmeasured,
-        *_not_in_graph(found.python, units, others, structure),
+        *_not_in_graph(found.python, surveyed.units, others, structure),
         *([NotAnalysed(subject="churn", reason=churn.note)] if churn.note else []),
     ]
     return EngineOutput(
@@ -84,7 +80,7 @@ def _subject_files(measured: Sequence[sizes.FileSize], others: Sequence[discover
 def _write(target: Path, out: Path, report: report_of.Report) -> tuple[OutputFile, ...]:
     if not report.graph.files:
         return ()
-    title = f"{_title(target, report.units)}: what imports what"
+    title = f"{survey.title(target, list(report.units))}: what imports what"
     facts: Mapping[str, diagram.PartFacts] = report_of.part_facts(report)
     subtitle = report_of.headline(report)
     if report.structure.omitted:
@@ -97,12 +93,6 @@ def _write(target: Path, out: Path, report: report_of.Report) -> tuple[OutputFil
         OutputFile(name="architecture.mmd", media_type="text/vnd.mermaid"),
         OutputFile(name="graph.json", media_type="application/json"),
     )
-
-
-def _title(target: Path, units: Sequence[discovery.Unit]) -> str:
-    """Return the package's name where there is one package, else the target's."""
-    found = [unit.name for unit in units if unit.is_package]
-    return found[0] if len(found) == 1 else target.resolve().name
 
 
 def _not_in_graph(

@@ -73,6 +73,11 @@ def structure(graph: ModuleGraph) -> Structure:
     """Collapse the module graph to at most `MAX_PARTS` parts and put them in layers."""
     every = _parts(graph)
     kept = _most_connected(every, graph)
+    return arranged(graph, kept, omitted=tuple(part.name for part in every if part not in kept))
+
+
+def arranged(graph: ModuleGraph, kept: Sequence[Part], *, omitted: tuple[str, ...] = ()) -> Structure:
+    """Put the parts `kept` in layers; modules of the graph that are in none of them are passed over."""
     home = {module: part.name for part in kept for module in part.modules}
     between: dict[digraph.Arc, list[Import]] = {}
     for edge in graph.imports:
@@ -95,7 +100,7 @@ def structure(graph: ModuleGraph) -> Structure:
         upward=frozenset(upward),
         tangles=tuple(map(tuple, digraph.tangles(weights))),
         coupling=tuple(_coupling(part, graph) for part in kept),
-        omitted=tuple(part.name for part in every if part not in kept),
+        omitted=omitted,
     )
 
 

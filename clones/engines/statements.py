@@ -1,0 +1,86 @@
+"""Statements that a reader can check: each says what holds, a shell command for the target's directory, and what it prints."""
+
+import shlex
+import tokenize
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+MAX_SHOWN_CHARS = 160
+"""What is shown of a line; the commands cut there too, so that what they print is what the statement says."""
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that an engine says of its target."""
+
+    text: str
+    how_to_check: str
+    """A command for `sh`, run in the target's directory; it changes nothing there."""
+    prints: str
+    """What the command prints, without the last line end."""
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"text": self.text, "how_to_check": self.how_to_check, "prints": self.prints}
+
+
+class Lines:
+    """The lines of a target's files, read once each."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._files: dict[str, list[str]] = {}
+
+    def of(self, file: str) -> list[str]:
+        """Return a file's lines without their ends, as `sed` counts them; none where it cannot be read."""
+        if file not in self._files:
+            try:
+                with (self._target / file).open("rb") as opened:
+                    encoding = tokenize.detect_encoding(opened.readline)[0] if file.endswith(".py") else "utf-8"
+                text = (self._target / file).read_bytes().decode(encoding, "replace")
+            except (OSError, SyntaxError, LookupError):
+                text = ""
+            lines = text.split("\n")
+            self._files[file] = lines[:-1] if lines[-1] == "" else lines
+        return self._files[file]
+
+    def at(self, file: str, line: int) -> str:
+        """Return one line, counted from 1; empty beyond the file's end."""
+        lines = self.of(file)
+        return lines[line - 1] if 0 < line <= len(lines) else ""
+
+    def shown(self, places: Sequence[tuple[str, int]]) -> tuple[str, str]:
+        """Return a command that prints the lines at `places` (file, line), and what it prints."""
+        by_file: dict[str, list[int]] = {}
+        for file, line in places:
+            by_file.setdefault(file, []).append(line)
+        wanted = {file: sorted(set(numbers)) for file, numbers in sorted(by_file.items())}
+        commands = [
+            f"sed -n '{';'.join(f'{number}p' for number in numbers)}' {quoted(file)}"
+            for file, numbers in wanted.items()
+        ]
+        printed = [self.at(file, number) for file, numbers in wanted.items() for number in numbers]
+        command = "; ".join(commands)
+        if all(text.isascii() and text.isprintable() for text in printed) and max(map(len, printed)) <= MAX_SHOWN_CHARS:
+            return command, "\n".join(printed)
+        # cut counts bytes or characters as the locale has it; what is not ASCII is left out, so that both are the same
+        command = f"({command}) | LC_ALL=C tr -cd '\\n -~' | cut -c1-{MAX_SHOWN_CHARS}"
+        kept = ["".join(letter for letter in text if " " <= letter <= "~")[:MAX_SHOWN_CHARS] for text in printed]
+        return command, "\n".join(kept)
+
+
+def quoted(file: str) -> str:
+    """Return a path as a shell word that no tool takes for an option."""
+    return shlex.quote(f"./{file}" if file.startswith("-") else file)
+
+
+def complexity_command(file: str, line: int) -> str:
+    """Return a command that prints the cyclomatic complexity, by lizard, of the function that begins at `line`."""
+    return f"lizard {quoted(file)} | awk '$NF ~ /@{line}-/ {{print $2; exit}}'"
+
+
+def commits_command(file: str) -> str:
+    """Return a command that prints how many commits, merges aside, touch a file under its present name."""
+    return f"git log --no-merges --no-renames --oneline -- {quoted(file)} | wc -l | tr -d ' '"
