@@ -1,0 +1,76 @@
+"""What a run wants done. Commands follow from the state, and their ids from their place in the run."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from schemas import ArtifactRef, Priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitTask:
+    """Have a step's task done, or the compensation of one."""
+
+    step: str
+    index: int | None = None
+    """Of the element, in a fan-out."""
+    compensation: bool = False
+    task_type: str
+    task_id: str
+    params: dict[str, Any]
+    priority: Priority | None = None
+    timeout_s: float | None = None
+    schedule_to_close_s: float | None = None
+    retries: int | None = None
+    cache: Literal["use", "refresh"] | None = None
+    since: datetime
+    """When the entry was written that asks for it: it was not stored before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartWorkflow:
+    """Begin a step's sub-workflow."""
+
+    step: str
+    index: int | None = None
+    workflow: str
+    workflow_id: str
+    input: dict[str, Any]
+    timeout_s: float | None = None
+    priority: Priority | None = None
+    since: datetime
+    """As in SubmitTask."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelTask:
+    """End a step's task; its result is waited for all the same."""
+
+    task_type: str
+    task_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelWorkflow:
+    """Have a step's sub-workflow end; its result is waited for all the same."""
+
+    workflow_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """The run has ended: store its result."""
+
+    completed: bool
+    output: Any = None
+    summary: str = ""
+    artifacts: tuple[ArtifactRef, ...] = ()
+    code: str = ""
+    """Of a failure; one of `schemas.ErrorCode`."""
+    message: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+Command = SubmitTask | StartWorkflow | CancelTask | CancelWorkflow | Finish
