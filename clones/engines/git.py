@@ -1,0 +1,144 @@
+"""What engines ask git about a target: read-only, and nothing that the target's own configuration names is run.
+
+No signature checks (which start a program it may name), no file system monitor, no hooks, no pager, no filters, no
+external diff, and no fetching of missing objects. Paths are relative to the target, which may be below the work tree's top.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from clones.engines import process
+from clones.engines.contract import EngineError
+from schemas.errors import ErrorCode
+
+_TIMEOUT_S = 120.0
+_GIT = (
+    *("git", "--no-pager", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
+    *("-c", "log.showSignature=false", "-c", "core.pager=cat", "-c", "core.quotePath=false"),
+)
+_ENV = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C.UTF-8",
+}
+_FILE_MODES = (b"100644", b"100755")
+_MAX_TREE_BYTES = 48 * 1024 * 1024
+"""What is read of a revision's files together, below the bound on a tool's output."""
+
+
+class Since(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a range of commits begins; its commit itself is not in the range."""
+
+    revision: str
+    """As a reader would type it: the tag, or what was asked for."""
+    commit: str
+    """The full hash."""
+    how: str
+    """In words, how it was chosen."""
+
+
+def run(target: Path, *arguments: str, stdin: bytes = b"") -> bytes:
+    """Return what `git <arguments>` prints in `target`.
+
+    Raises:
+        EngineError: with git's own words, where it fails; `tool_missing` where there is no git.
+    """
+    env = process.minimal_env() | _ENV
+    finished = process.run((*_GIT, *arguments), cwd=target, timeout_s=_TIMEOUT_S, env=env, stdin=stdin)
+    if finished.exit_status != 0:
+        words = finished.stderr.decode(errors="replace").strip().partition("\n")[0]
+        raise EngineError(words or f"git {arguments[0]} ended with status {finished.exit_status}")
+    return finished.stdout
+
+
+def commit_of(target: Path, revision: str) -> str | None:
+    """Return the full hash of the commit that `revision` names; None where it names none, or there is no history."""
+    try:
+        found = run(target, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    except EngineError as error:
+        if error.code == ErrorCode.TOOL_MISSING:
+            raise
+        return None
+    return found.decode("ascii").strip() or None
+
+
+def head(target: Path) -> str | None:
+    """Return the commit that `target` stands at; None where git tracks none of its files."""
+    commit = commit_of(target, "HEAD")
+    return commit if commit and run(target, "ls-files", "-z", "--", ".") else None
+
+
+def since(target: Path, asked: str | None) -> Since | None:
+    """Return where the changes to be looked at begin: `asked`, or the newest tag before HEAD.
+
+    A tag on HEAD itself is the release that is looked at, so the one before it counts. None where there is no history,
+    or no such tag.
+
+    Raises:
+        EngineError: `target_not_found`, where `asked` names no commit of the target's history.
+    """
+    if asked is not None:
+        commit = commit_of(target, asked)
+        if commit is None:
+            words = f"the target has no revision {asked!r}; `git tag` and `git log --oneline` list those that it has"
+            raise EngineError(words, code=ErrorCode.TARGET_NOT_FOUND)
+        return Since(revision=asked, commit=commit, how="asked for")
+    try:
+        tag = run(target, "describe", "--tags", "--abbrev=0", "HEAD^").decode().strip()
+    except EngineError as error:
+        if error.code == ErrorCode.TOOL_MISSING:
+            raise
+        return None
+    commit = commit_of(target, f"refs/tags/{tag}")
+    return Since(revision=tag, commit=commit, how="the newest tag before HEAD") if commit else None
+
+
+def extract(target: Path, commit: str, suffixes: Sequence[str], into: Path) -> bool:
+    """Write the files of `commit` below the target's directory that end in one of `suffixes` to `into`.
+
+    Their content as git stores it: no filter, no attribute. Links are left out. Returns False where there was more than
+    `_MAX_TREE_BYTES`, and the rest was left out.
+    """
+    listed = run(target, "ls-tree", "-r", "-z", "-l", commit, "--", ".")
+    wanted: list[tuple[str, str]] = []
+    size = 0
+    for entry in filter(None, listed.split(b"\0")):
+        # git-ls-tree(1): <mode> SP <type> SP <object> SP <size, padded> TAB <file>
+        fields, _, name = entry.partition(b"\t")
+        mode, _, found, length = fields.split()
+        path = os.fsdecode(name)
+        if mode not in _FILE_MODES or not path.endswith(tuple(suffixes)) or not _is_below(path):
+            continue
+        size += int(length)
+        if size > _MAX_TREE_BYTES:
+            break
+        wanted.append((path, found.decode("ascii")))
+    blobs = run(target, "cat-file", "--batch", stdin="".join(f"{found}\n" for _, found in wanted).encode())
+    at = 0
+    for path, _ in wanted:
+        # git-cat-file(1), --batch: <object> SP <type> SP <size> LF <content> LF
+        line_end = blobs.index(b"\n", at)
+        begin = line_end + 1
+        end = begin + int(blobs[at:line_end].split()[2])
+        file = into / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(blobs[begin:end])
+        at = end + 1
+    return size <= _MAX_TREE_BYTES
+
+
+def prefix(target: Path) -> str:
+    """Return the target's place below the work tree's top, empty or with a slash at its end."""
+    return os.fsdecode(run(target, "rev-parse", "--show-prefix")).rstrip("\n")
+
+
+def _is_below(path: str) -> bool:
+    parts = PurePosixPath(path)
+    return not parts.is_absolute() and ".." not in parts.parts and ".git" not in parts.parts
