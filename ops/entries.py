@@ -8,7 +8,7 @@ from bus.delivery import from_ledger
 from bus.intake import read
 from bus.jetstream import StoredMessage
 from bus.subjects import WORKFLOW_TYPE, Subjects
-from clones.omega.once import is_new_task
+from clones.omega.once import is_new_task, is_wake_up
 from schemas import JSON, SchemaError, decode
 
 UNREADABLE = "unreadable"
@@ -23,8 +23,9 @@ class Entry:
     stored_at: datetime
     subject: str
     family: str
-    """The subject's second token: task, workflow, handover, event, result, escalation or command. A new task that was stored
-    for one clone alone counts as `task`; a `handover` is one that was there before."""
+    """The subject's second token: task, workflow, handover, event, result, escalation, command or history. A new task that was
+    stored for one clone alone counts as `task`; a `handover` is one that was there before. A workflow's start that was stored
+    anew, for an Omega to go on with the run, is a `wake-up`."""
     kind: str
     """The message's type, such as TaskStarted; `unreadable` where the body says none."""
     task_type: str | None
@@ -67,12 +68,15 @@ def read_entry(subjects: Subjects, message: StoredMessage, *, in_ledger: bool = 
             task_type = rest[0] if family == "task" else WORKFLOW_TYPE
             task_id = read(subjects, task_type, delivery).id
             kind = "TaskAssignment" if family == "task" else "WorkflowStart"
+            family = "wake-up" if is_wake_up(message) else family
         case "handover":
             task_type, task_id = rest[0], read(subjects, rest[0], delivery).id
             kind = "TaskAssignment"
             family = "task" if is_new_task(message) else family
         case "event" | "result":
             task_type, task_id = rest[0], rest[1]
+        case "history":
+            task_type, task_id = WORKFLOW_TYPE, rest[0]
         case "command" if task_id is None:
             task_id = text(fields.get("workflow_id"))
     return Entry(

@@ -17,19 +17,27 @@ from schemas import SEQUENCE_PREFIX, SchemaError, TaskResult, decode, is_token, 
 
 CHUNK = 32
 """Tasks whose state is looked up together; each result may have up to a megabyte."""
+BEGINNINGS = ("task", "workflow")
+"""What begins a task; a handover or a wake-up goes on with one."""
 
 
-async def find(network: Network, task_id: str) -> list[Entry]:
+async def find(network: Network, task_id: str, *, only: str | None = None) -> list[Entry]:
     """Return a task's assignment, events and result, in the ledger's order; empty: there is no such task.
+
+    `only` is the one task type that is meant; None: any.
 
     Raises:
         SanctuaryError: the ledger cannot be read.
     """
     assignment = await _assignment_by_sequence(network, task_id)
-    types = [assignment.task_type or ""] if assignment else [*(await table_of(network)).routes, WORKFLOW_TYPE]
+    if only is not None:
+        types = [only]
+        assignment = assignment if assignment and assignment.task_type == only else None
+    else:
+        types = [assignment.task_type or ""] if assignment else [*(await table_of(network)).routes, WORKFLOW_TYPE]
     found = [told async for told in _told(network, types, task_id)]
     if assignment is None:
-        assignment = await _assignment(network, task_id, found)
+        assignment = await _assignment(network, task_id, found, only)
         if assignment is not None and assignment.task_type not in types:
             # A type that nobody serves, or none that is known here.
             found += [told async for told in _told(network, [assignment.task_type or ""], task_id)]
@@ -97,16 +105,23 @@ async def family(network: Network, task_id: str) -> list[Entry]:
     start = min(entry.sequence for entry in own if entry.sequence is not None)
     # A task's children are submitted while it runs.
     ends = [entry.sequence for entry in own if entry.family == "result" and entry.sequence is not None]
+    end = max(ends, default=None)
     found = list(own)
     children: list[Key] = []
     ids = {task_id}
-    async for child in between(network, network.subjects.every("task"), start, max(ends, default=None)):
-        if child.parent_id in ids and child.task_type and child.task_id:
-            ids.add(child.task_id)
-            found.append(child)
-            children.append((child.task_type, child.task_id))
+    # Workflows first: only they ask for workflows, and their tasks lie between those of others.
+    for kind in ("workflow", "task"):
+        async for child in between(network, network.subjects.every(kind), start, end):
+            if child.family == "wake-up" and child.task_id in ids:
+                found.append(child)
+            elif child.family in BEGINNINGS and child.parent_id in ids and child.task_type and child.task_id:
+                ids.add(child.task_id)
+                found.append(child)
+                children.append((child.task_type, child.task_id))
     for task_type, child_id in children:
         found += [told async for told in _told(network, [task_type], child_id, start)]
+    for workflow_id in [task_id, *(child_id for task_type, child_id in children if task_type == WORKFLOW_TYPE)]:
+        found += [told async for told in between(network, network.subjects.history(workflow_id), start)]
     for kind in ("command", "escalation", "handover"):
         async for other in between(network, network.subjects.every(kind), start):
             if other.task_id in ids and other.family == kind:
@@ -115,6 +130,11 @@ async def family(network: Network, task_id: str) -> list[Entry]:
                     # What became of it.
                     found += [told async for told in _told(network, [kind], sequence_id(other.sequence), start)]
     return _in_order(found)
+
+
+def workflow_name(start: Entry) -> str:
+    """Return which workflow a start begins."""
+    return start.subject.rpartition(".")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +150,14 @@ class Wanted:
     since: datetime | None = None
     until: datetime | None = None
     """When the task was stored: not before the one, and before the other."""
+    workflows: Collection[str] = ()
+    """Names of workflows; what is no workflow is not wanted then."""
 
     def takes_assignment(self, entry: Entry) -> bool:
         """Tell whether a task may be wanted, by its assignment alone."""
         if self.types and entry.task_type not in self.types:
+            return False
+        if self.workflows and (entry.family != "workflow" or workflow_name(entry) not in self.workflows):
             return False
         labels = entry.fields.get("labels")
         return not self.labels or (isinstance(labels, dict) and self.labels.items() <= labels.items())
@@ -177,14 +201,20 @@ async def _among(network: Network, assignments: list[Entry], wanted: Wanted) -> 
 
 async def _assignments(network: Network, wanted: Wanted) -> AsyncIterator[Entry]:
     """Yield the assignments that may be wanted, newest first; a task that was stored twice comes twice."""
-    subjects = network.subjects
-    families = tuple(subjects.every(family) for family in ("task", "workflow", "handover"))
     before = None if wanted.until is None else await first_from(network, wanted.until)
-    async for assignment in newest_first(network, families, before=before):
+    async for assignment in newest_first(network, _beginnings(network, wanted.types), before=before):
         if wanted.since is not None and assignment.stored_at < wanted.since:
             return
-        if assignment.family != "handover" and wanted.takes_assignment(assignment):
+        if assignment.family in BEGINNINGS and wanted.takes_assignment(assignment):
             yield assignment
+
+
+def _beginnings(network: Network, types: Collection[str]) -> tuple[str, ...]:
+    """Return where tasks of these types begin; no types: of all."""
+    families = [] if types and set(types) <= {WORKFLOW_TYPE} else ["task", "handover"]
+    if not types or WORKFLOW_TYPE in types:
+        families.append("workflow")
+    return tuple(network.subjects.every(family) for family in families)
 
 
 async def _stories(network: Network, assignments: list[Entry]) -> dict[Key, Story]:
@@ -228,17 +258,17 @@ async def _assignment_by_sequence(network: Network, task_id: str) -> Entry | Non
         return None
     message = await ledger_entry(network, int(number))
     found = read_entry(network.subjects, message) if message else None
-    return found if found and found.family in ("task", "workflow") and found.task_id == task_id else None
+    return found if found and found.family in BEGINNINGS and found.task_id == task_id else None
 
 
-async def _assignment(network: Network, task_id: str, found: list[Entry]) -> Entry | None:
+async def _assignment(network: Network, task_id: str, found: list[Entry], only: str | None) -> Entry | None:
     """Return the assignment under this id, looked for newest first, from before the first thing that is known of the task."""
     if task_id.startswith(SEQUENCE_PREFIX):
         return None
     known = [entry.sequence for entry in found if entry.sequence is not None]
-    families = tuple(network.subjects.every(kind) for kind in ("task", "workflow", "handover"))
-    async for assignment in newest_first(network, families, before=min(known, default=None)):
-        if assignment.task_id == task_id and assignment.family != "handover":
+    subjects = _beginnings(network, () if only is None else (only,))
+    async for assignment in newest_first(network, subjects, before=min(known, default=None)):
+        if assignment.task_id == task_id and assignment.family in BEGINNINGS and only in (None, assignment.task_type):
             return assignment
     return None
 

@@ -15,6 +15,7 @@ from schemas import (
     AnyTaskEvent,
     ErrorCode,
     SchemaError,
+    TaskAsked,
     TaskCompletion,
     TaskParked,
     TaskProgress,
@@ -22,10 +23,11 @@ from schemas import (
     TaskResult,
     TaskRetrying,
     TaskStarted,
+    WorkflowWaiting,
     decode,
 )
 
-State = Literal["queued", "running", "retrying", "parked", "completed", "failed", "cancelled"]
+State = Literal["queued", "running", "waiting", "retrying", "parked", "completed", "failed", "cancelled"]
 STATES: tuple[State, ...] = get_args(State)
 
 Key = tuple[str, str]
@@ -61,8 +63,10 @@ class Story:
         if self.result is not None:
             return _ended(self.result)
         match self.events[-1].event if self.events else None:
-            case TaskStarted() | TaskProgress():
+            case TaskStarted() | TaskProgress() | TaskAsked():
                 return "running"
+            case WorkflowWaiting():
+                return "waiting"
             case TaskRetrying():
                 return "retrying"
             case TaskParked():

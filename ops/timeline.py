@@ -32,7 +32,8 @@ class Moment:
     sequence: int | None
     """In the ledger; of several in one, the first."""
     kind: str
-    """submitted, started, progress, retrying, reassigned, parked, resumed, escalation, command, completed, failed or cancelled."""
+    """submitted, started, progress, retrying, reassigned, parked, resumed, asked, waiting, escalation, command, completed, failed or
+    cancelled."""
     words: str
     attempt: int | None = None
     instance: str | None = None

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
+from ops import history_words
 from ops.cli.text import clean, duration, moment, shortened
 from ops.entries import UNREADABLE, Entry, text
-from schemas import ErrorCode
+from schemas import ErrorCode, SchemaError, WorkflowEntry, decode
 
 MAX_TEXT = 200
 COLOURS = {
@@ -20,13 +21,20 @@ COLOURS = {
     "TaskReassigned": "yellow",
     "TaskParked": "magenta",
     "TaskResumed": "cyan",
+    "TaskAsked": "blue",
+    "WorkflowWaiting": "yellow",
+    "WorkflowEntry": "cyan",
     "TaskCompletion": "green",
+    "WorkflowCompletion": "green",
     "TaskFailure": "red",
+    "WorkflowFailure": "red",
     "ErrorEscalation": "bright_red",
     "TaskCancel": "magenta",
     "RecoveryAction": "magenta",
     "Decision": "magenta",
     "RouteChange": "magenta",
+    "WorkflowPut": "magenta",
+    "ScheduleChange": "magenta",
     "InstanceChanged": "bright_black",
     UNREADABLE: "red",
 }
@@ -50,7 +58,16 @@ def _assignment(entry: Entry) -> str:
 
 
 def _workflow(entry: Entry) -> str:
+    if entry.family == "wake-up":
+        return f"wakes {entry.subject.rpartition('.')[2]}"
     return f"{entry.subject.rpartition('.')[2]} {_json(entry.fields.get('input', entry.body))}"
+
+
+def _history(entry: Entry) -> str:
+    try:
+        return history_words.of_entry(decode(WorkflowEntry, entry.data, entry.content_type))
+    except SchemaError:
+        return _json(entry.body)
 
 
 def _of(entry: Entry, *names: str) -> str:
@@ -67,6 +84,10 @@ def _failure(entry: Entry) -> str:
     return str(cancelled) if cancelled else _of(entry, "code", "message")
 
 
+def _completion(entry: Entry) -> str:
+    return f"by {_of(entry, 'instance')}, attempt {_of(entry, 'attempt')}: {_of(entry, 'summary')}"
+
+
 _TELLERS: dict[str, Callable[[Entry], str]] = {
     "TaskAssignment": _assignment,
     "WorkflowStart": _workflow,
@@ -79,9 +100,12 @@ _TELLERS: dict[str, Callable[[Entry], str]] = {
         f"{_named('with', entry, 'to')}by command #{entry.fields.get('command')} {_of(entry, 'by', 'reason')}"
     ),
     "TaskFailure": _failure,
-    "TaskCompletion": lambda entry: (
-        f"by {_of(entry, 'instance')}, attempt {_of(entry, 'attempt')}: {_of(entry, 'summary')}"
-    ),
+    "TaskAsked": lambda entry: f"for {_of(entry, 'child_type')} {_of(entry, 'child_id')}",
+    "WorkflowWaiting": lambda entry: _of(entry, "message"),
+    "WorkflowEntry": _history,
+    "WorkflowFailure": _failure,
+    "WorkflowCompletion": _completion,
+    "TaskCompletion": _completion,
     "ErrorEscalation": lambda entry: f"{_of(entry, 'severity')} {_of(entry, 'code', 'message')}",
     "TaskCancel": lambda entry: _of(entry, "by", "reason"),
     "RecoveryAction": lambda entry: (
@@ -90,9 +114,19 @@ _TELLERS: dict[str, Callable[[Entry], str]] = {
     "RouteChange": lambda entry: (
         f"replaces revision {entry.fields.get('base_revision', 0)} {_of(entry, 'by', 'reason')}"
     ),
+    "WorkflowPut": lambda entry: f"{_definition(entry)} {_named('by', entry, 'by')}{_of(entry, 'reason')}".rstrip(),
+    "ScheduleChange": lambda entry: (
+        f"{_of(entry, 'name')} {'removed ' if entry.fields.get('schedule') is None else ''}"
+        f"{_named('by', entry, 'by')}{_of(entry, 'reason')}".rstrip()
+    ),
     "InstanceChanged": lambda entry: f"{_of(entry, 'instance')} is {_of(entry, 'state')}",
     "Decision": lambda entry: f"{_of(entry, 'step', 'verdict')} by {_of(entry, 'decided_by', 'comment')}",
 }
+
+
+def _definition(entry: Entry) -> str:
+    definition = entry.fields.get("definition")
+    return str(definition.get("name")) if isinstance(definition, dict) else "?"
 
 
 def _json(value: Any) -> str:

@@ -26,6 +26,8 @@ MOMENTS = {
     "escalation": "bright_red",
     "command": "magenta",
     "resumed": "cyan",
+    "asked": "blue",
+    "waiting": "yellow",
     "completed": "green",
     "failed": "red",
     "cancelled": "yellow",

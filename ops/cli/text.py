@@ -142,6 +142,7 @@ STYLES = {
     "suspect": "yellow",
     "dead": "bold red",
     "draining": "yellow",
+    "waiting": "yellow",
     "retrying": "yellow",
     "parked": "yellow",
     "cancelled": "yellow",

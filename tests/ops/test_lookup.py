@@ -14,14 +14,17 @@ from bus.errors import SanctuaryError
 from bus.jetstream import publish
 from bus.server import EmbeddedServer, ServerOptions
 from bus.subjects import Subjects
+from clones.omega.once import WAKE_UP, mark_of
 from ops.audit import between, follow, last_sequence, newest_first
 from ops.entries import Entry
 from ops.lookup import Wanted, family, find, newest
 from ops.stories import fold
-from schemas import TaskAssignment, TaskCancel, TaskStarted, WorkflowStart, encode
+from schemas import TaskAssignment, TaskCancel, TaskStarted, WorkflowEntry, WorkflowStart, encode
 from tests.bus.eventually import eventually
 from tests.bus.rig import Runs, failure
 from tests.ops.rig import OpsRig, open_ops_rig
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 async def settle(rig: OpsRig, task_type: str, task_id: str) -> None:
@@ -147,6 +150,53 @@ async def test_a_workflows_family_holds_its_children_theirs_and_what_was_said_ab
     sequences = [entry.sequence or 0 for entry in found]
     assert sequences == sorted(sequences)
     assert sequences[0] == 2
+
+
+async def test_a_workflows_family_holds_its_history_its_wake_ups_and_its_sub_workflows(ops_rig: OpsRig) -> None:
+    network, subjects = ops_rig.bus.network, ops_rig.bus.subjects
+    history = [
+        WorkflowEntry(workflow_id=run, workflow=run, version=1, at=NOW, instance="omega-1", activation=1)
+        for run in ("outer", "inner", "stranger")
+    ]
+    await put(ops_rig, "workflow.outer", encode(WorkflowStart(id="outer")))
+    await put(ops_rig, "history.outer", encode(history[0]))
+    await put(ops_rig, "workflow.stranger", encode(WorkflowStart(id="stranger")))
+    await put(ops_rig, "workflow.inner", encode(WorkflowStart(id="inner", parent_id="outer")))
+    await put(ops_rig, "task.testing", encode(TaskAssignment(id="tests", parent_id="inner")))
+    await put(ops_rig, "history.inner", encode(history[1]))
+    await put(ops_rig, "history.stranger", encode(history[2]))
+    body = encode(WorkflowStart(id="outer"))
+    mark = {"Nats-Msg-Id": mark_of(WAKE_UP, 1, NOW)}
+    await publish(network.requester, subjects.workflow("outer"), body, headers=mark)
+
+    found = await family(network, "outer")
+    assert [(entry.family, entry.task_type, entry.task_id) for entry in found] == [
+        ("workflow", "workflow", "outer"),
+        ("history", "workflow", "outer"),
+        ("workflow", "workflow", "inner"),
+        ("task", "testing", "tests"),
+        ("history", "workflow", "inner"),
+        ("wake-up", "workflow", "outer"),
+    ]
+
+
+async def test_a_run_that_was_woken_began_when_it_was_started(ops_rig: OpsRig) -> None:
+    network, subjects = ops_rig.bus.network, ops_rig.bus.subjects
+    await put(ops_rig, "workflow.review", encode(WorkflowStart(id="old", labels={"team": "a"})))
+    await put(ops_rig, "workflow.release", encode(WorkflowStart(id="other")))
+    await put(ops_rig, "task.testing", encode(TaskAssignment(id="task")))
+    mark = {"Nats-Msg-Id": mark_of(WAKE_UP, 1, NOW)}
+    await publish(network.requester, subjects.workflow("review"), encode(WorkflowStart(id="old")), headers=mark)
+
+    runs = await newest(network, Wanted(types=["workflow"]))
+    assert [(story.task_id, story.assignment and story.assignment.sequence) for story in runs] == [
+        ("other", 2),
+        ("old", 1),
+    ]
+    assert [story.task_id for story in await newest(network, Wanted(workflows=["review"]))] == ["old"]
+    assert [story.labels for story in fold(await find(network, "old", only="workflow")).values()] == [{"team": "a"}]
+    assert await find(network, "task", only="workflow") == []
+    assert [story.task_id for story in await newest(network, Wanted())] == ["task", "other", "old"]
 
 
 async def test_the_newest_tasks_by_type_and_state(ops_rig: OpsRig) -> None:

@@ -16,6 +16,7 @@ from ops.entries import UNREADABLE, Entry, read_entry
 from ops.stories import Story, fold
 from schemas import (
     MSGPACK,
+    TaskAsked,
     TaskAssignment,
     TaskCompletion,
     TaskFailure,
@@ -26,6 +27,7 @@ from schemas import (
     TaskRetrying,
     TaskStarted,
     WorkflowStart,
+    WorkflowWaiting,
     encode,
 )
 
@@ -105,6 +107,8 @@ def only(entries: Iterable[Entry]) -> Story:
         ([failure(attempt=0)], "cancelled", 0),
         ([parked(), resumed()], "queued", 1),
         ([parked(), resumed(), started(2, 6)], "running", 2),
+        ([started(), WorkflowWaiting(**WHO, attempt=1, at=at(3))], "waiting", 1),
+        ([started(), TaskAsked(**WHO, attempt=1, at=at(3), child_type="testing", child_id="c")], "running", 1),
     ],
 )
 def test_state_and_attempt(events: list[Any], state: str, attempt: int) -> None:
