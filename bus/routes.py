@@ -13,8 +13,9 @@ from nats.errors import Error as NatsError
 from nats.js.api import KeyValueConfig, StorageType
 from nats.js.errors import NotFoundError
 
-from bus.errors import JetStreamError, NoResponders, SanctuaryError
-from bus.jetstream import WRONG_LAST_SEQUENCE, StoredMessage, last_of, publish
+from bus import buckets
+from bus.errors import NoResponders, SanctuaryError
+from bus.jetstream import StoredMessage, last_of
 from bus.ledger import stream_entries
 from bus.network import Network
 from schemas import RoutesInForce, SchemaError, decode_grown, encode
@@ -104,13 +105,10 @@ async def put(network: Network, routes: RoutesInForce, *, base_revision: int) ->
         RevisionConflict: another revision is in force.
         SanctuaryError: the server did not store it, or did not say so.
     """
-    headers = {"Nats-Expected-Last-Subject-Sequence": str(base_revision)}
-    try:
-        return (await publish(network.requester, _key(network), encode(routes), headers=headers)).seq
-    except JetStreamError as error:
-        if error.err_code != WRONG_LAST_SEQUENCE:
-            raise
-        raise RevisionConflict(f"revision {base_revision} is not in force (any more)") from None
+    revision = await buckets.put(network.requester, _key(network), encode(routes), base_revision)
+    if revision is None:
+        raise RevisionConflict(f"revision {base_revision} is not in force (any more)")
+    return revision
 
 
 class RouteWatch:
@@ -176,8 +174,8 @@ def _revision(message: StoredMessage) -> Revision:
 
 
 def _stream(network: Network) -> str:
-    return f"KV_{network.subjects.routes}"
+    return buckets.stream_of(network.subjects.routes)
 
 
 def _key(network: Network) -> str:
-    return f"$KV.{network.subjects.routes}.table"
+    return buckets.subject_of(network.subjects.routes, "table")

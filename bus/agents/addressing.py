@@ -50,8 +50,9 @@ class Names:
         self.topics = f"{namespace}_topics"
         self.every_topic = f"{namespace}.topic.*"
         self.every_stored = f"{namespace}.topic.*.stored"
-        self.states_keys = f"$KV.{namespace}_agent_states."
-        self.states_stream = f"KV_{namespace}_agent_states"
+        self.states_bucket = f"{namespace}_agent_states"
+        self.states_keys = f"$KV.{self.states_bucket}."
+        self.states_stream = f"KV_{self.states_bucket}"
 
     def agent(self, agent: AgentId) -> str:
         """Where messages to one agent go; the worker that holds it listens there."""

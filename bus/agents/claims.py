@@ -8,9 +8,9 @@ import msgspec
 from autogen_core import AgentId
 
 from bus.agents import wire
-from bus.agents.buckets import put
 from bus.agents.errors import NotPlaced
 from bus.agents.session import Session
+from bus.buckets import put
 from bus.errors import Disconnected, JetStreamError, NoResponders, RequestTimeout
 from bus.jetstream import last_of, last_of_each
 
@@ -86,7 +86,7 @@ class Claims:
 
     async def _write(self, agent: AgentId, worker: str, revision: int, *, ttl: str = "") -> int | None:
         key, claim = self._session.names.claim(agent), msgspec.json.encode(_Claim(worker))
-        return await put(self._session, key, claim, revision, ttl=ttl)
+        return await put(self._session.requester, key, claim, revision, ttl=ttl)
 
     async def _holds(self, owner: str, agent: AgentId) -> bool:
         deadline = asyncio.get_running_loop().time() + _GRACE_S

@@ -61,7 +61,7 @@ class Members:
         Raises:
             RuntimeFailed: the server has no JetStream, or does not let us.
         """
-        await ensure_bucket(self._session, self._session.names.stream, self._session.names.keys)
+        await ensure_bucket(self._session, self._session.names.bucket)
         if self._named:
             await self._make_durable(self._named)
         self._joined = True

@@ -16,9 +16,10 @@ import msgspec
 from autogen_core import AgentId
 
 from bus.agents import wire
-from bus.agents.buckets import ensure_bucket, put
+from bus.agents.buckets import ensure_bucket
 from bus.agents.errors import StateNotKept
 from bus.agents.session import Session
+from bus.buckets import put
 from bus.errors import Disconnected, NoResponders, RequestTimeout, SanctuaryError
 from bus.jetstream import PubAck, last_of, publish
 from bus.ledger import stream_entries
@@ -83,8 +84,7 @@ class States:
 
     async def open(self) -> None:
         """Make the bucket where there is none; raises RuntimeFailed."""
-        names = self._session.names
-        await ensure_bucket(self._session, names.states_stream, names.states_keys)
+        await ensure_bucket(self._session, self._session.names.states_bucket)
 
     async def read(self, agent: AgentId) -> Stored | None:
         """Return the head of an agent; None where nothing was ever kept of it."""
@@ -180,7 +180,7 @@ class States:
         subject, data = self._session.names.state_head(agent), wire.encode(head)
 
         async def put_once() -> int | None:
-            return await put(self._session, subject, data, expected, timeout_s=_TRY_S)
+            return await put(self._session.requester, subject, data, expected, timeout_s=_TRY_S)
 
         while True:
             sequence = await self._insist(agent, put_once)

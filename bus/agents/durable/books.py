@@ -2,12 +2,12 @@
 
 import msgspec
 
-from bus.agents.buckets import put
 from bus.agents.durable.records import Reached, Record, decode_record
 from bus.agents.durable.topics import Topics
 from bus.agents.errors import NotPlaced
 from bus.agents.members import Members
 from bus.agents.session import Session
+from bus.buckets import put
 from bus.jetstream import StoredMessage, last_of, publish, stored
 
 _TRY_S = 2.0
@@ -39,7 +39,7 @@ class Books:
     async def write(self, record: Record, revision: int) -> int | None:
         """Write a record in place of the given revision, and return the new one; None where another stands there now."""
         key = self._session.names.dispatch(record.agent_type)
-        return await put(self._session, key, msgspec.json.encode(record), revision, timeout_s=_TRY_S)
+        return await put(self._session.requester, key, msgspec.json.encode(record), revision, timeout_s=_TRY_S)
 
     async def enter(self, agent_type: str, topic_type: str) -> None:
         """Have a lasting subscription, which keeps whatever is published from then on; what is still stored is for it too."""

@@ -1,0 +1,101 @@
+"""Definitions of workflows: a bucket that holds each version under a key of its own, `<name>.<version>`, for good.
+
+The bucket is one that `nats kv` reads (ADR-8), body WorkflowInForce. Only Omega writes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from bus import buckets
+from bus.jetstream import StoredMessage
+from bus.network import Network
+from schemas import SchemaError, WorkflowInForce, decode_grown, encode
+
+log = logging.getLogger(__name__)
+
+
+async def create(network: Network, workflow: WorkflowInForce) -> bool:
+    """Store a version of a definition; False where there is one of this name and number.
+
+    Raises:
+        SanctuaryError: the server did not store it, or did not say so.
+    """
+    key = _key(workflow.definition.name, workflow.version)
+    subject = buckets.subject_of(network.subjects.workflows, key)
+    return await buckets.put(network.requester, subject, encode(workflow), 0) is not None
+
+
+class Definitions:
+    """All versions of all definitions, as one process knows them; one may be asked for at any number of places at once.
+
+    A version never changes, so what is known is not read again. What is newest is asked of the bucket each time, in one request
+    for all who ask meanwhile: who has just stored a version starts that one, at whichever Omega. All methods raise
+    SanctuaryError where the bucket could not be read.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._known: dict[str, dict[int, WorkflowInForce]] = {}
+        self._revision = 0
+        self._turn = asyncio.Lock()
+        self._begun = 0
+        """Readings of the bucket."""
+        self._done = 0
+        """The newest of them that came to its end."""
+
+    async def find(self, name: str, version: int | None = None) -> WorkflowInForce | None:
+        """Return a version of a definition, the newest where none is named; None: there is none of that name, or version."""
+        if version is None or version not in self._known.get(name, {}):
+            await self._read()
+        known = self._known.get(name)
+        if not known:
+            return None
+        return known.get(max(known) if version is None else version)
+
+    async def names(self) -> tuple[str, ...]:
+        """Return the names of all definitions, in order."""
+        return tuple(await self.all_newest())
+
+    async def versions(self, name: str) -> tuple[WorkflowInForce, ...]:
+        """Return all versions of a name, oldest first."""
+        await self._read()
+        known = self._known.get(name, {})
+        return tuple(known[version] for version in sorted(known))
+
+    async def all_newest(self) -> Mapping[str, WorkflowInForce]:
+        """Return the newest version of each name, in order."""
+        await self._read()
+        return {name: known[max(known)] for name, known in sorted(self._known.items()) if known}
+
+    async def _read(self) -> None:
+        """Take in what was stored before this was called."""
+        # A reading that is under way may have passed what was stored since it began; who comes meanwhile shares the next one.
+        wanted = self._begun + 1
+        async with self._turn:
+            if self._done >= wanted:
+                return
+            self._begun += 1
+            bucket = self._network.subjects.workflows
+            async for message in buckets.changes(self._network.requester, bucket, after=self._revision):
+                self._take(message)
+                self._revision = message.sequence
+            self._done = self._begun
+
+    def _take(self, message: StoredMessage) -> None:
+        name, _, version = buckets.key_of(self._network.subjects.workflows, message).rpartition(".")
+        if not (name and version.isascii() and version.isdecimal()):
+            log.warning("%s is no version of a workflow", message.subject)
+            return
+        known = self._known.setdefault(name, {})
+        if not message.data:
+            known.pop(int(version), None)
+            return
+        try:
+            known[int(version)] = decode_grown(WorkflowInForce, message.data)
+        except SchemaError as error:
+            log.warning("version %s of the workflow %s cannot be read: %s", version, name, error)
+
+
+def _key(name: str, version: int) -> str:
+    return f"{name}.{version}"
