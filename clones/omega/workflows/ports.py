@@ -1,72 +1,78 @@
-"""What the driver of a run needs of others, as it sees them: a test can put itself in between at every call."""
+"""What the driver of a run needs of others, as it sees them: a test can put itself in between at every call.
 
-from datetime import datetime
-from typing import NamedTuple, Protocol
+Whatever is said here to be raised, the driver tries again for as long as it holds the run.
+"""
 
-import msgspec
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple, Protocol
 
-from schemas import StepEnded, WorkflowInForce
-from schemas.base import Told
-
-
-class Sought(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A task or sub-workflow whose result a run waits for."""
-
-    task_type: str
-    """`workflow` for a sub-workflow."""
-    task_id: str
-    sequence: int | None = None
-    """The ledger sequence of its assignment or start, where it is known."""
-
-
-class Sleeper(Told, frozen=True, kw_only=True):
-    """A run that only waits, as the bucket `<realm>_sleepers` holds it under the run's id."""
-
-    workflow_id: str
-    workflow: str
-    """Its name."""
-    activation: int
-    """The ledger sequence of the start, or wake-up, under which it was driven last: that entry is what is stored anew."""
-    until: datetime | None = None
-    """Its next timer; None: it has none."""
-    seeks: tuple[Sought, ...] = ()
-    """The results that wake it. All of these are submitted, so whoever takes the run up submits none of them again."""
+from bus.client import Submitted
+from bus.histories import Written
+from bus.results import Settlement
+from bus.sleepers import Sleeper, Standing
+from schemas import (
+    Priority,
+    StepEnded,
+    TaskAssignment,
+    TaskResult,
+    WorkflowEntry,
+    WorkflowInForce,
+    WorkflowStart,
+)
 
 
-class Sleepers(Protocol):
-    """The bucket of sleepers."""
+class Histories(Protocol):
+    """As `bus.histories.Histories`."""
 
-    async def put(self, sleeper: Sleeper) -> None:
-        """Store the record of a run, in place of any other of that run.
+    async def read(self, workflow_id: str, *, after: int = 0) -> list[Written]: ...
 
-        Raises:
-            SanctuaryError: whether it is stored is unknown.
-        """
-        ...
-
-    async def read(self, workflow_id: str) -> Sleeper | None:
-        """Return a run's record, or None where there is none; raises as `put`."""
-        ...
-
-    async def remove(self, workflow_id: str) -> None:
-        """Remove a run's record where there is one; raises as `put`."""
-        ...
+    async def append(self, entry: WorkflowEntry, *, last: int) -> int | None: ...
 
 
 class Definitions(Protocol):
-    """The definitions in force."""
+    """As `bus.definitions.Definitions`."""
 
-    async def find(self, name: str, version: int | None = None) -> WorkflowInForce | None:
-        """Return a version of a definition, the newest where none is named; None: there is none of that name, or version.
+    async def newest(self, name: str) -> WorkflowInForce | None: ...
+
+    async def version(self, name: str, version: int) -> WorkflowInForce | None: ...
+
+    async def all_newest(self) -> Mapping[str, WorkflowInForce]: ...
+
+
+class Sleepers(Protocol):
+    """As `bus.sleepers.Sleepers`."""
+
+    async def read(self, workflow_id: str) -> Standing: ...
+
+    async def lie_down(self, sleeper: Sleeper) -> bool: ...
+
+    async def get_up(self, workflow_id: str, *, activation: int) -> bool: ...
+
+
+class Submissions(Protocol):
+    """Stores tasks and starts of workflows, as `bus.client.Submitter`, and finds those that are stored."""
+
+    async def submit(
+        self, task_type: str, assignment: TaskAssignment, *, priority: Priority | None = None
+    ) -> Submitted: ...
+
+    async def start_workflow(self, name: str, start: WorkflowStart) -> Submitted: ...
+
+    async def stored(self, subject: str, ids: Collection[str], *, after: int) -> Mapping[str, int]:
+        """Return those of `ids` that were stored on `subject` behind the ledger's entry `after`, with their sequences.
 
         Raises:
-            SanctuaryError: it could not be read.
+            SanctuaryError: the ledger could not be read.
         """
         ...
 
-    async def names(self) -> tuple[str, ...]:
-        """Return the names of all definitions, in order; raises as `find`."""
-        ...
+
+class Results(Protocol):
+    """As `bus.results.Results`."""
+
+    async def read(self, task_type: str, task_id: str) -> TaskResult | None: ...
+
+    async def settle(self, result: TaskResult) -> Settlement: ...
 
 
 class Kept(NamedTuple):
@@ -74,7 +80,7 @@ class Kept(NamedTuple):
 
     workflow: str
     version: int
-    input: dict[str, object]
+    input: dict[str, Any]
     """With the defaults filled in."""
     ended: tuple[StepEnded, ...]
     """Its steps that were completed."""
@@ -82,13 +88,21 @@ class Kept(NamedTuple):
     """Its steps that were skipped by their own conditions."""
 
 
-class Previous(Protocol):
-    """Reads what ended runs leave."""
+class Others(Protocol):
+    """Other runs than the one that is driven."""
 
     async def kept_of(self, workflow_id: str) -> Kept | None:
         """Return what an ended run leaves, or None where there is no run of this id, or it has not ended.
 
         Raises:
             SanctuaryError: its history could not be read.
+        """
+        ...
+
+    async def cancel(self, workflow_id: str, reason: str) -> None:
+        """Have a sub-workflow end, whether it has begun or not; one that has ended stays as it is.
+
+        Raises:
+            SanctuaryError: whether it was told is unknown.
         """
         ...
