@@ -4,6 +4,7 @@ What follows from a command carries a mark of that command as its `Nats-Msg-Id`.
 minutes; beyond that, whoever carries the command out again finds the mark in the ledger, somewhere behind the command.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -70,7 +71,9 @@ def is_wake_up(message: StoredMessage) -> bool:
     return message.headers.get(_MARK, "").startswith(f"{WAKE_UP}.")
 
 
-async def store_once(network: Network, subject: str, body: bytes, *, mark: str, behind: int) -> Stored:
+async def store_once(
+    network: Network, subject: str, body: bytes, *, mark: str, behind: int, headers: Mapping[str, str] | None = None
+) -> Stored:
     """Store `body` unless something with this mark stands on `subject` behind the ledger's entry `behind`; return what stands.
 
     Raises:
@@ -79,7 +82,7 @@ async def store_once(network: Network, subject: str, body: bytes, *, mark: str, 
     async for message in entries(network, subject, start=behind + 1):
         if message.headers.get(_MARK) == mark:
             return Stored(message.sequence, message.data)
-    ack = await publish(network.requester, subject, body, headers={_MARK: mark})
+    ack = await publish(network.requester, subject, body, headers={**(headers or {}), _MARK: mark})
     if not ack.duplicate:
         return Stored(ack.seq, body)
     # Another Omega was faster.

@@ -1,0 +1,172 @@
+"""Waking runs of workflows that only wait: each Omega looks every second for those whose timer or first result is there.
+
+A run is woken by storing its start anew under its id, once: who claims the record, by compare-and-set, stores it under the
+record's own mark, and where whoever claimed it died first, another does so in its place. A wake-up that comes twice, or too
+early, does no harm: the driver that it brings finds what the history says, and has the run sleep again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from bus import buckets
+from bus.jetstream import last_of_each, publish
+from bus.latest import BATCH
+from bus.ledger import entry, last_sequence
+from bus.network import Network
+from bus.sleepers import Sleeper, Sleepers, standing_of
+from bus.subjects import WORKFLOW_TYPE
+from clones.omega.clock import Clock
+from clones.omega.once import WAKE_UP, store_once
+from clones.omega.repeating import repeat
+from schemas import JSON, MSGPACK, SchemaError, WorkflowStart, decode, encode
+
+LOOK_EVERY_S = 1.0
+TIDY_EVERY_S = 30.0
+"""How often it is looked for records of runs that have ended all the same: somebody has settled them by hand."""
+TAKEN_OVER_AFTER_S = 5.0
+"""A run that was to be woken so long ago, and whose driver has not come, is looked at again: whoever woke it may be dead."""
+AT_ONCE = 64
+
+log = logging.getLogger(__name__)
+
+
+class _Known(NamedTuple):
+    sleeper: Sleeper
+    revision: int
+    since: float
+    """When this was read, by the monotonic clock."""
+
+    def is_late(self, now: float) -> bool:
+        """Tell whether it was to be woken and its driver has not come for a while."""
+        return self.sleeper.woken_behind is not None and now - self.since > TAKEN_OVER_AFTER_S
+
+
+class Waker:
+    """Wakes runs for one Omega."""
+
+    def __init__(self, network: Network, sleepers: Sleepers, clock: Clock) -> None:
+        self._network = network
+        self._sleepers = sleepers
+        self._clock = clock
+        self._known: dict[str, _Known] = {}
+        self._revision = 0
+        self._tidied_at = time.monotonic()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        forget = self._network.on_reconnect(self._begin_anew)
+        try:
+            await repeat(self.look, LOOK_EVERY_S, "wake workflows")
+        finally:
+            forget()
+
+    async def look(self) -> None:
+        """Wake those whose time has come.
+
+        Raises:
+            SanctuaryError: the network did not answer; who was not woken is woken the next time.
+        """
+        await self._follow()
+        known, now, since = dict(self._known), self._clock.now(), time.monotonic()
+        waiting = [each.sleeper for each in known.values() if each.sleeper.woken_behind is None]
+        due = {sleeper.workflow_id for sleeper in waiting if sleeper.until is not None and sleeper.until <= now}
+        due |= await self._with_results(sleeper for sleeper in waiting if sleeper.workflow_id not in due)
+        late = {each for each in known if known[each].is_late(since)}
+        to_tidy = late
+        if since - self._tidied_at > TIDY_EVERY_S:
+            self._tidied_at = since
+            to_tidy = known.keys() - due
+        ended = await self._tidy([known[each].sleeper for each in to_tidy])
+        await self._wake_all([known[each] for each in due | (late - ended)])
+
+    async def wake(self, workflow_id: str) -> None:
+        """Wake a run where it sleeps, now; raises as `look`.
+
+        When this returns, a driver comes, or one is there, that reads the history later than this was called.
+        """
+        while True:
+            standing = await self._sleepers.standing(workflow_id)
+            if standing.sleeper is None or await self._wake(standing.sleeper, standing.revision):
+                return
+
+    def _begin_anew(self) -> None:
+        # What was told meanwhile was not heard, and that a record was taken away is forgotten after a while.
+        self._revision = 0
+        self._known.clear()
+
+    async def _follow(self) -> None:
+        bucket = self._network.subjects.sleepers
+        async for message in buckets.changes(self._network.requester, bucket, after=self._revision):
+            standing = standing_of(message)
+            self._revision = message.sequence
+            if standing.sleeper is None:
+                self._known.pop(buckets.key_of(bucket, message), None)
+            else:
+                self._known[standing.sleeper.workflow_id] = _Known(
+                    standing.sleeper, standing.revision, time.monotonic()
+                )
+
+    async def _with_results(self, sleepers: Iterable[Sleeper]) -> set[str]:
+        """Return those of which a result stands that they wait for."""
+        result = self._network.subjects.result
+        seekers: dict[str, list[str]] = {}
+        for sleeper in sleepers:
+            for sought in sleeper.seeks:
+                seekers.setdefault(result(sought.task_type, sought.task_id), []).append(sleeper.workflow_id)
+        return {workflow_id for subject in await self._standing(seekers) for workflow_id in seekers[subject]}
+
+    async def _tidy(self, sleepers: Iterable[Sleeper]) -> set[str]:
+        """Take away the records of runs that have ended, and return these runs."""
+        subjects = {self._network.subjects.result(WORKFLOW_TYPE, each.workflow_id): each for each in sleepers}
+        ended = [subjects[subject] for subject in await self._standing(subjects)]
+        for sleeper in ended:
+            await self._sleepers.remove(sleeper)
+        return {sleeper.workflow_id for sleeper in ended}
+
+    async def _standing(self, subjects: Collection[str]) -> set[str]:
+        """Return those of these subjects that have their result."""
+        wanted, found = list(subjects), set[str]()
+        for first in range(0, len(wanted), BATCH):
+            part = wanted[first : first + BATCH]
+            found |= (await last_of_each(self._network.requester, self._network.subjects.results, part)).keys()
+        return found
+
+    async def _wake_all(self, wanted: Sequence[_Known]) -> None:
+        for first in range(0, len(wanted), AT_ONCE):
+            part = wanted[first : first + AT_ONCE]
+            await asyncio.gather(*(self._wake(each.sleeper, each.revision) for each in part))
+
+    async def _wake(self, sleeper: Sleeper, revision: int) -> bool:
+        """Store the wake-up of a sleeper whose record has this revision; False where the record is another one by now."""
+        subject = self._network.subjects.workflow(sleeper.workflow)
+        mark = f"{WAKE_UP}.{sleeper.nonce}"
+        if sleeper.woken_behind is not None:
+            start, headers = await self._start_of(sleeper)
+            await store_once(self._network, subject, start, mark=mark, behind=sleeper.woken_behind, headers=headers)
+            return True
+        claimed = msgspec.structs.replace(sleeper, woken_behind=await last_sequence(self._network))
+        start, headers = await self._start_of(sleeper)
+        if not await self._sleepers.replace(claimed, revision):
+            return False
+        # Whoever else wants to store it comes later, and finds it; until then the server knows the mark.
+        await publish(self._network.requester, subject, start, headers={**headers, "Nats-Msg-Id": mark})
+        log.info("the workflow %s %s goes on", sleeper.workflow, sleeper.workflow_id)
+        return True
+
+    async def _start_of(self, sleeper: Sleeper) -> tuple[bytes, dict[str, str]]:
+        """Return the start of a run as it is stored anew, without the input, which its history has; and its headers."""
+        message = await entry(self._network, sleeper.activation)
+        content_type = JSON if message is None else message.headers.get("Content-Type", JSON)
+        try:
+            start = WorkflowStart() if message is None else decode(WorkflowStart, message.data, content_type)
+        except SchemaError as error:
+            # Its history says all that is to be done.
+            log.warning("the start of the workflow %s cannot be read: %s", sleeper.workflow_id, error)
+            start = WorkflowStart()
+        body = encode(msgspec.structs.replace(start, id=sleeper.workflow_id, input={}), content_type)
+        return body, {"Content-Type": MSGPACK} if content_type == MSGPACK else {}
