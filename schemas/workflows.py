@@ -166,8 +166,8 @@ class Schedule(Part, frozen=True, kw_only=True):
     """Of `cron`, by its IANA name."""
     every_s: Annotated[float, Meta(ge=1, le=31_536_000)] | None = None
     """Counted from when the schedule was stored."""
-    at: datetime | None = None
-    """Once."""
+    at: Annotated[datetime, Meta(tz=True)] | None = None
+    """Once. With its offset."""
     overlap: Literal["skip", "buffer_one", "cancel_other", "allow_all"] = "skip"
     """Where the run before is not over: start none, start one when it is over, cancel it, or run both."""
     catch_up_s: Annotated[float, Meta(ge=0, le=31_536_000)] = 60.0
@@ -190,9 +190,9 @@ class ScheduleInForce(Told, frozen=True, kw_only=True):
 
     schedule: Schedule
     at: datetime
-    """When it was put into force."""
+    """When it was put into force with these times."""
     command: int
-    """The ledger sequence of the ScheduleChange."""
+    """The ledger sequence of the newest ScheduleChange."""
     by: str = ""
     reason: str = ""
     done_until: datetime | None = None
