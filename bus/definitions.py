@@ -44,18 +44,17 @@ class Definitions:
         self._done = 0
         """The newest of them that came to its end."""
 
-    async def find(self, name: str, version: int | None = None) -> WorkflowInForce | None:
-        """Return a version of a definition, the newest where none is named; None: there is none of that name, or version."""
-        if version is None or version not in self._known.get(name, {}):
-            await self._read()
+    async def newest(self, name: str) -> WorkflowInForce | None:
+        """Return the newest version of a name, or None where there is none."""
+        await self._read()
         known = self._known.get(name)
-        if not known:
-            return None
-        return known.get(max(known) if version is None else version)
+        return known[max(known)] if known else None
 
-    async def names(self) -> tuple[str, ...]:
-        """Return the names of all definitions, in order."""
-        return tuple(await self.all_newest())
+    async def version(self, name: str, version: int) -> WorkflowInForce | None:
+        """Return one version, or None where there is none."""
+        if version not in self._known.get(name, {}):
+            await self._read()
+        return self._known.get(name, {}).get(version)
 
     async def versions(self, name: str) -> tuple[WorkflowInForce, ...]:
         """Return all versions of a name, oldest first."""

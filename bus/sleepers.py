@@ -6,6 +6,7 @@ the next driver takes the record away.
 """
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,33 +15,25 @@ import msgspec
 from bus import buckets
 from bus.jetstream import StoredMessage
 from bus.network import Network
-from schemas import SchemaError, decode_grown, encode
-
-
-class Sought(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A task or sub-workflow whose result a run waits for."""
-
-    task_type: str
-    """`workflow` for a sub-workflow."""
-    task_id: str
-    sequence: int | None = None
-    """The ledger sequence of its assignment or start, where it is known."""
+from schemas import SchemaError, WorkflowStart, decode_grown, encode
 
 
 class Sleeper(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A run that only waits."""
+    """A run that waits. Made by `sleeper`."""
 
     workflow_id: str
     workflow: str
-    """Its name."""
+    start: WorkflowStart
+    """What wakes it when it is stored anew: its start under its id, without the input, which its history has."""
     activation: int
-    """The ledger sequence of the start, or wake-up, under which it was driven last: that entry is what is stored anew."""
+    """The ledger sequence of the message under which it was driven until now."""
     attempt: int
-    """Which attempt of that it was."""
+    """Which attempt that was."""
+    since: datetime
+    waits_for: Mapping[str, tuple[str, ...]] = {}
+    """By task type the ids of what it has asked for, all of which is stored; `workflow` for runs. The first result wakes it."""
     until: datetime | None = None
     """Its next timer, which wakes it; None: it has none."""
-    seeks: tuple[Sought, ...] = ()
-    """The results of which the first wakes it. All of these are submitted, so whoever takes the run up submits none of them again."""
     nonce: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
     """Of the mark under which its wake-up is stored once."""
     woken_behind: int | None = None
@@ -50,6 +43,30 @@ class Sleeper(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def driver(self) -> tuple[int, int]:
         """Who put it to sleep: of two, the larger one is the later one."""
         return self.activation, self.attempt
+
+
+def sleeper(
+    workflow: str,
+    workflow_id: str,
+    start: WorkflowStart,
+    *,
+    activation: int,
+    attempt: int,
+    since: datetime,
+    waits_for: Mapping[str, tuple[str, ...]],
+    until: datetime | None,
+) -> Sleeper:
+    """Return the record of a run that goes to sleep."""
+    return Sleeper(
+        workflow_id=workflow_id,
+        workflow=workflow,
+        start=msgspec.structs.replace(start, id=workflow_id, input={}),
+        activation=activation,
+        attempt=attempt,
+        since=since,
+        waits_for=waits_for,
+        until=until,
+    )
 
 
 class Standing(NamedTuple):
@@ -68,42 +85,54 @@ class Sleepers:
         self._network = network
         self._bucket = network.subjects.sleepers
 
-    async def put(self, sleeper: Sleeper) -> None:
-        """Have a run sleep, unless a later driver than this one has put it to sleep."""
-        while True:
-            standing = await self.standing(sleeper.workflow_id)
-            other = standing.sleeper
-            if other is not None and (other.nonce == sleeper.nonce or other.driver > sleeper.driver):
-                return
-            if await self.replace(sleeper, standing.revision):
-                return
-
-    async def read(self, workflow_id: str) -> Sleeper | None:
-        """Return the record of a run, or None where it is awake.
-
-        A driver reads and removes it before it reads the history: whoever adds to that, and then finds no record, is heard.
-        """
-        return (await self.standing(workflow_id)).sleeper
-
-    async def remove(self, sleeper: Sleeper) -> None:
-        """Take away this record of a run, which is driven from now on; another one that stands there by now stays."""
-        while True:
-            standing = await self.standing(sleeper.workflow_id)
-            if standing.sleeper is None or standing.sleeper.nonce != sleeper.nonce:
-                return
-            subject = buckets.subject_of(self._bucket, sleeper.workflow_id)
-            if await buckets.delete(self._network.requester, subject, standing.revision) is not None:
-                return
-
-    async def standing(self, workflow_id: str) -> Standing:
+    async def read(self, workflow_id: str) -> Standing:
         """Return what stands under a run's id."""
         message = await buckets.last_in(self._network.requester, self._bucket, workflow_id)
         return Standing(0, None) if message is None else standing_of(message)
+
+    async def lie_down(self, sleeper: Sleeper) -> bool:
+        """Have a run sleep; False where a later driver than this one has put it to sleep."""
+        while True:
+            standing = await self.read(sleeper.workflow_id)
+            if standing.sleeper is not None:
+                if standing.sleeper.nonce == sleeper.nonce:
+                    return True
+                if standing.sleeper.driver > sleeper.driver:
+                    return False
+            if await self.replace(sleeper, standing.revision):
+                return True
+
+    async def get_up(self, workflow_id: str, *, activation: int, attempt: int) -> bool:
+        """Take away the record of a run that is driven from now on; False where a later driver than this one has put it to sleep.
+
+        To be called before the driver reads the history: whoever adds to that, and then finds no record, is heard.
+        """
+        while True:
+            standing = await self.read(workflow_id)
+            if standing.sleeper is None:
+                return True
+            if standing.sleeper.driver > (activation, attempt):
+                return False
+            if await self._delete(workflow_id, standing.revision):
+                return True
 
     async def replace(self, sleeper: Sleeper, revision: int) -> bool:
         """Write a record in place of the given revision; False where another stands there now."""
         subject = buckets.subject_of(self._bucket, sleeper.workflow_id)
         return await buckets.put(self._network.requester, subject, encode(sleeper), revision) is not None
+
+    async def remove(self, sleeper: Sleeper) -> None:
+        """Take away this record of a run, and no other."""
+        while True:
+            standing = await self.read(sleeper.workflow_id)
+            if standing.sleeper is None or standing.sleeper.nonce != sleeper.nonce:
+                return
+            if await self._delete(sleeper.workflow_id, standing.revision):
+                return
+
+    async def _delete(self, workflow_id: str, revision: int) -> bool:
+        subject = buckets.subject_of(self._bucket, workflow_id)
+        return await buckets.delete(self._network.requester, subject, revision) is not None
 
 
 def standing_of(message: StoredMessage) -> Standing:

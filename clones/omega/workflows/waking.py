@@ -23,7 +23,7 @@ from bus.subjects import WORKFLOW_TYPE
 from clones.omega.clock import Clock
 from clones.omega.once import WAKE_UP, store_once
 from clones.omega.repeating import repeat
-from schemas import JSON, MSGPACK, SchemaError, WorkflowStart, decode, encode
+from schemas import MSGPACK, encode
 
 LOOK_EVERY_S = 1.0
 TIDY_EVERY_S = 30.0
@@ -90,7 +90,7 @@ class Waker:
         When this returns, a driver comes, or one is there, that reads the history later than this was called.
         """
         while True:
-            standing = await self._sleepers.standing(workflow_id)
+            standing = await self._sleepers.read(workflow_id)
             if standing.sleeper is None or await self._wake(standing.sleeper, standing.revision):
                 return
 
@@ -116,8 +116,9 @@ class Waker:
         result = self._network.subjects.result
         seekers: dict[str, list[str]] = {}
         for sleeper in sleepers:
-            for sought in sleeper.seeks:
-                seekers.setdefault(result(sought.task_type, sought.task_id), []).append(sleeper.workflow_id)
+            for task_type, task_ids in sleeper.waits_for.items():
+                for task_id in task_ids:
+                    seekers.setdefault(result(task_type, task_id), []).append(sleeper.workflow_id)
         return {workflow_id for subject in await self._standing(seekers) for workflow_id in seekers[subject]}
 
     async def _tidy(self, sleepers: Iterable[Sleeper]) -> set[str]:
@@ -159,14 +160,9 @@ class Waker:
         return True
 
     async def _start_of(self, sleeper: Sleeper) -> tuple[bytes, dict[str, str]]:
-        """Return the start of a run as it is stored anew, without the input, which its history has; and its headers."""
-        message = await entry(self._network, sleeper.activation)
-        content_type = JSON if message is None else message.headers.get("Content-Type", JSON)
-        try:
-            start = WorkflowStart() if message is None else decode(WorkflowStart, message.data, content_type)
-        except SchemaError as error:
-            # Its history says all that is to be done.
-            log.warning("the start of the workflow %s cannot be read: %s", sleeper.workflow_id, error)
-            start = WorkflowStart()
-        body = encode(msgspec.structs.replace(start, id=sleeper.workflow_id, input={}), content_type)
-        return body, {"Content-Type": MSGPACK} if content_type == MSGPACK else {}
+        """Return the start of a run as it is stored anew, and its headers: it is answered as it was asked."""
+        if sleeper.start.reply_to is not None:
+            driven = await entry(self._network, sleeper.activation)
+            if driven is not None and driven.headers.get("Content-Type") == MSGPACK:
+                return encode(sleeper.start, MSGPACK), {"Content-Type": MSGPACK}
+        return encode(sleeper.start), {}
