@@ -44,19 +44,27 @@ class StartWorkflow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelTask:
-    """End a step's task; its result is waited for all the same."""
+    """End a step's task. Its result is waited for all the same; where it was never stored, a StepInvalid with the code `cancelled`."""
 
+    step: str
+    index: int | None = None
     task_type: str
     task_id: str
     reason: str
+    since: datetime
+    """As in SubmitTask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelWorkflow:
-    """Have a step's sub-workflow end; its result is waited for all the same."""
+    """Have a step's sub-workflow end. As with CancelTask."""
 
+    step: str
+    index: int | None = None
     workflow_id: str
     reason: str
+    since: datetime
+    """As in SubmitTask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,13 +29,12 @@ class Part:
     """When the entry was written that asks for it."""
     state: Literal["running", "completed", "failed", "cancelled"] = "running"
     end: StepEnded | None = None
-    """Its result, once it stands."""
-    kept: bool = False
-    """Whether the result is that of the run that this one resumes."""
+    """Its result, once it stands; one that could not be begun has none."""
+    code: str = ""
+    message: str = ""
+    """A failure's message, or a completion's summary."""
     undoing: Undoing = ""
     undo_began: datetime | None = None
-    undo_message: str = ""
-    """Why it could not be undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,6 @@ class StepRun:
     message: str = ""
     value: Mapping[str, Any] | None = None
     """What expressions see of it, once it has ended."""
-    decision: StepEnded | None = None
-    """What became of its decision or its timer, once it is completed."""
     by_condition: bool = False
     """Whether it was skipped by its own condition."""
     causes: frozenset[Cause] = frozenset()
@@ -90,6 +87,8 @@ class State:
     """When it began."""
     until: datetime | None
     """Its own limit."""
+    kept: Mapping[tuple[str, int | None], StepEnded]
+    """What the run that this one resumes had ended, by step and index."""
     steps: Mapping[str, StepRun]
     pending: int
     """How many steps have not ended."""

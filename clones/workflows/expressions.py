@@ -1,0 +1,235 @@
+"""Expressions (JMESPath) and texts that hold them: what they refer to, and their values. Pure."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Names = Mapping[str, Any]
+"""What expressions see: `input`, `steps`, `workflow`, and in a fan-out `item` and `index`."""
+Ref = tuple[str, ...]
+"""What an expression reads, as far as fields lead to it: `("steps", "scan", "output", "findings")`. Lists on the way do not
+show; `()` is everything."""
+
+
+class BadExpression(Exception):
+    """An expression cannot be read, or its value cannot be had; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One expression, ready to be looked at."""
+
+    text: str
+    refs: frozenset[Ref]
+    search: Callable[[Any], Any]
+
+    def value(self, names: Names) -> Any:
+        """Return its value.
+
+        Raises:
+            BadExpression: a function in it cannot take what it is given.
+        """
+        try:
+            return self.search(names)
+        except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
+            raise BadExpression(f"`{self.text}` has no value here: {_first_line(error)}") from None
+
+    def holds(self, names: Names) -> bool:
+        """Tell whether it is true as JMESPath has it: false, null and whatever is empty are not.
+
+        Raises:
+            BadExpression: as `value`.
+        """
+        value = self.value(names)
+        return not (value is None or value is False or value in ("", [], {}))
+
+
+def expression(text: str) -> Expression:
+    """Return an expression.
+
+    Raises:
+        BadExpression: it is none, or calls what JMESPath does not have.
+    """
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        compiled = jmespath.compile(text)
+    except JMESPathError as error:
+        hint = ' (a name with - is written in quotes: steps."my-step")' if "'-'" in str(error) else ""
+        raise BadExpression(f"`{text}` is no JMESPath: {_first_line(error)}{hint}") from None
+    except RecursionError:
+        raise BadExpression("the expression is nested too deeply") from None
+    refs: set[Ref] = set()
+    result = _walk(compiled.parsed, (), refs)
+    if result is not None:
+        refs.add(result)
+    return Expression(text, frozenset(refs), compiled.search)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0].removeprefix("Bad jmespath expression: ").rstrip(":")
+
+
+def _walk(node: Mapping[str, Any], at: Ref | None, refs: set[Ref]) -> Ref | None:
+    """Return what a node's value is of what the expression is given, None where it is made anew; note what is read on the way.
+
+    `at` is where the node's own current value stands.
+    """
+    children = node["children"]
+    match node["type"]:
+        case "field":
+            return None if at is None else (*at, node["value"])
+        case "current" | "identity" | "index" | "slice":
+            return at
+        case "subexpression" | "index_expression" | "pipe" | "projection" | "flatten":
+            for child in children:
+                at = _walk(child, at, refs)
+            return at
+        case "filter_projection":
+            elements = _walk(children[0], at, refs)
+            _read(children[2], elements, refs)
+            return _walk(children[1], elements, refs)
+        case "value_projection":
+            _read(children[0], at, refs)
+            _read(children[1], None, refs)
+        case "expref":
+            _read(children[0], None, refs)
+        case kind:
+            if kind == "function_expression":
+                _check_call(node["value"], len(children))
+            for child in children:
+                _read(child, at, refs)
+    return None
+
+
+def _read(node: Mapping[str, Any], at: Ref | None, refs: set[Ref]) -> None:
+    found = _walk(node, at, refs)
+    if found is not None:
+        refs.add(found)
+
+
+def _check_call(name: str, given: int) -> None:
+    from jmespath.functions import Functions
+
+    known: Mapping[str, Mapping[str, Any]] = Functions.FUNCTION_TABLE
+    if name not in known:
+        raise BadExpression(f"there is no function {name}(); JMESPath has {', '.join(sorted(known))}")
+    signature = known[name]["signature"]
+    open_ended = bool(signature) and bool(signature[-1].get("variadic"))
+    if given < len(signature) or (given > len(signature) and not open_ended):
+        raise BadExpression(f"{name}() takes {len(signature)}{' or more' if open_ended else ''} arguments, not {given}")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A value with texts that hold `${expression}`, at any depth."""
+
+    source: Any
+    expressions: tuple[Expression, ...]
+    _pieces: Mapping[str, tuple[str | Expression, ...]]
+    """By text, for those that hold any."""
+
+    @property
+    def refs(self) -> frozenset[Ref]:
+        """All that its expressions read."""
+        return frozenset().union(*(each.refs for each in self.expressions))
+
+    def value(self, names: Names) -> Any:
+        """Return the value with the expressions' values in their places.
+
+        Text that is one expression becomes its value; within other text, text stands as it is and all else as JSON.
+
+        Raises:
+            BadExpression: as `Expression.value`.
+        """
+        return self._filled(self.source, names) if self._pieces else self.source
+
+    def _filled(self, value: Any, names: Names) -> Any:
+        if isinstance(value, str):
+            pieces = self._pieces.get(value)
+            if pieces is None:
+                return value
+            if len(pieces) == 1 and isinstance(pieces[0], Expression):
+                return pieces[0].value(names)
+            return "".join(piece if isinstance(piece, str) else _as_text(piece.value(names)) for piece in pieces)
+        if isinstance(value, Mapping):
+            return {key: self._filled(part, names) for key, part in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._filled(part, names) for part in value]
+        return value
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def template(source: Any) -> Template:
+    """Return a value ready to be filled.
+
+    Raises:
+        BadExpression: one of its expressions cannot be read.
+    """
+    pieces: dict[str, tuple[str | Expression, ...]] = {}
+    for _, text in texts(source):
+        if "${" in text and text not in pieces:
+            pieces[text] = tuple(_pieces(text))
+    found = tuple(piece for parts in pieces.values() for piece in parts if isinstance(piece, Expression))
+    return Template(source, found, pieces)
+
+
+def texts(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield all texts in a value with where they stand; the keys of objects are none."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from texts(part, (*path, key))
+    elif isinstance(value, (list, tuple)):
+        for place, part in enumerate(value):
+            yield from texts(part, (*path, place))
+
+
+def _pieces(text: str) -> Iterator[str | Expression]:
+    """Yield the text's parts in order; `$${` is the text `${`."""
+    place, plain = 0, ""
+    while (found := text.find("${", place)) != -1:
+        plain += text[place:found]
+        if plain.endswith("$"):
+            plain, place = f"{plain[:-1]}${{", found + 2
+            continue
+        end = _closing(text, found + 2)
+        if plain:
+            yield plain
+            plain = ""
+        yield expression(text[found + 2 : end].strip())
+        place = end + 1
+    plain += text[place:]
+    if plain:
+        yield plain
+
+
+def _closing(text: str, start: int) -> int:
+    """Return where the brace is that ends an expression; those in its own objects and quotes are not."""
+    depth, quote, place = 1, "", start
+    while place < len(text):
+        char = text[place]
+        if quote:
+            if char == "\\":
+                place += 1
+            elif char == quote:
+                quote = ""
+        elif char in "'\"`":
+            quote = char
+        elif char == "{":
+            depth += 1
+        elif char == "}":
+            depth -= 1
+            if not depth:
+                return place
+        place += 1
+    begin = f"${{{text[start : start + 30]}"
+    raise BadExpression(
+        f"the expression that begins with `{begin}` has no end; write }} after it, or $${{ for the text"
+    )
