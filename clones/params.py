@@ -22,6 +22,10 @@ At its end the code is interrupted and what there is by then is reported; keep i
 leaves nothing."""
 
 
+Revision = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_]((?!\.\.)[A-Za-z0-9_./+~^-])*$")]
+"""A tag, a branch or a commit of the target's history, also `HEAD~3`."""
+
+
 class TargetParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the parameters of every task type hold."""
 
@@ -42,6 +46,10 @@ class PerformanceParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_
 
 class ArchitectureParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Gamma, `architecture`: module graph, cycles, layers, hot spots, and a diagram."""
+
+
+class DesignParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Gamma, `design`: components that the imports propose, their contracts, risks, and a plan in stages."""
 
 
 class TestingParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,12 +75,46 @@ class DocumentationParams(TargetParams, frozen=True, kw_only=True, forbid_unknow
     report_over: Annotated[tuple[ReportSource, ...], Meta(max_length=100)] = ()
 
 
+class ApiChangesParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sigma, `api-changes`: what of the public surface is gone, changed or new since an earlier version."""
+
+    since: Revision | None = None
+    """Default: the newest tag before HEAD."""
+    against: Target | None = None
+    """Another target that holds the earlier version, where the history does not; `since` is then left out."""
+
+
+class CompareParams(ApiChangesParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the engine of `api-changes` gets: the task's parameters, and where the other target was opened."""
+
+    against_path: str | None = None
+    against_origin: str | None = None
+    """Where it came from, for a person; `against_path` itself where that is there to stay."""
+
+
+class ChangelogParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sigma, `changelog`: a draft of the changelog from the commits."""
+
+    since: Revision | None = None
+    """Default: the newest tag before HEAD; where there is none, the beginning."""
+
+
+class KnowledgeParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sigma, `knowledge`: a searchable index of code and documents, with an overview and a glossary."""
+
+
+class CodeMapParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Gamma, `code-map`: entry points, what each package is for, who uses whom, and an order to read it in."""
+
+
 PARAMS: dict[str, type[TargetParams]] = {
     "security": SecurityParams,
     "performance": PerformanceParams,
     "architecture": ArchitectureParams,
+    "design": DesignParams,
     "testing": TestingParams,
     "documentation": DocumentationParams,
+    "api-changes": ApiChangesParams,
 }
 """The parameters of each task type."""
 

@@ -17,7 +17,16 @@ DEFAULT_TABLE = RoutingTable(
         "performance": Route(clone="beta", fallback=("delta",), default_priority="medium", timeout_s=60, retries=1),
         "architecture": Route(clone="gamma", fallback=("sigma",), default_priority="high", timeout_s=45, retries=1),
         "testing": Route(clone="delta", fallback=("beta",), default_priority="medium", timeout_s=30, retries=2),
-        "documentation": Route(clone="sigma", fallback=("gamma",), default_priority="low", timeout_s=20, retries=1),
+        "documentation": Route(
+            clone="sigma",
+            fallback=("gamma",),
+            default_priority="low",
+            timeout_s=20,
+            retries=1,
+            # A document rests on what the others find; none of those rests on a document.
+            may_ask=("security", "performance", "architecture", "testing"),
+        ),
+        "api-changes": Route(clone="sigma", fallback=("gamma",), default_priority="medium", timeout_s=60, retries=1),
     },
 )
 """What a new network begins with."""

@@ -2,17 +2,21 @@
 
 import asyncio
 import dataclasses
+from contextlib import AsyncExitStack
 from pathlib import Path
+
+import msgspec
 
 from bus.errors import SanctuaryError
 from bus.task import Done, Task, TaskError
 from clones.engine_handler import FINISH_S, Handlers, Workshop, advised, deliver, open_target, put, read_params, run
-from clones.params import DocumentationParams
+from clones.params import ApiChangesParams, CompareParams, DocumentationParams
 from clones.reporting import collect
 from clones.scratch import scratch_directory
 from schemas import ErrorCode
 
 ENGINE = "clones.engines.documentation:analyse"
+API_CHANGES = "clones.engines.api_changes:analyse"
 MODEL_SHARE = 0.5
 """The part of the time left that a model gets where a report is still to be written."""
 
@@ -34,7 +38,21 @@ def handlers(workshop: Workshop) -> Handlers:
                 done = await _report(task, params, done, directory, workshop)
             return done
 
-    return {"documentation": document}
+    async def compare_api(task: Task) -> Done:
+        ends_at = asyncio.get_running_loop().time() + task.timeout_s - FINISH_S
+        params = read_params(task, ApiChangesParams)
+        async with AsyncExitStack() as stack:
+            source = await stack.enter_async_context(open_target(params.target, workshop))
+            asked = CompareParams(**msgspec.structs.asdict(params))
+            if params.against is not None:
+                earlier = await stack.enter_async_context(open_target(params.against, workshop))
+                asked = msgspec.structs.replace(asked, against_path=str(earlier.path), against_origin=earlier.origin)
+            out = await stack.enter_async_context(scratch_directory("sanctuary-out-"))
+            output = await run(API_CHANGES, source, asked, out=out, task=task, workshop=workshop)
+            done = await deliver(output, source, out, task, workshop)
+        return await advised(done, output, task, workshop, ends_at=ends_at)
+
+    return {"documentation": document, "api-changes": compare_api}
 
 
 async def _report(task: Task, params: DocumentationParams, done: Done, directory: Path, workshop: Workshop) -> Done:

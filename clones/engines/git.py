@@ -14,6 +14,9 @@ from clones.engines import process
 from clones.engines.contract import EngineError
 from schemas.errors import ErrorCode
 
+SHORT = 12
+"""Characters of a hash that are told: unique in histories of any size."""
+
 _TIMEOUT_S = 120.0
 _GIT = (
     *("git", "--no-pager", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
@@ -38,6 +41,8 @@ class Since(msgspec.Struct, frozen=True, kw_only=True):
 
     revision: str
     """As a reader would type it: the tag, or what was asked for."""
+    name: str
+    """What commands call it: the tag, or the beginning of the hash, which means the same tomorrow."""
     commit: str
     """The full hash."""
     how: str
@@ -89,7 +94,8 @@ def since(target: Path, asked: str | None) -> Since | None:
         if commit is None:
             words = f"the target has no revision {asked!r}; `git tag` and `git log --oneline` list those that it has"
             raise EngineError(words, code=ErrorCode.TARGET_NOT_FOUND)
-        return Since(revision=asked, commit=commit, how="asked for")
+        is_tag = commit_of(target, f"refs/tags/{asked}") is not None
+        return Since(revision=asked, name=asked if is_tag else commit[:SHORT], commit=commit, how="asked for")
     try:
         tag = run(target, "describe", "--tags", "--abbrev=0", "HEAD^").decode().strip()
     except EngineError as error:
@@ -97,7 +103,7 @@ def since(target: Path, asked: str | None) -> Since | None:
             raise
         return None
     commit = commit_of(target, f"refs/tags/{tag}")
-    return Since(revision=tag, commit=commit, how="the newest tag before HEAD") if commit else None
+    return Since(revision=tag, name=tag, commit=commit, how="the newest tag before HEAD") if commit else None
 
 
 def extract(target: Path, commit: str, suffixes: Sequence[str], into: Path) -> bool:
