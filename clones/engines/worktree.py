@@ -99,11 +99,13 @@ def redact(text: str) -> str:
 
 
 def _fetch_commit(params: FetchParams, out: Path, env: dict[str, str], deadline: float) -> str:
-    options = ("--quiet", "--no-tags", "--no-recurse-submodules")
+    options = ("--quiet", "--no-recurse-submodules")
     wanted = params.revision or "HEAD"
     try:
+        # with a name of its own here, git also fetches the tags in this history: what the earlier versions are called
+        refspec = f"+{wanted}:refs/remotes/target/wanted"
         _git(
-            *(*_NO_STALL, "fetch", *options, f"--depth={HISTORY_COMMITS}", "--", params.url, wanted),
+            *(*_NO_STALL, "fetch", *options, f"--depth={HISTORY_COMMITS}", "--", params.url, refspec),
             cwd=out,
             env=env,
             timeout_s=deadline - time.monotonic(),
@@ -116,7 +118,7 @@ def _fetch_commit(params: FetchParams, out: Path, env: dict[str, str], deadline:
         # servers give no abbreviated commits, and some no commits at all: look for it among everything there is
         everything = ("+refs/heads/*:refs/remotes/target/*", "+refs/tags/*:refs/tags/*")
         _git(
-            *(*_NO_STALL, "fetch", *options, "--", params.url, *everything),
+            *(*_NO_STALL, "fetch", *options, "--no-tags", "--", params.url, *everything),
             cwd=out,
             env=env,
             timeout_s=deadline - time.monotonic(),

@@ -245,6 +245,11 @@ async def test_a_checkout_has_the_history_that_hot_spots_need(repository: Path, 
         assert git(got.path, "log", "--format=%s", "a.py").split() == ["two", "one"]
 
 
+async def test_a_checkout_has_the_tags_of_its_history(repository: Path, policy: TargetPolicy) -> None:
+    async with checkout(f"file://{repository}#main", policy) as found:
+        assert git(found.path, "tag") == "v1"
+
+
 async def test_a_missing_revision_is_named(repository: Path, policy: TargetPolicy) -> None:
     for revision in ("no-such-branch", "0123456789"):
         error = await refusal(f"file://{repository}#{revision}", policy)

@@ -1,28 +1,15 @@
 """How often each file was changed, from git."""
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from clones.engines import process
+from clones.engines import git
 from clones.engines.contract import EngineError
 
 _MAX_COMMITS = 20_000
-_TIMEOUT_S = 120.0
-# The target's own git configuration is not trusted: no signature checks (which start a program it may name), no file
-# system monitor, no pager, and no fetching of missing objects.
-_GIT = ("git", "--no-pager", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false", "-c", "core.pager=cat")
-_ENV = {
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_ALLOW_PROTOCOL": "",
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_OPTIONAL_LOCKS": "0",
-}
 
 
 class Churn(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +24,8 @@ class Churn(msgspec.Struct, frozen=True, kw_only=True):
 def read(target: Path) -> Churn:
     """Count the commits touching each file of `target`, where that is in a git work tree."""
     try:
-        inside = _git(target, "rev-parse", "--is-inside-work-tree", "--is-shallow-repository")
-        log = _git(
+        inside = git.run(target, "rev-parse", "--is-inside-work-tree", "--is-shallow-repository")
+        log = git.run(
             target,
             *("log", "--no-show-signature", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-merges"),
             *("--relative", "--name-only", "-z", f"--max-count={_MAX_COMMITS}", "--format=%x01", "--", "."),
@@ -54,13 +41,3 @@ def read(target: Path) -> Churn:
         return Churn(commits=commits, note=f"only the last {_MAX_COMMITS} commits were counted")
     shallow = b"true" in inside.splitlines()[1:]
     return Churn(commits=commits, note="the git history is shallow: older commits are not counted" if shallow else "")
-
-
-def _git(target: Path, *arguments: str) -> bytes:
-    """Return what git prints; where it fails, raise EngineError with its own words."""
-    env = process.minimal_env() | _ENV
-    finished = process.run((*_GIT, *arguments), cwd=target, timeout_s=_TIMEOUT_S, env=env)
-    if finished.exit_status != 0:
-        words = finished.stderr.decode(errors="replace").strip().partition("\n")[0]
-        raise EngineError(words or f"git ended with status {finished.exit_status}")
-    return finished.stdout
