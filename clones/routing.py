@@ -26,6 +26,7 @@ DEFAULT_TABLE = RoutingTable(
             # A document rests on what the others find; none of those rests on a document.
             may_ask=("security", "performance", "architecture", "testing"),
         ),
+        "design": Route(clone="gamma", fallback=("sigma",), default_priority="medium", timeout_s=120, retries=1),
         "api-changes": Route(clone="sigma", fallback=("gamma",), default_priority="medium", timeout_s=60, retries=1),
     },
 )

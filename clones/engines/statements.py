@@ -18,12 +18,12 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     how_to_check: str
     """A command for `sh`, run in the target's directory; it changes nothing there."""
-    prints: str
+    expected: str
     """What the command prints, without the last line end."""
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return {"text": self.text, "how_to_check": self.how_to_check, "prints": self.prints}
+        return {"text": self.text, "how_to_check": self.how_to_check, "expected": self.expected}
 
 
 class Lines:

@@ -39,6 +39,7 @@ def test_the_default_table_is_the_plans() -> None:
         "architecture": ("high", 45, 1),
         "testing": ("medium", 30, 2),
         "documentation": ("low", 20, 1),
+        "design": ("medium", 120, 1),
         "api-changes": ("medium", 60, 1),
     }
     assert set(routes) == set(PARAMS)
