@@ -62,9 +62,7 @@ def expression(text: str) -> Expression:
     except RecursionError:
         raise BadExpression("the expression is nested too deeply") from None
     refs: set[Ref] = set()
-    result = _walk(compiled.parsed, (), refs)
-    if result is not None:
-        refs.add(result)
+    refs |= _walk(compiled.parsed, frozenset({()}), refs)
     return Expression(text, frozenset(refs), compiled.search)
 
 
@@ -72,42 +70,43 @@ def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0].removeprefix("Bad jmespath expression: ").rstrip(":")
 
 
-def _walk(node: Mapping[str, Any], at: Ref | None, refs: set[Ref]) -> Ref | None:
-    """Return what a node's value is of what the expression is given, None where it is made anew; note what is read on the way.
+def _walk(node: Mapping[str, Any], at: frozenset[Ref], refs: set[Ref]) -> frozenset[Ref]:
+    """Return what a node's value may be of what the expression is given, none where it is made anew; note what is read on the way.
 
-    `at` is where the node's own current value stands.
+    `at` is the same of the node's own current value.
     """
     children = node["children"]
     match node["type"]:
         case "field":
-            return None if at is None else (*at, node["value"])
+            at = frozenset((*ref, node["value"]) for ref in at)
         case "current" | "identity" | "index" | "slice":
-            return at
+            pass
         case "subexpression" | "index_expression" | "pipe" | "projection" | "flatten":
             for child in children:
                 at = _walk(child, at, refs)
-            return at
+        case "multi_select_list":
+            at = frozenset[Ref]().union(*(_walk(child, at, refs) for child in children))
         case "filter_projection":
             elements = _walk(children[0], at, refs)
-            _read(children[2], elements, refs)
-            return _walk(children[1], elements, refs)
+            refs |= _walk(children[2], elements, refs)
+            at = _walk(children[1], elements, refs)
         case "value_projection":
-            _read(children[0], at, refs)
-            _read(children[1], None, refs)
+            refs |= _walk(children[0], at, refs)
+            at = _nothing_known(children[1], refs)
         case "expref":
-            _read(children[0], None, refs)
+            at = _nothing_known(children[0], refs)
         case kind:
             if kind == "function_expression":
                 _check_call(node["value"], len(children))
             for child in children:
-                _read(child, at, refs)
-    return None
+                refs |= _walk(child, at, refs)
+            at = frozenset()
+    return at
 
 
-def _read(node: Mapping[str, Any], at: Ref | None, refs: set[Ref]) -> None:
-    found = _walk(node, at, refs)
-    if found is not None:
-        refs.add(found)
+def _nothing_known(node: Mapping[str, Any], refs: set[Ref]) -> frozenset[Ref]:
+    """Look at a node whose current value is made anew."""
+    return _walk(node, frozenset(), refs)
 
 
 def _check_call(name: str, given: int) -> None:
@@ -229,7 +228,7 @@ def _closing(text: str, start: int) -> int:
             if not depth:
                 return place
         place += 1
-    begin = f"${{{text[start : start + 30]}"
+    begin = f"${{{' '.join(text[start : start + 30].split())}"
     raise BadExpression(
         f"the expression that begins with `{begin}` has no end; write }} after it, or $${{ for the text"
     )
