@@ -24,6 +24,8 @@ def clone_permissions(name: str, task_types: Sequence[str], subjects: Subjects) 
     publish = [
         subjects.escalation("*", name),
         subjects.heartbeat(name, "*"),
+        # Omega looks who may ask whom.
+        subjects.ask("*"),
         "_INBOX.>",
         *(f"$JS.API.STREAM.INFO.{stream}" for stream in (subjects.ledger, subjects.results)),
         *(

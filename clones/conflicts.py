@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Iterator, Set
+from graphlib import CycleError, TopologicalSorter
 from typing import Literal, NamedTuple
 
 from bus.routes import Revision
@@ -37,7 +38,29 @@ def conflicts(table: RoutingTable) -> tuple[Conflict, ...]:
         found += [Conflict(("aliases", alias), words) for words in _of_alias(table, alias, task_type)]
     for task_type, route in table.routes.items():
         found += [Conflict(("routes", task_type, *path), words) for path, words in _of_route(task_type, route)]
-    return tuple(found)
+        found += [Conflict(("routes", task_type, "may_ask"), words) for words in _of_asks(table, route)]
+    return (*found, *_asked_in_a_circle(table))
+
+
+def _of_asks(table: RoutingTable, route: Route) -> Iterator[str]:
+    for asked in dict.fromkeys(route.may_ask):
+        if asked in table.aliases:
+            yield f"{asked} is an alias; write {table.aliases[asked]}"
+        elif asked not in table.routes:
+            known = ", ".join(table.routes)
+            yield f"there is no task type {asked}{did_you_mean(asked, table.routes)}; there are {known}"
+        if route.may_ask.count(asked) > 1:
+            yield f"{asked} is named more than once"
+
+
+def _asked_in_a_circle(table: RoutingTable) -> Iterator[Conflict]:
+    """Tasks that wait for each other in a circle can fill all slots and wait for ever."""
+    try:
+        TopologicalSorter({task_type: route.may_ask for task_type, route in table.routes.items()}).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1][::-1]  # who asks comes first
+        words = f"{' -> '.join(circle)} is a circle: no type may come to ask for itself; take one of them out"
+        yield Conflict(("routes", circle[0], "may_ask"), words)
 
 
 def _of_alias(table: RoutingTable, alias: str, task_type: str) -> Iterator[str]:

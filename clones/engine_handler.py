@@ -17,6 +17,7 @@ from bus.artifacts import Artifacts
 from bus.errors import ArtifactMissing, SanctuaryError
 from bus.network import Network
 from bus.task import Done, Handler, Task, TaskError
+from clones.asks import ask
 from clones.engines.contract import EngineError, EngineOutput
 from clones.membership import Membership
 from clones.models.asking import Adviser
@@ -25,7 +26,7 @@ from clones.params import TargetParams, describe_misfit
 from clones.sandbox import Limits, run_engine
 from clones.scratch import scratch_directory
 from clones.targets import Checkout, TargetPolicy, checkout
-from schemas import ArtifactRef, ErrorCode, SchemaError, convert, to_plain
+from schemas import ArtifactRef, ErrorCode, SchemaError, TaskResult, convert, to_plain
 
 if TYPE_CHECKING:
     from autogen_core import AgentRuntime
@@ -57,6 +58,18 @@ class Workshop:
     adviser: Adviser | None = None
     """The language model that this clone was given; None: it was given none."""
     membership: Membership | None = None
+
+    async def ask(
+        self,
+        task: Task,
+        task_type: str,
+        params: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        timeout_s: float | None = None,
+    ) -> TaskResult:
+        """Have another clone do a task for `task`, as far as its route's `may_ask` allows; see `clones.asks.ask`."""
+        return await ask(self.network, task, task_type, params, key=key, timeout_s=timeout_s)
 
     async def agents(self) -> "AgentRuntime":
         """Return the network's runtime of agents, joined and started; the first call loads AutoGen.

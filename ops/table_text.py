@@ -25,6 +25,7 @@ LEGEND = """\
 #   rate_per_s           none      tasks of the type that each instance starts a second
 #   when_exhausted       "fail"    when the attempts run out: "fail", "fallback" (the next clone does it), "park" (a person decides)
 #   severity             "high"    of the escalation then: "low", "medium", "high", "critical"
+#   may_ask              []        task types that a task of this type may ask other clones for; in no circle
 """
 ALWAYS = ("clone", "fallback", "default_priority", "timeout_s", "retries")
 """Settings that are written whatever they are."""

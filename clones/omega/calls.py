@@ -53,7 +53,8 @@ MOST = 1000
 """So many callers are kept in mind at once, each with its body of up to a megabyte."""
 
 log = logging.getLogger(__name__)
-Work = Callable[[Request], Awaitable[TaskResult]]
+Work = Callable[[Request], Awaitable[TaskResult | None]]
+"""Returns what a request is answered with; None: with nothing."""
 _T = TypeVar("_T", TaskAssignment, WorkflowStart)
 
 
@@ -141,13 +142,16 @@ class Calls:
         identity: Identity,
         version: str,
         table: Callable[[], RoutingTable],
+        *,
+        asks: Work,
     ) -> None:
-        """Take what gives the routing table in force."""
+        """Take what gives the routing table in force, and what answers tasks that ask for others (`clones.omega.asks`)."""
         self._network = network
         self._submitter = submitter
         self._identity = identity
         self._version = version
         self._table = table
+        self._asks = asks
         self._waiting: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "Calls":
@@ -164,6 +168,7 @@ class Calls:
         await self._service.add_endpoint(
             name="call-workflow", subject=subjects.call_workflow("*"), handler=self._on_workflow
         )
+        await self._service.add_endpoint(name="ask", subject=subjects.ask("*"), handler=self._on_ask)
         # Until the server knows the subscriptions, a first request would meet no responders.
         await self._network.client.flush()
         return self
@@ -188,6 +193,9 @@ class Calls:
     async def _on_workflow(self, request: Request) -> None:
         self._spawn(request, self._start_workflow)
 
+    async def _on_ask(self, request: Request) -> None:
+        self._spawn(request, self._asks)
+
     def _spawn(self, request: Request, work: Work) -> None:
         if len(self._waiting) >= MOST:
             work = _too_many
@@ -197,7 +205,7 @@ class Calls:
 
     async def _call(self, request: Request) -> TaskResult:
         task_type, assignment = read_call(
-            self._table(), _last_token(request.subject), request.data, content_type(request)
+            self._table(), last_token(request.subject), request.data, content_type(request)
         )
         task_id = assignment.id or new_id()
         complete = msgspec.structs.replace(assignment, id=task_id)
@@ -205,7 +213,7 @@ class Calls:
             return await self._submitter.run(task_type, complete, timeout_s=LONGEST_WAIT_S)
 
     async def _start_workflow(self, request: Request) -> TaskResult:
-        name = _last_token(request.subject)
+        name = last_token(request.subject)
         start = read_workflow_call(name, request.data, content_type(request))
         task_id = start.id or new_id()
         with _told_of(WORKFLOW_TYPE, task_id):
@@ -230,7 +238,7 @@ class Calls:
         try:
             try:
                 result = await work(request)
-                body = encode(result, wanted)
+                body = b"" if result is None else encode(result, wanted)
             except CallRefused as refusal:
                 await request.respond_error(refusal.code, _one_line(refusal.message))
             except Exception as error:  # noqa: BLE001  whatever it is, the caller must not wait for ever
@@ -278,7 +286,8 @@ def content_type(request: Request) -> str:
     return MSGPACK if (request.headers or {}).get("Content-Type") == MSGPACK else JSON
 
 
-def _last_token(subject: str) -> str:
+def last_token(subject: str) -> str:
+    """Return the name that a request's subject ends with."""
     return subject.rpartition(".")[2]
 
 

@@ -19,6 +19,7 @@ from bus.routes import Revision, RevisionConflict, RouteWatch, ensure_bucket, in
 from bus.task import Service
 from bus.topology import Limits, ensure
 from clones.omega import commands, workflows
+from clones.omega.asks import Asks
 from clones.omega.calls import Calls
 from clones.omega.deadlines import Deadlines
 from clones.omega.departed import Departed
@@ -107,7 +108,9 @@ async def coordination(
             return routes.current.routes.table
 
         submitter = await stack.enter_async_context(Submitter(network))
-        await stack.enter_async_context(Calls(network, submitter, identity, version("sanctuary-bus"), table))
+        asks = Asks(network, submitter, identity, table)
+        calls = Calls(network, submitter, identity, version("sanctuary-bus"), table, asks=asks.answer)
+        await stack.enter_async_context(calls)
         health = await stack.enter_async_context(Health(network, identity, table))
         if watch_instances is not None:
             watch_instances(health.counts)

@@ -3,7 +3,8 @@
 A worker enforces the limits of what it holds, to the moment. Omega is there for what nobody holds: queued tasks with no clone
 alive, parked ones, attempts whose worker is gone. Every second it looks at the ledger's consumers (one request) and reads what
 has come since: new assignments where something is pending or unacknowledged, and which attempts have begun where something
-runs. It remembers nothing beyond its process; a restart, and a new connection, reads from the consumers' floors again.
+runs. It remembers nothing beyond its process; a restart, and a new connection, reads from the consumers' floors again. What it
+reads also tells which tasks were asked for by tasks: with these they end (`clones.omega.children`).
 
 How late a task ends that nobody else ends, its clock being the server's time of storing it:
 
@@ -30,6 +31,7 @@ from bus.network import Network
 from bus.topology import RESULTS_MAX_AGE_S, ensure_consumers, omega_consumers, task_consumers
 from bus.unfinished import Source, as_unfinished, source_of
 from clones.omega.agenda import BEHIND_S, Agenda, Due, attempt_limit_s, schedule_due
+from clones.omega.children import Children
 from clones.omega.overdue import AGAIN_S, AT_ONCE, Overdue, sequence_of
 from clones.omega.refusals import Refusals
 from clones.omega.repeating import repeat
@@ -59,6 +61,7 @@ class Deadlines:
         """Take what gives the routing table in force."""
         self._network = network
         self._table = table
+        self._children = Children(network, identity)
         self._overdue = Overdue(network, identity, table)
         self._refusals = Refusals(network, identity)
         self._tasks = Agenda()
@@ -85,6 +88,7 @@ class Deadlines:
                 group.create_task(repeat(self._end_tasks, END_EVERY_S, WHAT))
                 group.create_task(repeat(self._end_attempts, END_EVERY_S, WHAT))
                 group.create_task(repeat(self._end_refused, END_EVERY_S, WHAT))
+                group.create_task(self._children.run())
         finally:
             forget()
 
@@ -143,8 +147,9 @@ class Deadlines:
             if (source := source_of(subjects, state.name, state.subject)) is not None
         ]
         self._heed_routes(sources)
-        for agenda in (self._tasks, self._attempts, self._refused):
-            agenda.prune({state.name: state.first_open for state in states.values()})
+        first_open = {state.name: state.first_open for state in states.values()}
+        for agenda in (self._tasks, self._attempts, self._refused, self._children):
+            agenda.prune(first_open)
         for source in sources:
             await self._read_assignments(source, states[source.consumer])
         for task_type in dict.fromkeys(source.task_type for source in sources):
@@ -182,8 +187,10 @@ class Deadlines:
                 if found is None:
                     refused_at = message.stored_at.timestamp() + BEHIND_S
                     self._refused.add([Due(refused_at, message.sequence, 0, source)])
-                elif (at := schedule_due(found.request.assignment, found.stored_at, route)) is not None:
-                    self._tasks.add([Due(at, message.sequence, 0, source)])
+                else:
+                    self._children.note(found)
+                    at = schedule_due(found.request.assignment, found.stored_at, route)
+                    self._tasks.add([Due(at, message.sequence, 0, source)] if at is not None else ())
             self._read[source.consumer] = message.sequence
         self._counts[source.consumer] = counts
 

@@ -21,6 +21,7 @@ from bus.outcomes import completion, failure
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import Done, Task, printable
 from bus.wake import dismiss
+from clones.omega.children import Children
 from clones.omega.submissions import consumer_of, find_open, open_tasks
 from clones.omega.wording import how_it_ended, how_it_fares, of_task, on_behalf, refused, unknown
 from schemas import (
@@ -46,6 +47,7 @@ class Endings:
         self._network = network
         self._identity = identity
         self._table = table
+        self._children = Children(network, identity)
         self._journal = Journal(network.requester, network.subjects)
 
     async def cancel(self, command: Task, wanted: TaskCancel) -> Done:
@@ -60,7 +62,7 @@ class Endings:
         await self._end(command, wanted.task_type, wanted.task_id, outcome)
         told = f"{of_task(wanted.task_type, wanted.task_id)} is cancelled"
         if wanted.task_type != WORKFLOW_TYPE:
-            return Done(summary=told, output=_output(wanted))
+            return await self._with_asked(command, wanted, told)
         message = f"cancelled with its workflow {wanted.task_id}{words}"
         step_outcome = self._failed(command, ErrorCode.CANCELLED, message, wanted.by, wanted.reason)
         steps = await self._cancel_steps(command, wanted.task_id, step_outcome)
@@ -81,7 +83,7 @@ class Endings:
             return completion(self._identity, request, done, attempt, datetime.now(UTC))
 
         await self._end(command, wanted.task_type, wanted.task_id, outcome)
-        return Done(summary=f"{of_task(wanted.task_type, wanted.task_id)} is completed", output=_output(wanted))
+        return await self._with_asked(command, wanted, f"{of_task(wanted.task_type, wanted.task_id)} is completed")
 
     async def fail(self, command: Task, wanted: RecoveryAction) -> Done:
         """End a task as failed; raises as `cancel`."""
@@ -93,7 +95,18 @@ class Endings:
         message = f"ended as failed{on_behalf(wanted.by, wanted.reason)}"
         outcome = self._failed(command, ErrorCode.FAILED_BY_OPERATOR, message, wanted.by, wanted.reason)
         await self._end(command, wanted.task_type, wanted.task_id, outcome)
-        return Done(summary=f"{of_task(wanted.task_type, wanted.task_id)} is failed", output=_output(wanted))
+        return await self._with_asked(command, wanted, f"{of_task(wanted.task_type, wanted.task_id)} is failed")
+
+    async def _with_asked(self, command: Task, wanted: TaskCancel | RecoveryAction, told: str) -> Done:
+        """End what a task that is ended now had asked other clones for, and return the verdict."""
+        details = {"command": command.sequence, "by": wanted.by, "reason": wanted.reason}
+        asked = await self._children.end(wanted.task_type, wanted.task_id, writer=_writer(command), details=details)
+        if not asked:
+            return Done(summary=told, output=_output(wanted))
+        tasks = "1 task" if len(asked) == 1 else f"{len(asked)} tasks"
+        return Done(
+            summary=f"{told}, and the {tasks} that it had asked for", output={**_output(wanted), "asked": sorted(asked)}
+        )
 
     def _failed(self, command: Task, code: ErrorCode, message: str, by: str, reason: str) -> Outcome:
         details = {"command": command.sequence, "by": by, "reason": reason}

@@ -29,6 +29,7 @@ from schemas import (
     ErrorCode,
     RoutingTable,
     SchemaError,
+    TaskAsked,
     TaskEvent,
     TaskFailure,
     TaskProgress,
@@ -150,7 +151,7 @@ class Overdue:
         now: float,
     ) -> Due | None:
         request = found.request
-        if not isinstance(last, TaskStarted | TaskProgress) or last.attempt != due.attempt:
+        if not isinstance(last, TaskStarted | TaskProgress | TaskAsked) or last.attempt != due.attempt:
             return None
         if not is_last(request.assignment, self._table().routes.get(request.task_type), due.attempt, last.forgiven):
             return None

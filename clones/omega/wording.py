@@ -4,6 +4,7 @@ from bus.subjects import WORKFLOW_TYPE
 from bus.task import TaskError
 from schemas import (
     ErrorCode,
+    TaskAsked,
     TaskCompletion,
     TaskEvent,
     TaskFailure,
@@ -57,7 +58,7 @@ def how_it_fares(task_type: str, task_id: str, last: TaskEvent | None) -> str:
     match last:
         case None:
             state = "is queued, or its first attempt has just begun"
-        case TaskStarted() | TaskProgress():
+        case TaskStarted() | TaskProgress() | TaskAsked():
             state = f"runs: attempt {last.attempt} on {last.instance}"
         case TaskRetrying():
             state = f"waits for attempt {last.attempt + 1} ({last.code})"

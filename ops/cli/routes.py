@@ -97,6 +97,9 @@ def _print(revision: "Revision") -> None:
     click.echo(f"weights: high {weights.high}, medium {weights.medium}, low {weights.low}")
     if told.table.aliases:
         click.echo("aliases: " + ", ".join(f"{alias} = {name}" for alias, name in told.table.aliases.items()))
+    for task_type, route in told.table.routes.items():
+        if route.may_ask:
+            click.echo(f"{task_type} may ask for {', '.join(route.may_ask)}")
     by = f" by {clean(told.by)}" if told.by else ""
     click.echo(f"revision {revision.number}, since {moment(told.at).partition('.')[0]}{by}: {in_words(told.reason)}")
     click.echo("--toml has all settings.", err=True)

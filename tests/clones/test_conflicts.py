@@ -20,6 +20,10 @@ def table(aliases: dict[str, str] | None = None, **routes: Route) -> RoutingTabl
     return RoutingTable(aliases=aliases or {}, routes=routes)
 
 
+def asking(*types: str) -> Route:
+    return replace(HERE, may_ask=types)
+
+
 def test_the_default_table_has_no_conflicts() -> None:
     assert conflicts(DEFAULT_TABLE) == ()
 
@@ -55,6 +59,15 @@ def test_the_default_table_has_no_conflicts() -> None:
             "routes.x.non_retryable",
             "there is no error code 'engine_crased' (did you mean engine_crashed?)",
         ),
+        (table({"a": "x"}, x=HERE, y=asking("a")), "routes.y.may_ask", "a is an alias; write x"),
+        (
+            table(abc=HERE, y=asking("abd")),
+            "routes.y.may_ask",
+            "no task type abd (did you mean abc?); there are abc, y",
+        ),
+        (table(x=HERE, y=asking("x", "x")), "routes.y.may_ask", "x is named more than once"),
+        (table(x=asking("x")), "routes.x.may_ask", "x -> x is a circle: no type may come to ask for itself"),
+        (table(x=asking("y"), y=asking("z"), z=asking("x")), "routes.x.may_ask", "x -> y -> z -> x is a circle"),
     ],
 )
 def test_a_conflict_says_where_and_what(wrong: RoutingTable, path: str, said: str) -> None:

@@ -13,6 +13,7 @@ from bus.client import Submitter
 from bus.identity import Identity
 from bus.network import open_network
 from bus.worker import Worker
+from clones.omega.asks import Asks
 from clones.omega.calls import Calls
 from clones.omega.commands import services
 from clones.omega.workflows import WORKFLOWS_AT_ONCE
@@ -42,12 +43,14 @@ async def omega(rig: OpsRig) -> AsyncIterator[None]:
     async with open_network(rig.bus.settings, rig.bus.subjects, name="omega") as network:
         identity = Identity("omega")
         worker = Worker(network, services(network, identity, lambda: TABLE), identity, capacity=4)
-        async with Submitter(network) as submitter, Calls(network, submitter, identity, "0.0.0", lambda: TABLE):
-            await worker.start()
-            try:
-                yield
-            finally:
-                await worker.stop(0.0)
+        async with Submitter(network) as submitter:
+            asks = Asks(network, submitter, identity, lambda: TABLE)
+            async with Calls(network, submitter, identity, "0.0.0", lambda: TABLE, asks=asks.answer):
+                await worker.start()
+                try:
+                    yield
+                finally:
+                    await worker.stop(0.0)
 
 
 @asynccontextmanager

@@ -1,0 +1,383 @@
+"""Tasks that ask for other clones' work: who may, what is inherited, and that nothing is done twice or left behind."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+from nats.aio.msg import Msg
+
+from bus.client import Submitter
+from bus.identity import Identity
+from bus.jetstream import publish
+from bus.network import Network, open_network
+from bus.results import Results
+from bus.server import EmbeddedServer
+from bus.task import Done, Task, TaskError
+from clones.asks import ask
+from clones.base import Clone, serves
+from clones.harness import network_of
+from clones.omega.asks import Asks
+from clones.omega.calls import CallRefused
+from clones.omega.inheritance import inherited, left_s
+from clones.omega.once import store_command
+from schemas import (
+    ErrorCode,
+    Route,
+    RoutingTable,
+    TaskAsked,
+    TaskAssignment,
+    TaskCancel,
+    TaskCompletion,
+    TaskFailure,
+    TaskResult,
+    TaskStarted,
+    decode,
+    encode,
+    sequence_id,
+)
+from tests.bus.eventually import eventually
+from tests.bus.rig import QUICK, Runs, failure
+from tests.clones.omega.test_deaths import Died, Mortal
+from tests.clones.rig import ClonesRig, open_clones_rig
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    text: str = ""
+    of: str = "count"
+
+
+class Editor(Clone):
+    name = "editor"
+    routes: ClassVar = {
+        "edit": Route(clone="editor", default_priority="high", timeout_s=20, retries=1, may_ask=("count", "again")),
+        "again": Route(clone="editor", may_ask=("edit",)),
+    }
+
+    @serves("edit")
+    async def edit(self, task: Task, params: Text) -> Done:
+        asked = [self.workshop.ask(task, params.of, {"text": each}, timeout_s=9) for each in params.text.split()]
+        results = await asyncio.gather(*asked)
+        if task.attempt == 1 and params.text == "retry":
+            raise TaskError(ErrorCode.HANDLER_FAILED, "not yet")
+        outputs = [each.output if isinstance(each, TaskCompletion) else each.code for each in results]
+        return Done(output=[outputs, [each.task_id for each in results]])
+
+    @serves("again")
+    async def again(self, task: Task, params: Text) -> Done:
+        await self.workshop.ask(task, "edit", {"text": params.text})
+        return Done()
+
+
+class Counter(Clone):
+    name = "counter"
+    routes: ClassVar = {"count": Route(clone="counter")}
+    counted: ClassVar[list[str]] = []
+
+    @serves("count")
+    async def count(self, task: Task, params: Text) -> Done:
+        self.counted.append(params.text)
+        if params.text == "bad":
+            raise TaskError.incompatible("that is no text")
+        return Done(output=len(params.text))
+
+
+async def test_a_task_has_others_done_by_other_clones_and_they_inherit() -> None:
+    """Each as its own user: a clone may ask, and hears of the answer."""
+    Counter.counted.clear()
+    async with network_of(Editor, Counter) as network:
+        result = await network.run(
+            "edit", {"text": "one three one bad"}, labels={"of": "us"}, traceparent=TRACE, schedule_to_close_s=60
+        )
+        assert isinstance(result, TaskCompletion), result
+        outputs, ids = result.output
+        assert outputs == [3, 5, 3, "incompatible_task"]
+        # What is the same is asked for, and done, once.
+        assert ids[0] == ids[2]
+        assert sorted(Counter.counted) == ["bad", "one", "three"]
+        asked = [event for event in await network.events("edit", result.task_id) if isinstance(event, TaskAsked)]
+        assert {(event.child_type, event.child_id) for event in asked} == {("count", each) for each in ids}
+        ledger = network.network.subjects.ledger
+        answer = await network.network.client.jetstream().get_last_msg(ledger, "sanctuary.task.count.high")
+        child = decode(TaskAssignment, answer.data or b"")
+        assert (child.parent_type, child.parent_id, child.labels) == ("edit", result.task_id, {"of": "us"})
+        assert (child.traceparent, child.timeout_s, child.schedule_to_close_s) == (TRACE, 9, 9)
+
+
+@pytest.mark.parametrize(
+    ("of", "code", "says"),
+    [
+        ("edit", "ask_refused", "edit may not ask for edit: `may_ask` of its route allows count, again"),
+        ("cuont", "unknown_task_type", "no clone serves 'cuont'; known: again, edit, count"),
+        ("again", "ask_refused", "edit would be asked for by itself: edit -> again -> edit"),
+    ],
+)
+async def test_what_may_not_be_asked_for_is_refused_in_words(of: str, code: str, says: str) -> None:
+    async with network_of(Editor, Counter) as network:
+        result = await network.run("edit", {"text": "one", "of": of}, retries=0)
+        if of == "again":
+            assert isinstance(result, TaskCompletion), result
+            result = await network.result("again", result.output[1][0])
+        assert isinstance(result, TaskFailure), result
+        assert result.code == code
+        assert says in result.message
+
+
+async def test_a_later_attempt_finds_what_an_earlier_one_asked_for() -> None:
+    Counter.counted.clear()
+    async with network_of(Editor, Counter) as network:
+        result = await network.run("edit", {"text": "retry"})
+        assert isinstance(result, TaskCompletion), result
+        assert (result.attempt, result.output[0]) == (2, [5])
+        assert Counter.counted == ["retry"]
+
+
+TABLE = RoutingTable(
+    routes={
+        "edit": Route(clone="beta", may_ask=("count",), timeout_s=20, backoff=QUICK),
+        "count": Route(clone="gamma", may_ask=("weigh",), timeout_s=20, backoff=QUICK),
+        "weigh": Route(clone="gamma", timeout_s=20),
+    }
+)
+
+
+@asynccontextmanager
+async def rig_of(server: EmbeddedServer, workspace: Path, table: RoutingTable = TABLE) -> AsyncIterator[ClonesRig]:
+    async with open_clones_rig(server, workspace, table) as rig:
+        yield rig
+
+
+def body(child_id: str, *, parent: str = "p", parent_type: str = "edit", **params: object) -> bytes:
+    return encode(TaskAssignment(id=child_id, params=params, parent_id=parent, parent_type=parent_type))
+
+
+async def asked(rig: ClonesRig, child_id: str, task_type: str = "count", **options: object) -> Msg:
+    """What a program in any language does: ask until there is an answer."""
+    while True:
+        message = body(child_id, **options)  # type: ignore[arg-type]
+        answer = await rig.network.requester.request(rig.subjects.ask(task_type), message, timeout_s=8)
+        if answer.data or "Nats-Service-Error-Code" in (answer.headers or {}):
+            return answer
+
+
+def refusal(answer: Msg) -> tuple[str, str]:
+    headers = answer.headers or {}
+    return headers["Nats-Service-Error-Code"], headers["Nats-Service-Error"]
+
+
+async def running(rig: ClonesRig, task_id: str = "p", task_type: str = "edit", **fields: object) -> int:
+    """A task of which an attempt runs on an instance that nobody hears of any more."""
+    submitted = await rig.submitter.submit(task_type, TaskAssignment(id=task_id, **fields))  # type: ignore[arg-type]
+    started = TaskStarted(
+        task_id=task_id,
+        task_type=task_type,
+        clone="beta",
+        instance="beta-dead",
+        attempt=1,
+        at=datetime.now(UTC),
+        sequence=submitted.sequence,
+    )
+    await publish(rig.network.requester, rig.subjects.event(task_type, task_id), encode(started))
+    return submitted.sequence
+
+
+async def cancelled(rig: ClonesRig, task_id: str, task_type: str = "edit") -> TaskResult:
+    """Cancel a task, and return the verdict."""
+    command = TaskCancel(task_id=task_id, task_type=task_type, by="ann", reason="too late")
+    sequence = await store_command(rig.network, command)
+    return await rig.submitter.result("command", sequence_id(sequence), timeout_s=10)
+
+
+async def test_with_a_parent_its_thirty_running_children_are_cancelled(server: EmbeddedServer, workspace: Path) -> None:
+    runs = Runs()
+    async with rig_of(server, workspace) as rig, rig.omega(), rig.clone("gamma", {"count": runs}, capacity=40):
+        await running(rig)
+        waiting = [asyncio.create_task(asked(rig, f"c{number}", sleep_s=60)) for number in range(30)]
+        await eventually(lambda: runs.running == 30)
+        verdict = await cancelled(rig, "p")
+        assert isinstance(verdict, TaskCompletion), verdict
+        assert verdict.summary == "edit p is cancelled, and the 30 tasks that it had asked for"
+        assert verdict.output["asked"] == sorted(f"c{number}" for number in range(30))
+        await eventually(lambda: len(runs.cancelled) == 30, within_s=3)
+        for each in await asyncio.gather(*waiting):
+            result = decode(TaskResult, each.data)
+            assert isinstance(result, TaskFailure)
+            assert result.code == "cancelled"
+            assert result.message == "cancelled, as edit p, which had asked for it, has ended"
+            assert result.details["by"] == "ann"
+        events = [event for event in await rig.bus.events("p", "edit") if isinstance(event, TaskAsked)]
+        assert len(events) == 30
+        assert {(event.attempt, event.instance) for event in events} == {(1, "beta-dead")}
+
+
+async def test_what_was_asked_for_ends_whoever_ended_the_first_and_what_that_asked_for_too(
+    server: EmbeddedServer, workspace: Path
+) -> None:
+    """A limit of time ends the first, of which nobody has an attempt any more; and what asks for nothing ends with nobody."""
+    runs = Runs()
+    async with rig_of(server, workspace) as rig, rig.omega(), rig.clone("gamma", {"count": runs, "weigh": runs}):
+        await running(rig, schedule_to_close_s=3)
+        child = asyncio.create_task(asked(rig, "c", sleep_s=60))
+        await eventually(lambda: runs.running == 1)
+        grandchild = asyncio.create_task(asked(rig, "g", "weigh", parent="c", parent_type="count", sleep_s=60))
+        # Somebody's own, whatever it names.
+        fields = {"parent_id": "p", "parent_type": "edit", "params": {"sleep_s": 60}}
+        await rig.submitter.submit("weigh", TaskAssignment(id="own", **fields))  # type: ignore[arg-type]
+        await eventually(lambda: runs.running == 3)
+        for each in await asyncio.gather(child, grandchild):
+            result = decode(TaskResult, each.data)
+            assert isinstance(result, TaskFailure)
+            assert result.code in ("cancelled", "deadline_exceeded"), result
+        await eventually(lambda: sorted(runs.cancelled) == ["c", "g"])
+        assert await rig.network.results.read("weigh", "own") is None
+
+
+async def test_only_what_runs_may_ask(server: EmbeddedServer, workspace: Path) -> None:
+    async with rig_of(server, workspace) as rig, rig.omega():
+        await rig.submitter.submit("edit", TaskAssignment(id="waits"))
+        assert refusal(await asked(rig, "c", parent="waits")) == (
+            "ask_refused",
+            "only a task that runs may ask for another one: edit waits is queued, or its first attempt has just begun",
+        )
+        await running(rig)
+        await cancelled(rig, "p")
+        assert refusal(await asked(rig, "c")) == (
+            "ask_refused",
+            "only a task that runs may ask for another one: edit p has ended",
+        )
+        nobody = "who asks names itself in `parent_type` and `parent_id`, and the task that it asks for in `id`"
+        answer = await rig.network.requester.request(rig.subjects.ask("count"), b"{}")
+        assert refusal(answer) == ("invalid_assignment", nobody)
+        assert await rig.bus.in_stream(rig.subjects.ledger, rig.subjects.task("count")) == []
+
+
+async def test_another_omega_answers_for_the_one_that_is_gone(server: EmbeddedServer, workspace: Path) -> None:
+    runs = Runs()
+    async with rig_of(server, workspace) as rig, rig.clone("gamma", {"count": runs}):
+        await running(rig)
+        async with rig.omega() as first:
+            waiting = asyncio.create_task(ask(rig.network, task_of("p"), "count", {"sleep_s": 3}))
+            await eventually(lambda: runs.running == 1)
+            await first.ended()
+        async with rig.omega():
+            result = await waiting
+        assert isinstance(result, TaskCompletion), result
+        assert len(runs.starts) == 1
+
+
+def task_of(task_id: str) -> Task:
+    now = datetime.now(UTC)
+    fields = {field.name: None for field in msgspec.structs.fields(Task) if field.required}
+    told = {"id": task_id, "task_type": "edit", "params": {}, "attempt": 1, "stored_at": now, "started_at": now}
+    return Task(**fields | told)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("once_answered", [False, True])
+async def test_wherever_its_omega_dies_what_is_asked_for_is_stored_once(
+    server: EmbeddedServer, workspace: Path, *, once_answered: bool
+) -> None:
+    async with rig_of(server, workspace) as rig, Submitter(rig.network) as submitter:
+        deaths = 0
+        while True:
+            parent, child = f"p{deaths}", f"c{deaths}"
+            await running(rig, parent)
+            request = Asked(rig.subjects.ask("count"), body(child, parent=parent))
+            async with open_network(rig.bus.settings, rig.subjects, name="omega") as network:
+                mortal = MortalSender(network.requester, deaths, once_answered=once_answered)
+                network.requester, network.results = mortal, Results(mortal, network.subjects)
+                async with Submitter(network) as dying:
+                    try:
+                        await asyncio.wait_for(asks_of(network, dying).answer(request), 0.5)
+                    except Died:
+                        pass
+                    except CallRefused:
+                        if not mortal.died:
+                            break  # it had stored all, and held the request
+            results = asyncio.gather(*(asks_of(rig.network, submitter).answer(request) for _ in range(2)))
+            await eventually(lambda: stored(rig, child))  # noqa: B023  it is awaited here
+            await rig.network.results.settle(msgspec.structs.replace(failure(child), task_type="count"))
+            assert [each.task_id for each in await results if each is not None] == [child] * 2
+            events = [event for event in await rig.bus.events(parent, "edit") if isinstance(event, TaskAsked)]
+            assert len(events) == 1, f"died at request {deaths}"
+            deaths += 1
+        assert deaths >= 5
+
+
+async def stored(rig: ClonesRig, child: str) -> bool:
+    """Tell whether a task stands in the ledger; it must not stand there twice."""
+    tasks = await rig.bus.in_stream(rig.subjects.ledger, f"{rig.subjects.task('count')}.*")
+    found = [each for each in tasks if decode(TaskAssignment, each.data).id == child]
+    assert len(found) <= 1
+    return len(found) == 1
+
+
+class MortalSender(Mortal):
+    """One that submits as well."""
+
+    def send(self, *arguments: Any, **options: Any) -> "asyncio.Future[Msg]":
+        return asyncio.ensure_future(self._live(lambda: self._inner.request(*arguments, **options)))
+
+
+class Asked:
+    """A request, as far as it is looked at."""
+
+    headers = None
+
+    def __init__(self, subject: str, data: bytes) -> None:
+        self.subject = subject
+        self.data = data
+
+
+def asks_of(network: Network, submitter: Submitter) -> Any:
+    return Asks(network, submitter, Identity("omega"), lambda: TABLE)
+
+
+NOW = datetime.now(UTC)
+
+
+def attempt(number: int = 1, forgiven: int = 0) -> TaskStarted:
+    return TaskStarted(
+        task_id="p", task_type="edit", clone="a", instance="a-1", attempt=number, at=NOW, forgiven=forgiven
+    )
+
+
+@pytest.mark.parametrize(
+    ("assignment", "event", "left"),
+    [
+        ({}, attempt(), 3 * 20 - 5),
+        ({}, attempt(3), 20 - 5),
+        ({}, attempt(5, forgiven=3), 2 * 20 - 5),
+        ({"retries": 0, "timeout_s": 100}, attempt(), 95),
+        ({"schedule_to_close_s": 40}, attempt(), 30),
+        ({"schedule_to_close_s": 4}, attempt(), 0.001),
+    ],
+)
+def test_no_more_time_than_the_one_that_asks_has_left(
+    assignment: dict[str, Any], event: TaskStarted, left: float
+) -> None:
+    """Stored ten seconds ago, running for five, with two retries of 20 s."""
+    told = left_s(
+        TaskAssignment(**assignment),
+        Route(clone="a", timeout_s=20, retries=2),
+        event,
+        stored_at=NOW - timedelta(seconds=10),
+        started_at=NOW - timedelta(seconds=5),
+        now=NOW,
+    )
+    assert told == pytest.approx(left)
+
+
+def test_what_is_inherited() -> None:
+    parent = TaskAssignment(labels={"a": "1", "b": "1"}, traceparent=TRACE)
+    wanted = TaskAssignment(id="c", labels={"b": "2"}, schedule_to_close_s=9, reply_to="_INBOX.x", retry_of="y")
+    told = inherited(wanted, parent, left_s=7)
+    assert (told.labels, told.traceparent, told.schedule_to_close_s) == ({"a": "1", "b": "2"}, TRACE, 7)
+    assert (told.reply_to, told.retry_of) == (None, None)
+    assert inherited(wanted, parent, left_s=None).schedule_to_close_s == 9
+    assert inherited(TaskAssignment(), parent, left_s=None).schedule_to_close_s is None
