@@ -1,10 +1,9 @@
 """Carrying out a ScheduleChange: the schedule is put into force or removed, once, or refused in words."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
 
 from bus.client import Submitter
+from bus.definitions import Definitions
 from bus.network import Network
 from bus.schedules import Standing, put, remove, standing
 from bus.task import Done
@@ -13,14 +12,19 @@ from clones.omega.schedules import ensure_started
 from clones.omega.wording import refused
 from clones.schedule_times import InvalidSchedule, check, in_words
 from clones.scheduling import changed, is_missed, upcoming
+from clones.workflows.inputs import filled
+from clones.workflows.problems import InvalidInput
 from schemas import Schedule, ScheduleChange, ScheduleInForce
-
-Misfit = Callable[[str, Mapping[str, Any]], Awaitable[str | None]]
-"""Returns what speaks against starting a workflow of this name with this input; None: nothing."""
 
 
 async def change_schedule(
-    network: Network, submitter: Submitter, clock: Clock, misfit: Misfit, change: ScheduleChange, *, sequence: int
+    network: Network,
+    submitter: Submitter,
+    definitions: Definitions,
+    clock: Clock,
+    change: ScheduleChange,
+    *,
+    sequence: int,
 ) -> Done:
     """Carry out `change`, the ledger's entry `sequence`; carried out again, nothing is done twice.
 
@@ -45,7 +49,7 @@ async def change_schedule(
             continue
         now = clock.now()
         old = None if found is None else found.record
-        await _check(change.schedule, old, misfit, now)
+        await _check(change.schedule, old, definitions, now)
         new = ScheduleInForce(schedule=change.schedule, at=now, command=sequence, by=change.by, reason=change.reason)
         record = changed(old, new)
         revision = await put(network, change.name, record, 0 if found is None else found.revision)
@@ -64,15 +68,20 @@ async def _remove(network: Network, name: str, found: Standing | None) -> Done |
     return None if revision is None else _removed(name, revision)
 
 
-async def _check(schedule: Schedule, old: ScheduleInForce | None, misfit: Misfit, now: datetime) -> None:
+async def _check(schedule: Schedule, old: ScheduleInForce | None, definitions: Definitions, now: datetime) -> None:
     try:
         check(schedule)
     except InvalidSchedule as error:
         raise refused(str(error)) from None
     if is_missed(schedule, now) and (old is None or old.schedule.at != schedule.at):
         raise refused(f"{in_words(schedule)} is past: write a later time, or a longer `catch_up_s`")
-    if (problem := await misfit(schedule.workflow, schedule.input)) is not None:
-        raise refused(problem)
+    if (workflow := await definitions.newest(schedule.workflow)) is None:
+        known = ", ".join(await definitions.all_newest()) or "none"
+        raise refused(f"there is no workflow {schedule.workflow}; known: {known}")
+    try:
+        filled(workflow.definition, schedule.input)
+    except InvalidInput as error:
+        raise refused(error.message) from None
 
 
 def _in_force(name: str, revision: int, record: ScheduleInForce) -> Done:

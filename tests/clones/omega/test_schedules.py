@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from bus import buckets
 from bus.client import Submitted, Submitter
+from bus.definitions import Definitions, create
 from bus.errors import RequestTimeout
 from bus.jetstream import api, last_of
 from bus.network import open_network
@@ -21,11 +22,15 @@ from bus.task import Done, TaskError
 from clones.omega.schedule_changes import change_schedule
 from clones.omega.schedules import Schedules
 from schemas import (
+    InputField,
     Schedule,
     ScheduleChange,
     ScheduleInForce,
+    Step,
     TaskCancel,
     TaskCompletion,
+    WorkflowDefinition,
+    WorkflowInForce,
     WorkflowStart,
     decode,
     encode,
@@ -34,6 +39,9 @@ from tests.bus.eventually import eventually
 from tests.clones.omega.clocks import SetClock
 from tests.clones.rig import ClonesRig
 
+REVIEW = WorkflowDefinition(
+    name="review", input={"target": InputField(required=True)}, steps={"only": Step(task="security")}
+)
 HOURLY = Schedule(workflow="review", input={"target": "."}, every_s=3600.0)
 
 
@@ -62,6 +70,7 @@ class Scene:
         self.rig = rig
         self.submitter = submitter
         self.clock = SetClock()
+        self.definitions = Definitions(rig.network)
         self._commands = 100
 
     def omega(self) -> Schedules:
@@ -73,7 +82,7 @@ class Scene:
         self._commands += 1
         wanted = ScheduleChange(name=name, schedule=schedule, **told)
         return await change_schedule(
-            self.rig.network, self.submitter, self.clock, misfit, wanted, sequence=sequence or self._commands
+            self.rig.network, self.submitter, self.definitions, self.clock, wanted, sequence=sequence or self._commands
         )
 
     async def record(self, name: str) -> ScheduleInForce:
@@ -105,16 +114,13 @@ class Scene:
         return await last_of(self.rig.network.requester, self.rig.subjects.ledger, subject) is not None
 
 
-async def misfit(workflow: str, given: Mapping[str, Any]) -> str | None:
-    if workflow != "review":
-        return f"there is no workflow {workflow!r}"
-    return None if "target" in given else "the input has no `target`"
-
-
 @pytest_asyncio.fixture
 async def scene(clones_rig: ClonesRig) -> AsyncIterator[Scene]:
     await ensure_schedules(clones_rig.network)
-    async with Mortal(clones_rig.network) as submitter:
+    await buckets.ensure_bucket(clones_rig.network.requester, clones_rig.subjects.workflows)
+    await create(clones_rig.network, WorkflowInForce(definition=REVIEW, version=1, at=datetime.now(UTC)))
+    submitter = Mortal(clones_rig.network)
+    async with submitter:
         yield Scene(clones_rig, submitter)
 
 
@@ -358,8 +364,12 @@ class TestChanges:
         [
             ({"cron": "61 * * * *"}, "Bad minute"),
             ({"at": datetime(2026, 2, 28, tzinfo=UTC)}, "at 2026-02-28 00:00:00 UTC is past"),
-            ({"workflow": "nothing", "every_s": 60.0}, "there is no workflow 'nothing'"),
-            ({"input": {}, "every_s": 60.0}, "the input has no `target`"),
+            ({"workflow": "nothing", "every_s": 60.0}, "there is no workflow nothing; known: review"),
+            ({"input": {}, "every_s": 60.0}, "the input has no target"),
+            (
+                {"input": {"target": ".", "targets": "."}, "every_s": 60.0},
+                "takes no input targets (did you mean target?)",
+            ),
         ],
     )
     async def test_what_cannot_be_kept_is_refused(self, scene: Scene, fields: dict[str, Any], problem: str) -> None:
