@@ -23,11 +23,23 @@ class Picture:
         self._parts: list[str] = []
 
     def rect(
-        self, x: float, y: float, width: float, height: float, *, fill: str, radius: float = 0, hover: str = ""
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        *,
+        fill: str,
+        radius: float = 0,
+        hover: str = "",
+        frame: str = "",
+        dashed: bool = False,
     ) -> None:
-        """Draw a rectangle; `hover` is what a pointer over it shows."""
+        """Draw a rectangle; `hover` is what a pointer over it shows, `frame` the colour of its border, which `dashed` breaks."""
         corner = f' rx="{radius:g}"' if radius else ""
         open_tag = f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{fill}"{corner}'
+        if frame:
+            open_tag += f' stroke="{frame}" stroke-width="1.5"' + (' stroke-dasharray="5 4"' if dashed else "")
         self._parts.append(f"{open_tag}><title>{clean(hover)}</title></rect>" if hover else f"{open_tag}/>")
 
     def text(
@@ -55,6 +67,19 @@ class Picture:
     def line(self, x1: float, y1: float, x2: float, y2: float, *, stroke: str = LINE) -> None:
         """Draw a hairline."""
         self._parts.append(f'<path d="M{x1:.2f} {y1:.2f}L{x2:.2f} {y2:.2f}" stroke="{stroke}" stroke-width="1"/>')
+
+    def descent(self, x1: float, y1: float, x2: float, y2: float, *, stroke: str, dashed: bool = False) -> None:
+        """Draw a line that leaves downwards and comes from above."""
+        bend = (y2 - y1) / 2
+        path = f"M{x1:.2f} {y1:.2f}C{x1:.2f} {y1 + bend:.2f} {x2:.2f} {y2 - bend:.2f} {x2:.2f} {y2:.2f}"
+        dashes = ' stroke-dasharray="5 4"' if dashed else ""
+        self._parts.append(f'<path d="{path}" fill="none" stroke="{stroke}" stroke-width="1.5"{dashes}/>')
+
+    def point_down(self, x: float, y: float, *, fill: str) -> None:
+        """Draw the tip of an arrow that comes from above to `y`."""
+        self._parts.append(
+            f'<path d="M{x - 4:.2f} {y - 7:.2f}L{x + 4:.2f} {y - 7:.2f}L{x:.2f} {y:.2f}z" fill="{fill}"/>'
+        )
 
     def render(self) -> str:
         """Return the document."""

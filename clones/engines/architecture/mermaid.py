@@ -12,7 +12,7 @@ def write(structure: Structure) -> str:
     for index, layer in enumerate(structure.layers):
         number = len(structure.layers) - index
         lines.append(f'  subgraph layer{number}["layer {number}"]')
-        lines += [f'    {ids[name]}["{_quoted(shown[name])}"]' for name in layer]
+        lines += [f'    {ids[name]}["{quoted(shown[name])}"]' for name in layer]
         lines.append("  end")
     red = []
     arcs = [dependency for dependency in structure.dependencies if dependency.runtime]
@@ -26,7 +26,7 @@ def write(structure: Structure) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Escape what ends or opens something in a Mermaid label (its entities are `#name;`)."""
     replaced = text.replace("#", "#35;").replace("&", "#amp;").replace('"', "#quot;")
     return replaced.replace("<", "#lt;").replace(">", "#gt;").replace("\n", " ")
