@@ -12,6 +12,8 @@ from nats.errors import Error as NatsError
 from bus.attempts import backoff_delay_s
 from bus.context import TaskContext
 from bus.deadlines import missed_deadline, time_limit_s
+from bus.delivery import acknowledge
+from bus.errors import Disconnected
 from bus.identity import Identity
 from bus.journal import Journal
 from bus.lease import Stop, give_back
@@ -19,7 +21,7 @@ from bus.network import Network
 from bus.observer import Crash, Observer
 from bus.outcomes import completion
 from bus.parking import Parking
-from bus.task import Done, Task, TaskError, printable
+from bus.task import Done, Ended, LetGo, Outcome, Suspended, Task, TaskError, printable
 from schemas import (
     ErrorCode,
     TaskEvent,
@@ -28,6 +30,7 @@ from schemas import (
     TaskResult,
     TaskRetrying,
     TaskStarted,
+    WorkflowWaiting,
 )
 
 STARTED_AFTER_S = 0.1
@@ -67,7 +70,7 @@ class Attempt:
         self._listening: asyncio.Task[None] | None = None
 
     async def run(self, *, is_last: bool) -> TaskResult | None:
-        """Return the task's result, or None where the task goes back to the queue.
+        """Return the task's result, or None where it goes back to the queue, or a later message goes on with it.
 
         Raises:
             LeaseLost: nothing more may be said about the task.
@@ -106,10 +109,16 @@ class Attempt:
             await self._listen_no_more()
         return await self._conclude(ended, is_last=is_last)
 
-    async def _conclude(self, ended: Done | TaskError, *, is_last: bool) -> TaskResult | None:
+    async def _conclude(self, ended: Outcome | TaskError, *, is_last: bool) -> TaskResult | None:
         context = self._context
-        if isinstance(ended, Done):
-            return completion(self._identity, self._request, ended, context.number, context.started_at)
+        match ended:
+            case Done():
+                return completion(self._identity, self._request, ended, context.number, context.started_at)
+            case Ended():
+                return ended.result
+            case Suspended() | LetGo():
+                await self._leave(ended)
+                return None
         if ended.code in self._service.non_retryable:
             ended.retryable = False
         if is_last or not ended.retryable:
@@ -120,7 +129,20 @@ class Attempt:
         self._observer.retrying(self._request.task_type, self._request.id, ended.code)
         return None
 
-    async def _call(self, *, is_last: bool) -> Done | TaskError:
+    async def _leave(self, ended: Suspended | LetGo) -> None:
+        """Take the message out of the queue without a result: another one goes on with the run, or will."""
+        self._lease.check()
+        if isinstance(ended, Suspended):
+            event = self._event(WorkflowWaiting, message=printable(ended.message), until=ended.until)
+            await self._journal.store(event)
+            self._lease.check()
+        try:
+            acknowledge(self._network.client, self._lease.delivery)
+        except Disconnected as error:
+            # Delivered again, it lets go, or finds that there is nothing to do but wait.
+            log.warning("could not acknowledge %s: %s", self._request.id, error)
+
+    async def _call(self, *, is_last: bool) -> Outcome | TaskError:
         """Run the handler under its time limit."""
         context, delivery, assignment = self._context, self._lease.delivery, self._request.assignment
         limit_s = time_limit_s(assignment, delivery.stored_at, context.started_at, self._service.timeout_s)
@@ -138,6 +160,8 @@ class Attempt:
             parent_id=assignment.parent_id,
             traceparent=assignment.traceparent,
             report=self._report,
+            subject=delivery.subject,
+            start=self._request.start,
         )
         clock = asyncio.timeout(limit_s)
         try:

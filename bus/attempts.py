@@ -9,7 +9,16 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import NamedTuple
 
-from schemas import RETRYABLE, Backoff, TaskEvent, TaskParked, TaskReassigned, TaskResumed, TaskRetrying
+from schemas import (
+    RETRYABLE,
+    Backoff,
+    TaskEvent,
+    TaskParked,
+    TaskReassigned,
+    TaskResumed,
+    TaskRetrying,
+    WorkflowWaiting,
+)
 
 MAX_DELIVERIES = 1000
 """A task delivered this often without a single event kills its workers before they can say so; it is not run again."""
@@ -48,8 +57,16 @@ def backoff_delay_s(backoff: Backoff, attempt: int) -> float:
     return full * (1 - backoff.jitter * random.random())  # noqa: S311  spreads load; nothing secret depends on it
 
 
-def turn(sequence: int, last_event: TaskEvent | None, *, reconnected_at: datetime | None = None) -> Run | NotNow:
+def turn(
+    sequence: int,
+    last_event: TaskEvent | None,
+    *,
+    reconnected_at: datetime | None = None,
+    fenced: bool = False,
+) -> Run | NotNow:
     """Return what the delivery of the assignment number `sequence` of the ledger calls for; `last_event` is the task's newest.
+
+    `fenced` as of `bus.task.Service`: then whoever comes runs.
 
     `reconnected_at` is when this worker's own connection was last replaced. An attempt that ran then may have lost its lease
     for the server's sake, and is not counted; each reconnect forgives one at most, as what runs after it begins later.
@@ -57,13 +74,15 @@ def turn(sequence: int, last_event: TaskEvent | None, *, reconnected_at: datetim
     if last_event is None:
         return Run(1)
     in_charge = last_event.sequence
-    if in_charge is not None and in_charge != sequence:
+    if in_charge is not None and in_charge != sequence and not fenced:
         return NotNow.SUPERSEDED if in_charge > sequence else NotNow.EARLY
     match last_event:
         case TaskParked():
             return NotNow.PARKED
-        case TaskReassigned():
-            return Run(last_event.attempt, last_event.forgiven)
+        case TaskReassigned() | WorkflowWaiting():
+            # Of a run that has come to a rest, what was begun before does not count any more.
+            came_to_rest = isinstance(last_event, WorkflowWaiting)
+            return Run(last_event.attempt, last_event.attempt - 1 if came_to_rest else last_event.forgiven)
     after_death = not isinstance(last_event, TaskRetrying | TaskResumed)
     if after_death and reconnected_at is not None and last_event.at < reconnected_at:
         return Run(last_event.attempt, last_event.forgiven, cut_off=True)

@@ -122,7 +122,7 @@ class Executor:
         if isinstance(request, Refusal):
             return failure(self._identity, request, ErrorCode.INVALID_ASSIGNMENT, request.message)
         delivery, assignment = lease.delivery, request.assignment
-        run, begun = await self._turn(delivery, request, asked)
+        run, begun = await self._turn(service, delivery, request, asked)
         if isinstance(run, NotNow):
             self._not_now(run, service, lease)
             return None
@@ -174,12 +174,15 @@ class Executor:
         )
         return await attempt.run(is_last=is_last)
 
-    async def _turn(self, delivery: Delivery, request: Request, asked: Reader | None) -> tuple[Run | NotNow, bool]:
+    async def _turn(
+        self, service: Service, delivery: Delivery, request: Request, asked: Reader | None
+    ) -> tuple[Run | NotNow, bool]:
         """Return what this delivery calls for, and whether anything has been told of the task yet."""
         # Whatever the server counts, also at the first delivery: a server that was killed brings as new what was begun before,
         # and somebody may have submitted a task under an id that events told of.
         last_event = await self._journal.last(request.task_type, request.id, asked)
-        run = turn(delivery.sequence, last_event, reconnected_at=self._network.reconnected_at)
+        reconnected_at = self._network.reconnected_at
+        run = turn(delivery.sequence, last_event, reconnected_at=reconnected_at, fenced=service.fenced)
         return run, last_event is not None
 
     def _not_now(self, reason: NotNow, service: Service, lease: Lease) -> None:

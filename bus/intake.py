@@ -41,6 +41,8 @@ class Request(msgspec.Struct, frozen=True):
     id: str
     task_type: str
     assignment: TaskAssignment
+    start: WorkflowStart | None = None
+    """The whole message, where it is a workflow's start."""
 
     @property
     def reply_to(self) -> str | None:
@@ -85,6 +87,7 @@ def read(subjects: Subjects, task_type: str, delivery: Delivery) -> Request | Re
     except SchemaError as error:
         known_id, reply_to = _peek(delivery.data, content_type)
         return Refusal(known_id or own_id, task_type, printable(describe_body(kind, error.message)), reply_to)
+    start = asked if isinstance(asked, WorkflowStart) else None
     assignment = _as_assignment(asked) if isinstance(asked, WorkflowStart) else asked
     # Omega alone hands tasks over, under the ids that they have.
     problem = misuse(assignment, own_id=assignment.id if family == "handover" else None)
@@ -92,7 +95,7 @@ def read(subjects: Subjects, task_type: str, delivery: Delivery) -> Request | Re
         reply_to = assignment.reply_to if is_inbox(assignment.reply_to or "") else None
         chosen = None if (assignment.id or "").startswith(SEQUENCE_PREFIX) else assignment.id
         return Refusal(chosen or own_id, task_type, problem, reply_to)
-    return Request(assignment.id or own_id, task_type, assignment)
+    return Request(assignment.id or own_id, task_type, assignment, start)
 
 
 _PLAIN: dict[tuple[str, str], Any] = {
@@ -120,12 +123,14 @@ def describe_command(problem: str) -> str:
 
 
 def _as_assignment(start: WorkflowStart) -> TaskAssignment:
+    """Return the start as workers take tasks. Its limit is the run's, which many may drive one after the other, and none here."""
     return TaskAssignment(
         params=start.input,
         id=start.id,
         reply_to=start.reply_to,
-        timeout_s=start.timeout_s,
         labels=start.labels,
+        parent_id=start.parent_id,
+        retry_of=start.retry_of,
         traceparent=start.traceparent,
     )
 

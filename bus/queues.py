@@ -1,7 +1,7 @@
 """How many tasks wait and run, by type and priority, and how long the oldest of those that wait has waited."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -33,19 +33,18 @@ async def queue_status(
 
 
 async def queue_statuses(
-    network: Network, routes: Mapping[str, Route], *, clone: str | None = None, workflows: Iterable[str] = ()
+    network: Network, routes: Mapping[str, Route], *, clone: str | None = None, workflows: bool = False
 ) -> tuple[QueueStatus, ...]:
-    """Return the queues of all task types in `routes`, one for each priority, and one for all of `workflows`, if any.
+    """Return the queues of all task types in `routes`, one for each priority, and that of all workflows, if wanted.
 
     A subject without a priority counts under its route's default, a task that was handed over as `HANDED_OVER`. A clone
     names itself: of what was handed over it may see its own only. Without one, what was handed to a clone counts whether its
     route still names it or not. Raises as `queue_status`.
     """
     subjects = network.subjects
-    parts = [
-        _status(network, WORKFLOW_TYPE, NO_PRIORITY, subjects.workflow_consumer(name), subjects.workflow(name))
-        for name in workflows
-    ]
+    parts = []
+    if workflows:
+        parts.append(_status(network, WORKFLOW_TYPE, NO_PRIORITY, subjects.workflows_consumer, subjects.workflow("*")))
     for task_type, route in routes.items():
         parts += [
             queue_status(network, task_type, priority, route.default_priority) for priority in (*PRIORITIES, None)

@@ -60,6 +60,7 @@ class Subjects:
         """The bucket of agents' kept state."""
         self.topics = f"{realm}_topics"
         """The stream of agents' durable topics."""
+        self.workflows_consumer = "workflows"
         self.commands_consumer = "commands"
         self.escalations_consumer = "escalations"
         self._event = f"{realm}.event."
@@ -145,10 +146,6 @@ class Subjects:
     def handover_consumer(self, task_type: str, clone: str) -> str:
         """Return the durable consumer of one handover subject."""
         return f"handover_{task_type}+{clone}"
-
-    def workflow_consumer(self, name: str) -> str:
-        """Return the durable consumer of one workflow subject."""
-        return f"workflow_{name}"
 
     def parse_task(self, subject: str) -> TaskSubject | None:
         """Return the parts of a task subject, or None where `subject` is none."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from bus.attempts import is_retryable
-from schemas import ArtifactRef, Backoff, ErrorCode, Severity
+from schemas import ArtifactRef, Backoff, ErrorCode, Severity, TaskResult, WorkflowStart
 
 MAX_MESSAGE_CHARS = 8192
 
@@ -38,6 +38,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None
     report: ReportProgress
     """`report(fraction, message)`: becomes a TaskProgress event, at most one a second."""
+    subject: str = ""
+    """Where it was published."""
+    start: WorkflowStart | None = None
+    """The whole message, where it is a workflow's start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,34 @@ class Done:
     summary: str = ""
     output: Any = None
     artifacts: tuple[ArtifactRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a handler of workflows returns: the run has this result."""
+
+    result: TaskResult
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """What a handler of workflows returns: the run only waits, and what it waits for has it stored anew, to be taken up again.
+
+    A WorkflowWaiting event says so, then the message is acknowledged: no attempt is used up, and there is no result yet.
+    """
+
+    message: str
+    """For what it waits, in words."""
+    until: datetime | None = None
+    """Its next timer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """What a handler of workflows returns: a later message under the same id is in charge of the run. This one is acknowledged."""
+
+
+Outcome = Done | Ended | Suspended | LetGo
 
 
 class TaskError(Exception):
@@ -75,7 +107,7 @@ def printable(message: str) -> str:
     return message.encode(errors="backslashreplace").decode()
 
 
-Handler = Callable[[Task], Awaitable[Done]]
+Handler = Callable[[Task], Awaitable[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +142,5 @@ class Service:
     """Whether a task whose attempts have run out is parked for a decision instead of failing."""
     severity: Severity = "high"
     """Of the escalation when the attempts run out or the handler raises."""
+    fenced: bool = False
+    """Whether the handler itself lets go where another message under the same id is in charge; otherwise the worker sees to it."""

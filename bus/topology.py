@@ -94,7 +94,7 @@ def _consumer(name: str, filter_subject: str) -> Json:
     return {
         "durable_name": name,
         "name": name,
-        # One exact filter each: two filters on one consumer are ten times slower on a large log.
+        # One filter each: two filters on one consumer are ten times slower on a large log.
         "filter_subject": filter_subject,
         "deliver_policy": "all",
         "ack_policy": "explicit",
@@ -123,12 +123,12 @@ def task_consumers(subjects: Subjects, task_type: str, clones: Iterable[str] = (
     )
 
 
-def omega_consumers(subjects: Subjects, workflows: Iterable[str]) -> tuple[Json, ...]:
+def omega_consumers(subjects: Subjects) -> tuple[Json, ...]:
     """Return the configuration of the durable consumers that bring Omega's work."""
     return (
         _consumer(subjects.commands_consumer, subjects.every("command")),
         _consumer(subjects.escalations_consumer, subjects.every("escalation")),
-        *(_consumer(subjects.workflow_consumer(name), subjects.workflow(name)) for name in workflows),
+        _consumer(subjects.workflows_consumer, subjects.workflow("*")),
     )
 
 
@@ -170,7 +170,6 @@ async def ensure(
     subjects: Subjects,
     *,
     task_types: Mapping[str, Iterable[str]],
-    workflows: Iterable[str] = (),
     limits: Limits | None = None,
 ) -> None:
     """Make the streams and consumers that are missing; leave those that are there as they are.
@@ -183,7 +182,7 @@ async def ensure(
     """
     for stream in streams(subjects, limits or Limits()):
         await _ensure_stream(requester, stream)
-    await ensure_consumers(requester, subjects, omega_consumers(subjects, workflows))
+    await ensure_consumers(requester, subjects, omega_consumers(subjects))
     for task_type, clones in task_types.items():
         await ensure_consumers(requester, subjects, task_consumers(subjects, task_type, clones))
 

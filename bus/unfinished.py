@@ -1,6 +1,6 @@
 """The tasks of a type that have not ended, as far as its consumers know: those that nobody took, and those not acknowledged."""
 
-from collections.abc import AsyncIterator, Container, Iterable, Mapping
+from collections.abc import AsyncIterator, Container, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -37,9 +37,9 @@ class Unfinished(msgspec.Struct, frozen=True):
     """How its body is encoded, and how its publisher wants the answer."""
 
 
-def workflow_sources(subjects: Subjects, names: Iterable[str]) -> tuple[Source, ...]:
-    """Return where the starts of the workflows `names` come from."""
-    return tuple(Source(subjects.workflow_consumer(name), subjects.workflow(name), WORKFLOW_TYPE) for name in names)
+def workflow_source(subjects: Subjects) -> Source:
+    """Return where the starts of workflows come from."""
+    return Source(subjects.workflows_consumer, subjects.workflow("*"), WORKFLOW_TYPE)
 
 
 def source_of(subjects: Subjects, consumer: str, subject: str) -> Source | None:
@@ -82,13 +82,13 @@ async def unfinished(network: Network, task_types: Container[str]) -> AsyncItera
                 yield found
 
 
-async def unfinished_workflows(network: Network, names: Iterable[str]) -> AsyncIterator[Unfinished]:
-    """As `unfinished`, of the workflows `names`."""
-    for source in workflow_sources(network.subjects, names):
-        state = await consumer_state(network, source.consumer)
-        if state is not None:
-            async for found in _unfinished_of(network, source, state):
-                yield found
+async def unfinished_workflows(network: Network) -> AsyncIterator[Unfinished]:
+    """As `unfinished`, of workflows: those that nobody took yet, and those that are driven. One that only waits is neither."""
+    source = workflow_source(network.subjects)
+    state = await consumer_state(network, source.consumer)
+    if state is not None:
+        async for found in _unfinished_of(network, source, state):
+            yield found
 
 
 async def _unfinished_of(network: Network, source: Source, state: ConsumerState) -> AsyncIterator[Unfinished]:

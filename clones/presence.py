@@ -19,7 +19,6 @@ from bus.observer import Observer
 from bus.queues import queue_statuses
 from bus.routes import Revision
 from bus.worker import Worker
-from clones.omega.workflows import WORKFLOWS
 from clones.queues import Queues
 from schemas import (
     Heartbeat,
@@ -152,7 +151,7 @@ class Presence:
         clone = self._about.identity.clone
         routes: Mapping[str, Route] = self.routes.routes.table.routes if self.routes else {}
         if clone == OMEGA:
-            return await queue_statuses(self._network, routes, workflows=WORKFLOWS)
+            return await queue_statuses(self._network, routes, workflows=True)
         served = {service.task_type for service in self._worker.services}
         mine = {task_type: route for task_type, route in routes.items() if task_type in served}
         return await queue_statuses(self._network, mine, clone=clone)

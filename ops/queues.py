@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from bus.errors import SanctuaryError
 from bus.network import Network
 from bus.queues import queue_statuses
-from clones.omega.workflows import WORKFLOWS
 from clones.tables import table_of
 from ops.metrics import Metrics
 
@@ -31,7 +30,7 @@ async def _watch(network: Network, metrics: Metrics) -> None:
     while True:
         try:
             table = await table_of(network)
-            metrics.set_queues(await queue_statuses(network, table.routes, workflows=WORKFLOWS))
+            metrics.set_queues(await queue_statuses(network, table.routes, workflows=True))
         except SanctuaryError as error:
             # What is not known is better absent than old.
             metrics.set_queues(())

@@ -15,7 +15,6 @@ from bus.network import Network
 from bus.queues import queue_statuses
 from bus.routes import Revision, in_force
 from bus.subjects import INSTANCE_TYPE
-from clones.omega.workflows import WORKFLOWS
 from clones.routing import DEFAULT_TABLE, types_by_clone
 from schemas import InstanceChanged, QueueStatus, SchemaError, StatusQuery, StatusResponse, decode, encode
 
@@ -79,7 +78,7 @@ async def _queues(
     if told is not None or not readable:
         return told
     try:
-        return await queue_statuses(network, revision.routes.table.routes if revision else {}, workflows=WORKFLOWS)
+        return await queue_statuses(network, revision.routes.table.routes if revision else {}, workflows=True)
     except SanctuaryError:
         return None
 

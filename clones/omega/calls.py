@@ -25,7 +25,6 @@ from bus.network import Network
 from bus.subjects import COMMAND_TYPE, WORKFLOW_TYPE
 from bus.task import printable
 from clones.omega.once import store_command
-from clones.omega.workflows import WORKFLOWS
 from clones.params import PARAMS, describe_misfit
 from clones.routing import known_types, type_of
 from schemas import (
@@ -87,18 +86,9 @@ def read_call(table: RoutingTable, name: str, data: bytes, content_type: str) ->
     return task_type, assignment
 
 
-def read_workflow_call(name: str, data: bytes, content_type: str) -> WorkflowStart:
+def read_workflow_call(data: bytes, content_type: str) -> WorkflowStart:
     """Return the workflow start that a call asks for; raises as `read_call`."""
-    workflow = WORKFLOWS.get(name)
-    if workflow is None:
-        raise CallRefused(ErrorCode.UNKNOWN_WORKFLOW, f"there is no workflow {name!r}; known: {', '.join(WORKFLOWS)}")
-    start = _decode(WorkflowStart, data, content_type)
-    try:
-        convert(workflow.input, start.input)
-    except SchemaError as error:
-        problem = describe_misfit(name, workflow.input, error.message, field="input")
-        raise CallRefused(ErrorCode.INCOMPATIBLE_TASK, problem) from None
-    return start
+    return _decode(WorkflowStart, data, content_type)
 
 
 def read_command(data: bytes, content_type: str) -> Command:
@@ -214,7 +204,7 @@ class Calls:
 
     async def _start_workflow(self, request: Request) -> TaskResult:
         name = last_token(request.subject)
-        start = read_workflow_call(name, request.data, content_type(request))
+        start = read_workflow_call(request.data, content_type(request))
         task_id = start.id or new_id()
         with _told_of(WORKFLOW_TYPE, task_id):
             await self._submitter.start_workflow(name, msgspec.structs.replace(start, id=task_id))

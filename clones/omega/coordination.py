@@ -9,27 +9,39 @@ from importlib.metadata import version
 
 from nats.errors import Error as NatsError
 
+from bus import buckets
 from bus.artifacts import ensure_store
 from bus.client import Submitter
+from bus.definitions import Definitions
 from bus.errors import Disconnected, NoResponders, RequestTimeout
+from bus.histories import Histories
 from bus.identity import OMEGA, Identity
 from bus.jetstream import publish
+from bus.journal import Journal
 from bus.network import Network
 from bus.routes import Revision, RevisionConflict, RouteWatch, ensure_bucket, in_force, put
 from bus.task import Service
 from bus.topology import Limits, ensure
-from clones.omega import commands, workflows
+from clones.omega import commands
 from clones.omega.asks import Asks
 from clones.omega.calls import Calls
+from clones.omega.clock import Clock, SystemClock
 from clones.omega.deadlines import Deadlines
 from clones.omega.departed import Departed
 from clones.omega.health import Health
 from clones.omega.repeating import repeat
 from clones.omega.roll_call import InstanceCounts
 from clones.omega.strays import Strays
-from clones.omega.workflows import WORKFLOWS
+from clones.omega.workflows import running
+from clones.omega.workflows.arrivals import Arrivals
+from clones.omega.workflows.definition_changes import store_shipped
+from clones.omega.workflows.driver import Books
+from clones.omega.workflows.means import Means
+from clones.omega.workflows.steering import Workflows, workflows_of
+from clones.omega.workflows.submissions import Submissions
 from clones.routing import DEFAULT_TABLE
 from clones.tables import follow, make_consumers, table_of
+from clones.workflows.shipped import shipped
 from schemas import RouteChange, RoutesInForce, RoutingTable, encode
 
 JETSTREAM_POLL_S = 0.5
@@ -48,9 +60,12 @@ async def make_network(network: Network, limits: Limits) -> None:
     said = False
     while True:
         try:
-            await ensure(network.requester, network.subjects, task_types={}, workflows=WORKFLOWS, limits=limits)
+            await ensure(network.requester, network.subjects, task_types={}, limits=limits)
             await ensure_store(network)
             await ensure_bucket(network)
+            for bucket in (network.subjects.workflows, network.subjects.sleepers, network.subjects.schedules):
+                await buckets.ensure_bucket(network.requester, bucket)
+            await store_shipped(network, Definitions(network), shipped(), datetime.now(UTC))
             await ensure_table(network)
             await make_consumers(network, await table_of(network))
         except (NoResponders, RequestTimeout, Disconnected, NatsError) as error:
@@ -93,12 +108,37 @@ async def keep_consumers(network: Network) -> None:
 
 
 @asynccontextmanager
+async def driving(identity: Identity, workflows: Workflows) -> AsyncIterator[Service]:
+    """Have runs woken while this is open; yields the service that drives them."""
+    network = workflows.network
+    async with Arrivals(network) as arrivals, AsyncExitStack() as stack:
+        stack.callback(asyncio.create_task(workflows.waker.run()).cancel)
+        means = Means(
+            network=network,
+            identity=identity,
+            table=workflows.table,
+            submissions=Submissions(network, workflows.submitter),
+            results=network.results,
+            others=workflows.others,
+            arrivals=arrivals,
+            journal=Journal(network.requester, network.subjects),
+        )
+        books = Books(Histories(network), workflows.definitions, workflows.sleepers, workflows.clock)
+        yield running.service(network, books, means)
+
+
+@asynccontextmanager
 async def coordination(
-    network: Network, identity: Identity, watch_instances: Callable[[Callable[[], InstanceCounts]], None] | None = None
+    network: Network,
+    identity: Identity,
+    watch_instances: Callable[[Callable[[], InstanceCounts]], None] | None = None,
+    *,
+    clock: Clock | None = None,
 ) -> AsyncIterator[tuple[Service, ...]]:
     """Do all that Omega does beside its tasks while this is open; yields the services for Omega's worker.
 
-    `watch_instances` is given what returns how many instances are in each state.
+    `watch_instances` is given what returns how many instances are in each state. Workflows live by `clock`, the system's where
+    there is none.
     """
     async with AsyncExitStack() as stack:
         routes = await stack.enter_async_context(RouteWatch(network))
@@ -108,6 +148,7 @@ async def coordination(
             return routes.current.routes.table
 
         submitter = await stack.enter_async_context(Submitter(network))
+        workflows = workflows_of(network, identity, submitter, table, SystemClock() if clock is None else clock)
         asks = Asks(network, submitter, identity, table)
         calls = Calls(network, submitter, identity, version("sanctuary-bus"), table, asks=asks.answer)
         await stack.enter_async_context(calls)
@@ -118,4 +159,4 @@ async def coordination(
         strays, deadlines = Strays(network, identity, table), Deadlines(network, identity, table)
         for work in (departed.run(), strays.run(), deadlines.run(), keep_consumers(network)):
             stack.callback(asyncio.create_task(work).cancel)
-        yield *commands.services(network, identity, table), *workflows.services(network.subjects, submitter)
+        yield *commands.services(identity, workflows), await stack.enter_async_context(driving(identity, workflows))

@@ -35,7 +35,6 @@ from clones.omega.children import Children
 from clones.omega.overdue import AGAIN_S, AT_ONCE, Overdue, sequence_of
 from clones.omega.refusals import Refusals
 from clones.omega.repeating import repeat
-from clones.omega.workflows import WORKFLOWS
 from clones.routing import clones_by_type
 from schemas import RoutingTable, TaskStarted
 
@@ -244,7 +243,7 @@ class Deadlines:
         """Make anew the durable consumers that somebody deleted; those of a table that has just come are made elsewhere."""
         subjects = self._network.subjects
         wanted = chain(
-            omega_consumers(subjects, WORKFLOWS),
+            omega_consumers(subjects),
             *(
                 task_consumers(subjects, task_type, clones)
                 for task_type, clones in clones_by_type(self._table()).items()

@@ -30,7 +30,6 @@ from bus.subjects import PRIORITIES, WORKFLOW_TYPE, Subjects
 from bus.topology import RESULTS_MAX_AGE_S
 from clones.omega.repeating import repeat
 from clones.omega.submissions import consumer_of
-from clones.omega.workflows import WORKFLOWS
 from clones.routing import known_types
 from clones.tables import table_of
 from schemas import ErrorCode, RoutingTable, is_task_id, is_token, sequence_id
@@ -193,7 +192,10 @@ def is_served(subjects: Subjects, table: RoutingTable, subject: str) -> bool:
     match subject.split("."):
         case [subjects.realm, "handover", task_type, _]:
             return task_type in table.routes
-    return subject in {subjects.workflow(name) for name in WORKFLOWS}
+        case [subjects.realm, "workflow", _]:
+            # Whoever takes it up says that there is none of that name.
+            return True
+    return False
 
 
 def _is_forgotten(message: StoredMessage) -> bool:
@@ -205,7 +207,7 @@ def _why(tokens: list[str], table: RoutingTable) -> str:
     """Return what is wrong with a task or workflow subject, given as its tokens."""
     family, name, *rest = tokens[1:]
     if family == "workflow":
-        return f"there is no workflow {name!r}; known: {', '.join(WORKFLOWS)}"
+        return f"{'.'.join((name, *rest))!r} names no workflow: publish on {tokens[0]}.workflow.<name>"
     if name in table.routes and rest:
         return f"{'.'.join(rest)!r} is no priority; publish on {tokens[0]}.task.{name}, or with .{', .'.join(PRIORITIES)} behind it"
     return f"no clone serves {name!r}; known: {known_types(table)}"

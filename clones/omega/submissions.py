@@ -14,7 +14,6 @@ from bus.ledger import entry, first_of, last_sequence, newest_first
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE, Subjects
 from bus.unfinished import Unfinished, unfinished, unfinished_workflows
-from clones.omega.workflows import WORKFLOWS
 from schemas import SEQUENCE_PREFIX, TaskAssignment, TaskEvent
 
 LEAST_S = 0.001
@@ -69,7 +68,7 @@ async def open_tasks(network: Network, task_types: Container[str]) -> AsyncItera
     async for each in unfinished(network, task_types):
         yield each
     if WORKFLOW_TYPE in task_types:
-        async for each in unfinished_workflows(network, WORKFLOWS):
+        async for each in unfinished_workflows(network):
             yield each
 
 
@@ -93,8 +92,8 @@ def consumer_of(subjects: Subjects, subject: str) -> str | None:
     match subject.split("."):
         case [subjects.realm, "handover", task_type, clone]:
             return subjects.handover_consumer(task_type, clone)
-        case [subjects.realm, "workflow", name]:
-            return subjects.workflow_consumer(name)
+        case [subjects.realm, "workflow", _]:
+            return subjects.workflows_consumer
     return None
 
 

@@ -23,7 +23,6 @@ from bus.store import read_network
 from bus.topology import Limits, differences, omega_consumers, streams, task_consumers
 from clones.base import BUILT_IN
 from clones.conflicts import conflicts, disagreements
-from clones.omega.workflows import WORKFLOWS
 from clones.routing import clones_by_type, types_by_clone
 from clones.tables import table_of
 from ops.connect import Where
@@ -131,7 +130,7 @@ async def streams_check(network: Network) -> Check:
         said += [f"{name}.{difference}" for difference in differences({**wanted, **chosen}, found)]
     if subjects.ledger not in missing:
         needed = [
-            *omega_consumers(subjects, WORKFLOWS),
+            *omega_consumers(subjects),
             *(
                 consumer
                 for task_type, clones in clones_by_type(await table_of(network)).items()

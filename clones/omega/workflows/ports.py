@@ -24,29 +24,45 @@ from schemas import (
 class Histories(Protocol):
     """As `bus.histories.Histories`."""
 
-    async def read(self, workflow_id: str, *, after: int = 0) -> list[Written]: ...
+    async def read(self, workflow_id: str, *, after: int = 0) -> list[Written]:
+        """As there."""
+        ...
 
-    async def append(self, entry: WorkflowEntry, *, last: int) -> int | None: ...
+    async def append(self, entry: WorkflowEntry, *, last: int) -> int | None:
+        """As there."""
+        ...
 
 
 class Definitions(Protocol):
     """As `bus.definitions.Definitions`."""
 
-    async def newest(self, name: str) -> WorkflowInForce | None: ...
+    async def newest(self, name: str) -> WorkflowInForce | None:
+        """As there."""
+        ...
 
-    async def version(self, name: str, version: int) -> WorkflowInForce | None: ...
+    async def version(self, name: str, version: int) -> WorkflowInForce | None:
+        """As there."""
+        ...
 
-    async def all_newest(self) -> Mapping[str, WorkflowInForce]: ...
+    async def all_newest(self) -> Mapping[str, WorkflowInForce]:
+        """As there."""
+        ...
 
 
 class Sleepers(Protocol):
     """As `bus.sleepers.Sleepers`."""
 
-    async def read(self, workflow_id: str) -> Standing: ...
+    async def read(self, workflow_id: str) -> Standing:
+        """As there."""
+        ...
 
-    async def lie_down(self, sleeper: Sleeper) -> bool: ...
+    async def lie_down(self, sleeper: Sleeper) -> bool:
+        """As there."""
+        ...
 
-    async def get_up(self, workflow_id: str, *, activation: int) -> bool: ...
+    async def get_up(self, workflow_id: str, *, activation: int, attempt: int) -> bool:
+        """As there."""
+        ...
 
 
 class Submissions(Protocol):
@@ -54,9 +70,13 @@ class Submissions(Protocol):
 
     async def submit(
         self, task_type: str, assignment: TaskAssignment, *, priority: Priority | None = None
-    ) -> Submitted: ...
+    ) -> Submitted:
+        """As there."""
+        ...
 
-    async def start_workflow(self, name: str, start: WorkflowStart) -> Submitted: ...
+    async def start_workflow(self, name: str, start: WorkflowStart) -> Submitted:
+        """As there."""
+        ...
 
     async def stored(self, subject: str, ids: Collection[str], *, after: int) -> Mapping[str, int]:
         """Return those of `ids` that were stored on `subject` behind the ledger's entry `after`, with their sequences.
@@ -70,9 +90,13 @@ class Submissions(Protocol):
 class Results(Protocol):
     """As `bus.results.Results`."""
 
-    async def read(self, task_type: str, task_id: str) -> TaskResult | None: ...
+    async def read(self, task_type: str, task_id: str) -> TaskResult | None:
+        """As there."""
+        ...
 
-    async def settle(self, result: TaskResult) -> Settlement: ...
+    async def settle(self, result: TaskResult) -> Settlement:
+        """As there."""
+        ...
 
 
 class Kept(NamedTuple):
@@ -99,8 +123,8 @@ class Others(Protocol):
         """
         ...
 
-    async def cancel(self, workflow_id: str, reason: str) -> None:
-        """Have a sub-workflow end, whether it has begun or not; one that has ended stays as it is.
+    async def cancel(self, workflow_id: str, reason: str) -> bool:
+        """Have a sub-workflow end, whether it has begun or not; one that has ended stays as it is. False: none was ever started.
 
         Raises:
             SanctuaryError: whether it was told is unknown.

@@ -1,0 +1,69 @@
+"""What a run begins with: the version of the definition that it keeps, its input, and what an ended run leaves to it."""
+
+from bus.journal import insist
+from bus.task import Task, TaskError
+from clones.omega.workflows.ports import Definitions, Kept, Others
+from clones.workflows.inputs import filled
+from clones.workflows.problems import InvalidInput
+from schemas import ErrorCode, WorkflowBegun, WorkflowInForce, WorkflowStart, is_token
+
+
+async def first_event(
+    task: Task, start: WorkflowStart, definitions: Definitions, others: Others
+) -> tuple[WorkflowBegun, WorkflowInForce]:
+    """Return the first event of the run that `start` asks for, and its workflow.
+
+    Raises:
+        TaskError: there is no such workflow, the input does not fit it, or the run that is to be resumed has not ended.
+    """
+    kept = await _kept(start, others)
+    name = task.subject.rpartition(".")[2] if kept is None else kept.workflow
+    workflow = await version_of(definitions, name, start.version if kept is None else kept.version)
+    try:
+        given = filled(workflow.definition, start.input) if kept is None else kept.input
+    except InvalidInput as error:
+        raise TaskError.incompatible(error.message) from None
+    begun = WorkflowBegun(
+        input=given,
+        labels=start.labels,
+        parent_id=start.parent_id,
+        retry_of=start.retry_of,
+        resumed=start.resume,
+        kept=() if kept is None else kept.ended,
+        skipped=() if kept is None else kept.skipped,
+        timeout_s=start.timeout_s,
+        traceparent=start.traceparent,
+        priority=start.priority,
+    )
+    return begun, workflow
+
+
+async def version_of(definitions: Definitions, name: str, version: int | None) -> WorkflowInForce:
+    """Return a version of a definition, the newest where none is named.
+
+    Raises:
+        TaskError: there is none.
+    """
+    found = None
+    if is_token(name):
+        found = await insist(lambda: definitions.version(name, version) if version else definitions.newest(name))
+    if found is not None:
+        return found
+    known = await insist(definitions.all_newest)
+    if name in known:
+        message = f"there is no version {version} of the workflow {name}; the newest is {known[name].version}"
+    else:
+        message = f"there is no workflow {name!r}; known: {', '.join(known) or 'none'}"
+    raise TaskError(ErrorCode.UNKNOWN_WORKFLOW, message)
+
+
+async def _kept(start: WorkflowStart, others: Others) -> Kept | None:
+    if not start.resume:
+        return None
+    before = start.retry_of
+    if before is None:
+        raise TaskError.incompatible("`resume` goes with `retry_of`, the run that is to go on - at `$.resume`")
+    kept = await insist(lambda: others.kept_of(before))
+    if kept is None:
+        raise TaskError.incompatible(f"there is no ended run {before} that could go on - at `$.retry_of`")
+    return kept

@@ -1,0 +1,124 @@
+"""From results to a run's events, and from a run's end to its result. Pure but for the writer's nonce."""
+
+from datetime import datetime
+
+from bus.identity import Identity
+from bus.task import Task, printable
+from clones.workflows.commands import Finish
+from clones.workflows.state import State
+from clones.workflows.views import lines, needed, pruned
+from schemas import (
+    ErrorCode,
+    StepEnded,
+    TaskCompletion,
+    TaskResult,
+    WorkflowCompletion,
+    WorkflowDefinition,
+    WorkflowFailure,
+)
+
+Place = tuple[str, int | None, bool]
+"""A step, the index of an element of its fan-out, and whether it is the compensation."""
+
+
+def step_ended(definition: WorkflowDefinition, place: Place, result: TaskResult, sequence: int | None) -> StepEnded:
+    """Return the event that `result` is to the run: of its output, what the definition refers to."""
+    step, index, compensation = place
+    if isinstance(result, TaskCompletion):
+        return StepEnded(
+            step=step,
+            index=index,
+            compensation=compensation,
+            state="completed",
+            task_type=result.task_type,
+            task_id=result.task_id,
+            clone=result.clone,
+            output=None if compensation else pruned(definition, step, result.output),
+            message=result.summary,
+            artifacts=result.artifacts if not compensation and needed(definition, step).artifacts else (),
+            sequence=sequence,
+            started_at=result.started_at,
+            finished_at=result.finished_at,
+            cached_from=result.cached_from,
+        )
+    return StepEnded(
+        step=step,
+        index=index,
+        compensation=compensation,
+        state="failed",
+        task_type=result.task_type,
+        task_id=result.task_id,
+        clone=result.clone,
+        code=result.code,
+        message=result.message,
+        sequence=sequence,
+        started_at=result.started_at,
+        finished_at=result.finished_at,
+    )
+
+
+def step_failed(place: Place, task_type: str, task_id: str, code: ErrorCode, message: str) -> StepEnded:
+    """Return the event that a result is to the run which cannot be used, and why."""
+    step, index, compensation = place
+    return StepEnded(
+        step=step,
+        index=index,
+        compensation=compensation,
+        state="failed",
+        task_type=task_type,
+        task_id=task_id,
+        code=code,
+        message=message,
+    )
+
+
+def result_of(
+    definition: WorkflowDefinition,
+    state: State,
+    finish: Finish,
+    *,
+    task: Task,
+    identity: Identity,
+    finished_at: datetime,
+) -> WorkflowCompletion | WorkflowFailure:
+    """Return the result of a run that has ended."""
+    begun = state.begun
+    if finish.completed:
+        return WorkflowCompletion(
+            task_id=task.id,
+            task_type=task.task_type,
+            clone=identity.clone,
+            instance=identity.instance,
+            attempt=task.attempt,
+            started_at=state.at,
+            finished_at=finished_at,
+            writer=identity.writer(),
+            summary=printable(finish.summary),
+            output=finish.output,
+            artifacts=finish.artifacts,
+            labels=begun.labels,
+            retry_of=begun.retry_of,
+            traceparent=begun.traceparent,
+            workflow=definition.name,
+            version=state.version,
+            steps=lines(definition, state),
+        )
+    return WorkflowFailure(
+        task_id=task.id,
+        task_type=task.task_type,
+        clone=identity.clone,
+        instance=identity.instance,
+        attempt=task.attempt,
+        started_at=state.at,
+        finished_at=finished_at,
+        writer=identity.writer(),
+        code=finish.code,
+        message=printable(finish.message),
+        details=finish.details,
+        labels=begun.labels,
+        retry_of=begun.retry_of,
+        traceparent=begun.traceparent,
+        workflow=definition.name,
+        version=state.version,
+        steps=lines(definition, state),
+    )

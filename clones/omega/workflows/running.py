@@ -1,0 +1,34 @@
+"""Omega's service of workflows: one durable consumer brings the starts and wake-ups of all of them."""
+
+from bus.network import Network
+from bus.subjects import WORKFLOW_TYPE
+from bus.task import Outcome, Service, Task, TaskError
+from clones.omega.workflows.driver import Books, Driver
+from clones.omega.workflows.means import Means
+from schemas import ErrorCode
+
+ATTEMPT_TIMEOUT_S = 365 * 24 * 3600.0
+"""What one Omega may drive a run for; how long a run may take its definition and its start say."""
+RETRIES = 100
+"""A run whose Omega died is taken up by another one; whenever it only waits, those before are forgotten."""
+WORKFLOWS_AT_ONCE = 96
+"""In one Omega, fewer than it has slots: what workflows wait for may itself wait for a command, and that needs one."""
+
+
+def service(network: Network, books: Books, means: Means) -> Service:
+    """Return what a worker of Omega needs to run workflows."""
+
+    async def drive(task: Task) -> Outcome:
+        if task.start is None:
+            raise TaskError(ErrorCode.INVALID_ASSIGNMENT, f"{task.subject} starts no workflow")
+        return await Driver(task, task.start, books, means).run()
+
+    return Service(
+        task_type=WORKFLOW_TYPE,
+        handler=drive,
+        consumers={network.subjects.workflows_consumer: 1},
+        concurrency=WORKFLOWS_AT_ONCE,
+        timeout_s=ATTEMPT_TIMEOUT_S,
+        retries=RETRIES,
+        fenced=True,
+    )
