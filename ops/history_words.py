@@ -5,6 +5,7 @@ from schemas import (
     DecisionMade,
     StepEnded,
     StepInvalid,
+    StepLine,
     TimerFired,
     WorkflowBegun,
     WorkflowEntry,
@@ -40,6 +41,22 @@ def of_event(event: WorkflowEvent) -> str:
 def place(step: str, index: int | None) -> str:
     """Return how a step is named, or one element of its fan-out."""
     return step if index is None else f"{step}[{index}]"
+
+
+def of_line(line: StepLine, ended: int | None = None) -> str:
+    """Return what is to be said of a step beside its state; `ended` elements of its fan-out have ended, where that is known."""
+    parts = []
+    if line.items is not None and ended is not None and line.state == "running":
+        parts.append(f"{ended} of {line.items}")
+    elif line.items is not None and not line.message:
+        parts.append(f"{line.items} elements")
+    if line.items_failed:
+        parts.append(f"{line.items_failed} failed")
+    if line.code or line.message:
+        parts.append(": ".join(part for part in (line.code, line.message) if part))
+    if line.compensated:
+        parts.append("undone" if line.compensated == "done" else "not undone")
+    return ", ".join(parts)
 
 
 def _begun(event: WorkflowBegun) -> str:

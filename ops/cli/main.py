@@ -11,6 +11,8 @@ COMMANDS = {
     "submit": ("tasks", "Store a task and print its id."),
     "call": ("tasks", "Submit a task and print its result."),
     "review": ("review", "Review a project with all clones and write the report."),
+    "workflow": ("workflow", "Run, show, list, cancel or resume workflows."),
+    "decide": ("decide", "Approve or reject what a workflow waits for."),
     "task": ("task", "Show, list, cancel or recover tasks."),
     "status": ("status", "Who is there and how it fares."),
     "routes": ("routes", "Show and change who serves which task type."),

@@ -10,9 +10,10 @@ import msgspec
 from clones.omega.wording import cancelled
 from ops.cli.lines import MAX_TEXT, plain
 from ops.cli.text import clean, duration, moment, shortened, size
+from ops.history_words import of_line
 from ops.stories import Story
 from ops.timeline import Moment
-from schemas import ErrorCode, TaskCompletion, TaskResult
+from schemas import ErrorCode, TaskCompletion, TaskResult, WorkflowCompletion, WorkflowFailure
 
 MAX_FIELDS = 12
 MAX_ARTIFACTS = 8
@@ -35,8 +36,12 @@ MOMENTS = {
 """Colours of what happens to a task."""
 
 
-def print_result(result: TaskResult) -> None:
-    """Print what became of a task."""
+def print_result(result: TaskResult, *, steps: bool = True) -> None:
+    """Print what became of a task; of a workflow with its `steps`."""
+    if steps and isinstance(result, WorkflowCompletion | WorkflowFailure):
+        for line in result.steps:
+            told = of_line(line)
+            click.echo(shortened(f"{line.state} {line.step}{': ' if told else ''}{told}", MAX_TEXT))
     ran = (result.finished_at - result.started_at).total_seconds() if result.started_at else None
     by = f"{result.task_type} by {result.instance}" + (f" in {duration(ran)}" if ran is not None else "")
     if not isinstance(result, TaskCompletion):

@@ -1,6 +1,10 @@
 """`sanctuary review PATH`: all clones look at one project, and a report is left."""
 
+import shlex
+import time
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +27,11 @@ from ops.cli.up import say, stopped_by_signals, sync_option
 from ops.connect import Where
 
 if TYPE_CHECKING:
-    from clones.omega.review import ReviewInput
-    from ops.review import Reviewed
+    from bus.network import Network
+    from ops.workflows import Run
+
+WORKFLOW = "review"
+REPORT_FILES = ("report.html", "report.md")
 
 
 @click.command()
@@ -79,47 +86,87 @@ async def _review(
     step_timeout_s: float,
     **local: Any,
 ) -> int:
-    from ops.cli.progress import Board
-    from ops.review import review as run_review
-    from schemas import TaskFailure
-
     wanted = _wanted(target, command_line, step_timeout_s, output, here=start)
     with stopped_by_signals():
         async with AsyncExitStack() as stack:
             if start:
-                where = await _start(stack, where, wanted.target, local)
+                where = await _start(stack, where, wanted["target"], local)
             network = await stack.enter_async_context(where.open("review"))
-            say(f"reviewing {wanted.target}")
-            with Board() as board:
-                reviewed = await run_review(network, wanted, output, board.show)
-        failed = [step for step in reviewed.steps if isinstance(step, TaskFailure)]
+            say(f"reviewing {wanted['target']}")
+            reviewed = await _run(network, wanted, output)
         if as_json:
             print_json(
                 {
-                    "workflow_id": reviewed.workflow_id,
+                    "workflow_id": reviewed.run.id,
                     "took_s": round(reviewed.took_s, 1),
-                    "result": reviewed.result,
-                    "files": [str(path) for path in reviewed.files],
+                    "result": reviewed.run.story.result,
+                    "files": [str(path) for path in reviewed.report],
                 }
             )
         else:
             summarise(reviewed)
-        return FAILED if failed or not reviewed.files else 0
+        failed = any(line.state == "failed" for line in reviewed.run.lines)
+        return FAILED if failed or not reviewed.report else 0
     return FAILED
 
 
-def _wanted(target: str, command_line: str, step_timeout_s: float, output: Path, *, here: bool) -> "ReviewInput":
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A review that has ended."""
+
+    run: "Run"
+    flawed: "set[str]"
+    """The steps that were done and found that not all is well."""
+    report: tuple[Path, ...]
+    """The report's files, where they were written to."""
+    directories: tuple[Path, ...]
+    """Where the files that the steps made were written to."""
+    took_s: float
+
+
+async def _run(network: "Network", wanted: dict[str, Any], output: Path) -> Reviewed:
+    from bus.client import Submitter
+    from bus.definitions import Definitions
+    from ops.cli.files import fetch_run
+    from ops.cli.progress import Board
+    from ops.cli.workflow_running import wait
+    from ops.flaws import flawed_steps
+    from ops.workflows import find_run
+    from schemas import WorkflowStart
+
+    begun = time.monotonic()
+    definitions = Definitions(network)
+    async with Submitter(network) as submitter:
+        submitted = await submitter.start_workflow(WORKFLOW, WorkflowStart(input=wanted))
+        with Board() as board:
+            await wait(network, submitter, definitions, submitted.id, board)
+    ended = await find_run(network, definitions, submitted.id)
+    files = await fetch_run(network, ended, output, top=REPORT_FILES)
+    return Reviewed(
+        run=ended,
+        flawed=await flawed_steps(network, ended.ended),
+        report=tuple(path for path in files if path.parent == output),
+        directories=tuple(
+            output / line.step for line in ended.lines if any(path.is_relative_to(output / line.step) for path in files)
+        ),
+        took_s=time.monotonic() - begun,
+    )
+
+
+def _wanted(target: str, command_line: str, step_timeout_s: float, output: Path, *, here: bool) -> dict[str, Any]:
     """Return the review's input; what cannot work is told here, before anything is started.
 
     `here` says that the clones run on this machine, so that a directory must be on it.
     """
-    from clones.omega.review import ReviewInput, plan
     from ops.assignments import absolute
 
-    wanted = ReviewInput(target=absolute(target), command=command_line, step_timeout_s=step_timeout_s)
-    if here and Path(wanted.target).is_absolute() and not Path(wanted.target).is_dir():
-        raise ValueError(f"there is no directory {wanted.target}")
-    plan(wanted)
+    try:
+        command = shlex.split(command_line)
+    except ValueError as error:
+        raise ValueError(f"the command {command_line!r} cannot be split into arguments: {error}") from None
+    wanted: dict[str, Any] = {"target": absolute(target), "command": command, "step_timeout_s": step_timeout_s}
+    if here and Path(wanted["target"]).is_absolute() and not Path(wanted["target"]).is_dir():
+        raise ValueError(f"there is no directory {wanted['target']}")
     output.mkdir(parents=True, exist_ok=True)
     return wanted
 
@@ -141,24 +188,26 @@ async def _start(stack: AsyncExitStack, where: Where, target: str, local: dict[s
     return (await stack.enter_async_context(local_network(options, say))).where
 
 
-def summarise(reviewed: "Reviewed") -> None:
+def summarise(reviewed: Reviewed) -> None:
     """Print how each analysis ended and where the report is."""
-    from ops.review import is_flawed
+    from ops.cli.steps import took_s
+    from ops.history_words import of_line
     from schemas import TaskFailure
 
-    if isinstance(reviewed.result, TaskFailure):
-        click.echo(f"the review failed ({reviewed.result.code}): {clean(reviewed.result.message)}")
-        return
-    for step in reviewed.steps:
-        if isinstance(step, TaskFailure):
-            click.echo(click.style(f"✗ {step.task_type}: ", fg="red") + f"{step.code}: {clean(step.message)}")
+    result = reviewed.run.story.result
+    if isinstance(result, TaskFailure):
+        click.echo(f"the review failed ({result.code}): {clean(result.message)}")
+    for line in reviewed.run.lines:
+        told = clean(of_line(line))
+        if line.state == "completed":
+            mark = click.style("! ", fg="yellow") if line.step in reviewed.flawed else click.style("✓ ", fg="green")
+            click.echo(mark + f"{line.step} ({took_s(line, datetime.now(UTC)):.1f} s): {told}")
+        elif line.state == "skipped":
+            why = "no command to profile was given (--command)" if line.step == "performance" else told
+            click.echo(f"- {line.step}: {why}")
         else:
-            took_s = (step.finished_at - step.started_at).total_seconds()
-            mark = click.style("! ", fg="yellow") if is_flawed(step) else click.style("✓ ", fg="green")
-            click.echo(mark + f"{step.task_type} ({took_s:.1f} s): {clean(step.summary)}")
-    if "performance" not in {step.task_type for step in reviewed.steps}:
-        click.echo("- performance: no command to profile was given (--command)")
-    for path in reviewed.files:
+            click.echo(click.style(f"✗ {line.step}: ", fg="red") + (told or line.state))
+    for path in reviewed.report:
         click.echo(f"report: {path}")
-    if reviewed.files:
+    if reviewed.directories:
         click.echo(f"files:  {', '.join(str(path) for path in reviewed.directories)}")

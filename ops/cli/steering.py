@@ -8,11 +8,12 @@ import msgspec
 
 from bus.errors import NoResponders, RequestTimeout, SanctuaryError
 from bus.network import Network
+from bus.subjects import WORKFLOW_TYPE
 from clones.omega.once import store_command
 from ops.cli.ids import check_id, no_such_task
 from ops.cli.options import FAILED, json_option, print_json, run, where_options
 from ops.cli.text import clean, moment, shortened, show, table
-from ops.cli.waiting import show_command
+from ops.cli.waiting import show_command, show_run
 from ops.commanding import person, verdict_on
 from ops.connect import Where
 from ops.lookup import find
@@ -55,6 +56,20 @@ def cancel(task_id: str, *, reason: str, **options: Any) -> None:
         return TaskCancel(task_id=task_id, task_type=task_type, reason=reason, by=person())
 
     run(_send(task_id, command, **options))
+
+
+@click.command(name="cancel")
+@_command_options
+def cancel_workflow(task_id: str, *, where: Where, as_json: bool, storing: bool, reason: str) -> None:
+    """End the run ID now: its steps are cancelled, and those of its steps that are done are undone where that was provided for."""
+    command = TaskCancel(task_id=task_id, task_type=WORKFLOW_TYPE, reason=reason, by=person())
+
+    async def sent() -> int:
+        check_id(task_id)
+        async with where.open("workflow cancel") as network:
+            return await send(network, command, show_run(task_id), as_json=as_json, storing=storing)
+
+    run(sent())
 
 
 @click.command()
@@ -108,20 +123,32 @@ async def _send(task_id: str, make: Callable[[str], Command], *, where: Where, a
     check_id(task_id)
     async with where.open("task") as network:
         command = make(await _type_of(network, task_id))
-        try:
-            # What its reader would refuse is told before it is sent.
-            decode(Command, encode(command))
-        except SchemaError as error:
-            raise ValueError(f"the command cannot be sent: {error.message}") from None
-        if storing:
-            sequence = await store_command(network, command)
-            if as_json:
-                print_json({"id": sequence_id(sequence), "sequence": sequence})
-            else:
-                click.echo(f"#{sequence}")
-                click.echo(f"{show_command(task_id)} tells what came of it.", err=True)
-            return 0
-        verdict = await _verdict(network, command, task_id)
+        return await send(network, command, show_command(task_id), as_json=as_json, storing=storing)
+
+
+async def send(network: Network, command: Command, shown_by: str, *, as_json: bool, storing: bool) -> int:
+    """Have a command carried out and print the verdict, or only store it; returns the exit status.
+
+    `shown_by` is the command line that shows what it is about.
+
+    Raises:
+        ValueError: Omega would not take it.
+        SanctuaryError: it was not stored, or no verdict came.
+    """
+    try:
+        # What its reader would refuse is told before it is sent.
+        decode(Command, encode(command))
+    except SchemaError as error:
+        raise ValueError(f"the command cannot be sent: {error.message}") from None
+    if storing:
+        sequence = await store_command(network, command)
+        if as_json:
+            print_json({"id": sequence_id(sequence), "sequence": sequence})
+        else:
+            click.echo(f"#{sequence}")
+            click.echo(f"{shown_by} tells what came of it.", err=True)
+        return 0
+    verdict = await _verdict(network, command, shown_by)
     if as_json:
         print_json(verdict)
     else:
@@ -144,7 +171,7 @@ async def _type_of(network: Network, task_id: str) -> str:
     )
 
 
-async def _verdict(network: Network, command: Command, task_id: str) -> TaskResult:
+async def _verdict(network: Network, command: Command, shown_by: str) -> TaskResult:
     try:
         return await verdict_on(network, command, within_s=VERDICT_WITHIN_S)
     except NoResponders as error:
@@ -152,7 +179,7 @@ async def _verdict(network: Network, command: Command, task_id: str) -> TaskResu
             f"{error.message}. With --no-wait the command is stored, and the next Omega carries it out"
         ) from None
     except RequestTimeout as error:
-        raise SanctuaryError(f"{error.message}: {show_command(task_id)} tells") from None
+        raise SanctuaryError(f"{error.message}: {shown_by} tells") from None
 
 
 def _print_verdict(verdict: TaskResult) -> None:

@@ -1,14 +1,12 @@
 """`sanctuary task`: what became of tasks, and steering them."""
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import click
 
-from bus.artifacts import Artifacts
 from bus.errors import SanctuaryError
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
@@ -17,6 +15,7 @@ from clones.routing import known_types
 from clones.tables import table_of
 from ops.assignments import labels
 from ops.cli import steering
+from ops.cli.files import Fetched
 from ops.cli.ids import check_id, no_such_task
 from ops.cli.options import json_option, print_json, run, where_options
 from ops.cli.results import plain_moments, plain_story, print_story
@@ -171,19 +170,7 @@ async def _show(task_id: str, where: Where, *, as_json: bool, output: Path | Non
 async def _fetch(network: Network, result: TaskResult | None, output: Path | None) -> list[Path]:
     if output is None or not isinstance(result, TaskCompletion):
         return []
-    artifacts = Artifacts(network)
-    files: list[Path] = []
+    fetched = Fetched(network)
     for ref in result.artifacts:
-        path = output / relative_path(ref.filename)
-        if path in files:
-            path = path.with_name(f"{len(files)}-{path.name}")
-        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-        await artifacts.get(ref.name, path)
-        files.append(path)
-    return files
-
-
-def relative_path(filename: str) -> PurePosixPath:
-    """Return a path that stays below the directory it is joined to, whatever the producer called the file."""
-    parts = [part for part in PurePosixPath(clean(filename)).parts if part not in ("/", "//", "..")]
-    return PurePosixPath(*parts) if parts else PurePosixPath("artifact")
+        await fetched.fetch(ref, output)
+    return fetched.files

@@ -9,6 +9,7 @@ import click
 from nats.aio.msg import Msg
 
 from bus.client import Submitted, Submitter
+from bus.identity import OMEGA
 from bus.network import Network
 from ops.cli.text import clean
 from ops.status import ask
@@ -43,7 +44,7 @@ async def wait(network: Network, submitter: Submitter, submitted: Submitted, clo
                 show(_words(decode(AnyTaskEvent, message.data)))
 
         subscription = await network.client.subscribe(subject, cb=on_event)
-        asking = asyncio.create_task(_ask_for(network, clone, begun))
+        asking = asyncio.create_task(tell_if_nobody(network, clone, begun))
         try:
             return await submitter.result(submitted.task_type, submitted.id)
         except asyncio.CancelledError:
@@ -60,12 +61,19 @@ def show_command(task_id: str) -> str:
     return f"sanctuary task show {'-- ' if task_id.startswith('-') else ''}{task_id}"
 
 
-async def _ask_for(network: Network, clone: str, begun: asyncio.Event) -> None:
+def show_run(workflow_id: str) -> str:
+    """Return the command line that shows a run of a workflow."""
+    return f"sanctuary workflow show {'-- ' if workflow_id.startswith('-') else ''}{workflow_id}"
+
+
+async def tell_if_nobody(network: Network, clone: str, begun: asyncio.Event) -> None:
+    """Say so where `begun` is not set for a while and nobody answers as `clone`."""
     try:
         await asyncio.wait_for(begun.wait(), NOBODY_AFTER_S)
     except TimeoutError:
         if not await ask(network, clone):
-            click.echo(f"Nobody answers as {clone}; the task waits until one runs (sanctuary clone {clone}).", err=True)
+            start = "sanctuary omega" if clone == OMEGA else f"sanctuary clone {clone}"
+            click.echo(f"Nobody answers as {clone}; the task waits until one runs ({start}).", err=True)
 
 
 @contextlib.contextmanager

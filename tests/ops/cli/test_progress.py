@@ -1,24 +1,21 @@
-"""How a review's steps are shown, on a terminal and elsewhere."""
+"""How a run's steps are shown, on a terminal and elsewhere."""
 
+import json
 import sys
-from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
-from msgspec import structs
 from rich.console import Console
 
 from ops.cli import progress
-from ops.cli.progress import Board
-from ops.cli.review import summarise
-from ops.review import Reviewed, StepNews, is_flawed
-from schemas import TaskCompletion
-
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
+from ops.cli.progress import Board, JsonLines
+from ops.following import StepNews
 
 
-def news(state: str, text: str = "", fraction: float = 0.0, task_type: str = "security") -> StepNews:
-    return StepNews(clone="beta", task_type=task_type, state=state, text=text, fraction=fraction)
+def news(
+    state: str, text: str = "", fraction: float = 0.0, step: str = "security", *, flawed: bool = False
+) -> StepNews:
+    return StepNews(step=step, kind="security", clone="beta", state=state, text=text, fraction=fraction, flawed=flawed)
 
 
 @pytest.fixture
@@ -29,21 +26,29 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+
+
 def test_elsewhere_each_change_is_a_line(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     with Board() as board:
-        board.show(news("waiting"))
+        board.show(news("pending"))
         board.show(news("running"))
         for second in range(11):
             clock[0] = 100.0 + second
             board.show(news("running", f"file {second}"))
         board.show(news("completed", "1 finding"))
         board.show(news("running", "a late word"))
+        board.show(news("completed", "1 finding, undone"))
+        board.note("go waits for a decision")
     assert capsys.readouterr().err.splitlines() == [
-        "beta   security       waiting",
         "beta   security       running",
         "beta   security       running    file 5",
         "beta   security       running    file 10",
         "beta   security       completed  1 finding",
+        "beta   security       completed  1 finding, undone",
+        "go waits for a decision",
     ]
 
 
@@ -67,11 +72,10 @@ def picture(board: Board, at: float) -> str:
     return out.getvalue()
 
 
-def test_on_a_terminal_a_table_moves(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+def test_on_a_terminal_a_table_moves(clock: list[float], terminal: None) -> None:
     board = Board()
-    board.show(news("waiting"))
-    board.show(news("waiting", task_type="testing"))
+    board.show(news("pending"))
+    board.show(news("pending", step="testing"))
     board.show(news("running", "bandit reads the code", 0.5))
     clock[0] += 7
     first, later = picture(board, 0.0), picture(board, 0.2)
@@ -88,38 +92,43 @@ def test_on_a_terminal_a_table_moves(clock: list[float], monkeypatch: pytest.Mon
     assert "1 finding" in done
 
 
-@pytest.mark.parametrize(
-    ("data", "left_out", "sign"),
-    [
-        ({"failed": 0, "errors": 0}, [], "✓"),
-        ({"failed": 6, "errors": 0}, [], "!"),
-        ({"failed": 0, "errors": 1}, [], "!"),
-        ({"failed": 0, "errors": 0}, [{"subject": "tests", "reason": "the budget was used up"}], "!"),
-        ({"failed": 0, "errors": 0}, [{"subject": "coverage", "reason": "none was measured"}], "✓"),
-    ],
-)
-def test_tests_that_failed_or_did_not_all_run_get_no_tick(
-    data: dict[str, int],
-    left_out: list[dict[str, str]],
-    sign: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    result = TaskCompletion(
-        task_id="1",
-        task_type="testing",
-        clone="delta",
-        instance="delta-1",
-        attempt=1,
-        writer="delta-1.1",
-        started_at=NOW,
-        finished_at=NOW,
-        summary="4 tests",
-        output={"data": {"counts": data}, "not_analysed": left_out},
-    )
-    summarise(Reviewed("w", result, (result,), (), (), 1.0))
-    assert capsys.readouterr().out.startswith(f"{sign} testing (0.0 s): 4 tests")
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+def test_what_was_done_with_a_flaw_gets_no_tick(terminal: None) -> None:
     board = Board()
-    board.show(structs.replace(news("completed", "4 tests"), flawed=is_flawed(result)))
-    assert picture(board, 0.0).startswith(f"{sign} ")
+    board.show(news("completed", "4 tests", flawed=True))
+    assert picture(board, 0.0).startswith("! ")
+
+
+def test_of_more_steps_than_the_terminal_has_lines_those_under_way_are_shown(
+    terminal: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = Board()
+    monkeypatch.setattr(type(board._console), "height", 8)
+    for number in range(50):
+        board.show(news("pending", step=f"step{number}"))
+    for number in range(10):
+        board.show(news("completed", step=f"step{number}"))
+    board.show(news("failed", step="step20"))
+    board.show(news("running", step="step30"))
+    shown = picture(board, 0.0).splitlines()
+    assert len(shown) == 7
+    assert [line for line in shown if "step30" in line or "step20" in line]
+    assert shown[-1].startswith("and ")
+    assert sum(map(int, [word for word in shown[-1].split() if word.isdigit()])) == 44
+
+
+def test_as_json_each_change_is_an_object(capsys: pytest.CaptureFixture[str]) -> None:
+    with JsonLines() as lines:
+        lines.show(news("running", "file 1", 0.5))
+        lines.note("for people")
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {
+            "event": "step",
+            "step": "security",
+            "kind": "security",
+            "state": "running",
+            "clone": "beta",
+            "fraction": 0.5,
+            "text": "file 1",
+            "flawed": False,
+        }
+    ]

@@ -9,7 +9,7 @@ import pytest
 
 from bus.artifacts import Artifacts
 from bus.task import Done, Task, TaskError
-from ops.cli.task import relative_path
+from ops.cli.files import relative_path
 from schemas import ErrorCode, TaskAssignment, decode
 from tests.bus.eventually import eventually
 from tests.ops.rig import OpsRig

@@ -1,0 +1,317 @@
+"""`sanctuary workflow list`, `show`, `history` and `graph`: how runs fare."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from ops.cli.ids import check_id
+from ops.cli.options import json_option, print_json, run, where_options
+from ops.cli.text import clean, duration, moment, shortened, show, table
+from ops.connect import Where
+from ops.stories import STATES, State
+
+if TYPE_CHECKING:
+    from bus.network import Network
+    from ops.stories import Story
+    from ops.workflows import Run
+    from schemas import StepLine, WorkflowDefinition
+
+MAX_OUTCOME = 80
+MAX_INPUT = 200
+
+
+@click.command(name="list")
+@where_options
+@json_option
+@click.option("--name", "names", multiple=True, metavar="NAME", help="Only runs of this workflow.")
+@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only runs in this state.")
+@click.option("-l", "--label", "pairs", multiple=True, metavar="KEY=VALUE", help="Only runs with this label.")
+@click.option(
+    "--since", metavar="TIME", help="Only runs started since then: 90s, 15m, 2h, 3d ago, or 2026-11-20T10:00Z."
+)
+@click.option("--until", metavar="TIME", help="Only runs started before then; as --since.")
+@click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+def list_(
+    where: Where,
+    *,
+    as_json: bool,
+    names: tuple[str, ...],
+    states: tuple[State, ...],
+    pairs: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    limit: int,
+) -> None:
+    """List the newest runs, newest first. Options of one kind add up; a run must have all labels."""
+    from bus.subjects import WORKFLOW_TYPE
+    from ops.assignments import labels
+    from ops.cli.times import point_in_time
+    from ops.lookup import Wanted
+
+    now = datetime.now(UTC)
+
+    async def listed() -> None:
+        wanted = Wanted(
+            types=(WORKFLOW_TYPE,),
+            workflows=names,
+            states=states,
+            labels=labels(pairs),
+            since=point_in_time(since, now, "--since"),
+            until=point_in_time(until, now, "--until"),
+        )
+        await _list(where, wanted, as_json=as_json, limit=limit)
+
+    run(listed())
+
+
+async def _list(where: Where, wanted: Any, *, as_json: bool, limit: int) -> None:
+    from ops.cli.results import plain_story
+    from ops.lookup import newest
+
+    async with where.open("workflow list") as network:
+        stories = await newest(network, wanted, limit=limit)
+    if as_json:
+        print_json({"runs": [{"workflow": _name(each), **plain_story(each, whole=False)} for each in stories]})
+    elif stories:
+        columns = ("started", "workflow", "id", "state", "took", "outcome")
+        least = ("took", "started", "outcome", "workflow")
+        show(table(columns, map(_row, stories), right=("took",), cut="outcome", least=least))
+    else:
+        click.echo("No such runs.")
+
+
+def _name(story: "Story") -> str:
+    from ops.lookup import workflow_name
+
+    return workflow_name(story.assignment) if story.assignment else "-"
+
+
+def _row(story: "Story") -> tuple[str, ...]:
+    from clones.omega.wording import cancelled
+    from schemas import ErrorCode, TaskCompletion, WorkflowWaiting
+
+    if story.result is None:
+        last = story.events[-1].event if story.events else None
+        outcome = last.message if isinstance(last, WorkflowWaiting) else ""
+    elif isinstance(story.result, TaskCompletion):
+        outcome = story.result.summary
+    elif story.result.code == ErrorCode.CANCELLED:
+        outcome = cancelled(story.result)
+    else:
+        outcome = f"{story.result.code}: {story.result.message}"
+    return (
+        moment(story.submitted_at).partition(".")[0] if story.submitted_at else "-",
+        _name(story),
+        story.task_id,
+        story.state,
+        duration(story.took_s),
+        shortened(outcome, MAX_OUTCOME),
+    )
+
+
+@click.command(name="show")
+@click.argument("workflow_id", metavar="ID")
+@where_options
+@json_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also write the files of the result into this directory, and those of the steps below it.",
+)
+def show_(workflow_id: str, where: Where, *, as_json: bool, output: Path | None) -> None:
+    """Show the run ID: how its steps fare, what it waits for and how to decide it, and its result."""
+    run(_show(workflow_id, where, as_json=as_json, output=output))
+
+
+async def _show(workflow_id: str, where: Where, *, as_json: bool, output: Path | None) -> None:
+    from ops.cli.files import fetch_run
+
+    async with where.open("workflow show") as network:
+        found = await _find(network, workflow_id)
+        files = [] if output is None else await fetch_run(network, found, output)
+    if as_json:
+        shown = _plain(found)
+        print_json({**shown, "files": [str(path) for path in files]} if output else shown)
+        return
+    _print(found)
+    for path in files:
+        click.echo(f"wrote {path}")
+
+
+async def _find(network: "Network", workflow_id: str) -> "Run":
+    from bus.definitions import Definitions
+    from ops.workflows import find_run
+
+    check_id(workflow_id)
+    return await find_run(network, Definitions(network), workflow_id)
+
+
+def _plain(found: "Run") -> dict[str, Any]:
+    from ops.cli.results import plain_story
+    from ops.cli.steps import took_s
+
+    now = datetime.now(UTC)
+    begun = found.begun
+    return {
+        "workflow": found.name,
+        "version": found.version,
+        **plain_story(found.story, whole=False),
+        "state": found.status,
+        "input": begun.input
+        if begun
+        else (found.story.assignment.fields.get("input") if found.story.assignment else None),
+        "parent_id": begun.parent_id if begun else None,
+        "retry_of": begun.retry_of if begun else None,
+        "resumed": begun.resumed if begun else False,
+        "steps": [{**msgspec.to_builtins(line), "took_s": took_s(line, now)} for line in found.lines],
+        "waits_for": [each._asdict() for each in found.awaited],
+        "result": msgspec.to_builtins(found.story.result),
+    }
+
+
+def _print(found: "Run") -> None:
+    from ops.cli.progress import STYLES
+    from ops.cli.results import print_result
+    from ops.cli.steps import steps_table
+    from ops.cli.workflow_running import decide_command
+
+    story = found.story
+    version = f" v{found.version}" if found.version else ""
+    colour = STYLES.get(found.status, "").removeprefix("bold ").replace("dim", "") or None
+    click.echo(
+        f"workflow {clean(found.name)}{version}, {story.task_id}: " + click.style(found.status, fg=colour, bold=True)
+    )
+    for words in _about(found):
+        click.echo(words)
+    now = datetime.now(UTC)
+    if found.lines:
+        click.echo()
+        show(steps_table(found.lines, now))
+    for awaited in found.awaited:
+        until = f", until {moment(awaited.until).partition('.')[0]}" if awaited.until else ""
+        waited = duration((now - awaited.since).total_seconds())
+        click.echo(f"\n{awaited.step} waits for a decision, for {waited} now{until}")
+        for line in awaited.prompt.splitlines():
+            click.echo(f"  {clean(line)}")
+        click.echo(f"  {decide_command(story.task_id, awaited.step)}")
+    if story.result is not None:
+        click.echo()
+        print_result(story.result, steps=False)
+        if story.state in ("failed", "cancelled"):
+            click.echo(f"sanctuary workflow resume {story.task_id} goes on with what was completed.", err=True)
+
+
+def _about(found: "Run") -> list[str]:
+    """Return what is to be said of a run beside its steps, a line each."""
+    story, begun = found.story, found.begun
+    told = []
+    if story.submitted_at is not None:
+        took = f", took {duration(story.took_s)}" if story.took_s is not None else ""
+        told.append(f"started {moment(story.submitted_at).partition('.')[0]}{took}")
+    if begun is not None:
+        if begun.input:
+            told.append(f"input {shortened(msgspec.json.encode(begun.input).decode(), MAX_INPUT)}")
+        if begun.retry_of:
+            told.append(f"{'goes on with' if begun.resumed else 'runs again'} {clean(begun.retry_of)}")
+        if begun.parent_id:
+            told.append(f"for {clean(begun.parent_id)}")
+    elif story.result is None:
+        told.append("not begun yet: an Omega takes it when one is free")
+    if story.labels:
+        told.append("labels " + ", ".join(clean(f"{key}={value}") for key, value in story.labels.items()))
+    if begun is not None and found.definition is None:
+        told.append(f"version {found.version} of {found.name} is not to be found, so its steps are not shown")
+    return told
+
+
+@click.command()
+@click.argument("workflow_id", metavar="ID")
+@where_options
+@json_option
+def history(workflow_id: str, where: Where, *, as_json: bool) -> None:
+    """Print the history of the run ID: every event that its state follows from, and which Omega wrote it."""
+    run(_history(workflow_id, where, as_json=as_json))
+
+
+async def _history(workflow_id: str, where: Where, *, as_json: bool) -> None:
+    from ops.history_words import of_entry
+
+    async with where.open("workflow history") as network:
+        found = await _find(network, workflow_id)
+    if as_json:
+        print_json(
+            {"entries": [{"sequence": each.sequence, **msgspec.to_builtins(each.entry)} for each in found.history]}
+        )
+    elif found.history:
+        rows = [
+            (
+                f"#{each.sequence}",
+                moment(each.entry.at),
+                each.entry.instance,
+                f"#{each.entry.activation}",
+                of_entry(each.entry),
+            )
+            for each in found.history
+        ]
+        columns = ("entry", "at", "by", "under", "what happened")
+        show(table(columns, rows, right=("entry", "under"), cut="what happened", least=("under", "by", "at")))
+    else:
+        click.echo("It has not begun: there is no history yet.")
+
+
+@click.command()
+@click.argument("what", metavar="ID|NAME|FILE")
+@where_options
+@click.option("--format", "form", type=click.Choice(("text", "mermaid", "svg")), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it into this file.")
+def graph(what: str, where: Where, *, form: str, output: Path | None) -> None:
+    """Draw a run with its steps' states, or a workflow: one that is stored, by NAME, or the one in FILE."""
+    run(_graph(what, where, form=form, output=output))
+
+
+async def _graph(what: str, where: Where, *, form: str, output: Path | None) -> None:
+    from clones.workflows.graph import mermaid, svg
+    from ops.cli.steps import tree
+
+    definition, lines = await _drawn(what, where)
+    drawn = {"mermaid": mermaid, "svg": svg, "text": tree}[form](definition, lines)
+    if output is None:
+        click.echo(drawn.rstrip("\n"))
+    else:
+        await asyncio.to_thread(output.write_text, drawn)
+        click.echo(f"wrote {output}")
+
+
+async def _drawn(what: str, where: Where) -> "tuple[WorkflowDefinition, tuple[StepLine, ...]]":
+    """Return the definition that is meant, and how its steps fare where a run is.
+
+    Raises:
+        SanctuaryError: there is no such run or workflow.
+        ValueError: the file holds no definition.
+    """
+    from bus.definitions import Definitions
+    from bus.errors import SanctuaryError
+    from clones.workflows.views import lines
+    from ops.workflow_input import is_file, read_definition
+    from ops.workflows import find_run
+
+    if is_file(what):
+        definition = read_definition(Path(what))
+        return definition, lines(definition, None)
+    check_id(what)
+    async with where.open("workflow graph") as network:
+        definitions = Definitions(network)
+        if (named := await definitions.newest(what)) is not None:
+            return named.definition, lines(named.definition, None)
+        found = await find_run(network, definitions, what)
+        definition_ = found.definition
+        if definition_ is None and not found.history and (named := await definitions.newest(found.name)) is not None:
+            definition_ = named.definition
+    if definition_ is None:
+        raise SanctuaryError(f"the definition of {what} ({found.name} v{found.version}) is not to be found")
+    return definition_, found.lines or lines(definition_, None)
