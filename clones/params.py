@@ -115,6 +115,7 @@ PARAMS: dict[str, type[TargetParams]] = {
     "testing": TestingParams,
     "documentation": DocumentationParams,
     "api-changes": ApiChangesParams,
+    "changelog": ChangelogParams,
 }
 """The parameters of each task type."""
 

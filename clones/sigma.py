@@ -9,8 +9,19 @@ import msgspec
 
 from bus.errors import SanctuaryError
 from bus.task import Done, Task, TaskError
-from clones.engine_handler import FINISH_S, Handlers, Workshop, advised, deliver, open_target, put, read_params, run
-from clones.params import ApiChangesParams, CompareParams, DocumentationParams
+from clones.engine_handler import (
+    FINISH_S,
+    EngineHandler,
+    Handlers,
+    Workshop,
+    advised,
+    deliver,
+    open_target,
+    put,
+    read_params,
+    run,
+)
+from clones.params import ApiChangesParams, ChangelogParams, CompareParams, DocumentationParams
 from clones.reporting import collect
 from clones.scratch import scratch_directory
 from schemas import ErrorCode
@@ -52,7 +63,11 @@ def handlers(workshop: Workshop) -> Handlers:
             done = await deliver(output, source, out, task, workshop)
         return await advised(done, output, task, workshop, ends_at=ends_at)
 
-    return {"documentation": document, "api-changes": compare_api}
+    return {
+        "documentation": document,
+        "api-changes": compare_api,
+        "changelog": EngineHandler("clones.engines.changelog:analyse", ChangelogParams, workshop),
+    }
 
 
 async def _report(task: Task, params: DocumentationParams, done: Done, directory: Path, workshop: Workshop) -> Done:
