@@ -24,6 +24,7 @@ from clones.daemon import Daemon
 from clones.engine_handler import Workshop, artifact_fetcher
 from clones.models.asking import Adviser
 from clones.offer import Offer
+from clones.omega.clock import Clock
 from clones.omega.coordination import coordination, make_network
 from clones.routing import DEFAULT_TABLE
 from clones.targets import TargetPolicy
@@ -107,11 +108,11 @@ class ClonesRig:
                 yield running
 
     @asynccontextmanager
-    async def omega(self) -> AsyncIterator[Running]:
-        """Omega, ready to answer."""
+    async def omega(self, *, clock: Clock | None = None) -> AsyncIterator[Running]:
+        """Omega, ready to answer; its workflows live by `clock`, the system's where there is none."""
         async with open_network(self.bus.settings, self.subjects, name="omega") as network:
             identity = Identity("omega")
-            async with coordination(network, identity) as services:
+            async with coordination(network, identity, clock=clock) as services:
                 daemon = Daemon(network, identity, services, capacity=16, drain_s=0.0)
                 async with _run(daemon, identity, network) as running:
                     yield running
