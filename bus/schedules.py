@@ -22,11 +22,6 @@ class Standing(NamedTuple):
     problem: str = ""
 
 
-async def ensure_schedules(network: Network) -> None:
-    """Make the bucket where there is none; raises as `bus.buckets.ensure_bucket`."""
-    await buckets.ensure_bucket(network.requester, network.subjects.schedules)
-
-
 async def standing(network: Network, name: str) -> Standing | None:
     """Return what stands under a schedule's name, or None where nothing is known of it.
 

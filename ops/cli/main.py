@@ -13,6 +13,7 @@ COMMANDS = {
     "review": ("review", "Review a project with all clones and write the report."),
     "workflow": ("workflow", "Run, show, list, cancel or resume workflows."),
     "decide": ("decide", "Approve or reject what a workflow waits for."),
+    "schedule": ("schedule", "Start workflows at certain times."),
     "task": ("task", "Show, list, cancel or recover tasks."),
     "status": ("status", "Who is there and how it fares."),
     "routes": ("routes", "Show and change who serves which task type."),

@@ -17,7 +17,7 @@ from bus.definitions import Definitions, create
 from bus.errors import RequestTimeout
 from bus.jetstream import api, last_of
 from bus.network import open_network
-from bus.schedules import ensure_schedules, schedules, standing
+from bus.schedules import schedules, standing
 from bus.task import Done, TaskError
 from clones.omega.schedule_changes import change_schedule
 from clones.omega.schedules import Schedules
@@ -39,10 +39,10 @@ from tests.bus.eventually import eventually
 from tests.clones.omega.clocks import SetClock
 from tests.clones.rig import ClonesRig
 
-REVIEW = WorkflowDefinition(
-    name="review", input={"target": InputField(required=True)}, steps={"only": Step(task="security")}
+PLAIN = WorkflowDefinition(
+    name="plain", input={"target": InputField(required=True)}, steps={"only": Step(task="security")}
 )
-HOURLY = Schedule(workflow="review", input={"target": "."}, every_s=3600.0)
+HOURLY = Schedule(workflow="plain", input={"target": "."}, every_s=3600.0)
 
 
 class Killed(BaseException):
@@ -93,7 +93,7 @@ class Scene:
 
     async def starts(self) -> list[WorkflowStart]:
         """What stands in the ledger, oldest first."""
-        messages = await self.rig.bus.in_stream(self.rig.subjects.ledger, self.rig.subjects.workflow("review"))
+        messages = await self.rig.bus.in_stream(self.rig.subjects.ledger, self.rig.subjects.workflow("plain"))
         return [decode(WorkflowStart, message.data) for message in messages]
 
     async def cancels(self) -> list[TaskCancel]:
@@ -116,9 +116,7 @@ class Scene:
 
 @pytest_asyncio.fixture
 async def scene(clones_rig: ClonesRig) -> AsyncIterator[Scene]:
-    await ensure_schedules(clones_rig.network)
-    await buckets.ensure_bucket(clones_rig.network.requester, clones_rig.subjects.workflows)
-    await create(clones_rig.network, WorkflowInForce(definition=REVIEW, version=1, at=datetime.now(UTC)))
+    await create(clones_rig.network, WorkflowInForce(definition=PLAIN, version=1, at=datetime.now(UTC)))
     submitter = Mortal(clones_rig.network)
     async with submitter:
         yield Scene(clones_rig, submitter)
@@ -166,7 +164,7 @@ class TestStarts:
     async def test_by_cron_over_a_restart_of_all(self, scene: Scene) -> None:
         """Two days pass without any Omega; of the nights, the one is made up for that is not older than a day."""
         nightly = Schedule(
-            workflow="review", input={"target": "."}, cron="30 2 * * *", timezone="Europe/Berlin", catch_up_s=86_400
+            workflow="plain", input={"target": "."}, cron="30 2 * * *", timezone="Europe/Berlin", catch_up_s=86_400
         )
         await scene.change("nightly", nightly)
         await scene.omega().look()
@@ -179,7 +177,7 @@ class TestStarts:
         assert len(await scene.starts()) == 1
 
     async def test_what_was_missed_is_told(self, scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-        await scene.change("once", Schedule(workflow="review", input={"target": "."}, at=scene.clock.now()))
+        await scene.change("once", Schedule(workflow="plain", input={"target": "."}, at=scene.clock.now()))
         scene.clock.forward(hours=1)
         await scene.omega().look()
         assert await scene.starts() == []
@@ -189,7 +187,7 @@ class TestStarts:
         async with running(scene), running(scene):
             await scene.change("hourly", HOURLY)
             scene.clock.forward(minutes=59)
-            await scene.change("soon", Schedule(workflow="review", input={"target": "."}, every_s=120.0))
+            await scene.change("soon", Schedule(workflow="plain", input={"target": "."}, every_s=120.0))
             for count in (1, 2):
                 scene.clock.forward(minutes=1)
 
@@ -229,7 +227,7 @@ class TestDeaths:
         await other.look()
         assert len(await scene.starts()) == 1
 
-    @pytest.mark.parametrize("new", [None, Schedule(workflow="review", input={"target": "other"}, every_s=60.0)])
+    @pytest.mark.parametrize("new", [None, Schedule(workflow="plain", input={"target": "other"}, every_s=60.0)])
     async def test_a_change_makes_it_first(self, scene: Scene, new: Schedule | None) -> None:
         """What the schedule was when the run was due would be known to nobody afterwards."""
         await scene.change("hourly", HOURLY)
@@ -274,7 +272,7 @@ class TestDeaths:
 class TestOverlap:
     async def overlapping(self, scene: Scene, overlap: Any) -> WorkflowStart:
         """Begin a run, and come to when the next one is due."""
-        schedule = Schedule(workflow="review", input={"target": "."}, every_s=3600.0, overlap=overlap)
+        schedule = Schedule(workflow="plain", input={"target": "."}, every_s=3600.0, overlap=overlap)
         await scene.change("hourly", schedule)
         scene.clock.forward(hours=1)
         await scene.omega().look()
@@ -343,7 +341,7 @@ class TestChanges:
 
     async def test_it_is_put_into_force(self, scene: Scene) -> None:
         done = await scene.change("hourly", HOURLY, by="ann", reason="to see")
-        assert done.summary == "the schedule hourly starts review, every 3600 s; next 2026-03-01 10:00:00 UTC"
+        assert done.summary == "the schedule hourly starts plain, every 3600 s; next 2026-03-01 10:00:00 UTC"
         assert done.output == {"name": "hourly", "revision": 1, "next": "2026-03-01T10:00:00+00:00"}
         record = await scene.record("hourly")
         assert (record.schedule, record.at, record.by, record.reason) == (HOURLY, scene.clock.now(), "ann", "to see")
@@ -364,7 +362,7 @@ class TestChanges:
         [
             ({"cron": "61 * * * *"}, "Bad minute"),
             ({"at": datetime(2026, 2, 28, tzinfo=UTC)}, "at 2026-02-28 00:00:00 UTC is past"),
-            ({"workflow": "nothing", "every_s": 60.0}, "there is no workflow nothing; known: review"),
+            ({"workflow": "nothing", "every_s": 60.0}, "there is no workflow nothing; known: plain"),
             ({"input": {}, "every_s": 60.0}, "the input has no target"),
             (
                 {"input": {"target": ".", "targets": "."}, "every_s": 60.0},
