@@ -43,6 +43,7 @@ class Definitions:
         """Readings of the bucket."""
         self._done = 0
         """The newest of them that came to its end."""
+        network.on_reconnect(self._begin_anew)
 
     async def newest(self, name: str) -> WorkflowInForce | None:
         """Return the newest version of a name, or None where there is none."""
@@ -66,6 +67,11 @@ class Definitions:
         """Return the newest version of each name, in order."""
         await self._read()
         return {name: known[max(known)] for name, known in sorted(self._known.items()) if known}
+
+    def _begin_anew(self) -> None:
+        # A server that died may have lost what it stored last, and given its revisions anew.
+        self._revision = 0
+        self._known.clear()
 
     async def _read(self) -> None:
         """Take in what was stored before this was called."""

@@ -1,6 +1,7 @@
 """From a delivered message to a request that can be served, or to the refusal that its publisher gets. Pure."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -23,6 +24,9 @@ from schemas import (
 
 MAX_BODY_BYTES = 1024 * 1024
 """The largest TaskAssignment; larger inputs are uploaded and named."""
+
+WAKE_UP = "wake-up"
+"""What the mark of a workflow's start begins with, before a dot, that was stored anew for an Omega to go on with the run."""
 
 _INBOX = re.compile(r"_INBOX\.[!-)+-=?-~]{1,240}\Z")
 """The only subjects that a worker publishes a copy of a result to: its rights must not fill others. No wildcards."""
@@ -89,13 +93,22 @@ def read(subjects: Subjects, task_type: str, delivery: Delivery) -> Request | Re
         return Refusal(known_id or own_id, task_type, printable(describe_body(kind, error.message)), reply_to)
     start = asked if isinstance(asked, WorkflowStart) else None
     assignment = _as_assignment(asked) if isinstance(asked, WorkflowStart) else asked
-    # Omega alone hands tasks over, under the ids that they have.
-    problem = misuse(assignment, own_id=assignment.id if family == "handover" else None)
+    # Omega alone hands tasks over, and wakes runs, under the ids that they have.
+    is_known = family == "handover" or (start is not None and is_wake_up(delivery.headers))
+    problem = misuse(assignment, own_id=assignment.id if is_known else None)
     if problem:
         reply_to = assignment.reply_to if is_inbox(assignment.reply_to or "") else None
         chosen = None if (assignment.id or "").startswith(SEQUENCE_PREFIX) else assignment.id
         return Refusal(chosen or own_id, task_type, problem, reply_to)
     return Request(assignment.id or own_id, task_type, assignment, start)
+
+
+def is_wake_up(headers: Mapping[str, str]) -> bool:
+    """Tell by its headers whether a workflow's start begins no run, but has one gone on with that waited.
+
+    Whoever may start workflows may forge this: one under the network's own ids begins nothing (`clones.omega.workflows.driver`).
+    """
+    return headers.get("Nats-Msg-Id", "").startswith(f"{WAKE_UP}.")
 
 
 _PLAIN: dict[tuple[str, str], Any] = {

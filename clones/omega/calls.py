@@ -17,14 +17,14 @@ import nats.micro
 from nats.errors import Error as NatsError
 from nats.micro.request import Request
 
-from bus.client import Submitter
 from bus.errors import SanctuaryError
 from bus.identity import OMEGA, Identity
 from bus.intake import MAX_BODY_BYTES, describe_body, describe_command, misuse
-from bus.network import Network
 from bus.subjects import COMMAND_TYPE, WORKFLOW_TYPE
-from bus.task import printable
+from bus.task import TaskError, printable
 from clones.omega.once import store_command
+from clones.omega.workflows.beginning import first_event
+from clones.omega.workflows.steering import Workflows
 from clones.params import PARAMS, describe_misfit
 from clones.routing import known_types, type_of
 from schemas import (
@@ -127,20 +127,18 @@ class Calls:
 
     def __init__(
         self,
-        network: Network,
-        submitter: Submitter,
         identity: Identity,
         version: str,
-        table: Callable[[], RoutingTable],
+        workflows: Workflows,
         *,
         asks: Work,
     ) -> None:
-        """Take what gives the routing table in force, and what answers tasks that ask for others (`clones.omega.asks`)."""
-        self._network = network
-        self._submitter = submitter
+        """Take what this Omega has for its workflows, and what answers tasks that ask for others (`clones.omega.asks`)."""
+        self._network = workflows.network
+        self._submitter = workflows.submitter
         self._identity = identity
         self._version = version
-        self._table = table
+        self._workflows = workflows
         self._asks = asks
         self._waiting: set[asyncio.Task[None]] = set()
 
@@ -195,7 +193,7 @@ class Calls:
 
     async def _call(self, request: Request) -> TaskResult:
         task_type, assignment = read_call(
-            self._table(), last_token(request.subject), request.data, content_type(request)
+            self._workflows.table(), last_token(request.subject), request.data, content_type(request)
         )
         task_id = assignment.id or new_id()
         complete = msgspec.structs.replace(assignment, id=task_id)
@@ -205,10 +203,17 @@ class Calls:
     async def _start_workflow(self, request: Request) -> TaskResult:
         name = last_token(request.subject)
         start = read_workflow_call(request.data, content_type(request))
+        await self._check_start(name, start)
         task_id = start.id or new_id()
         with _told_of(WORKFLOW_TYPE, task_id):
             await self._submitter.start_workflow(name, msgspec.structs.replace(start, id=task_id))
             return await self._submitter.result(WORKFLOW_TYPE, task_id, timeout_s=LONGEST_WAIT_S)
+
+    async def _check_start(self, name: str, start: WorkflowStart) -> None:
+        try:
+            await first_event(name, start, self._workflows.definitions, self._workflows.others)
+        except TaskError as refusal:
+            raise CallRefused(ErrorCode(refusal.code), refusal.message) from None
 
     async def _command(self, request: Request) -> TaskResult:
         command = read_command(request.data, content_type(request))

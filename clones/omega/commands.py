@@ -1,20 +1,20 @@
 """Omega's work beside workflows: commands and escalations, each an entry of the ledger with one result, the verdict."""
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
 
 from bus.errors import SanctuaryError
 from bus.identity import Identity
-from bus.network import Network
 from bus.subjects import COMMAND_TYPE, ESCALATION_TYPE, RESERVED_TYPES, WORKFLOW_TYPE
-from bus.task import Done, Handler, Service, Task, TaskError
+from bus.task import Done, Handler, Outcome, Service, Task, TaskError
 from clones.omega.endings import Endings
 from clones.omega.policy import Policy
 from clones.omega.recovery import Recovery
 from clones.omega.route_changes import change_routes
+from clones.omega.schedule_changes import change_schedule
 from clones.omega.wording import refused
+from clones.omega.workflows.steering import Workflows
 from schemas import (
     Backoff,
     Command,
@@ -47,13 +47,13 @@ while the ledger takes nothing, no retry is used up: each is stored first."""
 ESCALATION_BACKOFF = Backoff(initial_s=0.05, coefficient=8.0, maximum_s=120.0, jitter=0.2)
 
 
-def services(network: Network, identity: Identity, table: Callable[[], RoutingTable]) -> tuple[Service, ...]:
+def services(identity: Identity, workflows: Workflows) -> tuple[Service, ...]:
     """Return what a worker of Omega needs to carry out commands and to decide on escalations by the routing table in force."""
-    subjects = network.subjects
+    network, subjects = workflows.network, workflows.network.subjects
     return (
         Service(
             task_type=COMMAND_TYPE,
-            handler=_over_lost_answers(command_handler(network, identity, table)),
+            handler=_over_lost_answers(command_handler(identity, workflows)),
             consumers={subjects.commands_consumer: WEIGHT},
             timeout_s=TIMEOUT_S,
             retries=COMMAND_RETRIES,
@@ -63,7 +63,7 @@ def services(network: Network, identity: Identity, table: Callable[[], RoutingTa
         ),
         Service(
             task_type=ESCALATION_TYPE,
-            handler=_over_lost_answers(Policy(network, table).decide),
+            handler=_over_lost_answers(Policy(network, workflows.table).decide),
             consumers={subjects.escalations_consumer: WEIGHT},
             timeout_s=TIMEOUT_S,
             retries=ESCALATION_RETRIES,
@@ -72,8 +72,9 @@ def services(network: Network, identity: Identity, table: Callable[[], RoutingTa
     )
 
 
-def command_handler(network: Network, identity: Identity, table: Callable[[], RoutingTable]) -> Handler:
+def command_handler(identity: Identity, workflows: Workflows) -> Handler:
     """Return what Omega does for each command; the task's `params` are the command as plain values."""
+    network, table, clock = workflows.network, workflows.table, workflows.clock
     endings, recovery = Endings(network, identity, table), Recovery(network, identity, table)
 
     async def carry_out(task: Task) -> Done:
@@ -82,13 +83,20 @@ def command_handler(network: Network, identity: Identity, table: Callable[[], Ro
             case RouteChange():
                 return await change_routes(network, command, sequence=task.sequence)
             case Decision():
-                raise refused(f"{command.workflow_id} waits for no decision: no workflow here asks for one")
-            case WorkflowPut() | ScheduleChange():
-                raise refused(f"{type(command).__name__} is not carried out yet")
+                return await workflows.decide(task, command)
+            case WorkflowPut():
+                return await workflows.put(task, command)
+            case ScheduleChange():
+                submitter, definitions = workflows.submitter, workflows.definitions
+                return await change_schedule(network, submitter, definitions, clock, command, sequence=task.sequence)
             case TaskCancel():
-                return await endings.cancel(task, _with_type(command, table()))
+                return await cancel(task, _with_type(command, table()))
             case RecoveryAction():
                 return await recover(task, _with_type(command, table()))
+
+    async def cancel(task: Task, wanted: TaskCancel) -> Done:
+        done = await workflows.cancel(task, wanted) if wanted.task_type == WORKFLOW_TYPE else None
+        return await endings.cancel(task, wanted) if done is None else done
 
     async def recover(task: Task, wanted: RecoveryAction) -> Done:
         if (misused := _misused(wanted)) is not None:
@@ -123,7 +131,7 @@ def _misused(wanted: RecoveryAction) -> str | None:
 def _over_lost_answers(handler: Handler) -> Handler:
     """Return `handler` with what the network did not answer as a reason to try again, and what cannot be read as one not to."""
 
-    async def insisting(task: Task) -> Done:
+    async def insisting(task: Task) -> Outcome:
         try:
             return await handler(task)
         except SanctuaryError as error:

@@ -31,6 +31,7 @@ from clones.omega.departed import Departed
 from clones.omega.health import Health
 from clones.omega.repeating import repeat
 from clones.omega.roll_call import InstanceCounts
+from clones.omega.schedules import Schedules
 from clones.omega.strays import Strays
 from clones.omega.workflows import running
 from clones.omega.workflows.arrivals import Arrivals
@@ -150,13 +151,14 @@ async def coordination(
         submitter = await stack.enter_async_context(Submitter(network))
         workflows = workflows_of(network, identity, submitter, table, SystemClock() if clock is None else clock)
         asks = Asks(network, submitter, identity, table)
-        calls = Calls(network, submitter, identity, version("sanctuary-bus"), table, asks=asks.answer)
+        calls = Calls(identity, version("sanctuary-bus"), workflows, asks=asks.answer)
         await stack.enter_async_context(calls)
         health = await stack.enter_async_context(Health(network, identity, table))
         if watch_instances is not None:
             watch_instances(health.counts)
         departed = Departed(network, identity, table)
         strays, deadlines = Strays(network, identity, table), Deadlines(network, identity, table)
-        for work in (departed.run(), strays.run(), deadlines.run(), keep_consumers(network)):
+        schedules = Schedules(network, submitter, workflows.clock)
+        for work in (departed.run(), strays.run(), deadlines.run(), schedules.run(), keep_consumers(network)):
             stack.callback(asyncio.create_task(work).cancel)
         yield *commands.services(identity, workflows), await stack.enter_async_context(driving(identity, workflows))

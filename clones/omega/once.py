@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from bus import intake
 from bus.errors import SanctuaryError
 from bus.jetstream import StoredMessage, publish
 from bus.ledger import entries, entry
@@ -19,8 +20,6 @@ ROUTES_TARGET = "routes"
 SCHEDULE_TARGET = "schedule"
 AGAIN = "again"
 """The kind of mark that a new task carries which runs an ended one again."""
-WAKE_UP = "wake-up"
-"""The kind of mark that a workflow's start carries which was stored anew, for an Omega to go on with the run."""
 _MARK = "Nats-Msg-Id"
 
 
@@ -68,7 +67,7 @@ def is_new_task(message: StoredMessage) -> bool:
 
 def is_wake_up(message: StoredMessage) -> bool:
     """Tell whether a workflow's start begins no run, but has one gone on with that waited."""
-    return message.headers.get(_MARK, "").startswith(f"{WAKE_UP}.")
+    return intake.is_wake_up(message.headers)
 
 
 async def store_once(

@@ -82,7 +82,8 @@ class Recovery:
         route = self._table().routes.get(wanted.task_type)
         if wanted.task_type == WORKFLOW_TYPE or route is None:
             raise refused(
-                "a workflow is not taken up again by hand: it goes on by itself as long as an Omega runs. Start a new one"
+                "a workflow goes on by itself as long as an Omega runs; one that has failed begins anew, or where it failed, "
+                "with `sanctuary workflow retry` or `resume`"
                 if wanted.task_type == WORKFLOW_TYPE
                 else f"no clone serves {wanted.task_type!r}; known: {', '.join(self._table().routes)}"
             )

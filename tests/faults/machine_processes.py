@@ -22,6 +22,7 @@ import bus.breaker
 import bus.lease
 import bus.parking
 import bus.topology
+from bus.client import Submitter
 from bus.identity import Identity
 from bus.network import Network, open_network
 from bus.settings import ConnectionSettings
@@ -31,7 +32,9 @@ from bus.task import Done, Handler, Service, Task, TaskError
 from bus.worker import Worker
 from clones import routing
 from clones.omega import commands
+from clones.omega.clock import SystemClock
 from clones.omega.deadlines import Deadlines
+from clones.omega.workflows.steering import workflows_of
 from schemas import Backoff, ErrorCode, Route, RoutingTable
 
 LEASE_S = 1.0
@@ -207,4 +210,5 @@ def _serve(place: Place, network: Network, identity: Identity) -> Sequence[Servi
 def _coordinate(_: Place, network: Network, identity: Identity) -> Sequence[Service]:
     deadlines = Deadlines(network, identity, lambda: TABLE)
     _background.add(asyncio.get_running_loop().create_task(deadlines.run()))
-    return commands.services(network, identity, lambda: TABLE)
+    workflows = workflows_of(network, identity, Submitter(network), lambda: TABLE, SystemClock())
+    return commands.services(identity, workflows)

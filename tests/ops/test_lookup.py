@@ -11,10 +11,11 @@ import pytest
 import bus.ledger
 import ops.lookup
 from bus.errors import SanctuaryError
+from bus.intake import WAKE_UP
 from bus.jetstream import publish
 from bus.server import EmbeddedServer, ServerOptions
 from bus.subjects import Subjects
-from clones.omega.once import WAKE_UP, mark_of
+from clones.omega.once import mark_of
 from ops.audit import between, follow, last_sequence, newest_first
 from ops.entries import Entry
 from ops.lookup import Wanted, family, find, newest

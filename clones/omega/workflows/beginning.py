@@ -1,7 +1,7 @@
 """What a run begins with: the version of the definition that it keeps, its input, and what an ended run leaves to it."""
 
 from bus.journal import insist
-from bus.task import Task, TaskError
+from bus.task import TaskError
 from clones.omega.workflows.ports import Definitions, Kept, Others
 from clones.workflows.inputs import filled
 from clones.workflows.problems import InvalidInput
@@ -9,15 +9,16 @@ from schemas import ErrorCode, WorkflowBegun, WorkflowInForce, WorkflowStart, is
 
 
 async def first_event(
-    task: Task, start: WorkflowStart, definitions: Definitions, others: Others
+    name: str, start: WorkflowStart, definitions: Definitions, others: Others
 ) -> tuple[WorkflowBegun, WorkflowInForce]:
-    """Return the first event of the run that `start` asks for, and its workflow.
+    """Return the first event of the run that `start` asks for on the subject of the workflow `name`, and its workflow.
 
     Raises:
         TaskError: there is no such workflow, the input does not fit it, or the run that is to be resumed has not ended.
     """
     kept = await _kept(start, others)
-    name = task.subject.rpartition(".")[2] if kept is None else kept.workflow
+    if kept is not None and kept.workflow != name:
+        raise TaskError.incompatible(f"{start.retry_of} is a run of {kept.workflow}, not of {name} - at `$.retry_of`")
     workflow = await version_of(definitions, name, start.version if kept is None else kept.version)
     try:
         given = filled(workflow.definition, start.input) if kept is None else kept.input

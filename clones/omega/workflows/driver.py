@@ -30,6 +30,7 @@ from clones.workflows.ids import step_id
 from clones.workflows.state import State
 from clones.workflows.views import awaited_decisions, expected, finished, outstanding, timers
 from schemas import (
+    SEQUENCE_PREFIX,
     StepEnded,
     StepInvalid,
     TimerFired,
@@ -39,6 +40,7 @@ from schemas import (
     WorkflowEvent,
     WorkflowStart,
     encode,
+    sequence_id,
 )
 
 TASKS_SILENT_S = 10.0
@@ -162,7 +164,11 @@ class Driver:
 
     async def _begin(self) -> Sequence[Command] | None:
         """Write the first entry; None where somebody has."""
-        begun, workflow = await first_event(self._task, self._start, self._books.definitions, self._means.others)
+        if self._task.id.startswith(SEQUENCE_PREFIX) and self._task.id != sequence_id(self._task.sequence):
+            # It looks like a wake-up, of a run that never began. That id may be somebody else's, or will be.
+            raise Overtaken
+        name = self._task.subject.rpartition(".")[2]
+        begun, workflow = await first_event(name, self._start, self._books.definitions, self._means.others)
         self._definition = workflow.definition
         entry = self._entry((begun,), workflow.definition.name, workflow.version)
         if len(encode(entry)) > self._means.network.max_payload - HEADROOM_BYTES:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from bus import buckets
+from bus.intake import WAKE_UP
 from bus.jetstream import last_of_each, publish
 from bus.latest import BATCH
 from bus.ledger import entry, last_sequence
@@ -21,7 +22,7 @@ from bus.network import Network
 from bus.sleepers import Sleeper, Sleepers, standing_of
 from bus.subjects import WORKFLOW_TYPE
 from clones.omega.clock import Clock
-from clones.omega.once import WAKE_UP, store_once
+from clones.omega.once import store_once
 from clones.omega.repeating import repeat
 from schemas import MSGPACK, encode
 

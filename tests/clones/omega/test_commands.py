@@ -12,9 +12,11 @@ from bus.identity import Identity
 from bus.jetstream import publish
 from bus.task import Done, Handler
 from bus.worker import Worker
+from clones.omega.clock import SystemClock
 from clones.omega.commands import services
 from clones.omega.endings import Endings
 from clones.omega.once import store_command
+from clones.omega.workflows.steering import workflows_of
 from clones.routing import service
 from schemas import (
     Backoff,
@@ -55,7 +57,8 @@ def table(when_exhausted: str = "park") -> RoutingTable:
 async def omega(rig: ClonesRig, routes: RoutingTable | None = None) -> AsyncIterator[Worker]:
     """A worker that carries out commands and decides on escalations."""
     identity = Identity("omega")
-    served = services(rig.network, identity, lambda: routes or table())
+    workflows = workflows_of(rig.network, identity, rig.submitter, lambda: routes or table(), SystemClock())
+    served = services(identity, workflows)
     worker = Worker(rig.network, served, identity, capacity=8)
     await worker.start()
     try:

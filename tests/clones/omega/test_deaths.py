@@ -9,13 +9,16 @@ import msgspec
 import pytest
 from nats.aio.msg import Msg
 
+from bus.client import Submitter
 from bus.identity import Identity
 from bus.jetstream import publish
 from bus.network import Network, open_network
 from bus.requests import Requester
 from bus.results import Results
 from bus.task import Done, Handler, Task, TaskError
+from clones.omega.clock import SystemClock
 from clones.omega.commands import command_handler
+from clones.omega.workflows.steering import workflows_of
 from schemas import Command, TaskAssignment, TaskParked, TaskResumed, decode, encode, sequence_id, to_plain
 from tests.bus.rig import failure
 from tests.clones.omega.test_commands import TYPE, action, cancel, table
@@ -80,7 +83,8 @@ async def ended(rig: ClonesRig, task_id: str) -> None:
 
 
 def handler_on(network: Network) -> Handler:
-    return command_handler(network, Identity("omega"), table)
+    identity = Identity("omega")
+    return command_handler(identity, workflows_of(network, identity, Submitter(network), table, SystemClock()))
 
 
 async def trace(rig: ClonesRig, task_id: str) -> dict[str, int]:

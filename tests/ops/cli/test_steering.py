@@ -15,8 +15,10 @@ from bus.network import open_network
 from bus.worker import Worker
 from clones.omega.asks import Asks
 from clones.omega.calls import Calls
+from clones.omega.clock import SystemClock
 from clones.omega.commands import services
-from clones.omega.workflows import WORKFLOWS_AT_ONCE
+from clones.omega.workflows.running import WORKFLOWS_AT_ONCE
+from clones.omega.workflows.steering import workflows_of
 from clones.routing import DEFAULT_TABLE, service
 from ops.cli.times import point_in_time
 from ops.daemon import OMEGA_CAPACITY
@@ -42,10 +44,11 @@ async def omega(rig: OpsRig) -> AsyncIterator[None]:
     await put_table(rig.bus.network, TABLE, base_revision=1)
     async with open_network(rig.bus.settings, rig.bus.subjects, name="omega") as network:
         identity = Identity("omega")
-        worker = Worker(network, services(network, identity, lambda: TABLE), identity, capacity=4)
         async with Submitter(network) as submitter:
+            workflows = workflows_of(network, identity, submitter, lambda: TABLE, SystemClock())
+            worker = Worker(network, services(identity, workflows), identity, capacity=4)
             asks = Asks(network, submitter, identity, lambda: TABLE)
-            async with Calls(network, submitter, identity, "0.0.0", lambda: TABLE, asks=asks.answer):
+            async with Calls(identity, "0.0.0", workflows, asks=asks.answer):
                 await worker.start()
                 try:
                     yield

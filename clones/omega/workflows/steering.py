@@ -1,0 +1,69 @@
+"""What one Omega has for its workflows, and what commands ask of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bus.client import Submitter
+from bus.definitions import Definitions
+from bus.identity import Identity
+from bus.network import Network
+from bus.sleepers import Sleepers
+from bus.task import Done, Task
+from clones.omega.clock import Clock
+from clones.omega.workflows.cancelling import cancel_run
+from clones.omega.workflows.decisions import decide
+from clones.omega.workflows.definition_changes import put_definition
+from clones.omega.workflows.others import Others
+from clones.omega.workflows.telling import Telling
+from clones.omega.workflows.waking import Waker
+from schemas import Decision, RoutingTable, TaskCancel, WorkflowPut
+
+
+@dataclass(frozen=True, slots=True)
+class Workflows:
+    """Made by `workflows_of`."""
+
+    network: Network
+    submitter: Submitter
+    table: Callable[[], RoutingTable]
+    clock: Clock
+    definitions: Definitions
+    sleepers: Sleepers
+    waker: Waker
+    telling: Telling
+    others: Others
+
+    async def decide(self, command: Task, wanted: Decision) -> Done:
+        """Carry out a Decision; as `clones.omega.workflows.decisions.decide`."""
+        return await decide(self.network, self.telling, command, wanted)
+
+    async def cancel(self, command: Task, wanted: TaskCancel) -> Done | None:
+        """Cancel a run; as `clones.omega.workflows.cancelling.cancel_run`."""
+        return await cancel_run(self.network, self.submitter, self.telling, command, wanted)
+
+    async def put(self, command: Task, wanted: WorkflowPut) -> Done:
+        """Carry out a WorkflowPut; as `clones.omega.workflows.definition_changes.put_definition`."""
+        types = self.table().routes
+        return await put_definition(
+            self.network, self.definitions, wanted, sequence=command.sequence, task_types=types, clock=self.clock
+        )
+
+
+def workflows_of(
+    network: Network, identity: Identity, submitter: Submitter, table: Callable[[], RoutingTable], clock: Clock
+) -> Workflows:
+    """Return what an Omega has for its workflows; `table` gives the routing table in force."""
+    sleepers, definitions = Sleepers(network), Definitions(network)
+    waker = Waker(network, sleepers, clock)
+    telling = Telling(network, identity, definitions, waker, clock)
+    return Workflows(
+        network=network,
+        submitter=submitter,
+        table=table,
+        clock=clock,
+        definitions=definitions,
+        sleepers=sleepers,
+        waker=waker,
+        telling=telling,
+        others=Others(network, identity, telling, table),
+    )
