@@ -77,8 +77,8 @@ def read_entry(subjects: Subjects, message: StoredMessage, *, in_ledger: bool = 
             task_type, task_id = rest[0], rest[1]
         case "history":
             task_type, task_id = WORKFLOW_TYPE, rest[0]
-        case "command" if task_id is None:
-            task_id = text(fields.get("workflow_id"))
+        case "command" if kind == "Decision":
+            task_type, task_id = WORKFLOW_TYPE, text(fields.get("workflow_id"))
     return Entry(
         sequence=message.sequence if in_ledger else None,
         stored_at=message.stored_at,

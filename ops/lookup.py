@@ -57,7 +57,7 @@ class About:
 
     def concerns(self, entry: Entry, story: Story) -> bool:
         """Tell whether a command or an escalation is about this task."""
-        task_type = WORKFLOW_TYPE if entry.kind == "Decision" else entry.task_type or ""
+        task_type = entry.task_type or ""
         return (self.aliases.get(task_type, task_type), entry.task_id) == (story.task_type, story.task_id)
 
 

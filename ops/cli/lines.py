@@ -12,6 +12,7 @@ from ops.entries import UNREADABLE, Entry, text
 from schemas import ErrorCode, SchemaError, WorkflowEntry, decode
 
 MAX_TEXT = 200
+WIDEST_KIND = len("WorkflowCompletion")
 COLOURS = {
     "TaskAssignment": "blue",
     "WorkflowStart": "blue",
@@ -147,7 +148,7 @@ def _duration(seconds: Any) -> str:
 def line(entry: Entry) -> str:
     """Return the entry as a line of the audit trail, with colours that `click.echo` leaves out where they are not wanted."""
     number = "-" if entry.sequence is None else f"#{entry.sequence}"
-    kind = click.style(f"{shortened(entry.kind, 15):<15}", fg=COLOURS.get(entry.kind))
+    kind = click.style(f"{shortened(entry.kind, WIDEST_KIND):<{WIDEST_KIND}}", fg=COLOURS.get(entry.kind))
     task = clean(f"{entry.task_type or '-'} {entry.task_id or '-'}")
     when = click.style(moment(entry.stored_at), fg="bright_black")
     return f"{number:>8} {when} {kind} {task} {describe(entry)}".rstrip()
