@@ -373,8 +373,8 @@ class TestRecovery:
     @pytest.mark.parametrize(
         ("command", "says"),
         [
-            (Decision(workflow_id="w", step="s", verdict="approve", decided_by="ann"), "w waits for no decision"),
-            (RecoveryAction(task_id="t", task_type="workflow", action="retry"), "a workflow is not taken up again"),
+            (Decision(workflow_id="w", step="s", verdict="approve", decided_by="ann"), "no unfinished workflow w is known"),
+            (RecoveryAction(task_id="t", task_type="workflow", action="retry"), "a workflow goes on by itself as long as an Omega runs"),
             (RecoveryAction(task_id="t", task_type="nothing", action="retry"), "no clone serves 'nothing'"),
             (RecoveryAction(task_id="t", task_type=TYPE, action="retry", clone="beta"), "at `$.clone`"),
             (RecoveryAction(task_id="t", task_type=TYPE, action="fail", output=1), "at `$.output`"),

@@ -1,0 +1,83 @@
+"""Records of runs that wait: the latest driver's stands, and nobody takes away what he has not seen."""
+
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+
+from bus import buckets
+from bus.jetstream import publish
+from bus.server import EmbeddedServer
+from bus.sleepers import Sleeper, Sleepers, sleeper
+from schemas import WorkflowStart
+from tests.bus.rig import Rig, open_rig
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def record(activation: int = 7, attempt: int = 1, workflow_id: str = "w") -> Sleeper:
+    start = WorkflowStart(input={"large": "x" * 1000}, labels={"team": "a"}, reply_to="_INBOX.a")
+    waits_for = {"security": ("t1", "t2"), "workflow": ("child",)}
+    return sleeper(
+        "flow",
+        workflow_id,
+        start,
+        activation=activation,
+        attempt=attempt,
+        since=NOON,
+        waits_for=waits_for,
+        until=NOON,
+    )
+
+
+async def bucket(rig: Rig) -> Sleepers:
+    await buckets.ensure_bucket(rig.network.requester, rig.subjects.sleepers)
+    return Sleepers(rig.network)
+
+
+async def test_a_record_is_whole_but_for_the_input(server: EmbeddedServer) -> None:
+    async with open_rig(server) as rig:
+        sleepers, wanted = await bucket(rig), record()
+        assert await sleepers.lie_down(wanted)
+        assert (await sleepers.read("w")).sleeper == wanted
+        assert wanted.start == WorkflowStart(id="w", labels={"team": "a"}, reply_to="_INBOX.a")
+        assert await sleepers.get_up("w", activation=8, attempt=1)
+        assert (await sleepers.read("w")).sleeper is None
+        assert (await sleepers.read("v")) == (0, None)
+
+
+async def test_the_latest_driver_has_the_run(server: EmbeddedServer) -> None:
+    async with open_rig(server) as rig:
+        sleepers = await bucket(rig)
+        later = record(7, 2)
+        assert await sleepers.lie_down(record(7, 1))
+        assert await sleepers.lie_down(later)
+        assert not await sleepers.lie_down(record(7, 1))
+        assert not await sleepers.get_up("w", activation=7, attempt=1)
+        assert not await sleepers.lie_down(record(6, 9))
+        assert (await sleepers.read("w")).sleeper == later
+        assert await sleepers.get_up("w", activation=7, attempt=2)
+        assert await sleepers.get_up("w", activation=7, attempt=1)
+
+
+async def test_one_takes_away_what_he_has_seen_and_nothing_else(server: EmbeddedServer) -> None:
+    async with open_rig(server) as rig:
+        sleepers, seen, other = await bucket(rig), record(7), record(9)
+        await sleepers.lie_down(seen)
+        await sleepers.lie_down(other)
+        await sleepers.remove(seen)
+        assert (await sleepers.read("w")).sleeper == other
+        # To be woken, it is the same record still.
+        standing = await sleepers.read("w")
+        assert await sleepers.replace(replace(other, woken_behind=3), standing.revision)
+        assert not await sleepers.replace(replace(other, woken_behind=4), standing.revision)
+        await sleepers.remove(other)
+        assert (await sleepers.read("w")).sleeper is None
+
+
+async def test_a_record_that_cannot_be_read_is_replaced(server: EmbeddedServer) -> None:
+    async with open_rig(server) as rig:
+        sleepers, wanted = await bucket(rig), record()
+        await publish(rig.network.requester, buckets.subject_of(rig.subjects.sleepers, "w"), b"{}")
+        assert (await sleepers.read("w")).sleeper is None
+        assert await sleepers.lie_down(wanted)
+        assert (await sleepers.read("w")).sleeper == wanted
