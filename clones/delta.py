@@ -1,9 +1,12 @@
-"""Delta: testing."""
+"""Delta: testing, and what should be tested."""
 
 from clones.engine_handler import EngineHandler, Handlers, Workshop
-from clones.params import TestingParams
+from clones.params import StrategyParams, TestingParams
 
 
 def handlers(workshop: Workshop) -> Handlers:
     """Return what Delta does for each of its task types."""
-    return {"testing": EngineHandler("clones.engines.testing:analyse", TestingParams, workshop)}
+    return {
+        "testing": EngineHandler("clones.engines.testing:analyse", TestingParams, workshop),
+        "strategy": EngineHandler("clones.engines.strategy:analyse", StrategyParams, workshop),
+    }

@@ -60,6 +60,21 @@ class TestingParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fiel
     budget_s: Budget = 600.0
 
 
+class CoveredFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a testing task says of one file; its other fields are passed over."""
+
+    file: str
+    missing: tuple[Annotated[str, Meta(pattern=r"^[0-9]{1,9}(-[0-9]{1,9})?$")], ...] = ()
+    """Ranges of lines that no test ran."""
+
+
+class StrategyParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Delta, `strategy`: what is untested and risky, ranked, with the cases to write for it."""
+
+    coverage: tuple[CoveredFile, ...] | None = None
+    """`files` of a testing task's output; without it, whether the tests name a function stands for it."""
+
+
 class ReportSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A finished task that a report is to be written over."""
 
@@ -113,6 +128,7 @@ PARAMS: dict[str, type[TargetParams]] = {
     "architecture": ArchitectureParams,
     "design": DesignParams,
     "testing": TestingParams,
+    "strategy": StrategyParams,
     "documentation": DocumentationParams,
     "api-changes": ApiChangesParams,
     "changelog": ChangelogParams,
