@@ -177,14 +177,16 @@ class Turn:
         """End a step all of whose parts have ended, of those that were begun."""
         run = self.steps[plan.name]
         whole = run.elements is None or len(run.parts) == len(run.elements)
+        cut = not whole or any(part.state == "cancelled" for part in run.parts)
         bad = next(((place, part) for place, part in enumerate(run.parts) if part.state == "failed"), None)
-        if bad is not None:
+        # What the definition provides for has failed in the end alone, when all of it has been tried.
+        if bad is not None and (not cut or plan.step.on_failure == "fail"):
             place, part = bad
             message = part.message
             if run.elements is not None:
                 message = f"{run.failed} of {len(run.elements)} failed, the first that did (index {place}): {message}"
             self._end(plan, replace(run, state="failed", ended=self.at, code=part.code, message=message))
-        elif whole and all(part.state == "completed" for part in run.parts):
+        elif not cut:
             message = run.parts[0].message if run.elements is None else f"{len(run.parts)} done"
             self._end(plan, replace(run, state="completed", ended=self.at, message=message))
         else:
