@@ -13,6 +13,7 @@ import msgspec
 
 import schemas
 from schemas.base import Told
+from schemas.field_docs import field_docs
 from schemas.identifiers import ID_PATTERN, TOKEN_PATTERN
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -379,6 +380,8 @@ def _complete(kind: Kind, schema: Json) -> None:
             field["format"] = "date-time"
         elif hint == datetime | None:
             field["anyOf"] = [{"type": "string", "format": "date-time"}, {"type": "null"}]
+    for name, text in field_docs(kind).items():
+        schema["properties"][name].setdefault("description", text)
     if kind.__name__ in _ONE_OF:
         schema["oneOf"] = [
             {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in _ONE_OF[kind.__name__]

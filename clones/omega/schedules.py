@@ -7,7 +7,6 @@ record for the first time looks whether its newest run was started, and starts i
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -64,12 +63,24 @@ class _Followed:
     stored_at: datetime | None
     """When its record was stored; None: it was written here and has not been read yet."""
     record: ScheduleInForce
+    due: datetime | None = None
+    """When it is due next; None: it is paused, or never."""
     started: str | None = None
     """The newest run that is known to be in the ledger."""
     over: str | None = None
     """The newest run that is known to have ended."""
     cancelled: str | None = None
     """The newest run that was asked to end for the next one."""
+
+    def take(self, revision: int, stored_at: datetime | None, record: ScheduleInForce) -> None:
+        """Go on with another record."""
+        self.revision, self.stored_at, self.record = revision, stored_at, record
+        self.due = None if record.schedule.paused else upcoming(record)
+
+    def is_wanting(self, now: datetime) -> bool:
+        """Tell whether there is something to be done."""
+        waits = self.record.buffered is not None and not self.record.schedule.paused
+        return waits or self.record.last_id != self.started or (self.due is not None and self.due <= now)
 
 
 class Schedules:
@@ -89,7 +100,8 @@ class Schedules:
         try:
             while True:
                 looked = await attempt(self.look, WHAT)
-                await self._pause(min(self._upcoming(), default=None) if looked else None)
+                due = [each.due for each in self._followed.values() if each.due is not None]
+                await self._pause(min(due, default=None) if looked else None)
         finally:
             forget()
 
@@ -97,11 +109,6 @@ class Schedules:
         """Read everything again: a server that died may have lost what it stored last, and given its revisions anew."""
         self._read = 0
         self._followed.clear()
-
-    def _upcoming(self) -> Iterator[datetime]:
-        for each in self._followed.values():
-            if not each.record.schedule.paused and (due := upcoming(each.record)) is not None:
-                yield due
 
     async def _pause(self, soonest: datetime | None) -> None:
         if soonest is None:
@@ -124,7 +131,7 @@ class Schedules:
             self._take(each)
             self._read = each.revision
         now = self._clock.now()
-        wanting = [each for each in self._followed.values() if self._is_wanting(each, now)]
+        wanting = [each for each in self._followed.values() if each.is_wanting(now)]
         for first in range(0, len(wanting), AT_ONCE):
             # All of them, also where one meets a network that does not answer: none may be cut off between two writes.
             told = await asyncio.gather(
@@ -149,10 +156,7 @@ class Schedules:
             self._followed.pop(found.name, None)
             return
         known = self._followed.setdefault(found.name, _Followed(found.name, 0, None, record))
-        known.revision, known.stored_at, known.record = found.revision, found.stored_at, record
-
-    def _is_wanting(self, each: _Followed, now: datetime) -> bool:
-        return each.record.last_id != each.started or is_asked(each.record, now)
+        known.take(found.revision, found.stored_at, record)
 
     async def _tend(self, each: _Followed, now: datetime) -> None:
         """Do what one schedule wants."""
@@ -172,7 +176,7 @@ class Schedules:
         revision = await put(self._network, each.name, made.record, each.revision)
         if revision is None:
             return False  # it is read the next time
-        each.revision, each.stored_at, each.record = revision, None, made.record
+        each.take(revision, None, made.record)
         if made.kind == "begin":
             await self._submitter.start_workflow(made.record.schedule.workflow, start_of(each.name, made.record))
             each.started = made.record.last_id

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from bus.subjects import Subjects
 from schemas import ErrorCode, SchemaError, TaskAssignment, TaskFailure, decode
 from schemas.export import FILES, SUBJECTS, UNTAGGED, asyncapi, json_schemas, messages
+from schemas.field_docs import field_docs
 from tests.contract.messages import EVENTS_OF_RUNS, SENT, VECTORS
 
 ALL = sorted(VECTORS.glob("*.json"))
@@ -86,6 +87,15 @@ def test_times_are_checked() -> None:
     assert schema["finished_at"]["format"] == "date-time"
     assert {"type": "string", "format": "date-time"} in schema["started_at"]["anyOf"]
     assert not validator("TaskFailure").is_valid({**failure, "finished_at": 5})
+
+
+def test_what_a_field_means_stands_in_the_schema() -> None:
+    """Editors show it; the text is the source's own."""
+    step = json_schemas()["WorkflowDefinition"]["$defs"]["Step"]["properties"]
+    assert step["foreach"]["description"].startswith("A list: the step is done once for each of its elements")
+    started = json_schemas()["TaskStarted"]["properties"]
+    assert started["attempt"]["description"].startswith("1 for the first execution")
+    assert field_docs(int) == {}
 
 
 def test_times_are_checked_deep_inside() -> None:
