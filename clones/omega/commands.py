@@ -75,7 +75,7 @@ def services(identity: Identity, workflows: Workflows) -> tuple[Service, ...]:
 def command_handler(identity: Identity, workflows: Workflows) -> Handler:
     """Return what Omega does for each command; the task's `params` are the command as plain values."""
     network, table, clock = workflows.network, workflows.table, workflows.clock
-    endings, recovery = Endings(network, identity, table), Recovery(network, identity, table)
+    endings, recovery = Endings(network, identity), Recovery(network, identity, table)
 
     async def carry_out(task: Task) -> Done:
         command: Command = convert(_ANY_COMMAND, task.params)
@@ -95,19 +95,22 @@ def command_handler(identity: Identity, workflows: Workflows) -> Handler:
                 return await recover(task, _with_type(command, table()))
 
     async def cancel(task: Task, wanted: TaskCancel) -> Done:
-        done = await workflows.cancel(task, wanted) if wanted.task_type == WORKFLOW_TYPE else None
-        return await endings.cancel(task, wanted) if done is None else done
+        if wanted.task_type != WORKFLOW_TYPE:
+            return await endings.cancel(task, wanted)
+        told = await workflows.cancel(task, wanted)
+        return await workflows.end_steps(await endings.cancel(task, wanted), wanted) if told is None else told
 
     async def recover(task: Task, wanted: RecoveryAction) -> Done:
         if (misused := _misused(wanted)) is not None:
             raise TaskError(ErrorCode.INVALID_ASSIGNMENT, misused)
         match wanted.action:
-            case "complete":
-                return await endings.complete(task, wanted)
-            case "fail":
-                return await endings.fail(task, wanted)
             case "retry" | "reassign":
                 return await recovery.go_on(task, wanted)
+            case "complete":
+                done = await endings.complete(task, wanted)
+            case "fail":
+                done = await endings.fail(task, wanted)
+        return await workflows.end_steps(done, wanted) if wanted.task_type == WORKFLOW_TYPE else done
 
     return carry_out
 

@@ -5,7 +5,6 @@ written with the command's own number as its writer, and the results stream take
 has ended the task, and one that finds another's came too late. Leaving the queue comes last and is only ever a matter of time.
 """
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -15,26 +14,20 @@ import msgspec
 from bus.identity import OMEGA, Identity
 from bus.intake import Request
 from bus.journal import Journal
-from bus.lease import TICK_S
 from bus.network import Network
 from bus.outcomes import completion, failure
-from bus.subjects import WORKFLOW_TYPE
 from bus.task import Done, Task, printable
 from bus.wake import dismiss
 from clones.omega.children import Children
-from clones.omega.submissions import consumer_of, find_open, open_tasks
+from clones.omega.submissions import consumer_of, find_open
 from clones.omega.wording import how_it_ended, how_it_fares, of_task, on_behalf, refused, unknown
 from schemas import (
     ErrorCode,
     RecoveryAction,
-    RoutingTable,
     TaskCancel,
     TaskParked,
     TaskResult,
 )
-
-STOPPED_WITHIN_S = 2 * TICK_S
-"""A worker looks for a result of what it runs once a tick: later than this a cancelled workflow submits no more steps."""
 
 Outcome = Callable[[Request, int], TaskResult]
 """From a request and its last attempt's number to its result."""
@@ -43,15 +36,14 @@ Outcome = Callable[[Request, int], TaskResult]
 class Endings:
     """Ends tasks for one Omega."""
 
-    def __init__(self, network: Network, identity: Identity, table: Callable[[], RoutingTable]) -> None:
+    def __init__(self, network: Network, identity: Identity) -> None:
         self._network = network
         self._identity = identity
-        self._table = table
         self._children = Children(network, identity)
         self._journal = Journal(network.requester, network.subjects)
 
     async def cancel(self, command: Task, wanted: TaskCancel) -> Done:
-        """End a task, or a workflow with its steps, as cancelled.
+        """End a task, or a workflow that has not begun, as cancelled.
 
         Raises:
             TaskError: it was never submitted, or has another end.
@@ -60,18 +52,7 @@ class Endings:
         words = on_behalf(wanted.by, wanted.reason)
         outcome = self._failed(command, ErrorCode.CANCELLED, f"cancelled{words}", wanted.by, wanted.reason)
         await self._end(command, wanted.task_type, wanted.task_id, outcome)
-        told = f"{of_task(wanted.task_type, wanted.task_id)} is cancelled"
-        if wanted.task_type != WORKFLOW_TYPE:
-            return await self._with_asked(command, wanted, told)
-        message = f"cancelled with its workflow {wanted.task_id}{words}"
-        step_outcome = self._failed(command, ErrorCode.CANCELLED, message, wanted.by, wanted.reason)
-        steps = await self._cancel_steps(command, wanted.task_id, step_outcome)
-        # What ran the workflow may have submitted one more before it learnt that it was cancelled.
-        await asyncio.sleep(STOPPED_WITHIN_S)
-        steps |= await self._cancel_steps(command, wanted.task_id, step_outcome)
-        return Done(
-            summary=f"{told}, with {len(steps)} of its steps", output={**_output(wanted), "steps": sorted(steps)}
-        )
+        return await self._with_asked(command, wanted, f"{of_task(wanted.task_type, wanted.task_id)} is cancelled")
 
     async def complete(self, command: Task, wanted: RecoveryAction) -> Done:
         """End a task as completed with the output that the command names; raises as `cancel`."""
@@ -141,21 +122,6 @@ class Endings:
         consumer = consumer_of(self._network.subjects, subject)
         if consumer is not None:
             await dismiss(self._network, consumer, sequence)
-
-    async def _cancel_steps(self, command: Task, workflow_id: str, outcome: Outcome) -> set[str]:
-        """Cancel what a workflow asked for and has not ended; returns the ids."""
-        cancelled: set[str] = set()
-        async for step in open_tasks(self._network, self._table().routes):
-            if step.request.assignment.parent_id != workflow_id:
-                continue
-            last = await self._journal.last(step.request.task_type, step.request.id)
-            result = outcome(step.request, last.attempt if last is not None else 0)
-            result = msgspec.structs.replace(result, writer=_writer(command))
-            settlement = await self._network.results.settle(result)
-            if settlement.won:
-                cancelled.add(step.request.id)
-                await self._let_leave(step.subject, step.sequence)
-        return cancelled
 
 
 def _writer(command: Task) -> str:

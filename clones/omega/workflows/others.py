@@ -57,20 +57,34 @@ class Others:
             return False
         if await self._end(found.request, reason) and (consumer := consumer_of(self._network.subjects, found.subject)):
             await dismiss(self._network, consumer, found.sequence)
-        if await self._telling.run(workflow_id) is not None:
-            # It began at that very moment: what drives it stops, and what it asked for has nobody else.
-            await asyncio.sleep(STOPPED_WITHIN_S)
-            await self._end_steps(workflow_id, reason)
+        # It may have begun at that very moment.
+        await self.end_steps(workflow_id, reason)
         return True
 
-    async def _end_steps(self, workflow_id: str, reason: str) -> None:
+    async def end_steps(self, workflow_id: str, reason: str) -> set[str]:
+        """Cancel what a run has asked for that was given its result from outside: nobody drives it any more. Returns the ids.
+
+        Raises:
+            SanctuaryError: the network did not answer; trying again repeats nothing.
+        """
+        if await self._telling.run(workflow_id) is None:
+            return set()
+        ended = await self._end_steps(workflow_id, reason)
+        # What drove it may have asked for more before it learnt of the result.
+        await asyncio.sleep(STOPPED_WITHIN_S)
+        return ended | await self._end_steps(workflow_id, reason)
+
+    async def _end_steps(self, workflow_id: str, reason: str) -> set[str]:
+        ended: set[str] = set()
         async for step in open_tasks(self._network, {*self._table().routes, WORKFLOW_TYPE}):
-            if step.request.assignment.parent_id != workflow_id:
+            if step.request.assignment.parent_id != workflow_id or step.request.assignment.parent_type is not None:
                 continue
             if step.request.task_type == WORKFLOW_TYPE:
                 await self.cancel(step.request.id, reason)
             elif await self._end(step.request, reason):
+                ended.add(step.request.id)
                 await dismiss(self._network, step.consumer, step.sequence)
+        return ended
 
     async def _end(self, request: Request, reason: str) -> bool:
         """Give what was asked for its result, unless it has one; tells whether it was this."""

@@ -10,13 +10,14 @@ from bus.network import Network
 from bus.sleepers import Sleepers
 from bus.task import Done, Task
 from clones.omega.clock import Clock
+from clones.omega.wording import on_behalf
 from clones.omega.workflows.cancelling import cancel_run
 from clones.omega.workflows.decisions import decide
 from clones.omega.workflows.definition_changes import put_definition
 from clones.omega.workflows.others import Others
 from clones.omega.workflows.telling import Telling
 from clones.omega.workflows.waking import Waker
-from schemas import Decision, RoutingTable, TaskCancel, WorkflowPut
+from schemas import Decision, RecoveryAction, RoutingTable, TaskCancel, WorkflowPut
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,13 @@ class Workflows:
     async def cancel(self, command: Task, wanted: TaskCancel) -> Done | None:
         """Cancel a run; as `clones.omega.workflows.cancelling.cancel_run`."""
         return await cancel_run(self.network, self.submitter, self.telling, command, wanted)
+
+    async def end_steps(self, done: Done, wanted: TaskCancel | RecoveryAction) -> Done:
+        """Return `done`, the verdict on a command that gave a run its result, with what else was ended: its steps."""
+        reason = f"cancelled with its workflow {wanted.task_id}{on_behalf(wanted.by, wanted.reason)}"
+        steps = await self.others.end_steps(wanted.task_id, reason)
+        output = {**done.output, "ended": True, "steps": sorted(steps)}
+        return Done(summary=f"{done.summary}, with {len(steps)} of its steps", output=output)
 
     async def put(self, command: Task, wanted: WorkflowPut) -> Done:
         """Carry out a WorkflowPut; as `clones.omega.workflows.definition_changes.put_definition`."""
