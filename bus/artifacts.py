@@ -18,6 +18,7 @@ from schemas import ArtifactRef
 
 TRANSFER_TIMEOUT_S = 300.0
 """For one file."""
+INFO_TIMEOUT_S = 10.0
 MAX_AGE_S = 30 * 24 * 3600.0
 """As long as results."""
 
@@ -80,6 +81,21 @@ class Artifacts:
             raise SanctuaryError(
                 f"{name!r} did not come whole from the object store: {digest} instead of {info.digest}"
             )
+
+    async def holds(self, ref: ArtifactRef) -> bool:
+        """Tell whether the bucket still has what a claim check was given for.
+
+        Raises:
+            SanctuaryError: it does not tell.
+        """
+        try:
+            async with asyncio.timeout(INFO_TIMEOUT_S):
+                info = await (await self._bucket()).get_info(ref.name)
+        except nats.js.errors.NotFoundError:
+            return False
+        except (NatsError, TimeoutError) as error:
+            raise SanctuaryError(f"the object store does not tell of {ref.name!r}: {_words(error)}") from None
+        return info.digest == ref.digest
 
     async def _fetch(self, nuid: str, destination: Path) -> str:
         """Write an object's chunks (ADR-20) to `destination` and return their digest.

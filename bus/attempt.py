@@ -152,6 +152,7 @@ class Attempt:
             params=assignment.params,
             attempt=context.number,
             timeout_s=limit_s,
+            cache=assignment.cache,
             instance=self._identity.instance,
             sequence=delivery.sequence,
             stored_at=delivery.stored_at,

@@ -24,6 +24,7 @@ def completion(identity: Identity, request: Request, done: Done, attempt: int, s
         summary=done.summary,
         output=done.output,
         artifacts=done.artifacts,
+        cached_from=done.cached_from,
         labels=request.assignment.labels,
         retry_of=request.assignment.retry_of,
         traceparent=request.assignment.traceparent,

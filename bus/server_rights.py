@@ -35,6 +35,8 @@ def clone_permissions(name: str, task_types: Sequence[str], subjects: Subjects) 
         ),
     ]
     for task_type in task_types:
+        # Which task has done the same work is kept by type.
+        publish.append(f"$KV.{subjects.cache}.{task_type}.*")
         publish += [subjects.settle(task_type, "*"), subjects.event(task_type, "*"), subjects.presence(task_type)]
         # What agents ask of this clone is stored as tasks.
         publish.append(subjects.task(task_type))
@@ -49,8 +51,9 @@ def clone_permissions(name: str, task_types: Sequence[str], subjects: Subjects) 
     artifacts = f"OBJ_{subjects.artifacts}"
     # Storing an object under a name that is in use ends with a purge of the old one's chunks.
     publish += [*_bucket_reader(artifacts), f"$O.{subjects.artifacts}.>", f"$JS.API.STREAM.PURGE.{artifacts}"]
-    routes = f"KV_{subjects.routes}"
-    publish += [f"$JS.API.STREAM.INFO.{routes}", f"$JS.API.DIRECT.GET.{routes}", f"$JS.API.DIRECT.GET.{routes}.>"]
+    publish += [f"$JS.API.STREAM.INFO.KV_{subjects.routes}"]
+    for bucket in (subjects.routes, subjects.cache):
+        publish += [f"$JS.API.DIRECT.GET.KV_{bucket}", f"$JS.API.DIRECT.GET.KV_{bucket}.>"]
     # Looking a stream up by its subjects is how clients find a bucket; the names are no secret.
     publish.append("$JS.API.STREAM.NAMES")
     publish += _agents_publish(subjects)

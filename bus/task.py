@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,6 +25,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """1 for the first; a handler that has effects outside makes them idempotent by `id` and this."""
     timeout_s: float
     """How long this attempt may run before it is cancelled."""
+    cache: Literal["use", "refresh"] | None = None
+    """Whether an earlier completion of the same work will do, or this one is to take its place; None: neither."""
     instance: str
     """Who runs it."""
     sequence: int
@@ -51,6 +53,8 @@ class Done:
     summary: str = ""
     output: Any = None
     artifacts: tuple[ArtifactRef, ...] = ()
+    cached_from: str | None = None
+    """The task that has done it; None: this one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from clones.membership import Membership
 from clones.models.asking import Adviser
 from clones.models.questions import question
 from clones.params import TargetParams, describe_misfit
+from clones.results_cache import recall
 from clones.sandbox import Limits, run_engine
 from clones.scratch import scratch_directory
 from clones.targets import Checkout, TargetPolicy, checkout
@@ -108,6 +109,11 @@ def within_time(params: TargetParams, limit_s: float) -> TargetParams:
     return msgspec.structs.replace(params, budget_s=max(MIN_BUDGET_S, limit_s * BUDGET_SHARE))
 
 
+def left_s(ends_at: float) -> float:
+    """Return how long it is until a moment of the event loop's clock."""
+    return ends_at - asyncio.get_running_loop().time()
+
+
 class EngineHandler:
     """Serves one task type with one engine."""
 
@@ -127,9 +133,15 @@ class EngineHandler:
         params = within_time(read_params(task, self._params), task.timeout_s - FINISH_S)
         async with scratch_directory("sanctuary-out-") as out:
             async with open_target(params.target, self._workshop) as source:
+                memory = await recall(task, params, source, self._workshop, left_s=left_s(ends_at))
+                if (earlier := await memory.earlier(source)) is not None:
+                    return earlier
                 output = await run(self._engine, source, params, out=out, task=task, workshop=self._workshop)
+                await memory.look_again(source, left_s=left_s(ends_at))
             done = await deliver(output, source, out, task, self._workshop)
-        return await advised(done, output, task, self._workshop, ends_at=ends_at)
+        done = await advised(done, output, task, self._workshop, ends_at=ends_at)
+        await memory.keep(done)
+        return done
 
 
 async def advised(
@@ -146,8 +158,7 @@ async def advised(
     if asked is None:
         return done
     task.report(0.95, f"asking {workshop.adviser.model}")
-    left_s = ends_at - asyncio.get_running_loop().time()
-    advice = await workshop.adviser.ask(task.task_type, asked, within_s=left_s * share)
+    advice = await workshop.adviser.ask(task.task_type, asked, within_s=left_s(ends_at) * share)
     return dataclasses.replace(done, output={**done.output, "advice": to_plain(advice)})
 
 

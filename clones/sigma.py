@@ -16,6 +16,7 @@ from clones.engine_handler import (
     Workshop,
     advised,
     deliver,
+    left_s,
     open_target,
     put,
     read_params,
@@ -23,6 +24,7 @@ from clones.engine_handler import (
 )
 from clones.params import ApiChangesParams, ChangelogParams, CompareParams, DocumentationParams
 from clones.reporting import collect
+from clones.results_cache import recall
 from clones.scratch import scratch_directory
 from schemas import ErrorCode
 
@@ -41,12 +43,19 @@ def handlers(workshop: Workshop) -> Handlers:
         async with scratch_directory("sanctuary-out-") as directory:
             out = _subdirectory(directory, "documentation")
             async with open_target(params.target, workshop) as source:
+                # A report over others rests on what those found.
+                alone = not params.report_over
+                memory = await recall(task, params, source, workshop, left_s=left_s(ends_at), alone=alone)
+                if (earlier := await memory.earlier(source)) is not None:
+                    return earlier
                 output = await run(ENGINE, source, params, out=out, task=task, workshop=workshop)
+                await memory.look_again(source, left_s=left_s(ends_at))
             done = await deliver(output, source, out, task, workshop)
             share = MODEL_SHARE if params.report_over else 1.0
             done = await advised(done, output, task, workshop, ends_at=ends_at, share=share)
             if params.report_over:
                 done = await _report(task, params, done, directory, workshop)
+            await memory.keep(done)
             return done
 
     async def compare_api(task: Task) -> Done:
@@ -54,14 +63,20 @@ def handlers(workshop: Workshop) -> Handlers:
         params = read_params(task, ApiChangesParams)
         async with AsyncExitStack() as stack:
             source = await stack.enter_async_context(open_target(params.target, workshop))
+            memory = await recall(task, params, source, workshop, left_s=left_s(ends_at), alone=params.against is None)
+            if (told := await memory.earlier(source)) is not None:
+                return told
             asked = CompareParams(**msgspec.structs.asdict(params))
             if params.against is not None:
                 earlier = await stack.enter_async_context(open_target(params.against, workshop))
                 asked = msgspec.structs.replace(asked, against_path=str(earlier.path), against_origin=earlier.origin)
             out = await stack.enter_async_context(scratch_directory("sanctuary-out-"))
             output = await run(API_CHANGES, source, asked, out=out, task=task, workshop=workshop)
+            await memory.look_again(source, left_s=left_s(ends_at))
             done = await deliver(output, source, out, task, workshop)
-        return await advised(done, output, task, workshop, ends_at=ends_at)
+        done = await advised(done, output, task, workshop, ends_at=ends_at)
+        await memory.keep(done)
+        return done
 
     return {
         "documentation": document,

@@ -30,6 +30,8 @@ class Wanted:
     id: str | None = None
     timeout_s: float | None = None
     retries: int | None = None
+    cache: bool | None = None
+    """Whether an earlier result will do; False: not, and this one is what later tasks may have; None: neither."""
 
 
 def known_type(table: RoutingTable, name: str) -> str:
@@ -67,6 +69,7 @@ def build(table: RoutingTable, wanted: Wanted) -> tuple[str, TaskAssignment]:
             raise ValueError(describe_misfit(task_type, kind, error.message)) from None
     fields: dict[str, Any] = {"params": params, "labels": labels(wanted.labels)}
     fields |= {"id": wanted.id, "timeout_s": wanted.timeout_s, "retries": wanted.retries}
+    fields["cache"] = {True: "use", False: "refresh", None: None}[wanted.cache]
     try:
         return task_type, convert(TaskAssignment, fields)
     except SchemaError as error:

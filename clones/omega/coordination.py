@@ -64,7 +64,8 @@ async def make_network(network: Network, limits: Limits) -> None:
             await ensure(network.requester, network.subjects, task_types={}, limits=limits)
             await ensure_store(network)
             await ensure_bucket(network)
-            for bucket in (network.subjects.workflows, network.subjects.sleepers, network.subjects.schedules):
+            names = network.subjects
+            for bucket in (names.workflows, names.sleepers, names.schedules, names.cache):
                 await buckets.ensure_bucket(network.requester, bucket)
             await store_shipped(network, Definitions(network), shipped(), datetime.now(UTC))
             await ensure_table(network)

@@ -56,6 +56,8 @@ def print_result(result: TaskResult, *, steps: bool = True) -> None:
     click.secho(f"completed: {clean(by)}", fg="green", bold=True)
     if result.summary:
         click.echo(f"  {clean(result.summary)}")
+    if result.cached_from is not None:
+        click.echo(f"  answered from {clean(result.cached_from)}, which did the same; --no-cache does it anew")
     for told in brief(result.output):
         click.echo(f"  {told}")
     for ref in result.artifacts[:MAX_ARTIFACTS]:

@@ -49,6 +49,12 @@ def _task_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--retries", type=click.IntRange(0, 100), help="Attempts after the first; default: the type's own."
         ),
         click.option(
+            "--cache/--no-cache",
+            default=None,
+            help="Whether an earlier result for the same target and parameters will do, if it is a built-in type's; with "
+            "--no-cache the task is done anew, and later ones with --cache have this result. Default: neither.",
+        ),
+        click.option(
             "-l", "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Something to find the task by."
         ),
         click.option(

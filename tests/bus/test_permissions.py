@@ -136,6 +136,7 @@ class TestAnybody:
         [
             "sanctuary.call.command",
             "sanctuary.command.security",
+            "sanctuary.ask.security",
             "sanctuary.handover.security.beta",
             "sanctuary.presence.security",
             "sanctuary.settle.security.x",

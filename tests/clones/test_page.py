@@ -36,6 +36,18 @@ def test_the_page_s_test_passes(tmp_path: Path) -> None:
     assert "1 passed" in ended.stdout
 
 
+async def test_the_page_s_clone_has_another_one_do_its_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "publishing.py").write_text(block("self.workshop.ask"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(EXAMPLE)
+    publisher = importlib.import_module("publishing").Publisher
+    translator = importlib.import_module("translator").Translator
+    async with network_of(publisher, translator) as network:
+        result = await network.run("anthology", {"texts": ["hello", "world"]})
+    assert isinstance(result, TaskCompletion), result
+    assert result.output == ["salve", "munde"]
+
+
 async def test_the_page_s_program_runs(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "weighing.py").write_text(block("await run_program"))
     monkeypatch.syspath_prepend(tmp_path)

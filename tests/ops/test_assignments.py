@@ -14,7 +14,7 @@ HERE = Wanted(task_type="security", target="/srv/p")
 
 
 def test_everything_that_is_said_is_sent() -> None:
-    wanted = replace(HERE, labels=["a=b", "c=d=e", "empty="], id="mine", timeout_s=1.5, retries=0)
+    wanted = replace(HERE, labels=["a=b", "c=d=e", "empty="], id="mine", timeout_s=1.5, retries=0, cache=True)
     task_type, assignment = build(DEFAULT_TABLE, wanted)
     assert task_type == "security"
     assert assignment == TaskAssignment(
@@ -22,6 +22,7 @@ def test_everything_that_is_said_is_sent() -> None:
         params={"target": "/srv/p"},
         timeout_s=1.5,
         retries=0,
+        cache="use",
         labels={"a": "b", "c": "d=e", "empty": ""},
     )
 
@@ -29,6 +30,10 @@ def test_everything_that_is_said_is_sent() -> None:
 def test_what_is_not_said_is_left_to_the_network() -> None:
     _, assignment = build(DEFAULT_TABLE, HERE)
     assert (assignment.id, assignment.timeout_s, assignment.retries, assignment.labels) == (None, None, None, {})
+
+
+def test_doing_it_anew_is_something_else_than_saying_nothing_of_the_cache() -> None:
+    assert [build(DEFAULT_TABLE, replace(HERE, cache=cache))[1].cache for cache in (None, False)] == [None, "refresh"]
 
 
 @pytest.mark.parametrize(
