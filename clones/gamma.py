@@ -1,7 +1,7 @@
-"""Gamma: architecture and design."""
+"""Gamma: architecture, design, and the map of the code."""
 
 from clones.engine_handler import EngineHandler, Handlers, Workshop
-from clones.params import ArchitectureParams, DesignParams
+from clones.params import ArchitectureParams, CodeMapParams, DesignParams
 
 
 def handlers(workshop: Workshop) -> Handlers:
@@ -9,4 +9,5 @@ def handlers(workshop: Workshop) -> Handlers:
     return {
         "architecture": EngineHandler("clones.engines.architecture:analyse", ArchitectureParams, workshop),
         "design": EngineHandler("clones.engines.design:analyse", DesignParams, workshop),
+        "code-map": EngineHandler("clones.engines.code_map:analyse", CodeMapParams, workshop),
     }

@@ -132,6 +132,7 @@ PARAMS: dict[str, type[TargetParams]] = {
     "documentation": DocumentationParams,
     "api-changes": ApiChangesParams,
     "changelog": ChangelogParams,
+    "code-map": CodeMapParams,
 }
 """The parameters of each task type."""
 

@@ -43,6 +43,7 @@ def test_the_default_table_is_the_plans() -> None:
         "strategy": ("medium", 120, 1),
         "api-changes": ("medium", 60, 1),
         "changelog": ("medium", 60, 1),
+        "code-map": ("medium", 60, 1),
     }
     assert set(routes) == set(PARAMS)
     assert not RESERVED_TYPES & set(routes)

@@ -1,0 +1,67 @@
+"""What a module says that it is for: the first sentence of its docstring, with the line where it stands."""
+
+import ast
+import re
+import warnings
+from collections.abc import Sequence
+
+import msgspec
+
+_UNDERLINE = re.compile(r"([=~^\"'`*+#.:_-])\1{2,}")
+_ROLE = re.compile(r":[a-z:+-]+:`~?([^`<]+)(?:<[^`]*>)?`")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`(])")
+MAX_CHARS = 240
+
+
+class Purpose(msgspec.Struct, frozen=True, kw_only=True):
+    """A sentence of a docstring."""
+
+    words: str
+    file: str
+    line: int
+    """Where the sentence begins."""
+
+
+def purpose(file: str, lines: Sequence[str], names: Sequence[str]) -> Purpose | None:
+    """Return what the module in `file` says it is for; `names` are its own, a heading of which says nothing."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    node = tree.body[0] if tree.body else None
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
+        return None
+    if not isinstance(node.value.value, str):
+        return None
+    first = node.lineno
+    return _sentence(file, lines[first - 1 : node.end_lineno], first, {name.lower() for name in names})
+
+
+def _sentence(file: str, lines: Sequence[str], first: int, names: set[str]) -> Purpose | None:
+    texts = [re.sub(r'^[rRuU]?("""|\'\'\'|"|\')|("""|\'\'\'|"|\')$', "", line.strip()).strip() for line in lines]
+    begin: int | None = None
+    words: list[str] = []
+    for at, text in enumerate(texts):
+        heading = at + 1 < len(texts) and _UNDERLINE.fullmatch(texts[at + 1]) is not None
+        nothing = (
+            not text or heading or _UNDERLINE.fullmatch(text) or text.startswith((".. ", ":copyright", ":license"))
+        )
+        if nothing or _bare(text).lower() in names:
+            if words:
+                break
+            continue
+        begin = at if begin is None else begin
+        words.append(text)
+    if begin is None:
+        return None
+    sentence = _SENTENCE_END.split(_ROLE.sub(r"\1", " ".join(words)))[0].rstrip(".: ")
+    if not any(map(str.isalpha, sentence)):
+        return None
+    cut = sentence if len(sentence) <= MAX_CHARS else f"{sentence[: MAX_CHARS - 1]}…"
+    return Purpose(words=cut, file=file, line=first + begin)
+
+
+def _bare(text: str) -> str:
+    return text.strip("`.~*: ").removesuffix(" module").strip("` ")
