@@ -59,7 +59,7 @@ def _change_options(command: Callable[..., Any]) -> Callable[..., Any]:
     type=click.Choice(OVERLAPS),
     default="skip",
     show_default=True,
-    help="Where the run before is not over.",
+    help="Where the run before is not over: leave the start out, make one when it is, cancel it, or start all the same.",
 )
 @click.option(
     "--catch-up",
