@@ -1,6 +1,7 @@
 """How a run ends: done, or cut short, with what runs cancelled and what is done undone. Pure."""
 
 from dataclasses import replace
+from typing import Any
 
 from clones.workflows.commands import Finish, StartWorkflow, SubmitTask
 from clones.workflows.expressions import BadExpression
@@ -121,11 +122,11 @@ def _undone(turn: Turn, plan: StepPlan, run: StepRun, place: int) -> Part:
     return replace(part, undoing="running", undo_began=turn.at)
 
 
-def undo_names(seen: dict[str, object], plan: StepPlan, run: StepRun, index: int | None) -> dict[str, object]:
+def undo_names(seen: dict[str, Any], plan: StepPlan, run: StepRun, index: int | None) -> dict[str, Any]:
     """Return what a compensation's expressions see: of its own step, in a fan-out, the element's part alone."""
     if index is None or run.elements is None:
         return seen
-    steps = {**seen["steps"], plan.name: part_value(plan, run.parts[index])}  # type: ignore[dict-item]
+    steps = {**seen["steps"], plan.name: part_value(plan, run.parts[index])}
     return of_element({**seen, "steps": steps}, run.elements[index], index)
 
 

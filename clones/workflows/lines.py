@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator
-from json.decoder import scanstring  # type: ignore[attr-defined]
+from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed leaves it out
 from typing import Any
 
 from clones.workflows.problems import Path
