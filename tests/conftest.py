@@ -8,6 +8,7 @@ import pytest_asyncio
 from pytest import TempPathFactory
 
 from bus.server import EmbeddedServer, ServerOptions
+from clones.routing import DEFAULT_TABLE, types_by_clone
 
 # A shell starts what it puts into the background with interrupts ignored, and that is inherited: by a suite that is run
 # so, and by every process whose answer to an interrupt it tests.
@@ -17,12 +18,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("steady")
 
-CLONES: Mapping[str, tuple[str, ...]] = {
-    "beta": ("security", "performance", "testing"),
-    "gamma": ("architecture", "documentation"),
-    "delta": ("testing", "security", "performance"),
-    "sigma": ("documentation", "architecture"),
-}
+CLONES: Mapping[str, tuple[str, ...]] = types_by_clone(DEFAULT_TABLE)
 """Whose users the test server knows, and for which task types."""
 
 
