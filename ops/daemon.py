@@ -33,8 +33,8 @@ from ops.metrics import Metrics
 
 _T = TypeVar("_T")
 
-OMEGA_CAPACITY = 64
-"""Workflows at once; each mostly waits."""
+OMEGA_CAPACITY = 128
+"""Workflows and commands at once; each mostly waits."""
 
 log = logging.getLogger(__name__)
 

@@ -250,10 +250,14 @@ class TestIntake:
         assert len(refusal.message) < MAX_MESSAGE_CHARS + 100
 
     def test_a_workflow_start(self) -> None:
-        start = delivery(b'{"input": {"target": "."}, "id": "w"}', subject="sanctuary.workflow.review")
-        request = read(SUBJECTS, WORKFLOW_TYPE, start)
+        body = b'{"input": {"target": "."}, "id": "w", "timeout_s": 5, "retry_of": "v", "version": 3}'
+        request = read(SUBJECTS, WORKFLOW_TYPE, delivery(body, subject="sanctuary.workflow.review"))
         assert isinstance(request, Request)
         assert (request.id, request.assignment.params) == ("w", {"target": "."})
+        # The run's limit is not the limit of whoever drives it.
+        assert (request.assignment.timeout_s, request.assignment.retry_of) == (None, "v")
+        assert request.start is not None
+        assert (request.start.timeout_s, request.start.version) == (5, 3)
         refusal = read(SUBJECTS, WORKFLOW_TYPE, delivery(b'{"params": {}}', subject="sanctuary.workflow.review"))
         assert isinstance(refusal, Refusal)
 
@@ -299,7 +303,7 @@ class TestDifferences:
         for wanted in (
             *streams(SUBJECTS, Limits()),
             *task_consumers(SUBJECTS, "a", ["c"]),
-            *omega_consumers(SUBJECTS, ["w"]),
+            *omega_consumers(SUBJECTS),
         ):
             assert differences(wanted, wanted) == []
             assert differences(wanted, wanted | {"added_by_the_server": 1}) == []
@@ -325,7 +329,7 @@ class TestDifferences:
         made = [
             *task_consumers(SUBJECTS, "a", ["c", "d"]),
             *task_consumers(SUBJECTS, "b", ["c"]),
-            *omega_consumers(SUBJECTS, ["w"]),
+            *omega_consumers(SUBJECTS),
         ]
         assert len({consumer["name"] for consumer in made}) == len(made)
         assert len({consumer["filter_subject"] for consumer in made}) == len(made) == 14

@@ -226,10 +226,7 @@ async def test_a_consumer_that_vanishes_and_returns(rig: Rig) -> None:
 class TestTopology:
     async def test_making_it_twice_and_by_many_at_once_changes_nothing(self, rig: Rig) -> None:
         await asyncio.gather(
-            *(
-                ensure(rig.network.requester, rig.subjects, task_types={TYPE: (), "new": ()}, workflows=["w"])
-                for _ in range(8)
-            )
+            *(ensure(rig.network.requester, rig.subjects, task_types={TYPE: (), "new": ()}) for _ in range(8))
         )
 
     async def test_another_stream_of_the_name_is_told_in_words(self, rig: Rig) -> None:

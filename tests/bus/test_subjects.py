@@ -25,7 +25,7 @@ def test_no_two_task_subjects_share_a_consumer(first: tuple[str, None], second: 
 def test_a_type_named_like_anothers_priority_has_a_consumer_of_its_own() -> None:
     assert BASE.consumer("x_high") != BASE.consumer("x", "high")
     assert BASE.consumer("x-high") != BASE.consumer("x", "high")
-    assert BASE.workflow_consumer("x") != BASE.consumer("x")
+    assert BASE.workflows_consumer != BASE.consumer("workflows")
 
 
 @given(subject=st.text(max_size=60))

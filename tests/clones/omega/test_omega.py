@@ -17,7 +17,6 @@ from bus.server import EmbeddedServer, ServerOptions
 from bus.subjects import Subjects
 from bus.topology import Limits, omega_consumers, task_consumers
 from clones.omega.coordination import make_network
-from clones.omega.workflows import WORKFLOWS
 from clones.routing import DEFAULT_TABLE, clones_by_type
 from schemas import RoutingTable
 from tests.bus.eventually import eventually
@@ -40,12 +39,13 @@ async def made(network: Network) -> dict[str, Any]:
 
 
 def streams(subjects: Subjects) -> set[str]:
-    return {subjects.ledger, subjects.results, f"OBJ_{subjects.artifacts}", f"KV_{subjects.routes}"}
+    buckets = (subjects.routes, subjects.workflows, subjects.sleepers, subjects.schedules)
+    return {subjects.ledger, subjects.results, f"OBJ_{subjects.artifacts}", *(f"KV_{bucket}" for bucket in buckets)}
 
 
 def needed(subjects: Subjects, table: RoutingTable = DEFAULT_TABLE) -> set[str]:
     """Every consumer that a table's types and clones need, and Omega."""
-    found = {consumer["name"] for consumer in omega_consumers(subjects, WORKFLOWS)}
+    found = {consumer["name"] for consumer in omega_consumers(subjects)}
     for task_type, clones in clones_by_type(table).items():
         found |= {consumer["name"] for consumer in task_consumers(subjects, task_type, clones)}
     return found

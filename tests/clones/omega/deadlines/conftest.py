@@ -10,7 +10,6 @@ import clones.omega.deadlines
 import clones.omega.overdue
 from bus.server import EmbeddedServer
 from bus.topology import ensure_consumers, omega_consumers
-from clones.omega.workflows import WORKFLOWS
 from tests.bus.rig import TYPE, Rig, open_rig
 from tests.clones.omega.deadlines.overseer import PARKING
 
@@ -19,7 +18,7 @@ from tests.clones.omega.deadlines.overseer import PARKING
 async def rig(server: EmbeddedServer) -> AsyncIterator[Rig]:
     """A realm with the consumers of two task types."""
     async with open_rig(server, types=(TYPE, PARKING)) as opened:
-        await ensure_consumers(opened.network.requester, opened.subjects, omega_consumers(opened.subjects, WORKFLOWS))
+        await ensure_consumers(opened.network.requester, opened.subjects, omega_consumers(opened.subjects))
         yield opened
 
 

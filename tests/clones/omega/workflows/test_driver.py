@@ -187,18 +187,40 @@ async def test_a_task_type_that_nobody_serves_fails_the_step(clones_rig: ClonesR
     assert await submitted(clones_rig) == []
 
 
-async def test_an_output_that_no_entry_can_hold_fails_its_step(clones_rig: ClonesRig) -> None:
-    class Large(Doers):
-        async def __call__(self, task: Task) -> Done:
-            await super().__call__(task)
-            return Done(output="x" * (room - 5000))
+class Large(Doers):
+    """Outputs of so many bytes."""
 
-    room = clones_rig.network.max_payload
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    async def __call__(self, task: Task) -> Done:
+        await super().__call__(task)
+        return Done(output="x" * self.size)
+
+
+async def test_an_output_that_no_entry_can_hold_fails_its_step(
+    clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clones.omega.workflows.driver.HEADROOM_BYTES", clones_rig.network.max_payload - 2000)
     await put(clones_rig, definition({"only": task("here")}, output="${steps.only.output}"))
-    async with clones(clones_rig, Large()), clones_rig.omega():
+    async with clones(clones_rig, Large(3000)), clones_rig.omega():
         await start(clones_rig)
-        ended = await failed(clones_rig, within_s=60)
+        ended = await failed(clones_rig)
     assert ended.steps[0].code == ErrorCode.RESULT_TOO_LARGE
+    assert "its history takes 2,000" in ended.steps[0].message
+
+
+async def test_results_that_go_into_no_single_entry_are_written_in_several(
+    clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clones.omega.workflows.driver.MOST_BYTES", 3000)
+    steps = {"each": task("${item}", foreach="['a', 'b', 'c', 'd']")}
+    await put(clones_rig, definition(steps, output="${length(steps.each.output)}"))
+    async with clones(clones_rig, Large(2500)), clones_rig.omega():
+        await start(clones_rig)
+        assert (await completed(clones_rig)).output == 4
+    assert max(len(entry.events) for entry in await history(clones_rig)) == 1
 
 
 async def test_the_same_start_twice_runs_once(clones_rig: ClonesRig) -> None:

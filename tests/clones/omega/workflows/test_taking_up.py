@@ -5,9 +5,19 @@ import asyncio
 import pytest
 
 from bus.sleepers import Sleepers
-from bus.subjects import WORKFLOW_TYPE
+from bus.subjects import COMMAND_TYPE, WORKFLOW_TYPE
+from clones.omega.once import store_command
 from clones.workflows.ids import step_id
-from schemas import CancelRequested, Decision, DecisionMade, ErrorCode, TaskCancel, WorkflowWaiting
+from schemas import (
+    CancelRequested,
+    Decision,
+    DecisionMade,
+    ErrorCode,
+    TaskCancel,
+    TaskCompletion,
+    WorkflowWaiting,
+    sequence_id,
+)
 from tests.bus.eventually import eventually
 from tests.clones.omega.clocks import SetClock
 from tests.clones.omega.workflows.flows import (
@@ -121,9 +131,13 @@ async def test_a_timer_of_two_days_over_a_restart(clones_rig: ClonesRig) -> None
 async def test_a_short_timer_is_waited_for(clones_rig: ClonesRig) -> None:
     clock = SetClock()
     await put(clones_rig, definition({"pause": {"wait": {"for_s": 3}}, "last": task("last", "pause")}))
-    async with clones(clones_rig, Doers()), clones_rig.omega(clock=clock) as omega:
+    async with clones(clones_rig, Doers()), clones_rig.omega(clock=clock):
         await start(clones_rig)
-        await eventually(lambda: omega.daemon.worker.in_flight == 1)
+
+        async def begun() -> bool:
+            return bool(await history(clones_rig))
+
+        await eventually(begun)
         clock.forward(seconds=3)
         await completed(clones_rig)
     assert await activations(clones_rig) == 1
@@ -216,11 +230,8 @@ async def test_thirty_running_children_are_cancelled_with_their_parent(clones_ri
             assert getattr(child, "code", None) == ErrorCode.CANCELLED
 
 
-async def _told(rig: ClonesRig, command: Decision | TaskCancel) -> object:
-    from bus.subjects import COMMAND_TYPE
-    from clones.omega.once import store_command
-    from schemas import TaskCompletion, sequence_id
-
+async def _told(rig: ClonesRig, command: Decision | TaskCancel) -> TaskCompletion:
+    """Have a command carried out, and return the verdict."""
     verdict = await rig.bus.result(sequence_id(await store_command(rig.network, command)), COMMAND_TYPE, within_s=20)
     assert isinstance(verdict, TaskCompletion), verdict
     return verdict
