@@ -138,6 +138,43 @@ async def test_a_later_attempt_finds_what_an_earlier_one_asked_for() -> None:
         assert Counter.counted == ["retry"]
 
 
+class Hasty(Clone):
+    name = "hasty"
+    routes: ClassVar = {"hurry": Route(clone="hasty", may_ask=("dawdle",)), "dawdle": Route(clone="hasty")}
+    dawdling: ClassVar[asyncio.Event]
+    ended: ClassVar[list[str]] = []
+
+    async def start(self) -> None:
+        Hasty.dawdling = asyncio.Event()
+
+    @serves("hurry")
+    async def hurry(self, task: Task, params: Text) -> Done:
+        asking = asyncio.create_task(self.workshop.ask(task, "dawdle", {}))
+        await self.dawdling.wait()
+        asking.cancel()
+        raise TaskError.incompatible("no time")
+
+    @serves("dawdle")
+    async def dawdle(self, task: Task, params: Text) -> Done:
+        self.dawdling.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            self.ended.append(task.id)
+        return Done()
+
+
+async def test_what_a_handler_leaves_behind_ends_with_its_task() -> None:
+    async with network_of(Hasty) as network:
+        result = await network.run("hurry", {})
+        assert isinstance(result, TaskFailure)
+        (asked,) = [event for event in await network.events("hurry", result.task_id) if isinstance(event, TaskAsked)]
+        child = await network.result("dawdle", asked.child_id, within_s=6)
+        assert isinstance(child, TaskFailure)
+        assert child.message == f"cancelled, as hurry {result.task_id}, which had asked for it, has ended"
+        await eventually(lambda: Hasty.ended == [child.task_id])
+
+
 TABLE = RoutingTable(
     routes={
         "edit": Route(clone="beta", may_ask=("count",), timeout_s=20, backoff=QUICK),
