@@ -1,7 +1,7 @@
-"""Delta: testing, and what should be tested."""
+"""Delta: testing, what should be tested, and where a failure comes from."""
 
 from clones.engine_handler import EngineHandler, Handlers, Workshop
-from clones.params import StrategyParams, TestingParams
+from clones.params import StrategyParams, TestingParams, TriageParams
 
 
 def handlers(workshop: Workshop) -> Handlers:
@@ -9,4 +9,5 @@ def handlers(workshop: Workshop) -> Handlers:
     return {
         "testing": EngineHandler("clones.engines.testing:analyse", TestingParams, workshop),
         "strategy": EngineHandler("clones.engines.strategy:analyse", StrategyParams, workshop),
+        "triage": EngineHandler("clones.engines.triage:analyse", TriageParams, workshop),
     }

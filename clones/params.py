@@ -75,6 +75,20 @@ class StrategyParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fie
     """`files` of a testing task's output; without it, whether the tests name a function stands for it."""
 
 
+class TriageParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Delta, `triage`: whether a failure comes again, where it happens, and which commit brought it, in a copy of the target."""
+
+    tests: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=1000)], ...], Meta(max_length=100)] = ()
+    """Names as pytest has them (`tests/test_a.py::test_b`). Empty, and no command: all are run, to find those that fail."""
+    command: tuple[str, ...] = ()
+    """Instead of tests, a Python command as of `performance`; it fails where its exit status is not 0."""
+    since: Revision | None = None
+    """A revision at which it passed. Default: the newest tag before HEAD."""
+    repeats: Annotated[int, Meta(ge=1, le=50)] = 5
+    """How often each is run by itself."""
+    budget_s: Budget = 600.0
+
+
 class ReportSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A finished task that a report is to be written over."""
 
@@ -129,6 +143,7 @@ PARAMS: dict[str, type[TargetParams]] = {
     "design": DesignParams,
     "testing": TestingParams,
     "strategy": StrategyParams,
+    "triage": TriageParams,
     "documentation": DocumentationParams,
     "api-changes": ApiChangesParams,
     "changelog": ChangelogParams,

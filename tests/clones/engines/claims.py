@@ -1,23 +1,13 @@
-"""Statements of engines, checked as their readers would: by running the command that stands beside each."""
+"""Statements of engines whose checks need Sanctuary's own tools on the path, or the project's Python."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-
-def statements(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield everything in an engine's data that has a check."""
-    if isinstance(value, Mapping):
-        if "how_to_check" in value:
-            yield dict(value)
-        for inner in value.values():
-            yield from statements(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from statements(inner)
+from tests.clones.engines.checking import statements
 
 
 def wrong(data: Mapping[str, Any], target: Path) -> list[str]:

@@ -14,7 +14,8 @@ from clones.engines.design import analyse
 from clones.engines.design.components import propose
 from clones.params import DesignParams
 from tests.clones.engines.architecture.projects import write
-from tests.clones.engines.claims import statements, wrong
+from tests.clones.engines.checking import statements
+from tests.clones.engines.claims import wrong
 
 Design = Callable[[dict[str, str | bytes]], EngineOutput]
 

@@ -16,7 +16,8 @@ from clones.engines.testing import analyse as run_tests
 from clones.params import CoveredFile, StrategyParams
 from clones.params import TestingParams as RunParams
 from tests.clones.engines.architecture.projects import write
-from tests.clones.engines.claims import statements, wrong
+from tests.clones.engines.checking import statements
+from tests.clones.engines.claims import wrong
 
 Strategy = Callable[..., EngineOutput]
 

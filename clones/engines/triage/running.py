@@ -1,0 +1,161 @@
+"""Run single tests, or one command, again and again in copies of the target."""
+
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from clones.engines.contract import EngineError
+from clones.engines.environment import Environment, import_roots, run_env
+from clones.engines.environment.layout import add_built_files
+from clones.engines.running.measured import INSIDE, pytest_arguments
+from clones.engines.running.pytest_config import FoundTests
+from clones.engines.running.pytest_record import fold
+from clones.engines.running.python_command import python_command
+from clones.engines.running.watched import run_watched
+from clones.engines.statements import quoted
+from clones.engines.triage.frames import last_words
+
+TOLD = "&& echo passes || echo fails"
+_MOST_S = 300.0
+"""For one run of single tests or of the command."""
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said of one failure."""
+
+    message: str
+    said: str
+    """The traceback, or the end of the error output."""
+
+
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
+    """One run."""
+
+    passed: frozenset[str]
+    failed: Mapping[str, Failure]
+    """By test, as pytest names it; by the empty name for a command."""
+    order: tuple[str, ...]
+    """The tests as they were begun."""
+    interrupted: bool
+    duration_s: float
+    last_words: str
+    """The end of its output, for when it did not run at all."""
+
+    def outcome(self, test: str) -> bool | None:
+        """Return whether `test` passed; None where it had no outcome."""
+        return False if test in self.failed else True if test in self.passed else None
+
+
+class Runner:
+    """Runs what is looked into, each run in a process of its own and within the time that is left."""
+
+    def __init__(self, environment: Environment, found: FoundTests, scratch: Path, deadline: float) -> None:
+        """`deadline` is a time of `time.monotonic`."""
+        self._environment = environment
+        self._found = found
+        self.scratch = scratch
+        self._deadline = deadline
+        self._count = 0
+
+    def left_s(self) -> float:
+        """Return the seconds that are left."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def tests(self, root: Path, tests: Sequence[str], *, seed: int = 0, most_s: float = _MOST_S) -> Ran:
+        """Run `tests` in this order, or all where there are none; `seed` is the `PYTHONHASHSEED`.
+
+        Raises:
+            EngineError: the interpreter cannot be started.
+        """
+        own = ["-n0"] if "pytest-xdist" in self._environment.versions else []
+        arguments = [*own, "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short", *tests]
+        pytest = ["-m", "pytest", *pytest_arguments(root, self._found, arguments, self._environment)]
+        argv = [self._environment.python, *pytest, "-p", "sanctuary_recorder"]
+        return self._run(argv, root, seed, most_s, command=False)
+
+    def command(self, root: Path, command: tuple[str, ...], *, seed: int = 0) -> Ran:
+        """Run a Python command; it fails where its exit status is not 0.
+
+        Raises:
+            EngineError: `incompatible_task` for what is not Python.
+        """
+        program = python_command(command, root, self._environment.bin())
+        argv = [self._environment.python, *program.flags, *program.program]
+        return self._run(argv, root, seed, _MOST_S, command=True)
+
+    def prepared(self, root: Path) -> Path:
+        """Give a tree at another commit what only a build makes."""
+        add_built_files(self._environment, root)
+        return root
+
+    def _run(self, argv: list[str], root: Path, seed: int, most_s: float, *, command: bool) -> Ran:
+        self._count += 1
+        place = self.scratch / f"run-{self._count}"
+        place.mkdir()
+        record = place / "record.jsonl"
+        env = run_env(self._environment, root, place, first=INSIDE)
+        env |= {"SANCTUARY_RECORD": str(record), "PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1"}
+        budget_s = max(1.0, min(most_s, self.left_s()))
+        done = run_watched(argv, cwd=root, env=env, record=record, budget_s=budget_s, on_event=lambda _: None)
+        words = last_words(done.stderr.strip() or done.stdout)
+        if command:
+            ended = done.exit_status if done.exit_status is not None else "killed"
+            failed = {"": Failure(message=words or f"exit status {ended}", said=done.stderr[-20_000:])}
+            return Ran(
+                passed=frozenset() if done.exit_status else frozenset(("",)),
+                failed=failed if done.exit_status != 0 else {},
+                order=(),
+                interrupted=done.interrupted,
+                duration_s=done.duration_s,
+                last_words=words,
+            )
+        outcome = fold(done.events)
+        return Ran(
+            passed=frozenset(
+                str(event["test"])
+                for event in done.events
+                if event.get("event") == "outcome"
+                and event.get("category") in ("passed", "xpassed", "skipped", "xfailed")
+            ),
+            failed={
+                str(item["test"]): Failure(message=item["message"], said=item["traceback"]) for item in outcome.failures
+            },
+            order=tuple(str(event["test"]) for event in done.events if event.get("event") == "running"),
+            interrupted=done.interrupted,
+            duration_s=done.duration_s,
+            last_words=words,
+        )
+
+
+def pytest_line(copy: Path, tests: Sequence[str]) -> str:
+    """Return how a reader runs these tests in the project's directory; it prints `passes` or `fails`."""
+    named = " ".join(map(quoted, tests))
+    return (
+        f"PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={_roots(copy)} python3 -m pytest -q -p no:randomly -p no:cacheprovider {named} "
+        f">/dev/null 2>&1 {TOLD}"
+    )
+
+
+def command_line(copy: Path, command: Sequence[str]) -> str:
+    """Return how a reader runs the command in the project's directory; it prints `passes` or `fails`."""
+    return f"PYTHONPATH={_roots(copy)} {shlex.join(command)} >/dev/null 2>&1 {TOLD}"
+
+
+def _roots(copy: Path) -> str:
+    return ":".join(quoted(root.relative_to(copy).as_posix()) for root in import_roots(copy))
+
+
+def check_tests(tests: Sequence[str]) -> None:
+    """Refuse what is no test's name.
+
+    Raises:
+        EngineError: `incompatible_task`, with the name and the reason.
+    """
+    for test in tests:
+        path = Path(test.partition("::")[0])
+        if test.startswith("-") or "\0" in test or path.is_absolute() or ".." in path.parts:
+            words = f"params.tests: {test[:100]!r} is no test of the target; give names as pytest does: tests/test_a.py::test_b"
+            raise EngineError(words, code="incompatible_task")
