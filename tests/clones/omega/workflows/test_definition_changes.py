@@ -1,0 +1,117 @@
+"""Putting definitions into force: checked, numbered, once; running runs keep theirs; the product's give way to a person's."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from bus.definitions import Definitions
+from clones.omega.clock import SystemClock
+from clones.omega.workflows.definition_changes import put_definition, store_shipped
+from clones.workflows.shipped import shipped
+from schemas import WorkflowDefinition, WorkflowPut
+from tests.bus.eventually import eventually
+from tests.clones.omega.workflows.flows import Doers, clones, completed, definition, put, start, task
+from tests.clones.omega.workflows.told import decision, putting, refusal, sleeps, verdict
+from tests.clones.rig import TABLE, ClonesRig
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+ONE = definition({"ask": {"decision": {"prompt": "?"}}, "after": task("old", "ask")})
+TWO = definition({"ask": {"decision": {"prompt": "?"}}, "after": task("new", "ask")})
+
+
+async def carried_out(rig: ClonesRig, wanted: WorkflowPut, sequence: int) -> Any:
+    """What comes of a command, the ledger's entry `sequence`, at an Omega of its own."""
+    definitions = Definitions(rig.network)
+    types = TABLE.routes
+    clock = SystemClock()
+    done = await put_definition(rig.network, definitions, wanted, sequence=sequence, task_types=types, clock=clock)
+    return done.output
+
+
+async def test_versions_count(clones_rig: ClonesRig) -> None:
+    async with clones_rig.omega():
+        first = await verdict(clones_rig, putting(ONE, by="ann", reason="try"))
+        same = await verdict(clones_rig, putting(ONE))
+        second = await verdict(clones_rig, putting(TWO))
+        back = await verdict(clones_rig, putting(ONE))
+    assert first.summary == "version 1 of the workflow flow is in force"
+    assert first.output == {"workflow": "flow", "version": 1, "replaced": 0, "is_new": True}
+    assert same.summary == "version 1 of the workflow flow says so already"
+    assert (same.output["version"], same.output["is_new"]) == (1, False)
+    assert (second.output["version"], second.output["replaced"]) == (2, 1)
+    assert back.output["version"] == 3
+    stored = await Definitions(clones_rig.network).versions("flow")
+    assert (stored[0].by, stored[0].reason, f"seq-{stored[0].command}") == ("ann", "try", first.task_id)
+
+
+async def test_carried_out_again_it_is_done_once(clones_rig: ClonesRig) -> None:
+    """By an Omega that took it up after another died, when others have put theirs since, and by two at once."""
+    first = await asyncio.gather(*(carried_out(clones_rig, putting(ONE), 70) for _ in range(6)))
+    assert len({each["version"] for each in first}) == 1
+    await carried_out(clones_rig, putting(TWO), 80)
+    again = await carried_out(clones_rig, putting(ONE), 70)
+    assert again["version"] == first[0]["version"]
+    assert len(await Definitions(clones_rig.network).versions("flow")) == 2
+
+
+async def test_of_two_at_once_each_gets_its_number(clones_rig: ClonesRig) -> None:
+    wanted = [msgspec.structs.replace(ONE, description=str(number)) for number in range(6)]
+    told = await asyncio.gather(
+        *(carried_out(clones_rig, putting(each), 70 + number) for number, each in enumerate(wanted))
+    )
+    assert sorted(each["version"] for each in told) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_what_cannot_run_is_refused_in_words(clones_rig: ClonesRig) -> None:
+    wrong = definition(
+        {"one": task("x", "two"), "two": task("y", "one"), "three": {"task": "nothing"}, "four": {"workflow": "none"}}
+    )
+    async with clones_rig.omega():
+        told = await refusal(clones_rig, putting(wrong))
+    assert told.code == "command_refused"
+    assert "nothing" in told.message
+    paths = [each["path"] for each in told.details["problems"]]
+    assert "steps.three.task" in paths and "steps.four.workflow" in paths
+    assert await Definitions(clones_rig.network).newest("flow") is None
+
+
+async def test_a_run_keeps_its_version(clones_rig: ClonesRig) -> None:
+    await put(clones_rig, ONE)
+    doers = Doers()
+    async with clones(clones_rig, doers), clones_rig.omega():
+        await start(clones_rig)
+        await eventually(sleeps(clones_rig))
+        await verdict(clones_rig, putting(TWO))
+        await start(clones_rig, workflow_id="v")
+        await eventually(sleeps(clones_rig, "v"))
+        for workflow_id in ("w", "v"):
+            await verdict(clones_rig, decision(workflow_id=workflow_id))
+        old, new = await completed(clones_rig), await completed(clones_rig, "v")
+    assert (old.version, new.version) == (1, 2)
+    assert sorted(doers.targets) == ["new", "old"]
+
+
+async def test_the_shipped_ones_are_there_from_the_start(clones_rig: ClonesRig) -> None:
+    stored = await Definitions(clones_rig.network).all_newest()
+    assert {name: each.definition for name, each in stored.items()} == {each.name: each for each in shipped()}
+    assert all((each.version, each.command, each.by) == (1, 0, "omega") for each in stored.values())
+
+
+async def test_a_later_product_brings_its_own_and_a_person_keeps_theirs(clones_rig: ClonesRig) -> None:
+    async def at_start(*brought: WorkflowDefinition) -> int:
+        definitions = Definitions(clones_rig.network)
+        await asyncio.gather(*(store_shipped(clones_rig.network, definitions, brought, NOW) for _ in range(3)))
+        newest = await definitions.newest("flow")
+        assert newest is not None
+        return newest.version
+
+    assert await at_start(ONE) == 1
+    assert await at_start(ONE) == 1
+    assert await at_start(TWO) == 2
+    assert await at_start(ONE) == 2  # an Omega of the earlier product, started again
+    own = msgspec.structs.replace(ONE, description="ours")
+    assert (await carried_out(clones_rig, putting(own), 70))["version"] == 3
+    third = msgspec.structs.replace(ONE, description="the product's third")
+    assert await at_start(third) == 3
