@@ -17,13 +17,15 @@ from bus.task import Done, Task
 from clones.engines.contract import NotAnalysed
 from clones.engines.report.model import AuditEntry, ReportInput, Section
 from clones.engines.report.model import Network as ReportNetwork
-from clones.params import PARAMS, ReportSource
+from clones.params import ReportSource
 from clones.tables import table_of
 from schemas import ArtifactRef, TaskFailure, sequence_id
 
 PICTURE_TYPES = {".svg", ".png"}
 MAX_AUDIT_ENTRIES = 500
 PROGRESS = "TaskProgress"
+REVIEWED = ("security", "performance", "architecture", "testing")
+"""What a review may be made of: the report says which of it was not asked for."""
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ async def collect(
         sections.append(await _section(network, artifacts, source, submitted_at, out))
     sections += [
         _skipped(task_type, routes[task_type].clone if task_type in routes else "")
-        for task_type in PARAMS
+        for task_type in REVIEWED
         if task_type not in {section.task_type for section in sections} | {own.task_type}
     ]
     # The task that writes this is not over yet: of itself the trail has the beginning.

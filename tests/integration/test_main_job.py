@@ -94,7 +94,7 @@ def cells(line: str) -> list[str]:
 
 def test_it_says_what_became_of_each_step(reviewed: Reviewed) -> None:
     result = reviewed.told["result"]
-    assert (result["type"], result["summary"]) == ("TaskCompletion", "4 of 4 analyses done")
+    assert (result["type"], result["workflow"]) == ("WorkflowCompletion", "review")
     assert {step["task_type"]: step["state"] for step in result["output"]["steps"]} == dict.fromkeys(STEPS, "completed")
     assert [Path(path).name for path in reviewed.told["files"]] == ["report.html", "report.md"]
     for clone, task_type in (("beta", "security"), ("gamma", "architecture"), ("delta", "testing")):

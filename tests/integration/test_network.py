@@ -62,7 +62,7 @@ def test_a_review_of_what_is_refused_says_so(network: Command, tmp_path: Path) -
     assert command.process.returncode == 1
     assert f"target '{elsewhere}' is refused: {elsewhere} is outside the directories" in command.out
     assert "target_refused" in command.out
-    assert "report:" not in command.out
+    assert "report.html" not in command.out
 
 
 def test_a_repository_in_the_workspace_by_its_address(network: Command) -> None:
