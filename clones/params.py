@@ -52,6 +52,19 @@ class DesignParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_field
     """Gamma, `design`: components that the imports propose, their contracts, risks, and a plan in stages."""
 
 
+class ScalabilityParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Gamma, `scalability`: the Universal Scalability Law over given points, or over a command run n times at once."""
+
+    points: Annotated[
+        tuple[tuple[Annotated[float, Meta(ge=1, le=1e9)], Annotated[float, Meta(gt=0, le=1e15)]], ...],
+        Meta(max_length=1000),
+    ] = ()
+    """Pairs of n (users, workers, nodes) and the throughput at it, in any one unit."""
+    command: tuple[str, ...] = ()
+    """Instead of points, a Python command as of `performance`, run as 1, 2, 4 … copies at once."""
+    budget_s: Budget = 600.0
+
+
 class TestingParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Delta, `testing`: run the target's tests with branch coverage in an isolated copy."""
 
@@ -141,6 +154,7 @@ PARAMS: dict[str, type[TargetParams]] = {
     "performance": PerformanceParams,
     "architecture": ArchitectureParams,
     "design": DesignParams,
+    "scalability": ScalabilityParams,
     "testing": TestingParams,
     "strategy": StrategyParams,
     "triage": TriageParams,
@@ -148,6 +162,7 @@ PARAMS: dict[str, type[TargetParams]] = {
     "api-changes": ApiChangesParams,
     "changelog": ChangelogParams,
     "code-map": CodeMapParams,
+    "knowledge": KnowledgeParams,
 }
 """The parameters of each task type."""
 

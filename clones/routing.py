@@ -32,6 +32,7 @@ DEFAULT_TABLE = RoutingTable(
         "api-changes": Route(clone="sigma", fallback=("gamma",), default_priority="medium", timeout_s=60, retries=1),
         "changelog": Route(clone="sigma", fallback=("gamma",), default_priority="medium", timeout_s=60, retries=1),
         "code-map": Route(clone="gamma", fallback=("sigma",), default_priority="medium", timeout_s=60, retries=1),
+        "knowledge": Route(clone="sigma", fallback=("gamma",), default_priority="medium", timeout_s=60, retries=1),
     },
 )
 """What a new network begins with."""

@@ -1,4 +1,4 @@
-"""Sigma: documentation, and the report over what the other clones found."""
+"""Sigma: documentation, what changed between versions, what there is to know, and the report over all clones' findings."""
 
 import asyncio
 import dataclasses
@@ -22,7 +22,7 @@ from clones.engine_handler import (
     read_params,
     run,
 )
-from clones.params import ApiChangesParams, ChangelogParams, CompareParams, DocumentationParams
+from clones.params import ApiChangesParams, ChangelogParams, CompareParams, DocumentationParams, KnowledgeParams
 from clones.reporting import collect
 from clones.results_cache import recall
 from clones.scratch import scratch_directory
@@ -82,6 +82,7 @@ def handlers(workshop: Workshop) -> Handlers:
         "documentation": document,
         "api-changes": compare_api,
         "changelog": EngineHandler("clones.engines.changelog:analyse", ChangelogParams, workshop),
+        "knowledge": EngineHandler("clones.engines.knowledge:analyse", KnowledgeParams, workshop),
     }
 
 

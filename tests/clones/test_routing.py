@@ -45,6 +45,7 @@ def test_the_default_table_is_the_plans() -> None:
         "api-changes": ("medium", 60, 1),
         "changelog": ("medium", 60, 1),
         "code-map": ("medium", 60, 1),
+        "knowledge": ("medium", 60, 1),
     }
     assert set(routes) == set(PARAMS)
     assert not RESERVED_TYPES & set(routes)

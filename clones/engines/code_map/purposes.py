@@ -56,11 +56,17 @@ def _sentence(file: str, lines: Sequence[str], first: int, names: set[str]) -> P
         words.append(text)
     if begin is None:
         return None
-    sentence = _SENTENCE_END.split(_ROLE.sub(r"\1", " ".join(words)))[0].rstrip(".: ")
+    sentence = first_sentence(" ".join(words))
+    return Purpose(words=sentence, file=file, line=first + begin) if sentence else None
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a docstring's first paragraph, without the marks of reStructuredText; empty for none."""
+    paragraph = " ".join(text.strip().partition("\n\n")[0].split())
+    sentence = _SENTENCE_END.split(_ROLE.sub(r"\1", paragraph))[0].rstrip(".: ")
     if not any(map(str.isalpha, sentence)):
-        return None
-    cut = sentence if len(sentence) <= MAX_CHARS else f"{sentence[: MAX_CHARS - 1]}…"
-    return Purpose(words=cut, file=file, line=first + begin)
+        return ""
+    return sentence if len(sentence) <= MAX_CHARS else f"{sentence[: MAX_CHARS - 1]}…"
 
 
 def _bare(text: str) -> str:

@@ -1,0 +1,71 @@
+"""The index: an SQLite database with one FTS5 table, to be searched by anything that has SQLite."""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+FILE = "knowledge.sqlite"
+_QUERY = "SELECT file, line, kind, name FROM knowledge WHERE knowledge MATCH ? ORDER BY rank LIMIT 10"
+SEARCH = " ".join(
+    (
+        'python3 -c "import sqlite3, sys;',
+        "[print(*row, sep=chr(9)) for row in",
+        f"sqlite3.connect(sys.argv[1]).execute('{_QUERY}', sys.argv[2:])]\"",
+        FILE,
+        "'words to look for'",
+    )
+)
+"""The command that searches the index, for a shell."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece that a search may find: a section of a document, a module, or a class or function."""
+
+    kind: str
+    name: str
+    file: str
+    line: int
+    text: str
+
+
+def write(path: Path, entries: Iterable[Entry]) -> int:
+    """Write the index; the same entries give the same bytes. Returns how many there are."""
+    count = 0
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")
+        # names count most, then what the piece says; paths are found by their words as well
+        connection.execute(
+            "CREATE VIRTUAL TABLE knowledge USING fts5(name, text, file, kind UNINDEXED, line UNINDEXED, "
+            "tokenize = 'porter unicode61 remove_diacritics 2')"
+        )
+        connection.execute("INSERT INTO knowledge(knowledge, rank) VALUES ('rank', 'bm25(8.0, 1.0, 2.0)')")
+        connection.execute("BEGIN")
+        for entry in entries:
+            row = (_spelt(entry.name), entry.text, entry.file, entry.kind, entry.line)
+            connection.execute("INSERT INTO knowledge(name, text, file, kind, line) VALUES (?, ?, ?, ?, ?)", row)
+            count += 1
+        connection.execute("COMMIT")
+        connection.execute("INSERT INTO knowledge(knowledge) VALUES ('optimize')")
+        connection.execute("VACUUM")
+    finally:
+        connection.close()
+    return count
+
+
+def _spelt(name: str) -> str:
+    """Return a name with its parts as words behind it, so that `session` finds `SessionInterface` and `open_session`."""
+    parts: list[str] = []
+    for piece in name.replace("_", " ").replace(".", " ").split():
+        word = ""
+        for letter in piece:
+            if letter.isupper() and word and not word[-1].isupper():
+                parts.append(word)
+                word = ""
+            word += letter
+        parts.append(word)
+    words = " ".join(parts)
+    return name if words == name else f"{name} ({words})"
