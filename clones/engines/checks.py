@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-MAX_EXPECTED_LINES = 12
+from clones.engines.statements import quoted
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     def path(self, file: str) -> str:
         """Return `file` as a shell word; not for a revision."""
-        return f"{self.directory or ''}{word(file)}"
+        return f"{self.directory or ''}{quoted(file)}"
 
     def piped(self, command: str, file: str) -> str:
         """Return `command`, a filter that also takes a file's name as its last argument, applied to `file`."""
@@ -51,11 +51,6 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 HERE = Place()
 """The target as it lies there."""
-
-
-def word(text: str) -> str:
-    """Return `text` as one shell word that is no option."""
-    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def lines(place: Place, file: str, first: int, last: int | None = None) -> str:

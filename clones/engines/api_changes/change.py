@@ -19,7 +19,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Other public names of the same object."""
     what: str
     """`module`, `class`, `function`, `method`, `property` or `attribute`."""
-    statement: str
+    text: str
     file: str | None
     line: int | None
     """Where it is in the target; for what was removed, where it was before."""

@@ -87,7 +87,7 @@ def _removed(old: Version, new: Version, breakages: Sequence[griffe.Breakage]) -
                 name=first.path,
                 also=tuple(name for name in aliases if name != first.path),
                 what=kind_of(first),
-                statement=f"{words}.",
+                text=words,
                 file=old.file_of(first),
                 line=lineno or 1,
                 check=evidence.gone(old, first, new),
@@ -143,7 +143,7 @@ def _changed(old: Version, new: Version, breakages: list[griffe.Breakage]) -> tu
         name=now.path,
         also=(),
         what=kind_of(now),
-        statement=f"`{now.path}`: {'; '.join(told)}.",
+        text=f"`{now.path}`: {'; '.join(told)}",
         file=new.file_of(now),
         line=lineno[0] if lineno else None,
         check=evidence.both(old, before, new, now),
@@ -215,4 +215,4 @@ def _bases(bases: Sequence[Any]) -> str:
 
 
 def _ordered(changes: Sequence[Change]) -> tuple[Change, ...]:
-    return tuple(sorted(changes, key=lambda change: (change.name, change.kind, change.statement)))
+    return tuple(sorted(changes, key=lambda change: (change.name, change.kind, change.text)))

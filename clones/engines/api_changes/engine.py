@@ -35,7 +35,7 @@ def analyse(target: Path, params: CompareParams, out: Path, progress: Progress) 
 
     `data`: `ran` (with `reason` where it is false: there is nothing to compare with), `since` {revision, name, commit, how} or
     `against`, `head`, `packages`, `totals` and the lists `breaking`, `risky`, `added`, `deprecated` of changes {kind, name,
-    also, what, statement, file, line, how_to_check, expected}, `objects` {before, now}, `suggested` {part, reason}.
+    also, what, text, file, line, how_to_check, expected}, `objects` {before, now}, `suggested` {part, reason}.
     File: `api-changes.md`.
 
     Raises:

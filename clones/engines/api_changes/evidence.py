@@ -8,6 +8,7 @@ import griffe
 from clones.engines import checks
 from clones.engines.api_changes.surface import Member, Version
 from clones.engines.checks import Check
+from clones.engines.statements import quoted
 
 MAX_LINES = 12
 
@@ -54,7 +55,7 @@ def _presence(has: Version, member: Member, lacks: Version, *, appeared: bool) -
 
 def _missing(version: Version, file: str) -> Check:
     if version.place.revision is not None:
-        command = f"git ls-tree --name-only {version.place.revision} -- {checks.word(file)} | wc -l"
+        command = f"git ls-tree --name-only {version.place.revision} -- {quoted(file)} | wc -l"
     else:
         command = f"ls {version.place.path(file)} 2>/dev/null | wc -l"
     return Check(how_to_check=command, expected="0")

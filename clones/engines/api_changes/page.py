@@ -6,6 +6,7 @@ from typing import Any
 from clones.engines import markdown
 from clones.engines.api_changes.change import Change
 from clones.engines.api_changes.compare import Changes
+from clones.engines.prose import sentence
 
 _SECTIONS = (
     ("Breaking", "breaking", "Code that used these as their signatures allowed fails now."),
@@ -47,14 +48,8 @@ def _section(title: str, words: str, changes: Sequence[Change]) -> Iterator[str]
         yield from (words, "")
     for change in changes:
         where = f" {markdown.code(f'{change.file}:{change.line}')}" if change.file else ""
-        yield f"- {_statement(change.statement)}{where}"
+        yield f"- {sentence(change.text)}{where}."
         if change.also:
             yield f"  Also known as {', '.join(map(markdown.code, change.also))}."
         yield f"  Check: {markdown.code(change.check.how_to_check)}"
     yield ""
-
-
-def _statement(words: str) -> str:
-    """Escape a statement: what stands between backticks is code."""
-    parts = words.split("`")
-    return "".join(markdown.code(part) if index % 2 else markdown.text(part) for index, part in enumerate(parts))

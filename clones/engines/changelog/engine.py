@@ -26,7 +26,7 @@ def analyse(target: Path, params: ChangelogParams, out: Path, progress: Progress
 
     `data`: `ran` (with `reason` where it is false: there is no history), `since` {revision, name, commit, how} or None from
     the beginning, `head`, `conventional`, `totals` by section and of `commits`, `merges`, `authors`, `reverted`, the
-    `facts` and `entries` and `reverted` and `new_authors`, each with statement, how_to_check and expected, and `suggested`
+    `facts` and `entries` and `reverted` and `new_authors`, each with text, how_to_check and expected, and `suggested`
     {part, reason}. File: `CHANGELOG.draft.md`.
 
     Raises:
@@ -78,7 +78,7 @@ def _data(
         "entries": [_entry(entry) for entry in drafted.entries[:MAX_LISTED]],
         "reverted": [
             {
-                "statement": f"`{pair.commit.short}` “{pair.commit.subject}” is undone by `{pair.by.short}`.",
+                "text": f"`{pair.commit.short}` “{pair.commit.subject}” is undone by `{pair.by.short}`",
                 **_lines([pair.commit, pair.by]).fields(),
             }
             for pair in drafted.reverted
@@ -100,7 +100,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "commits": [commit.short for commit in entry.commits],
         "date": entry.commits[-1].date,
         "why": entry.why,
-        "statement": f"“{entry.words}” by {', '.join(entry.authors)} ({entry.section}: {entry.why}): {written}.",
+        "text": f"“{entry.words}” by {', '.join(entry.authors)} ({entry.section}: {entry.why}): {written}",
         **_lines(list(entry.commits)).fields(),
     }
 
@@ -118,7 +118,7 @@ def _lines(commits: list[Commit]) -> Check:
 def _new_author(name: str, since: git.Since | None) -> dict[str, str]:
     earlier = since.name if since else ""
     check = Check(how_to_check=f"git log --format=%aN {earlier} | grep -cxF -e {shlex.quote(name)}", expected="0")
-    return {"name": name, "statement": f"{name} wrote no commit up to {earlier}.", **check.fields()}
+    return {"name": name, "text": f"{name} wrote no commit up to {earlier}", **check.fields()}
 
 
 def _facts(
@@ -148,8 +148,8 @@ def _facts(
     return facts
 
 
-def _fact(statement: str, command: str, expected: str) -> dict[str, str]:
-    return {"statement": statement, **Check(how_to_check=command, expected=expected).fields()}
+def _fact(text: str, command: str, expected: str) -> dict[str, str]:
+    return {"text": text, **Check(how_to_check=command, expected=expected).fields()}
 
 
 def _changelogs(target: Path) -> list[str]:

@@ -12,7 +12,7 @@ def render(data: dict[str, Any], entries: Sequence[Entry]) -> str:
     """Return the draft."""
     since = data["since"]
     span = f"since {since['revision']} ({since['how']})" if since else "since the beginning"
-    facts = "; ".join(fact["statement"] for fact in data["facts"])
+    facts = "; ".join(fact["text"] for fact in data["facts"])
     suggested = data["suggested"]
     about = (
         f"A draft from the commits {span}, to be edited: {facts}. By them the {suggested['part']} part of the version "
@@ -36,7 +36,7 @@ def render(data: dict[str, Any], entries: Sequence[Entry]) -> str:
         lines += [*(line for entry in internal for line in _lines(entry)), "", "</details>", ""]
     if data["reverted"]:
         lines += ["<!-- Left out, as they undo each other:", ""]
-        lines += [f"- {_comment(pair['statement'])}" for pair in data["reverted"]] + ["", "-->", ""]
+        lines += [f"- {_comment(pair['text'])}" for pair in data["reverted"]] + ["", "-->", ""]
     if data["new_authors"]:
         names = ", ".join(markdown.line(author["name"]) for author in data["new_authors"])
         lines += [f"New contributors: {names}.", ""]

@@ -108,7 +108,7 @@ def run(target: Path, out: Path, **params: Any) -> EngineOutput:
 
 
 def statements(output: EngineOutput, name: str) -> dict[str, str]:
-    return {change["name"]: change["statement"] for change in output.data[name]}
+    return {change["name"]: change["text"] for change in output.data[name]}
 
 
 @pytest.fixture
@@ -125,23 +125,23 @@ def test_what_breaks_is_told_once_with_what_is_new(shop: History, tmp_path: Path
     assert output.data["since"]["revision"] == "v1.0"
     assert output.data["since"]["how"] == "the newest tag before HEAD"
     assert statements(output, "breaking") == {
-        "shop.old": "module `shop.old` is gone.",
-        "shop.till.LIMIT": "attribute `shop.till.LIMIT` is gone.",
-        "shop.till.Till.open": "`shop.till.Till.open`: `key` was positional or keyword and is positional-only.",
-        "shop.till.Till.size": "attribute `shop.till.Till.size` is gone.",
+        "shop.old": "module `shop.old` is gone",
+        "shop.till.LIMIT": "attribute `shop.till.LIMIT` is gone",
+        "shop.till.Till.open": "`shop.till.Till.open`: `key` was positional or keyword and is positional-only",
+        "shop.till.Till.size": "attribute `shop.till.Till.size` is gone",
         "shop.till.change": "`shop.till.change`: `paid` stands at another place (from 0 to 1 (+1), from 0); "
-        "`due` stands at another place (from 1 to 0 (-1), from 0); demands the new `rate`.",
-        "shop.total": "`shop.total` can no longer be imported by this name; `shop.till.total` is still there.",
+        "`due` stands at another place (from 1 to 0 (-1), from 0); demands the new `rate`",
+        "shop.total": "`shop.total` can no longer be imported by this name; `shop.till.total` is still there",
     }
     assert statements(output, "risky") == {
-        "shop.till.total": "`shop.till.total`: the default of `discount` was `0` and is `1`."
+        "shop.till.total": "`shop.till.total`: the default of `discount` was `0` and is `1`"
     }
     assert statements(output, "added") == {
-        "shop.new": "module `shop.new` is new.",
-        "shop.till.Till.balance": "property `shop.till.Till.balance` is new.",
+        "shop.new": "module `shop.new` is new",
+        "shop.till.Till.balance": "property `shop.till.Till.balance` is new",
     }
     assert statements(output, "deprecated") == {
-        "shop.till.Till.shut": "method `shop.till.Till.shut` warns of its deprecation, which it did not before."
+        "shop.till.Till.shut": "method `shop.till.Till.shut` warns of its deprecation, which it did not before"
     }
     assert output.data["suggested"]["part"] == "major"
 
@@ -182,7 +182,7 @@ def test_a_package_below_the_top_of_its_repository(tmp_path: Path) -> None:
     history.git("tag", "v1")
     history.commit("Both change", {"a/pkg/__init__.py": "", "b/other/__init__.py": ""})
     output = run(history.root / "a", tmp_path / "out")
-    assert statements(output, "breaking") == {"pkg.f": "function `pkg.f` is gone."}
+    assert statements(output, "breaking") == {"pkg.f": "function `pkg.f` is gone"}
     assert failed(history.root / "a", output.data) == []
 
 

@@ -78,7 +78,7 @@ def test_without_a_convention_verbs_and_files_decide(history: History, tmp_path:
         ("Added", "Adds a second till"),
     ]
     assert [entry["scope"] for entry in output.data["entries"]] == ["till", "till", "", "", "till", "second"]
-    assert {fact["statement"] for fact in output.data["facts"]} >= {
+    assert {fact["text"] for fact in output.data["facts"]} >= {
         "6 commits",
         "1 author",
         "CHANGES.md is changed by 1 of the commits",
