@@ -1,7 +1,7 @@
 """Gamma: architecture, design, and the map of the code."""
 
 from clones.engine_handler import EngineHandler, Handlers, Workshop
-from clones.params import ArchitectureParams, CodeMapParams, DesignParams
+from clones.params import ArchitectureParams, CodeMapParams, DesignParams, ScalabilityParams
 
 
 def handlers(workshop: Workshop) -> Handlers:
@@ -9,5 +9,6 @@ def handlers(workshop: Workshop) -> Handlers:
     return {
         "architecture": EngineHandler("clones.engines.architecture:analyse", ArchitectureParams, workshop),
         "design": EngineHandler("clones.engines.design:analyse", DesignParams, workshop),
+        "scalability": EngineHandler("clones.engines.scalability:analyse", ScalabilityParams, workshop),
         "code-map": EngineHandler("clones.engines.code_map:analyse", CodeMapParams, workshop),
     }

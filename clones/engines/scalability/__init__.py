@@ -1,0 +1,208 @@
+"""Gamma's engine `scalability`: how far throughput grows with n, where it peaks, and how long the queue before it gets."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clones.engines import markdown
+from clones.engines.contract import EngineError, EngineOutput, NotAnalysed, OutputFile, Progress
+from clones.engines.prose import sentence, statement, table
+from clones.engines.scalability import picture
+from clones.engines.scalability.measuring import Measured, measure
+from clones.engines.scalability.model import Fit, Waiting, fit, waiting
+from clones.engines.statements import Statement
+from clones.params import ScalabilityParams
+
+_LOADS = (0.5, 0.7, 0.8, 0.9)
+_MAX_WORKERS = 6
+"""Numbers of workers in the table of waiting times."""
+_SURE = 2.0
+"""Standard errors that a parameter is to be away from 0 for the report to build on it."""
+
+
+def analyse(target: Path, params: ScalabilityParams, out: Path, progress: Progress) -> EngineOutput:
+    """Fit the law to the points, or to what running the command n times at once gives.
+
+    Raises:
+        EngineError: `incompatible_task` where there are neither points nor a command, or both; as of `fit` and `measure`.
+    """
+    if bool(params.points) == bool(params.command):
+        raise EngineError("params: give points, or a command to measure", code="incompatible_task")
+    rounds: list[Measured] = []
+    cores: int | None = None
+    if params.command:
+        rounds, cores = measure(target, params.command, params.budget_s, progress)
+    points = params.points or tuple((float(item.n), item.throughput) for item in rounds)
+    progress(0.9, "fitting")
+    found = fit(points)
+    queue = _queue(points, found)
+    data: dict[str, Any] = {
+        "project": target.resolve().name,
+        "source": "measured" if rounds else "given",
+        "command": list(params.command),
+        "cores": cores,
+        "rounds": [{"n": item.n, "elapsed_s": [round(each, 4) for each in item.elapsed_s]} for item in rounds],
+        "points": [
+            {
+                "n": n,
+                "throughput": x,
+                "fitted": found.throughput(n),
+                "residual_percent": 100 * (x / found.throughput(n) - 1),
+            }
+            for n, x in points
+        ],
+        "model": {
+            **msgspec.structs.asdict(found),
+            "peak_n": found.peak_n,
+            "limit": found.limit,
+            "knee_n": found.knee_n,
+        },
+        "queueing": [msgspec.structs.asdict(row) for row in queue],
+        "statements": [item.plain() for item in _statements(points, found, queue)],
+    }
+    summary = _summary(data, found)
+    title = f"{data['project']}: throughput by n"
+    (out / "scalability.svg").write_text(picture.draw(title, points, found), encoding="utf-8")
+    (out / "scalability.md").write_text(_page(data, summary), encoding="utf-8")
+    files = (
+        OutputFile(name="scalability.md", media_type="text/markdown"),
+        OutputFile(name="scalability.svg", media_type="image/svg+xml"),
+    )
+    return EngineOutput(summary=summary, data=data, files=files, not_analysed=_notes(found, rounds, cores))
+
+
+def _queue(points: Sequence[tuple[float, float]], found: Fit) -> list[Waiting]:
+    """Return waiting times for the numbers of workers that were looked at, up to the peak; each as slow as n make it."""
+    most = found.peak_n if found.peak_n is not None else math.inf
+    workers = sorted({int(n) for n, _ in points if n == int(n) and n <= most and n <= 10_000}) or [1]
+    kept = workers if len(workers) <= _MAX_WORKERS else [*workers[: _MAX_WORKERS - 1], workers[-1]]
+    return [waiting(c, found.throughput(c) / c, load) for c in kept for load in _LOADS]
+
+
+def _statements(points: Sequence[tuple[float, float]], found: Fit, queue: Sequence[Waiting]) -> list[Statement]:
+    said = [_fitted(points, found)]
+    law = f"g, s, k = {found.gamma!r}, {found.sigma!r}, {found.kappa!r}; X = lambda n: g * n / (1 + s * (n - 1) + k * n * (n - 1))"
+    if found.peak_n is not None and found.limit is not None:
+        near = max(1, int(found.peak_n) - 50), int(found.peak_n) + 51
+        code = f"{law}; print(max(range({near[0]}, {near[1]}), key=X))"
+        whole = max(range(*near), key=found.throughput)
+        said.append(
+            Statement(
+                text=f"Throughput is highest at n = {whole} (by the law {found.peak_n:.1f}), about {found.limit:.4g}; beyond it falls",
+                how_to_check=f'python3 -c "{code}"',
+                expected=str(whole),
+            )
+        )
+    if found.knee_n is not None and found.limit is not None:
+        most = found.limit
+        reached = 100 * found.throughput(found.knee_n) / most
+        code = f"{law}; m = {most!r}; print('%.3g %.0f' % (m / g, 100 * X(m / g) / m))"
+        said.append(
+            Statement(
+                text=f"Perfect scaling would reach the highest throughput at n = {found.knee_n:.3g}, the knee; at that n the "
+                f"law gives {reached:.0f} % of it",
+                how_to_check=f'python3 -c "{code}"',
+                expected=f"{found.knee_n:.3g} {reached:.0f}",
+            )
+        )
+    said += [_waits(row, found) for row in queue]
+    return said
+
+
+def _fitted(points: Sequence[tuple[float, float]], found: Fit) -> Statement:
+    """Return the statement of the fit, checked by another method: Nelder and Mead's simplex on the squared residuals."""
+    code = (
+        "import numpy as np; from scipy.optimize import minimize; "
+        f"n, x = np.array({[list(point) for point in points]!r}).T; g = max(x / n); "
+        "law = lambda p: abs(p[0]) * g * n / (1 + abs(p[1]) * (n - 1) + abs(p[2]) / 1000 * n * (n - 1)); "
+        "o = dict(xatol=1e-10, fatol=1e-14, maxiter=20000, maxfev=20000); "
+        "f = lambda p: ((x - law(p)) ** 2).sum() / (x ** 2).sum(); "
+        "p = minimize(f, minimize(f, [1, .05, .1], method='Nelder-Mead', options=o).x, method='Nelder-Mead', options=o).x; "
+        "print('%.4f %.4f' % (abs(p[1]), 1 - ((x - law(p)) ** 2).sum() / ((x - x.mean()) ** 2).sum()))"
+    )
+    text = (
+        f"The law fits the {len(points)} points with contention {found.sigma:.4f}{_error(found.sigma_se)}, "
+        f"coherency {found.kappa:.4g}{_error(found.kappa_se)}, "
+        f"throughput of one {found.gamma:.4g}{_error(found.gamma_se)}, and R² {found.r_squared:.4f}"
+    )
+    return Statement(
+        text=text, how_to_check=f'python3 -c "{code}"', expected=f"{found.sigma:.4f} {found.r_squared:.4f}"
+    )
+
+
+def _waits(row: Waiting, found: Fit) -> Statement:
+    rate = found.throughput(row.workers) / row.workers
+    code = (
+        f"from math import exp, lgamma, log; c, m, r = {row.workers}, {rate!r}, {row.load!r}; a = c * r; "
+        "t = lambda k: exp(k * log(a) - lgamma(k + 1)); q = t(c) / (1 - r); p = q / (q + sum(map(t, range(c)))); "
+        "print('%.3g %.3g' % (p, p / (c * m * (1 - r))))"
+    )
+    return Statement(
+        text=f"Before {_workers(row.workers)} at {row.load:.0%} load, {row.wait_probability:.3g} of what arrives waits, "
+        f"{row.mean_wait_s:.3g} units of time in the mean (M/M/c)",
+        how_to_check=f'python3 -c "{code}"',
+        expected=f"{row.wait_probability:.3g} {row.mean_wait_s:.3g}",
+    )
+
+
+def _workers(count: int) -> str:
+    return f"{count} worker{'' if count == 1 else 's'}"
+
+
+def _error(error: float | None) -> str:
+    return "" if error is None else f" (±{error:.2g})"
+
+
+def _sure(value: float, error: float | None) -> bool:
+    return error is not None and value > _SURE * error
+
+
+def _summary(data: Mapping[str, Any], found: Fit) -> str:
+    text = f"Contention {found.sigma:.2%}, coherency {found.kappa:.3g}, R² {found.r_squared:.4f} over {len(data['points'])} points"
+    if found.peak_n is not None and found.limit is not None:
+        unsure = (
+            "" if _sure(found.kappa, found.kappa_se) else " (not told apart from none: coherency is within its error)"
+        )
+        return f"{text}; throughput peaks at n = {found.peak_n:.1f} with {found.limit:.4g}{unsure}."
+    if found.limit is not None:
+        return f"{text}; throughput nears {found.limit:.4g} and has no peak."
+    return f"{text}; nothing in these points limits the throughput."
+
+
+def _notes(found: Fit, rounds: Sequence[Measured], cores: int | None) -> tuple[NotAnalysed, ...]:
+    notes = [
+        NotAnalysed(
+            subject="waiting times",
+            reason="an estimate: arrivals at random, service times exponential, as M/M/c assumes",
+        )
+    ]
+    if rounds:
+        reason = f"measured on {cores} cores that other work may share, the start of each process included"
+        notes.append(NotAnalysed(subject="throughput", reason=reason))
+    if found.peak_n is not None and not _sure(found.kappa, found.kappa_se):
+        notes.append(NotAnalysed(subject="peak", reason="coherency lies within two standard errors of 0"))
+    return tuple(notes)
+
+
+def _page(data: Mapping[str, Any], summary: str) -> str:
+    rows = [
+        (f"{row['n']:g}", f"{row['throughput']:.5g}", f"{row['fitted']:.5g}", f"{row['residual_percent']:+.1f} %")
+        for row in data["points"]
+    ]
+    source = (
+        "given"
+        if data["source"] == "given"
+        else f"measured on {data['cores']} cores: {markdown.code(' '.join(data['command']))}"
+    )
+    return "\n\n".join(
+        (
+            f"# Scalability of {markdown.line(data['project'])}",
+            sentence(summary),
+            f"The points were {source}.",
+            table(("n", "throughput", "by the law", "off by"), rows),
+            "\n".join(statement(item) for item in data["statements"]) + "\n",
+        )
+    )

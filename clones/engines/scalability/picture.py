@@ -1,0 +1,54 @@
+"""Throughput against n: the points, the fitted law, perfect scaling, peak and knee."""
+
+import itertools
+from collections.abc import Sequence
+
+from clones.engines.scalability.model import Fit
+from clones.engines.svg import FAINT, INK, Picture
+
+_WIDTH, _HEIGHT = 900.0, 520.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 90.0, 30.0, 74.0, 64.0
+_STEPS = 160
+_LAW, _PERFECT, _POINT, _PEAK = "#2563eb", "#94a3b8", "#0f172a", "#dc2626"
+
+
+def draw(title: str, points: Sequence[tuple[float, float]], fit: Fit) -> str:
+    """Return the picture as SVG."""
+    most_n = max(n for n, _ in points) * 1.08
+    if fit.peak_n is not None and fit.peak_n < 2 * most_n:
+        most_n = max(most_n, fit.peak_n * 1.1)
+    most_x = 1.12 * max(*(x for _, x in points), *(fit.throughput(n) for n in _range(most_n)))
+    picture = Picture(_WIDTH, _HEIGHT, title)
+
+    def at(n: float, x: float) -> tuple[float, float]:
+        across = _LEFT + (n / most_n) * (_WIDTH - _LEFT - _RIGHT)
+        return across, _HEIGHT - _BOTTOM - (x / most_x) * (_HEIGHT - _TOP - _BOTTOM)
+
+    picture.text(_LEFT, 32, title, size=19, weight=700)
+    said = f"sigma {fit.sigma:.4g}, kappa {fit.kappa:.4g}, gamma {fit.gamma:.4g}, R² {fit.r_squared:.4f}"
+    picture.text(_LEFT, 54, said, size=13, fill=FAINT)
+    for part in range(6):
+        n, x = most_n * part / 5, most_x * part / 5
+        left, low = at(0, x)
+        picture.line(left, low, _WIDTH - _RIGHT, low)
+        picture.text(left - 8, low + 4, f"{x:.4g}", size=11, anchor="end", fill=FAINT)
+        picture.text(at(n, 0)[0], _HEIGHT - _BOTTOM + 18, f"{n:.3g}", size=11, anchor="middle", fill=FAINT)
+    picture.text(_WIDTH / 2, _HEIGHT - 16, "n", size=13, anchor="middle")
+    picture.text(_LEFT, _TOP - 6, "throughput", size=11, fill=FAINT)
+    end = min(most_n, most_x / fit.gamma)
+    picture.line(*at(0, 0), *at(end, fit.gamma * end), stroke=_PERFECT)
+    ns = [0.0, *_range(most_n)]
+    for before, after in itertools.pairwise(ns):
+        picture.line(*at(before, fit.throughput(before)), *at(after, fit.throughput(after)), stroke=_LAW)
+    for word, place in (("peak", fit.peak_n), ("knee", fit.knee_n)):
+        if place is not None and place <= most_n:
+            picture.line(*at(place, 0), *at(place, fit.throughput(place)), stroke=_PEAK)
+            picture.text(at(place, 0)[0] + 4, _HEIGHT - _BOTTOM - 6, f"{word} {place:.1f}", size=11, fill=INK)
+    for n, x in points:
+        across, down = at(n, x)
+        picture.rect(across - 4, down - 4, 8, 8, fill=_POINT, radius=4, hover=f"n {n:g}: {x:g}")
+    return picture.render()
+
+
+def _range(most_n: float) -> list[float]:
+    return [most_n * step / _STEPS for step in range(1, _STEPS + 1)]

@@ -1,0 +1,106 @@
+"""Gamma's `scalability`: against published figures, textbook queues, and each statement's own check."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clones.engines.contract import EngineError, EngineOutput
+from clones.engines.scalability import analyse
+from clones.engines.scalability.model import fit, waiting
+from clones.params import ScalabilityParams
+from tests.clones.engines.claims import wrong
+
+SDM91 = ((1, 64.9), (18, 995.9), (36, 1652.4), (72, 1853.2), (108, 1828.9), (144, 1775.0), (216, 1702.2))
+"""SPEC SDM91 on a Sun SPARCcenter 2000, the data of Gunther's book and of the R package `usl`."""
+
+Scale = Callable[..., EngineOutput]
+
+
+@pytest.fixture
+def scale(tmp_path: Path) -> Scale:
+    def run(**params: Any) -> EngineOutput:
+        (tmp_path / "target").mkdir(exist_ok=True)
+        (tmp_path / "out").mkdir(exist_ok=True)
+        settings = ScalabilityParams(target="target", **params)
+        return analyse(tmp_path / "target", settings, tmp_path / "out", lambda *_: None)
+
+    return run
+
+
+def test_the_published_figures_of_spec_sdm91() -> None:
+    found = fit(SDM91)
+    assert found.sigma == pytest.approx(0.02773, abs=5e-6)
+    assert found.kappa == pytest.approx(1.0437e-4, abs=5e-9)
+    assert found.peak_n == pytest.approx(96.5, abs=0.05)
+    assert found.gamma == pytest.approx(89.99, abs=0.02)
+    assert found.r_squared > 0.98
+    assert found.sigma_se == pytest.approx(0.0091, abs=0.001)
+
+
+def test_the_parameters_of_an_exact_law_come_back() -> None:
+    exact = [(n, 50 * n / (1 + 0.08 * (n - 1))) for n in (1, 2, 4, 8, 16, 32)]
+    found = fit(exact)
+    assert (found.gamma, found.sigma, found.kappa) == (pytest.approx(50), pytest.approx(0.08), 0.0)
+    assert (found.peak_n, found.kappa_se) == (None, None)
+    assert found.limit == pytest.approx(50 / 0.08)
+    assert found.knee_n == pytest.approx(1 / 0.08)
+
+
+def test_perfect_scaling_has_no_limit() -> None:
+    found = fit([(n, 7.0 * n) for n in (1, 2, 4, 8)])
+    assert (found.sigma, found.kappa, found.limit, found.knee_n) == (0.0, 0.0, None, None)
+
+
+def test_one_worker_is_m_m_1_and_two_are_as_in_the_textbook() -> None:
+    one = waiting(1, 2.0, 0.8)
+    assert one.wait_probability == pytest.approx(0.8)
+    assert one.mean_wait_s == pytest.approx(0.8 / (2.0 - 1.6))
+    two = waiting(2, 1.0, 0.75)
+    assert two.wait_probability == pytest.approx(2 * 0.75**2 / (1 + 0.75))
+    assert math.isfinite(waiting(5000, 1.0, 0.9).mean_wait_s)
+
+
+def test_every_statement_holds_by_its_own_check(scale: Scale, tmp_path: Path) -> None:
+    output = scale(points=SDM91)
+    assert "peaks at n = 96.5" in output.summary
+    assert len(output.data["statements"]) > 10
+    assert wrong(output.data, tmp_path) == []
+    assert {file.name for file in output.files} == {"scalability.md", "scalability.svg"}
+    assert "peak 96.5" in (tmp_path / "out" / "scalability.svg").read_text()
+
+
+def test_a_command_is_run_by_copies_at_once(scale: Scale, tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "work.py").write_text("import time\n\ntime.sleep(0.15)\n")
+    output = scale(command=("work.py",), budget_s=60.0)
+    data = output.data
+    assert [row["n"] for row in data["rounds"]][:4] == [1, 2, 4, 8]
+    assert all(len(row["elapsed_s"]) == 3 for row in data["rounds"])
+    first, second = data["points"][:2]
+    # Sleeping needs no core: two do more than one.
+    assert second["throughput"] > first["throughput"] * 1.2
+    assert "throughput" in {item.subject for item in output.not_analysed}
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({}, "give points, or a command"),
+        ({"points": SDM91, "command": ("x.py",)}, "give points, or a command"),
+        ({"points": SDM91[:3]}, "3 different n are too few"),
+        ({"command": ("work.py",)}, "no script 'work.py'"),
+    ],
+)
+def test_what_cannot_be_done_is_said(scale: Scale, params: dict[str, Any], said: str) -> None:
+    with pytest.raises(EngineError, match=said):
+        scale(**params)
+
+
+def test_a_command_that_fails_is_said(scale: Scale, tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "work.py").write_text("raise SystemExit('no data')\n")
+    with pytest.raises(EngineError, match="exit status 1: no data"):
+        scale(command=("work.py",))
