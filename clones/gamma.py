@@ -1,7 +1,7 @@
-"""Gamma: architecture, design, and the map of the code."""
+"""Gamma: architecture, design, how it scales, what a change reaches, and the map of the code."""
 
 from clones.engine_handler import EngineHandler, Handlers, Workshop
-from clones.params import ArchitectureParams, CodeMapParams, DesignParams, ScalabilityParams
+from clones.params import ArchitectureParams, CodeMapParams, DesignParams, ImpactParams, ScalabilityParams
 
 
 def handlers(workshop: Workshop) -> Handlers:
@@ -10,5 +10,6 @@ def handlers(workshop: Workshop) -> Handlers:
         "architecture": EngineHandler("clones.engines.architecture:analyse", ArchitectureParams, workshop),
         "design": EngineHandler("clones.engines.design:analyse", DesignParams, workshop),
         "scalability": EngineHandler("clones.engines.scalability:analyse", ScalabilityParams, workshop),
+        "impact": EngineHandler("clones.engines.impact:analyse", ImpactParams, workshop),
         "code-map": EngineHandler("clones.engines.code_map:analyse", CodeMapParams, workshop),
     }

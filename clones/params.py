@@ -65,6 +65,15 @@ class ScalabilityParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_
     budget_s: Budget = 600.0
 
 
+class ImpactParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Gamma, `impact`: which modules and tests depend on what was changed."""
+
+    files: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=4096)], ...], Meta(max_length=1000)] = ()
+    """Paths relative to the target. Empty: what was changed since `since`."""
+    since: Revision | None = None
+    """Default: the newest tag before HEAD."""
+
+
 class TestingParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Delta, `testing`: run the target's tests with branch coverage in an isolated copy."""
 
@@ -155,6 +164,7 @@ PARAMS: dict[str, type[TargetParams]] = {
     "architecture": ArchitectureParams,
     "design": DesignParams,
     "scalability": ScalabilityParams,
+    "impact": ImpactParams,
     "testing": TestingParams,
     "strategy": StrategyParams,
     "triage": TriageParams,

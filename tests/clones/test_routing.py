@@ -41,6 +41,7 @@ def test_the_default_table_is_the_plans() -> None:
         "documentation": ("low", 20, 1),
         "design": ("medium", 120, 1),
         "scalability": ("medium", 300, 1),
+        "impact": ("medium", 120, 1),
         "strategy": ("medium", 120, 1),
         "triage": ("high", 600, 1),
         "api-changes": ("medium", 60, 1),
