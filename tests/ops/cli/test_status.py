@@ -17,6 +17,7 @@ from bus.ledger import entries
 from bus.network import open_network
 from bus.server import EmbeddedServer
 from bus.subjects import INSTANCE_TYPE, Subjects
+from clones.routing import DEFAULT_TABLE
 from ops.status import ask
 from schemas import (
     ErrorEscalation,

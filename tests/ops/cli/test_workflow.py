@@ -11,6 +11,7 @@ import pytest
 
 from bus.artifacts import Artifacts
 from bus.identity import Identity
+from bus.jetstream import publish
 from bus.network import open_network
 from bus.task import Done, Task, TaskError
 from bus.worker import Worker
@@ -233,6 +234,20 @@ async def test_a_failed_run_goes_on_where_it_failed(ops_rig: OpsRig, delta: Delt
         done = await ops_rig.cli("workflow", "resume", new_id)
         assert done.status == 2
         assert "nothing is left to go on with" in done.err
+
+
+async def test_a_run_that_any_client_started_is_found_by_its_number(ops_rig: OpsRig, delta: Delta, file: Path) -> None:
+    network = ops_rig.bus.network
+    async with omega(ops_rig), ops_rig.clone("delta", delta):
+        assert (await ops_rig.cli("workflow", "put", file)).status == 0
+        body = b'{"input": {"target": "https://a.b/c"}}'
+        run_id = f"seq-{(await publish(network.requester, network.subjects.workflow('short'), body)).seq}"
+
+        async def completed() -> bool:
+            return (await ops_rig.cli("workflow", "show", run_id, "--json")).json["state"] == "completed"
+
+        await eventually(completed)
+        assert (await ops_rig.cli("workflow", "history", run_id)).out.count("completed by delta") == 2
 
 
 async def test_a_run_is_cancelled(ops_rig: OpsRig, delta: Delta, tmp_path: Path) -> None:
