@@ -11,10 +11,27 @@ import msgspec
 
 from clones.engines.api_changes import evidence, news
 from clones.engines.api_changes.change import Change, kind_of
-from clones.engines.api_changes.surface import Member, Version, is_type_variable
+from clones.engines.api_changes.surface import Member, Version, is_nothing_to_use
 
 Severity = Literal["breaking", "risky"]
 _Kind = griffe.BreakageKind
+_OF_PYTHON_2 = frozenset(
+    f"__{name}__"
+    for name in (
+        "nonzero",
+        "unicode",
+        "cmp",
+        "coerce",
+        "div",
+        "idiv",
+        "long",
+        "hex",
+        "oct",
+        "getslice",
+        "setslice",
+        "delslice",
+    )
+)
 _RISKY = frozenset({_Kind.PARAMETER_CHANGED_DEFAULT, _Kind.CLASS_REMOVED_BASE, _Kind.RETURN_CHANGED_TYPE})
 
 
@@ -49,9 +66,20 @@ def _breakages(old: Version, new: Version) -> Iterator[griffe.Breakage]:
 
 
 def _is_nobodys(breakage: griffe.Breakage) -> bool:
-    """Tell whether no caller can notice: a type variable, the first parameter of a method, a private parameter."""
-    if is_type_variable(breakage.obj):
+    """Tell whether no caller can notice: of a type variable, a method's first parameter, a private parameter.
+
+    Nor of a special method that `object` has as well, or that no Python 3 calls, nor of the base `object` left unsaid.
+    """
+    if is_nothing_to_use(breakage.obj):
         return True
+    if breakage.kind is _Kind.OBJECT_REMOVED and (
+        breakage.obj.name in _OF_PYTHON_2 or hasattr(object, breakage.obj.name)
+    ):
+        return True
+    if breakage.kind is _Kind.CLASS_REMOVED_BASE:
+        return [str(base) for base in breakage.old_value if str(base) != "object"] == [
+            str(base) for base in breakage.new_value
+        ]
     parameter = breakage.old_value or breakage.new_value
     if not isinstance(parameter, griffe.Parameter):
         return False
@@ -190,7 +218,8 @@ def _words(breakage: griffe.Breakage) -> str:
         case _Kind.PARAMETER_CHANGED_REQUIRED:
             words = f"`{now.name}`, which had the default `{before.default}`, must be given"
         case _Kind.PARAMETER_MOVED:
-            words = f"`{now.name}` stands at another place ({breakage.details.removeprefix('position: ')}, from 0)"
+            places = breakage.details.removeprefix("position: ").partition(" (")[0]
+            words = f"`{now.name}` moved {places} (positions count from 0)"
         case _Kind.PARAMETER_CHANGED_KIND:
             words = f"`{now.name}` was {before.kind.value} and is {now.kind.value}"
         case _Kind.PARAMETER_CHANGED_DEFAULT:

@@ -74,7 +74,11 @@ class Version:
         node = self.definition(member)
         if node is None:
             return (member.lineno, member.lineno) if member.lineno else None
-        return node.lineno, max(node.lineno, node.body[0].lineno - 1 if node.body[0].lineno > node.lineno else 0)
+        lines = self.lines(file) if (file := self.file_of(member)) is not None else []
+        last = max(node.lineno, node.body[0].lineno - 1 if node.body[0].lineno > node.lineno else 0)
+        while last > node.lineno and not lines[last - 1].strip():
+            last -= 1
+        return node.lineno, last
 
     def provided(self, name: str) -> bool:
         """Tell whether a public name can be reached, also where a class inherits it."""
@@ -113,7 +117,7 @@ def _public(name: str, holder: griffe.Object, seen: set[str]) -> Iterator[tuple[
     seen.add(holder.path)
     yield name, holder
     for member_name, member in holder.members.items():
-        if not member.is_public or (holder.is_class and member.is_special) or is_type_variable(member):
+        if not member.is_public or (holder.is_class and member.is_special) or is_nothing_to_use(member):
             continue
         if isinstance(member, griffe.Alias):
             try:
@@ -127,12 +131,23 @@ def _public(name: str, holder: griffe.Object, seen: set[str]) -> Iterator[tuple[
             yield f"{name}.{member_name}", member
 
 
-def is_type_variable(member: Member) -> bool:
-    """Tell whether a name is a type variable, which nobody imports from where it happens to stand."""
-    if member.is_alias or not isinstance(member, griffe.Attribute):
+def is_nothing_to_use(member: Member) -> bool:
+    """Tell whether nobody uses a name from outside: a type variable, or an annotation that tells type checkers a type."""
+    if member.is_alias or not isinstance(member, griffe.Attribute) or "property" in member.labels:
         return False
-    called = str(member.value or "").partition("(")[0].rpartition(".")[2]
+    if member.value is None:
+        return isinstance(member.parent, griffe.Class) and not _makes_fields(member.parent)
+    called = str(member.value).partition("(")[0].rpartition(".")[2]
     return called in {"TypeVar", "ParamSpec", "TypeVarTuple"}
+
+
+def _makes_fields(owner: griffe.Class) -> bool:
+    """Tell whether annotations of a class may become its fields: by a decorator, or by a base from outside."""
+    known = (owner, *owner.mro())
+    return any(
+        each.decorators or len(each.resolved_bases) < len([base for base in each.bases if str(base) != "object"])
+        for each in known
+    )
 
 
 def _definitions(text: str) -> dict[int, _Definition]:

@@ -129,8 +129,8 @@ def test_what_breaks_is_told_once_with_what_is_new(shop: History, tmp_path: Path
         "shop.till.LIMIT": "attribute `shop.till.LIMIT` is gone",
         "shop.till.Till.open": "`shop.till.Till.open`: `key` was positional or keyword and is positional-only",
         "shop.till.Till.size": "attribute `shop.till.Till.size` is gone",
-        "shop.till.change": "`shop.till.change`: `paid` stands at another place (from 0 to 1 (+1), from 0); "
-        "`due` stands at another place (from 1 to 0 (-1), from 0); demands the new `rate`",
+        "shop.till.change": "`shop.till.change`: `paid` moved from 0 to 1 (positions count from 0); "
+        "`due` moved from 1 to 0 (positions count from 0); demands the new `rate`",
         "shop.total": "`shop.total` can no longer be imported by this name; `shop.till.total` is still there",
     }
     assert statements(output, "risky") == {
@@ -195,6 +195,46 @@ def test_what_a_base_from_outside_may_provide_is_no_break(tmp_path: Path) -> Non
     output = run(history.root, tmp_path / "out")
     assert statements(output, "breaking") == {}
     assert list(statements(output, "risky")) == ["bag.Bag.get"]
+    assert failed(history.root, output.data) == []
+
+
+def test_what_nobody_can_notice_is_not_told(tmp_path: Path) -> None:
+    history = History(tmp_path / "quiet")
+    before = """\
+class Coin(object):
+
+    def __ne__(self, other): ...
+
+    def __nonzero__(self): ...
+
+    def value(self, _cache=None): ...
+
+    def toss(me): ...
+"""
+    now = """\
+class Coin:
+    side: str
+
+    def value(self): ...
+
+    def toss(me): ...
+"""
+    history.commit("A coin", {"coin.py": before})
+    history.git("tag", "v1")
+    history.commit("The same coin", {"coin.py": now})
+    totals = run(history.root, tmp_path / "out").data["totals"]
+    assert totals == {"breaking": 0, "risky": 0, "added": 0, "deprecated": 0}
+
+
+def test_annotations_are_fields_where_a_decorator_makes_them_so(tmp_path: Path) -> None:
+    history = History(tmp_path / "fields")
+    head = "from dataclasses import dataclass\n\n\n@dataclass\nclass Coin:\n    side: str\n"
+    history.commit("A coin", {"coin.py": f"{head}    worth: int\n"})
+    history.git("tag", "v1")
+    history.commit("Another", {"coin.py": f"{head}    metal: str\n"})
+    output = run(history.root, tmp_path / "out")
+    assert list(statements(output, "breaking")) == ["coin.Coin.__init__", "coin.Coin.worth"]
+    assert list(statements(output, "added")) == ["coin.Coin.metal"]
     assert failed(history.root, output.data) == []
 
 
