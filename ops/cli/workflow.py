@@ -2,7 +2,7 @@
 
 import click
 
-from ops.cli import steering, workflow_definitions, workflow_running, workflow_shown
+from ops.cli import steering, workflow_definitions, workflow_graph, workflow_running, workflow_shown
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -14,7 +14,7 @@ for command in (
     workflow_running.run_,
     workflow_shown.list_,
     workflow_shown.show_,
-    workflow_shown.graph,
+    workflow_graph.graph,
     steering.cancel_workflow,
     workflow_running.resume,
     workflow_running.retry,

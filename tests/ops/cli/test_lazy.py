@@ -57,7 +57,9 @@ def test_what_starts_others_and_waits_imports_no_nats_either(command: str) -> No
     assert not {name for name in loaded if name.startswith("clones.engines")}
 
 
-@pytest.mark.parametrize("command", ["submit", "call", "task", "status", "routes", "audit", "schema", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["submit", "call", "workflow", "decide", "task", "status", "routes", "audit", "schema", "doctor"]
+)
 def test_no_command_imports_engines_or_tables_before_it_needs_them(command: str) -> None:
     loaded = imported_by(command, "--help")
     roots = {name.split(".")[0] for name in loaded}
