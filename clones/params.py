@@ -42,6 +42,9 @@ class PerformanceParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_
     command: tuple[str, ...] = ()
     """An argument list that starts a Python script or module (`["python", "-m", "mypkg"]`, `["script.py"]`); no shell. Empty: pytest."""
     budget_s: Budget = 600.0
+    against: Revision | None = None
+    """A revision of the target's history to compare with: both are profiled `rounds` times, in turn."""
+    rounds: Annotated[int, Meta(ge=2, le=30)] = 5
 
 
 class ArchitectureParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):

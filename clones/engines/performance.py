@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from clones.engines import isolation
+from clones.engines import git, isolation
 from clones.engines.contract import EngineError, EngineOutput, NotAnalysed, OutputFile, Progress
 from clones.engines.environment import Environment, prepare, run_env
 from clones.engines.environment.interpreter import standard_library
+from clones.engines.regression import Pair, Profiled, compare
 from clones.engines.running import pytest_config
 from clones.engines.running.flame_svg import flame_svg
 from clones.engines.running.measured import INSIDE, pytest_arguments
@@ -49,8 +50,10 @@ def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progre
 
     Raises:
         EngineError: `incompatible_task` for a command that is not Python, and where there is neither a command nor a
-            test; the profiler is not installed or the command ended without leaving a profile.
+            test; `target_not_found` for a revision that the history does not have; the profiler is not installed or the
+            command ended without leaving a profile.
     """
+    earlier = git.since(target, params.against) if params.against is not None else None
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sanctuary-profile-") as scratch_name:
         scratch = Path(scratch_name)
@@ -64,16 +67,59 @@ def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progre
         if "pyinstrument" not in environment.versions:
             reasons = [item.reason for item in environment.missing if item.requirement == "pyinstrument"]
             raise EngineError(f"the profiler did not install: {(reasons or ['unknown reason'])[0]}", retryable=True)
-        if params.command:
-            program = python_command(params.command, copied.root, environment.bin())
-        else:
-            program = PythonCommand(program=("-m", "pytest", *_in_one_process(copied.root, found, environment)))
+        program = _program(params.command, copied.root, environment)
         shown = params.command or ("python", *program.program)
         left_s = max(1.0, begin + params.budget_s - time.monotonic())
+        if earlier is not None:
+            left_s /= 2 * params.rounds + 2  # this profile, one to warm up, and those of both revisions
         progress(0.3, f"profiling {' '.join(shown)[:200]}")
         done = _profile(copied.root, program, environment, scratch, left_s)
         progress(0.9, "reading the profile")
-        return _output(done, shown, copied=copied, environment=environment, scratch=scratch, out=out, left_s=left_s)
+        output = _output(done, shown, copied=copied, environment=environment, scratch=scratch, out=out, left_s=left_s)
+        if earlier is None:
+            return output
+
+        def run_once(root: Path, place: Path, budget_s: float) -> Profiled | None:
+            return _own_times(root, _program(params.command, root, environment), environment, place, budget_s)
+
+        return compare(
+            output,
+            target,
+            Pair(now=copied.root, scratch=scratch, environment=environment),
+            earlier,
+            rounds=params.rounds,
+            run_once=run_once,
+            deadline=begin + params.budget_s,
+            progress=progress,
+        )
+
+
+def _program(command: tuple[str, ...], root: Path, environment: Environment) -> PythonCommand:
+    if command:
+        return python_command(command, root, environment.bin())
+    found = pytest_config.find_tests(root)
+    return PythonCommand(program=("-m", "pytest", *_in_one_process(root, found, environment)))
+
+
+def _own_times(
+    root: Path, program: PythonCommand, environment: Environment, place: Path, budget_s: float
+) -> Profiled | None:
+    """Profile once; returns the time of the whole and in each function of the target, None where it left no profile."""
+    done = _profile(root, program, environment, place, budget_s)
+    try:
+        run = msgspec.json.decode((place / "run.json").read_bytes(), type=_Run)
+        session = json.loads((place / "profile.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    places = Places(root, standard_library(Path(environment.python)))
+    own: dict[tuple[str, str], float] = {}
+    for hot in hot_functions(stacks_of(session, places.place, skip=_PROFILER)):
+        if hot.frame.kind is Kind.TARGET:
+            key = hot.frame.short, hot.frame.function
+            own[key] = own.get(key, 0.0) + hot.self_s
+    return Profiled(
+        wall_s=run.wall_s, cpu_s=run.cpu_s, own=own, complete=not done.interrupted, exit_status=done.exit_status
+    )
 
 
 def _in_one_process(copy: Path, found: pytest_config.FoundTests, environment: Environment) -> list[str]:

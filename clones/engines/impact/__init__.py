@@ -152,9 +152,9 @@ def _summary(data: Mapping[str, Any]) -> str:
     since = f" since {data['since']['revision']}" if data["since"] else ""
     if not totals["changed"]:
         return f"Nothing was changed{since}."
-    word = "file" if totals["changed"] == 1 else "files"
+    word, verb = ("file", "reaches") if totals["changed"] == 1 else ("files", "reach")
     return (
-        f"{totals['changed']} changed {word}{since} reach {totals['modules']} of {totals['all_modules']} modules and "
+        f"{totals['changed']} changed {word}{since} {verb} {totals['modules']} of {totals['all_modules']} modules and "
         f"{totals['tests']} of {totals['all_tests']} files of tests; {len(data['run'])} test files are to be run."
     )
 
