@@ -52,7 +52,7 @@ format: $(READY) ## rewrite the sources in the project's style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## tasks/s and latency against the raw nats-py floor
+bench: $(READY) ## tasks/s and latency against the raw nats-py floor (ARGS=--workflows: steps of workflows, one Omega and three)
 	@$(BIN)/sanctuary bench $(ARGS)
 
 chaos: $(READY) ## long fault and soak runs (CHAOS_ROUNDS=n)

@@ -1,6 +1,7 @@
-"""One process of a bench: a submitter or a worker, the floor's or ours.
+"""One process of a bench: a submitter or a worker, the floor's or ours, or what starts runs of a workflow.
 
     python -m ops.bench.child <store> floor|ours submit|work
+    python -m ops.bench.child <store> flows submit
 
 Speaks in lines of JSON: says `{}` when it is ready, then answers each line on stdin, until stdin ends. A submitter takes
 `{"tasks": n, "in_flight": k}` and answers with its round; a worker takes `{}` and answers with the start latencies since it
@@ -22,7 +23,7 @@ from bus.network import Network, open_network
 from bus.server_config import OPERATOR
 from bus.store import read_network
 from bus.subjects import Subjects
-from ops.bench import floor, ours
+from ops.bench import floor, flows, ours
 from ops.bench.figures import Round
 from schemas import new_id
 
@@ -66,7 +67,11 @@ async def _submitting(network: Network, side: str) -> AsyncIterator[Callable[[by
         if side == "floor":
             submit = await floor.submitter(network.client)
         else:
-            submit = ours.submitter(await stack.enter_async_context(Submitter(network)))
+            client = await stack.enter_async_context(Submitter(network))
+            if side == "flows":
+                submit = await stack.enter_async_context(flows.submitter(network, client))
+            else:
+                submit = ours.submitter(client)
 
         async def answer(line: bytes) -> Round:
             return await closed_loop(submit, msgspec.json.decode(line, type=Order))

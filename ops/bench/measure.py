@@ -5,40 +5,31 @@ which of them first alternates, and the ratio is taken pair by pair.
 """
 
 import asyncio
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Literal, NoReturn, TypeVar
+from typing import Literal
 
 import msgspec
 
-from bus.errors import SanctuaryError
 from bus.jetstream import api
 from bus.network import Network, open_network
 from bus.server import EmbeddedServer, ServerOptions
 from bus.server_config import OPERATOR, Durability
 from bus.subjects import Subjects
 from ops.bench import floor, ours
-from ops.bench.child import CONNECT_WAIT_S, LINE_BYTES, Order, Starts
+from ops.bench.child import CONNECT_WAIT_S, Order, Starts
 from ops.bench.figures import Round, Run, summarise
+from ops.bench.processes import BenchFailed, Child, child
 
 Sync = Literal["default", "always"]
 SYNCS: dict[Sync, Durability] = {"default": "100ms", "always": "always"}
 IN_FLIGHT = (1, 100, 1000)
 
-SILENCE_S = 90.0
-"""No round takes this long, not even on a slow disk; if one does, a worker has gone."""
-
-_Answer = TypeVar("_Answer")
 OnPair = Callable[[Sync, int, int], None]
 """Hears of each pair that is done: sync, in flight, how many pairs so far."""
-
-
-class BenchFailed(SanctuaryError):
-    """The measurement came to no end, or to one that cannot be believed."""
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,67 +64,10 @@ async def measure(
                 await bench.check()
 
 
-class _Child:
-    """A process that answers in lines."""
-
-    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
-        self._name = name
-        self._process = process
-
-    async def ask(self, order: msgspec.Struct | None, kind: type[_Answer]) -> _Answer:
-        if self._process.stdin is not None:
-            self._process.stdin.write((msgspec.json.encode(order) if order is not None else b"{}") + b"\n")
-        return msgspec.json.decode(await self.line(), type=kind)
-
-    async def ended(self) -> NoReturn:
-        """Wait until it ends, which it should not.
-
-        Raises:
-            BenchFailed: it has.
-        """
-        await self._process.wait()
-        raise BenchFailed(f"the process `{self._name}` ended early; what it said is above")
-
-    async def line(self) -> bytes:
-        """Return the next line that it says.
-
-        Raises:
-            BenchFailed: it ended, or says nothing for `SILENCE_S`.
-        """
-        try:
-            async with asyncio.timeout(SILENCE_S):
-                line = await self._process.stdout.readline() if self._process.stdout is not None else b""
-        except TimeoutError:
-            raise BenchFailed(f"the process `{self._name}` came to no end within {SILENCE_S:g} s") from None
-        return line or await self.ended()
-
-
-@asynccontextmanager
-async def _child(store: Path, side: str, part: str) -> AsyncIterator[_Child]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ops.bench.child", store, side, part),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=LINE_BYTES,
-    )
-    try:
-        child = _Child(f"{side} {part}", process)
-        await child.line()
-        yield child
-    except BaseException:
-        if process.returncode is None:
-            process.kill()
-        raise
-    finally:
-        if process.stdin is not None:
-            process.stdin.close()
-        await process.wait()
-
-
 class _Side:
     """The floor or ours: a submitter and a worker."""
 
-    def __init__(self, submitter: _Child, worker: _Child) -> None:
+    def __init__(self, submitter: Child, worker: Child) -> None:
         self._submitter = submitter
         self._worker = worker
         self.submitted = 0
@@ -198,6 +132,6 @@ async def _bench(server: EmbeddedServer) -> AsyncIterator[_Bench]:
         await ours.prepare(network)
         sides = []
         for side in ("floor", "ours"):
-            worker = await stack.enter_async_context(_child(server.options.store, side, "work"))
-            sides.append(_Side(await stack.enter_async_context(_child(server.options.store, side, "submit")), worker))
+            worker = await stack.enter_async_context(child(server.options.store, side, "work"))
+            sides.append(_Side(await stack.enter_async_context(child(server.options.store, side, "submit")), worker))
         yield _Bench(network, *sides)

@@ -34,9 +34,12 @@ COLUMNS = (
     "--sync", "syncs", multiple=True, type=click.Choice(list(SYNCS)), help="Only this durability of the server."
 )
 @click.option("--in-flight", multiple=True, type=click.IntRange(1, 10_000), help="Only this many tasks at once.")
+@click.option(
+    "--workflows", is_flag=True, help="Measure steps of workflows beside bare tasks, and how Omegas share them."
+)
 @click.option("--quick", is_flag=True, help="One short round each, to see that it works; the figures mean little.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def bench(syncs: tuple[str, ...], in_flight: tuple[int, ...], quick: bool, as_json: bool) -> None:
+def bench(syncs: tuple[str, ...], in_flight: tuple[int, ...], quick: bool, as_json: bool, *, workflows: bool) -> None:
     r"""Measure durable tasks with a handler that does nothing.
 
     The submitter and the worker are processes of their own, on a server of their own with a fresh store in the directory
@@ -47,10 +50,18 @@ def bench(syncs: tuple[str, ...], in_flight: tuple[int, ...], quick: bool, as_js
     p50, p99              from submit to the result seen
     start p50, start p99  from the task stored to the start of its handler
     default, always       when the server calls fsync: every 100 ms, or before each acknowledgement
+
+    With --workflows it measures what a step of a workflow costs beside a bare task, and how much faster three Omegas are
+    than one, with the share of a core that each process used: what could not be faster is at its end there.
     """
+    if workflows and (syncs or in_flight):
+        raise click.UsageError("--workflows goes with neither --sync nor --in-flight")
     chosen = cast(Sequence[Sync], syncs or tuple(SYNCS))
     effort = QUICK if quick else Effort()
     try:
+        if workflows:
+            _workflows(quick=quick, as_json=as_json)
+            return
         runs = asyncio.run(_measure(chosen, in_flight or IN_FLIGHT, effort))
     except SanctuaryError as error:
         raise click.ClickException(error.message) from None
@@ -58,6 +69,16 @@ def bench(syncs: tuple[str, ...], in_flight: tuple[int, ...], quick: bool, as_js
         click.echo(msgspec.json.format(msgspec.json.encode({"runs": runs}), indent=2))
     else:
         Console().print(table(runs))
+
+
+def _workflows(*, quick: bool, as_json: bool) -> None:
+    from ops.cli.bench_workflows import measured, tables
+
+    runs = measured(quick=quick)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(runs), indent=2))
+    else:
+        Console().print(tables(runs))
 
 
 def table(runs: Sequence[Run]) -> Table:

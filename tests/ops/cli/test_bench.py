@@ -4,13 +4,19 @@ import asyncio
 import json
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import convert
+from rich.console import Console
 
 from ops.bench.figures import Run
-from ops.bench.measure import QUICK, BenchFailed, _Child, _child, measure
+from ops.bench.measure import QUICK, measure
+from ops.bench.processes import BenchFailed, Child, child
+from ops.bench.workflows import FlowRuns
+from ops.cli.bench_workflows import tables
 
 SANCTUARY = Path(sys.executable).with_name("sanctuary")
 
@@ -54,6 +60,39 @@ def test_table_is_plain_text_in_a_pipe_and_progress_goes_to_stderr() -> None:
     assert "in flight: ratio" not in done.stdout
 
 
+def test_workflows_are_measured_beside_bare_tasks_and_by_one_and_three_omegas() -> None:
+    done = subprocess.run(
+        [SANCTUARY, "bench", "--quick", "--workflows", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = convert(json.loads(done.stdout), FlowRuns)
+    assert [(row.in_flight, row.steps) for row in found.overhead] == [(1, 20), (8, 80)]
+    assert all(row.throughput_ratio > 0 and row.latency_ratio > 0 for row in found.overhead)
+    assert (found.sharing.runs, found.sharing.omegas) == (16, 3)
+    assert found.sharing.speed_up == pytest.approx(found.sharing.steps_per_s[1] / found.sharing.steps_per_s[0], rel=0.1)
+    assert found.sharing.cores is not None
+    one, three = found.sharing.cores
+    assert (len(one.omegas), len(three.omegas)) == (1, 3)
+    assert all(share > 0 for share in (one.broker, *three.omegas, one.worker))
+    assert found.sharing.limit
+    console = Console(width=100, file=StringIO())
+    with console.capture() as shown:
+        console.print(tables(found))
+    assert f"3 Omegas: {found.sharing.speed_up:.2f} times as fast as one. Limit: " in shown.get()
+
+
+def test_workflows_go_with_no_setting_of_the_others() -> None:
+    done = bench("--workflows", "--sync", "always")
+
+    assert done.returncode == 2
+    assert "--workflows goes with neither --sync nor --in-flight" in done.stderr
+
+
 def test_no_store_and_no_process_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     done = bench("--sync", "default", "--in-flight", "5")
@@ -68,26 +107,26 @@ async def test_a_process_that_cannot_start_ends_the_bench_in_words(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(BenchFailed, match="the process `ours work` ended early"):
-        async with _child(tmp_path, "ours", "work"):
+        async with child(tmp_path, "ours", "work"):
             pass
     assert "no server runs on" in capfd.readouterr().err
 
 
 async def test_a_worker_that_dies_ends_the_bench_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     processes: dict[str, asyncio.subprocess.Process] = {}
-    begin, ask = _Child.__init__, _Child.ask
+    begin, ask = Child.__init__, Child.ask
 
-    def remember(self: _Child, name: str, process: asyncio.subprocess.Process) -> None:
+    def remember(self: Child, name: str, process: asyncio.subprocess.Process) -> None:
         processes[name] = process
         begin(self, name, process)
 
-    async def kill_the_worker_first(self: _Child, order: Any, kind: Any) -> Any:
+    async def kill_the_worker_first(self: Child, order: Any, kind: Any) -> Any:
         if processes["floor work"].returncode is None:
             processes["floor work"].kill()
         return await ask(self, order, kind)
 
-    monkeypatch.setattr(_Child, "__init__", remember)
-    monkeypatch.setattr(_Child, "ask", kill_the_worker_first)
+    monkeypatch.setattr(Child, "__init__", remember)
+    monkeypatch.setattr(Child, "ask", kill_the_worker_first)
     with pytest.raises(BenchFailed, match="the process `floor work` ended early"):
         async with asyncio.timeout(30):
             async for _ in measure(["default"], [1], QUICK, lambda *_: None):
