@@ -4,6 +4,7 @@ Unknown fields are refused, so that a typo is told. The structs are light on pur
 parameters with them and never import an engine.
 """
 
+import shlex
 from typing import Annotated
 
 import msgspec
@@ -26,21 +27,44 @@ Revision = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0
 """A tag, a branch or a commit of the target's history, also `HEAD~3`."""
 
 
+Command = tuple[str, ...] | Annotated[str, Meta(max_length=65536)]
+"""An argument list, or one line that is split into it as a POSIX shell splits words; no shell runs it."""
+
+
 class TargetParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the parameters of every task type hold."""
 
     target: Target
 
 
+class CommandParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the parameters of task types hold that may run a Python command of the target."""
+
+    command: Command = ()
+    """What starts a Python script or module: `["python", "-m", "mypkg"]`, `"script.py --fast"`. Empty: there is none."""
+
+    def __post_init__(self) -> None:
+        """Refuse a line that cannot be split, with a ValueError."""
+        _ = self.argv
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command as an argument list."""
+        if not isinstance(self.command, str):
+            return self.command
+        try:
+            return tuple(shlex.split(self.command))
+        except ValueError as error:
+            raise ValueError(f"the command {self.command!r} cannot be split into arguments: {error}") from None
+
+
 class SecurityParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Beta, `security`: scan the target's code, secrets and configuration."""
 
 
-class PerformanceParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Beta, `performance`: profile one Python command, or the target's tests, in a copy of the target."""
+class PerformanceParams(CommandParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Beta, `performance`: profile one Python command, or where there is none the target's tests, in a copy of the target."""
 
-    command: tuple[str, ...] = ()
-    """An argument list that starts a Python script or module (`["python", "-m", "mypkg"]`, `["script.py"]`); no shell. Empty: pytest."""
     budget_s: Budget = 600.0
     against: Revision | None = None
     """A revision of the target's history to compare with: both are profiled `rounds` times, in turn."""
@@ -55,16 +79,14 @@ class DesignParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_field
     """Gamma, `design`: components that the imports propose, their contracts, risks, and a plan in stages."""
 
 
-class ScalabilityParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Gamma, `scalability`: the Universal Scalability Law over given points, or over a command run n times at once."""
+class ScalabilityParams(CommandParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Gamma, `scalability`: the Universal Scalability Law over given points, or over a command run as 1, 2, 4 … copies at once."""
 
     points: Annotated[
         tuple[tuple[Annotated[float, Meta(ge=1, le=1e9)], Annotated[float, Meta(gt=0, le=1e15)]], ...],
         Meta(max_length=1000),
     ] = ()
     """Pairs of n (users, workers, nodes) and the throughput at it, in any one unit."""
-    command: tuple[str, ...] = ()
-    """Instead of points, a Python command as of `performance`, run as 1, 2, 4 … copies at once."""
     budget_s: Budget = 600.0
 
 
@@ -100,13 +122,14 @@ class StrategyParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fie
     """`files` of a testing task's output; without it, whether the tests name a function stands for it."""
 
 
-class TriageParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Delta, `triage`: whether a failure comes again, where it happens, and which commit brought it, in a copy of the target."""
+class TriageParams(CommandParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Delta, `triage`: whether a failure comes again, where it happens, and which commit brought it, in a copy of the target.
+
+    A command, instead of tests, fails where its exit status is not 0.
+    """
 
     tests: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=1000)], ...], Meta(max_length=100)] = ()
     """Names as pytest has them (`tests/test_a.py::test_b`). Empty, and no command: all are run, to find those that fail."""
-    command: tuple[str, ...] = ()
-    """Instead of tests, a Python command as of `performance`; it fails where its exit status is not 0."""
     since: Revision | None = None
     """A revision at which it passed. Default: the newest tag before HEAD."""
     repeats: Annotated[int, Meta(ge=1, le=50)] = 5

@@ -60,15 +60,15 @@ def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progre
         progress(0.0, "copying the target")
         copied = isolation.copy_target(target, scratch / "copy")
         found = pytest_config.find_tests(copied.root)
-        if not params.command and not found.files and found.configured_in is None:
+        if not params.argv and not found.files and found.configured_in is None:
             message = 'nothing to profile: the target has no tests, so name a command, for example ["python", "-m", "package"]'
             raise EngineError(message, code="incompatible_task")
         environment = prepare(target, copied.root, progress, deadline=begin + params.budget_s * _INSTALL_SHARE)
         if "pyinstrument" not in environment.versions:
             reasons = [item.reason for item in environment.missing if item.requirement == "pyinstrument"]
             raise EngineError(f"the profiler did not install: {(reasons or ['unknown reason'])[0]}", retryable=True)
-        program = _program(params.command, copied.root, environment)
-        shown = params.command or ("python", *program.program)
+        program = _program(params.argv, copied.root, environment)
+        shown = params.argv or ("python", *program.program)
         left_s = max(1.0, begin + params.budget_s - time.monotonic())
         if earlier is not None:
             left_s /= 2 * params.rounds + 2  # this profile, one to warm up, and those of both revisions
@@ -80,7 +80,7 @@ def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progre
             return output
 
         def run_once(root: Path, place: Path, budget_s: float) -> Profiled | None:
-            return _own_times(root, _program(params.command, root, environment), environment, place, budget_s)
+            return _own_times(root, _program(params.argv, root, environment), environment, place, budget_s)
 
         return compare(
             output,

@@ -29,12 +29,12 @@ def analyse(target: Path, params: ScalabilityParams, out: Path, progress: Progre
     Raises:
         EngineError: `incompatible_task` where there are neither points nor a command, or both; as of `fit` and `measure`.
     """
-    if bool(params.points) == bool(params.command):
+    if bool(params.points) == bool(params.argv):
         raise EngineError("params: give points, or a command to measure", code="incompatible_task")
     rounds: list[Measured] = []
     cores: int | None = None
-    if params.command:
-        rounds, cores = measure(target, params.command, params.budget_s, progress)
+    if params.argv:
+        rounds, cores = measure(target, params.argv, params.budget_s, progress)
     points = params.points or tuple((float(item.n), item.throughput) for item in rounds)
     progress(0.9, "fitting")
     found = fit(points)
@@ -42,7 +42,7 @@ def analyse(target: Path, params: ScalabilityParams, out: Path, progress: Progre
     data: dict[str, Any] = {
         "project": target.resolve().name,
         "source": "measured" if rounds else "given",
-        "command": list(params.command),
+        "command": list(params.argv),
         "cores": cores,
         "rounds": [{"n": item.n, "elapsed_s": [round(each, 4) for each in item.elapsed_s]} for item in rounds],
         "points": [

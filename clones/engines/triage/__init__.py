@@ -40,7 +40,7 @@ def analyse(target: Path, params: TriageParams, out: Path, progress: Progress) -
     """
     check_tests(params.tests)
     pytest_config.check_arguments(params.tests)
-    if params.tests and params.command:
+    if params.tests and params.argv:
         raise EngineError("params: give tests or a command, not both", code="incompatible_task")
     has_history = git.head(target) is not None
     since = git.since(target, params.since) if has_history or params.since else None
@@ -50,14 +50,14 @@ def analyse(target: Path, params: TriageParams, out: Path, progress: Progress) -
         progress(0.0, "copying the target")
         copied = isolation.copy_target(target, scratch / "copy")
         environment = prepare(target, copied.root, progress, deadline=begin + params.budget_s * _INSTALL_SHARE)
-        if not params.command and "pytest" not in environment.versions:
+        if not params.argv and "pytest" not in environment.versions:
             raise EngineError("pytest is not installed in the target's environment, and no command is given")
         runner = Runner(environment, pytest_config.find_tests(copied.root), scratch, begin + params.budget_s * 0.95)
         progress(0.3, "running what fails again")
         found, more = _reproduced(copied.root, params, runner, progress)
         known = frozenset(tree.walk(target).files)
         lines = Lines(target)
-        told = [telling.subject(item, copied.root, params.command, known, lines) for item in found]
+        told = [telling.subject(item, copied.root, params.argv, known, lines) for item in found]
         files = _files(found, copied.root, known)
         progress(0.6, "reading the history")
         suspects = _suspects(target, since, files) if has_history else []
@@ -65,7 +65,7 @@ def analyse(target: Path, params: TriageParams, out: Path, progress: Progress) -
         wanted = next((item for item in found if item.verdict in _BISECTED and item.failure is not None), None)
         if since is not None and wanted is not None:
             line = first_parents(target, since.commit)
-            probe = _probe(target, copied.root, wanted.test, params.command, runner)
+            probe = _probe(target, copied.root, wanted.test, params.argv, runner)
             longest = [0.0]
 
             def passes(commit: str) -> bool | None:
@@ -82,7 +82,7 @@ def analyse(target: Path, params: TriageParams, out: Path, progress: Progress) -
             "other_failures": more,
             "history": telling.history(since, has_history),
             "suspects": suspects,
-            "bisect": telling.bisected(bisected, wanted, target, copied.root, params.command)
+            "bisect": telling.bisected(bisected, wanted, target, copied.root, params.argv)
             if bisected and wanted
             else None,
             "environment": environment.report(),
@@ -98,10 +98,10 @@ def _reproduced(
     root: Path, params: TriageParams, runner: Runner, progress: Progress
 ) -> tuple[list[Reproduced], list[str]]:
     """Return what was looked into, and the names of further tests that fail."""
-    if params.command:
+    if params.argv:
 
         def run_command(seed: int) -> Ran:
-            return runner.command(root, params.command, seed=seed)
+            return runner.command(root, params.argv, seed=seed)
 
         return [reproduce("", run_command, params.repeats, runner.left_s)], []
     first = runner.tests(root, params.tests, most_s=runner.left_s() * _LOOK_SHARE)
