@@ -4,8 +4,9 @@ Every event that does not apply (any more) leaves the state as it is, so events 
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from clones.workflows.commands import Command
 from clones.workflows.ending import conclude

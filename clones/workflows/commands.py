@@ -1,14 +1,14 @@
 """What a run wants done. Commands follow from the state, and their ids from their place in the run."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
+
+import msgspec
 
 from schemas import ArtifactRef, Priority
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitTask:
+class SubmitTask(msgspec.Struct, frozen=True, kw_only=True):
     """Have a step's task done, or the compensation of one."""
 
     step: str
@@ -27,8 +27,7 @@ class SubmitTask:
     """When the entry was written that asks for it: it was not stored before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartWorkflow:
+class StartWorkflow(msgspec.Struct, frozen=True, kw_only=True):
     """Begin a step's sub-workflow."""
 
     step: str
@@ -42,8 +41,7 @@ class StartWorkflow:
     """As in SubmitTask."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelTask:
+class CancelTask(msgspec.Struct, frozen=True, kw_only=True):
     """End a step's task. Its result is waited for all the same; where it was never stored, a StepInvalid with the code `cancelled`."""
 
     step: str
@@ -55,8 +53,7 @@ class CancelTask:
     """As in SubmitTask."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelWorkflow:
+class CancelWorkflow(msgspec.Struct, frozen=True, kw_only=True):
     """Have a step's sub-workflow end. As with CancelTask."""
 
     step: str
@@ -67,8 +64,7 @@ class CancelWorkflow:
     """As in SubmitTask."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
+class Finish(msgspec.Struct, frozen=True, kw_only=True):
     """The run has ended: store its result."""
 
     completed: bool
@@ -78,7 +74,7 @@ class Finish:
     code: str = ""
     """Of a failure; one of `schemas.ErrorCode`."""
     message: str = ""
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = {}
 
 
 Command = SubmitTask | StartWorkflow | CancelTask | CancelWorkflow | Finish

@@ -1,7 +1,8 @@
 """How a run ends: done, or cut short, with what runs cancelled and what is done undone. Pure."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from clones.workflows.commands import Finish, StartWorkflow, SubmitTask
 from clones.workflows.expressions import BadExpression

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 Names = Mapping[str, Any]
@@ -63,7 +64,33 @@ def expression(text: str) -> Expression:
         raise BadExpression("the expression is nested too deeply") from None
     refs: set[Ref] = set()
     refs |= _walk(compiled.parsed, frozenset({()}), refs)
-    return Expression(text, frozenset(refs), compiled.search)
+    path = _path(compiled.parsed)
+    return Expression(text, frozenset(refs), compiled.search if path is None else partial(_follow, path))
+
+
+def _path(node: Mapping[str, Any]) -> Ref | None:
+    """Return the fields that an expression follows one after the other; None: it does more than that."""
+    if node["type"] == "field":
+        return (node["value"],)
+    if node["type"] != "subexpression":
+        return None
+    path: Ref = ()
+    for child in node["children"]:
+        further = _path(child)
+        if further is None:
+            return None
+        path += further
+    return path
+
+
+def _follow(path: Ref, value: Any) -> Any:
+    """Return what JMESPath finds by following fields, without its visitor: most expressions in parameters do nothing else."""
+    for name in path:
+        try:
+            value = value.get(name)
+        except AttributeError:
+            return None
+    return value
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,9 +1,10 @@
 """How far a run has come: what its events have made of its definition."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from clones.workflows.commands import Finish
 from schemas import StepEnded, StepState, WorkflowBegun
@@ -20,8 +21,7 @@ class Cause(NamedTuple):
     untaken: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """A step's task or sub-workflow, or that of one element of its fan-out."""
 
     task_id: str
@@ -37,8 +37,7 @@ class Part:
     undo_began: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StepRun:
+class StepRun(msgspec.Struct, frozen=True):
     """One step of a run."""
 
     state: StepState = "pending"
@@ -67,17 +66,15 @@ class StepRun:
     """Why it was skipped, otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """Why a run ends without being done."""
 
     code: str
     message: str
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """A run."""
 
     workflow_id: str

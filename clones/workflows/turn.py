@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from clones.workflows.commands import Command, Finish
+from msgspec.structs import replace
+
+from clones.workflows.commands import Command, Finish, SubmitTask
 from clones.workflows.expressions import BadExpression, Names
 from clones.workflows.ids import step_id
 from clones.workflows.names import names, of_element, step_value
@@ -171,7 +172,7 @@ class Turn:
             task_id = step_id(workflow_id, plan.name, index)
             return Part(task_id, self.at, "failed", code=ErrorCode.INCOMPATIBLE_TASK, message=str(error))
         self.commands.append(order)
-        return Part(step_id(workflow_id, plan.name, index), self.at)
+        return Part(order.task_id if isinstance(order, SubmitTask) else order.workflow_id, self.at)
 
     def close(self, plan: StepPlan) -> None:
         """End a step all of whose parts have ended, of those that were begun."""

@@ -196,7 +196,7 @@ def told(world: World) -> dict[str, Any]:
 
 
 def plain_command(command: Any) -> dict[str, Any]:
-    fields = {name: getattr(command, name) for name in type(command).__dataclass_fields__}
+    fields = msgspec.structs.asdict(command)
     plain: dict[str, Any] = as_json({"command": type(command).__name__, **fields})
     return plain
 

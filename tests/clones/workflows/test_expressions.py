@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jmespath
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,6 +36,13 @@ NAMES = {"input": {"n": 3, "text": "x", "none": None, "list": [1, "a"]}, "index"
 )
 def test_text_is_filled(text: str, value: object) -> None:
     assert template({"at": [text]}).value(NAMES) == {"at": [value]}
+
+
+@pytest.mark.parametrize(
+    "text", ["input.n", "input", 'input."text"', "input.n.more", "input.gone.more", "gone", "input.list.n"]
+)
+def test_following_fields_finds_what_jmespath_finds(text: str) -> None:
+    assert expression(text).value(NAMES) == jmespath.search(text, NAMES)
 
 
 @pytest.mark.parametrize(
