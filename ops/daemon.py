@@ -126,7 +126,12 @@ async def run_omega(where: Where, *, metrics_port: int | None, ledger_max_bytes:
         await process.unless_stopped(make_network(process.network, Limits(ledger_max_bytes=ledger_max_bytes)))
         async with (
             watched(process.network, process.metrics),
-            coordination(process.network, process.identity, process.metrics.watch_instances) as services,
+            coordination(
+                process.network,
+                process.identity,
+                process.metrics.watch_instances,
+                observer=process.metrics.workflow_observer(),
+            ) as services,
         ):
             # A workflow waits for its steps, and is taken up where it was: waiting for it here gains nothing.
             await process.serve(services, capacity=OMEGA_CAPACITY, drain_s=0.0)

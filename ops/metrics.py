@@ -23,10 +23,12 @@ from prometheus_client.registry import Collector
 from bus.errors import ConfigurationError
 from bus.identity import Identity
 from bus.network import Network
-from bus.observer import Crash, Observer
+from bus.observer import Crash, Observer, Observers
 from bus.worker import Worker
 from clones.models.advice import Asked
 from clones.omega.roll_call import InstanceCounts, InstanceState
+from clones.omega.workflows.observer import WorkflowObserver
+from ops.workflow_metrics import WorkflowMetrics
 from schemas import QueueStatus, TaskCompletion, TaskResult
 
 ADDRESS = "127.0.0.1"
@@ -67,6 +69,12 @@ class Metrics:
     def model_observer(self) -> Callable[[Asked], None]:
         """Return what is to hear of each request to a language model; such series are there from now on."""
         return _ModelMetrics(self._clone, self._registry).asked
+
+    def workflow_observer(self) -> WorkflowObserver:
+        """Return what is to hear of an Omega's workflows; such series are there from now on. Call it before `observer` is used."""
+        metrics = WorkflowMetrics(self._clone, self._registry)
+        self.observer = Observers(self.observer, metrics)
+        return metrics
 
     def set_queues(self, queues: Collection[QueueStatus]) -> None:
         """Tell what waits; none: not known just now."""

@@ -14,7 +14,6 @@ from bus.artifacts import ensure_store
 from bus.client import Submitter
 from bus.definitions import Definitions
 from bus.errors import Disconnected, NoResponders, RequestTimeout
-from bus.histories import Histories
 from bus.identity import OMEGA, Identity
 from bus.jetstream import publish
 from bus.journal import Journal
@@ -38,6 +37,7 @@ from clones.omega.workflows.arrivals import Arrivals
 from clones.omega.workflows.definition_changes import store_shipped
 from clones.omega.workflows.driver import Books
 from clones.omega.workflows.means import Means
+from clones.omega.workflows.observer import WorkflowObserver
 from clones.omega.workflows.steering import Workflows, workflows_of
 from clones.omega.workflows.submissions import Submissions
 from clones.routing import DEFAULT_TABLE
@@ -125,8 +125,8 @@ async def driving(identity: Identity, workflows: Workflows) -> AsyncIterator[Ser
             arrivals=arrivals,
             journal=Journal(network.requester, network.subjects),
         )
-        books = Books(Histories(network), workflows.definitions, workflows.sleepers, workflows.clock)
-        yield running.service(network, books, means)
+        books = Books(workflows.histories, workflows.definitions, workflows.sleepers, workflows.clock)
+        yield running.service(network, books, means, workflows.observer)
 
 
 @asynccontextmanager
@@ -136,11 +136,12 @@ async def coordination(
     watch_instances: Callable[[Callable[[], InstanceCounts]], None] | None = None,
     *,
     clock: Clock | None = None,
+    observer: WorkflowObserver | None = None,
 ) -> AsyncIterator[tuple[Service, ...]]:
     """Do all that Omega does beside its tasks while this is open; yields the services for Omega's worker.
 
     `watch_instances` is given what returns how many instances are in each state. Workflows live by `clock`, the system's where
-    there is none.
+    there is none, and `observer` hears of them.
     """
     async with AsyncExitStack() as stack:
         routes = await stack.enter_async_context(RouteWatch(network))
@@ -150,7 +151,8 @@ async def coordination(
             return routes.current.routes.table
 
         submitter = await stack.enter_async_context(Submitter(network))
-        workflows = workflows_of(network, identity, submitter, table, SystemClock() if clock is None else clock)
+        clock = SystemClock() if clock is None else clock
+        workflows = workflows_of(network, identity, submitter, table, clock, observer=observer)
         asks = Asks(network, submitter, identity, table)
         calls = Calls(identity, version("sanctuary-bus"), workflows, asks=asks.answer)
         await stack.enter_async_context(calls)
@@ -159,7 +161,7 @@ async def coordination(
             watch_instances(health.counts)
         departed = Departed(network, identity, table)
         strays, deadlines = Strays(network, identity, table), Deadlines(network, identity, table)
-        schedules = Schedules(network, submitter, workflows.clock)
+        schedules = Schedules(network, submitter, clock, workflows.observer)
         for work in (departed.run(), strays.run(), deadlines.run(), schedules.run(), keep_consumers(network)):
             stack.callback(asyncio.create_task(work).cancel)
         yield *commands.services(identity, workflows), await stack.enter_async_context(driving(identity, workflows))

@@ -19,6 +19,7 @@ from bus.subjects import WORKFLOW_TYPE
 from clones.omega.clock import Clock
 from clones.omega.once import mark_of
 from clones.omega.repeating import attempt
+from clones.omega.workflows.observer import WorkflowObserver
 from clones.schedule_times import InvalidSchedule
 from clones.scheduling import is_asked, move, start_of, to_cancel, upcoming
 from schemas import ScheduleInForce, TaskCancel, encode
@@ -86,7 +87,10 @@ class _Followed:
 class Schedules:
     """Starts what is due; several Omegas may do so at once."""
 
-    def __init__(self, network: Network, submitter: Submitter, clock: Clock) -> None:
+    def __init__(
+        self, network: Network, submitter: Submitter, clock: Clock, observer: WorkflowObserver | None = None
+    ) -> None:
+        self._observer = WorkflowObserver() if observer is None else observer
         self._network = network
         self._submitter = submitter
         self._clock = clock
@@ -177,6 +181,7 @@ class Schedules:
         if revision is None:
             return False  # it is read the next time
         each.take(revision, None, made.record)
+        self._observer.scheduled(made.kind)
         if made.kind == "begin":
             await self._submitter.start_workflow(made.record.schedule.workflow, start_of(each.name, made.record))
             each.started = made.record.last_id

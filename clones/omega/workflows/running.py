@@ -5,6 +5,7 @@ from bus.subjects import WORKFLOW_TYPE
 from bus.task import Outcome, Service, Task, TaskError
 from clones.omega.workflows.driver import Books, Driver
 from clones.omega.workflows.means import Means
+from clones.omega.workflows.observer import WorkflowObserver
 from schemas import ErrorCode
 
 ATTEMPT_TIMEOUT_S = 365 * 24 * 3600.0
@@ -15,13 +16,17 @@ WORKFLOWS_AT_ONCE = 96
 """In one Omega, fewer than it has slots: what workflows wait for may itself wait for a command, and that needs one."""
 
 
-def service(network: Network, books: Books, means: Means) -> Service:
+def service(network: Network, books: Books, means: Means, observer: WorkflowObserver) -> Service:
     """Return what a worker of Omega needs to run workflows."""
 
     async def drive(task: Task) -> Outcome:
         if task.start is None:
             raise TaskError(ErrorCode.INVALID_ASSIGNMENT, f"{task.subject} starts no workflow")
-        return await Driver(task, task.start, books, means).run()
+        observer.taken_up()
+        try:
+            return await Driver(task, task.start, books, means).run()
+        finally:
+            observer.left()
 
     return Service(
         task_type=WORKFLOW_TYPE,

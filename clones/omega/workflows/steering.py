@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bus.client import Submitter
 from bus.definitions import Definitions
+from bus.histories import Histories
 from bus.identity import Identity
 from bus.network import Network
 from bus.sleepers import Sleepers
@@ -14,6 +15,7 @@ from clones.omega.wording import on_behalf
 from clones.omega.workflows.cancelling import cancel_run
 from clones.omega.workflows.decisions import decide
 from clones.omega.workflows.definition_changes import put_definition
+from clones.omega.workflows.observer import ObservedHistories, WorkflowObserver
 from clones.omega.workflows.others import Others
 from clones.omega.workflows.telling import Telling
 from clones.omega.workflows.waking import Waker
@@ -28,6 +30,8 @@ class Workflows:
     submitter: Submitter
     table: Callable[[], RoutingTable]
     clock: Clock
+    observer: WorkflowObserver
+    histories: ObservedHistories
     definitions: Definitions
     sleepers: Sleepers
     waker: Waker
@@ -58,17 +62,27 @@ class Workflows:
 
 
 def workflows_of(
-    network: Network, identity: Identity, submitter: Submitter, table: Callable[[], RoutingTable], clock: Clock
+    network: Network,
+    identity: Identity,
+    submitter: Submitter,
+    table: Callable[[], RoutingTable],
+    clock: Clock,
+    *,
+    observer: WorkflowObserver | None = None,
 ) -> Workflows:
     """Return what an Omega has for its workflows; `table` gives the routing table in force."""
+    observer = WorkflowObserver() if observer is None else observer
     sleepers, definitions = Sleepers(network), Definitions(network)
-    waker = Waker(network, sleepers, clock)
-    telling = Telling(network, identity, definitions, waker, clock)
+    histories = ObservedHistories(Histories(network), observer)
+    waker = Waker(network, sleepers, clock, observer)
+    telling = Telling(network, identity, waker, clock, histories=histories, definitions=definitions)
     return Workflows(
         network=network,
         submitter=submitter,
         table=table,
         clock=clock,
+        observer=observer,
+        histories=histories,
         definitions=definitions,
         sleepers=sleepers,
         waker=waker,

@@ -4,15 +4,16 @@ What is told is appended to the run's history, by whichever Omega; then its driv
 the run it is woken. Each step may be done again: whoever tells finds in the history what was told before.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from bus.errors import NoResponders, RequestTimeout, SanctuaryError
-from bus.histories import Histories, Written
+from bus.histories import Written
 from bus.identity import Identity
 from bus.network import Network
 from clones.omega.clock import Clock
-from clones.omega.workflows.ports import Definitions
+from clones.omega.workflows.ports import Definitions, Histories
 from clones.omega.workflows.waking import Waker
 from clones.workflows.advance import replay
 from clones.workflows.state import State
@@ -45,11 +46,18 @@ class Telling:
     """Tells runs for one Omega. All methods raise SanctuaryError, or SchemaError where a history is of a later version."""
 
     def __init__(
-        self, network: Network, identity: Identity, definitions: Definitions, waker: Waker, clock: Clock
+        self,
+        network: Network,
+        identity: Identity,
+        waker: Waker,
+        clock: Clock,
+        *,
+        histories: Histories,
+        definitions: Definitions,
     ) -> None:
         self._network = network
         self._identity = identity
-        self._histories = Histories(network)
+        self._histories = histories
         self._definitions = definitions
         self._waker = waker
         self._clock = clock
@@ -96,7 +104,7 @@ class Telling:
 
     async def _nudge(self, workflow_id: str) -> None:
         """See to it that what stands in the history is read."""
-        try:
+        with contextlib.suppress(NoResponders, RequestTimeout):
             await self._network.requester.request(self._network.subjects.nudge(workflow_id), timeout_s=NUDGE_S)
-        except (NoResponders, RequestTimeout):
-            await self._waker.wake(workflow_id)
+        # Whatever was answered: it may have been by an Omega that has lost the run and does not know it yet.
+        await self._waker.wake(workflow_id)

@@ -24,6 +24,7 @@ from bus.subjects import WORKFLOW_TYPE
 from clones.omega.clock import Clock
 from clones.omega.once import store_once
 from clones.omega.repeating import repeat
+from clones.omega.workflows.observer import WorkflowObserver
 from schemas import MSGPACK, encode
 
 LOOK_EVERY_S = 1.0
@@ -50,7 +51,10 @@ class _Known(NamedTuple):
 class Waker:
     """Wakes runs for one Omega."""
 
-    def __init__(self, network: Network, sleepers: Sleepers, clock: Clock) -> None:
+    def __init__(
+        self, network: Network, sleepers: Sleepers, clock: Clock, observer: WorkflowObserver | None = None
+    ) -> None:
+        self._observer = WorkflowObserver() if observer is None else observer
         self._network = network
         self._sleepers = sleepers
         self._clock = clock
@@ -73,6 +77,7 @@ class Waker:
             SanctuaryError: the network did not answer; who was not woken is woken the next time.
         """
         await self._follow()
+        self._observer.sleeping(len(self._known))
         known, now, since = dict(self._known), self._clock.now(), time.monotonic()
         waiting = [each.sleeper for each in known.values() if each.sleeper.woken_behind is None]
         due = {sleeper.workflow_id for sleeper in waiting if sleeper.until is not None and sleeper.until <= now}
@@ -157,6 +162,7 @@ class Waker:
             return False
         # Whoever else wants to store it comes later, and finds it; until then the server knows the mark.
         await publish(self._network.requester, subject, start, headers={**headers, "Nats-Msg-Id": mark})
+        self._observer.woken(sleeper.workflow)
         log.info("the workflow %s %s goes on", sleeper.workflow, sleeper.workflow_id)
         return True
 
