@@ -1,4 +1,4 @@
-"""What a report is written over: the outcome of each task of a review, and the audit trail behind them.
+"""What a report is written over: the outcome of each task of a workflow, and the audit trail behind them.
 
 Everything here comes from results and ledger entries; names, messages and data may hold text of an untrusted target.
 """
@@ -22,7 +22,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """One task of the review and how it ended."""
+    """One task of the workflow and how it ended."""
 
     task_type: str
     clone: str
@@ -51,7 +51,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the ledger that belongs to the review."""
+    """One entry of the ledger that belongs to the workflow."""
 
     seq: int
     time: datetime
@@ -63,8 +63,12 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportInput(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole review."""
+    """A whole run of a workflow."""
 
+    workflow: str = "Review"
+    """What was done, as the report's heading says it."""
+    about: str = ""
+    """What the report answers, in a sentence or two below its heading."""
     project: str
     target: str
     created_at: datetime

@@ -1,48 +1,34 @@
 """What a tech lead reads in half a minute: a verdict figure for each task, and what stands out. Pure.
 
-No threshold of taste decides here. Stands out: a task that failed, a critical or high finding or a medium one of high
-confidence, a failing test, an import cycle, and the most complex function above McCabe's own limit of 10 (IEEE
-Transactions on Software Engineering SE-2, 1976).
+No threshold of taste decides here. Stands out: a task that failed, and of each task type what `listed` says; McCabe's limit
+of 10 for a function's complexity is his own (IEEE Transactions on Software Engineering SE-2, 1976).
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Literal
+import typing
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from clones.engines.report import parts, wording
 from clones.engines.report.advice import advice
+from clones.engines.report.blocks import Content
+from clones.engines.report.kinds import KINDS
 from clones.engines.report.model import Section
+from clones.engines.report.verdict import Kind, Risk, Tile, Tone
 from clones.engines.report.wording import Some, number, plural, some
-
-Tone = Literal["good", "warn", "bad", "plain"]
 
 MAX_RISKS = 8
 _MCCABE_LIMIT = 10
 _SHARE = 100.0
-_ORDER = ("failed", "critical", "high", "tests", "medium", "cycle", "complexity")
+_ORDER = typing.get_args(Kind)
+_STANDS_OUT = {
+    "security": "critical and high findings and medium ones of high confidence",
+    "testing": "failing tests",
+    "architecture": "import cycles, and the most complex function above a cyclomatic complexity of 10",
+}
 
 
-class Tile(msgspec.Struct, frozen=True, kw_only=True):
-    """One task's verdict: a figure, what it counts, and the figures behind it."""
-
-    figure: str
-    label: str
-    details: tuple[str, ...]
-    tone: Tone
-
-
-class Risk(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that stands out, and where it is; `anchor` is the part of the report that tells more."""
-
-    tone: Tone
-    kind: str
-    text: str
-    where: str
-    anchor: str
-
-
-def tile(section: Section, part: parts.Part | None, problem: str) -> Tile:
+def tile(section: Section, part: parts.Part | Content | None, problem: str) -> Tile:
     """Return the verdict on `section`; `problem` says why its data could not be read."""
     if section.state == "failed":
         return Tile(
@@ -53,7 +39,7 @@ def tile(section: Section, part: parts.Part | None, problem: str) -> Tile:
     return _completed(section, part, problem)
 
 
-def _completed(section: Section, part: parts.Part | None, problem: str) -> Tile:
+def _completed(section: Section, part: parts.Part | Content | None, problem: str) -> Tile:
     if problem:
         return Tile(figure="done", label="but its data cannot be shown", details=(problem,), tone="warn")
     match part:
@@ -67,16 +53,26 @@ def _completed(section: Section, part: parts.Part | None, problem: str) -> Tile:
             verdict = _performance(part)
         case parts.DocumentationPart():
             verdict = _documentation(part)
+        case Content():
+            verdict = part.tile
         case None:
             verdict = Tile(figure="done", label="", details=(wording.cut(section.summary, 200),), tone="plain")
     return verdict
 
 
-def risks(found: Sequence[tuple[str, Section, parts.Part | None]]) -> Some[Risk]:
+def risks(found: Sequence[tuple[str, Section, parts.Part | Content | None]]) -> Some[Risk]:
     """Return what stands out of (anchor, section, part), the gravest first."""
     every = [risk for anchor, section, part in found for risk in _risks(anchor, section, part)]
     every.sort(key=lambda risk: _ORDER.index(risk.kind))
     return some(every, MAX_RISKS)
+
+
+def listed(task_types: Iterable[str]) -> str:
+    """Say by which rules something stands out of tasks of these types."""
+    told = set(task_types)
+    rules = [words for task_type, words in _STANDS_OUT.items() if task_type in told]
+    rules += [kind.stands_out for name, kind in KINDS.items() if name in told and kind.stands_out]
+    return f"Listed are {', '.join(['failed tasks', *rules])}."
 
 
 def _security(part: parts.SecurityPart) -> Tile:
@@ -166,7 +162,7 @@ def _documentation(part: parts.DocumentationPart) -> Tile:
     )
 
 
-def _risks(anchor: str, section: Section, part: parts.Part | None) -> Iterator[Risk]:
+def _risks(anchor: str, section: Section, part: parts.Part | Content | None) -> Iterator[Risk]:
     if section.state == "failed":
         text = (
             f"{section.clone} could not finish {section.task_type} ({section.error_code}): {advice(section.error_code)}"
@@ -199,6 +195,9 @@ def _risks(anchor: str, section: Section, part: parts.Part | None) -> Iterator[R
             yield Risk(tone="warn", kind="tests", text=text, where="", anchor=anchor)
         case parts.ArchitecturePart():
             yield from _structure_risks(anchor, part)
+        case Content():
+            for risk in part.risks:
+                yield msgspec.structs.replace(risk, anchor=anchor)
         case _:
             return
 

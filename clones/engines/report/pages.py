@@ -4,7 +4,7 @@ import hashlib
 import re
 import shlex
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from textwrap import indent
 from typing import Any
 
@@ -13,6 +13,8 @@ from markupsafe import Markup, escape
 
 from clones.engines import markdown
 from clones.engines.report import wording
+from clones.engines.report.blocks import Cell
+from clones.engines.report.checks import Check
 from clones.engines.report.view import Report
 
 _TEMPLATES = PackageLoader("clones.engines.report")
@@ -28,6 +30,7 @@ def html(report: Report) -> str:
     """Return the HTML page: one file, nothing loaded, only its own script allowed to run."""
     environment = _environment(autoescape=True, finalize=_shown)
     environment.filters["inline_code"] = _html_inline_code
+    environment.filters["ref"] = _html_ref
     environment.filters["breakable"] = _html_breakable
     script, style = _asset("filter.js"), _asset("style.css")
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -56,6 +59,8 @@ def markdown_page(report: Report) -> str:
     environment.filters["at"] = lambda item: _Written(markdown.code(_place(item)))
     environment.filters["at_cell"] = lambda item: _Written(markdown.cell_code(_place(item)))
     environment.filters["more"] = _markdown_more
+    environment.filters["ref"] = _markdown_ref
+    environment.filters["cell_of"] = _markdown_cell
     page = environment.get_template("report.md.j2").render(report=report, source=report.source)
     return re.sub(r"\n{3,}", "\n\n", page)
 
@@ -79,6 +84,8 @@ def _environment(*, autoescape: bool, finalize: Callable[[Any], Any]) -> Environ
         "clock": wording.clock,
         "cut": wording.cut,
         "lines": wording.lines,
+        "kind": lambda block: type(block).__struct_config__.tag,
+        "checked": lambda table: any(row.check is not None for row in table.rows.items),
         "some": lambda items, limit: list(items)[:limit],
         "quoted": shlex.quote,
         "command": _command,
@@ -100,6 +107,14 @@ def _html_inline_code(value: str) -> Markup:
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if index % 2 else escape(part) for index, part in enumerate(parts)
     )
+
+
+def _html_ref(check: Check | None, numbers: Mapping[Check, int]) -> Markup:
+    """Return a link to the statement's check; nothing for what makes none."""
+    number = numbers.get(check) if check is not None else None
+    if number is None:
+        return Markup("")
+    return Markup(' <a class="ref" href="#s{0}" title="how to check this">{0}</a>').format(number)
 
 
 def _html_breakable(path: str) -> Markup:
@@ -127,6 +142,23 @@ def _writer(write: Callable[[str], str]) -> Callable[[Any], _Written]:
 
 def _markdown_more(some: wording.Some[Any], what: str, full: str) -> _Written:
     return _Written(f"{wording.number(some.more)} more {what} in {markdown.code(full)}\n" if some.more else "")
+
+
+def _markdown_ref(check: Check | None, numbers: Mapping[Check, int]) -> _Written:
+    number = numbers.get(check) if check is not None else None
+    return _Written("" if number is None else f" ({number})")
+
+
+def _markdown_cell(cell: Cell) -> _Written:
+    match cell.kind:
+        case "code":
+            return _Written(markdown.cell_code(cell.text))
+        case "place":
+            return _Written(markdown.cell_code(cell.text if cell.line is None else f"{cell.text}:{cell.line}"))
+        case "number":
+            return _Written(_prose(cell.text))
+        case _:
+            return _Written(_markdown_inline_code(cell.text, code=markdown.cell_code))
 
 
 def _place(item: Any) -> str:

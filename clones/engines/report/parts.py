@@ -1,13 +1,14 @@
 """What each task's part of the report shows: its data bounded and put in order, ready for either template. Pure but for pictures."""
 
 import re
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
 from clones.engines.report import shapes, wording
+from clones.engines.report.checks import Check
+from clones.engines.report.full import full_data
 from clones.engines.report.model import Section
 from clones.engines.report.pictures import Picture, picture
 from clones.engines.report.wording import Some, some
@@ -32,6 +33,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     snippet: str
     message: str
     how_to_check: str
+    check: Check | None = None
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,6 +184,7 @@ def _group(severity: shapes.Severity, findings: Sequence[shapes.Finding], limit:
             snippet=wording.cut(each.snippet.strip("\r\n"), MAX_SNIPPET_CHARS),
             message=own_message,
             how_to_check=own_check,
+            check=each.check,
         )
         for each, own_message, own_check in zip(findings[:limit], own_messages, own_checks, strict=False)
     ]
@@ -290,13 +293,6 @@ def _documentation(section: Section, data: shapes.DocumentationData) -> Document
         undocumented=some(data.undocumented, MAX_LISTED, missing),
         full=full_data(section, "documentation.json"),
     )
-
-
-def full_data(section: Section, name: str) -> str:
-    """Say where everything stands that a bounded list leaves out: an artifact of the task, or the task's result itself."""
-    if name in section.files:
-        return name
-    return f"sanctuary task show {shlex.quote(section.task_id)} --json" if section.task_id else "the task's data"
 
 
 def _scalar(value: object) -> str:

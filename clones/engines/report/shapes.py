@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from clones.engines.report.checks import Check
+
 Severity = Literal["critical", "high", "medium", "low"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 
@@ -26,6 +28,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     how_to_check: str = ""
     engine: str = ""
     fingerprint: str = ""
+    check: Check | None = None
 
 
 class ScanEngine(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +78,7 @@ class HotFunction(msgspec.Struct, frozen=True, kw_only=True):
     """0.0 to 1.0 of the profiled time."""
     total_s: float | None = None
     source: str = ""
+    check: Check | None = None
 
 
 class PerformanceData(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +118,7 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True):
     cut: list[ImportLine] = []
     """Imports without which there is no cycle."""
     cut_count: int = 0
+    check: Check | None = None
 
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +126,7 @@ class Orphan(msgspec.Struct, frozen=True, kw_only=True):
 
     module: str
     file: str = ""
+    check: Check | None = None
 
 
 class HotSpot(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +139,7 @@ class HotSpot(msgspec.Struct, frozen=True, kw_only=True):
     nloc: int | None = None
     churn: int | None = None
     """Commits that touched its file; None without a history."""
+    check: Check | None = None
 
 
 class Coupling(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +149,7 @@ class Coupling(msgspec.Struct, frozen=True, kw_only=True):
     afferent: int
     efferent: int
     instability: float | None = None
+    check: Check | None = None
 
 
 class ArchitectureData(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,6 +201,7 @@ class CoveredFile(msgspec.Struct, frozen=True, kw_only=True):
     branch_percent: float | None = None
     missing: list[Any] = []
     """Line numbers, or ranges as pairs or text."""
+    check: Check | None = None
 
 
 class SlowTest(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,6 +218,7 @@ class TestFailure(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     file: str | None = None
     line: int | None = None
+    check: Check | None = None
 
 
 class TestingData(msgspec.Struct, frozen=True, kw_only=True):
@@ -255,6 +265,7 @@ class UndocumentedObject(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     file: str
     line: int
+    check: Check | None = None
 
 
 class DocumentationData(msgspec.Struct, frozen=True, kw_only=True):

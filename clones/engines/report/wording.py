@@ -9,7 +9,7 @@ import msgspec
 
 T = TypeVar("T")
 
-_UNKNOWN = "\N{EN DASH}"
+UNKNOWN = "\N{EN DASH}"
 
 
 class Some(msgspec.Struct, Generic[T], frozen=True):
@@ -28,7 +28,7 @@ def some(items: Sequence[T], limit: int, total: int | None = None) -> Some[T]:
 def duration(seconds: float | None) -> str:
     """Return `340 ms`, `12.3 s`, `4 min 5 s`; an en dash for an unknown one."""
     if seconds is None or not math.isfinite(seconds):
-        return _UNKNOWN
+        return UNKNOWN
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 99.95:
@@ -42,7 +42,7 @@ def duration(seconds: float | None) -> str:
 def percent(value: float | None) -> str:
     """Return one decimal, with the sign; an en dash for an unknown one."""
     if value is None or not math.isfinite(value):
-        return _UNKNOWN
+        return UNKNOWN
     if 99.95 <= value < 100:
         return "99.9%"
     if 0 < value < 0.05:
@@ -52,12 +52,12 @@ def percent(value: float | None) -> str:
 
 def covered(value: float | None) -> str:
     """Return test coverage in percent, cut after one decimal as in Delta's picture: never more than there is."""
-    return _UNKNOWN if value is None else f"{int(value * 10) / 10:.1f}%"
+    return UNKNOWN if value is None else f"{int(value * 10) / 10:.1f}%"
 
 
 def number(value: float | None) -> str:
     """Return digits in groups of three; an en dash for None."""
-    return _UNKNOWN if value is None else f"{value:,}"
+    return UNKNOWN if value is None else f"{value:,}"
 
 
 def plural(count: int, one: str, many: str = "") -> str:
@@ -67,7 +67,7 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 def moment(value: datetime | None) -> str:
     """Return a time in UTC to the second; an en dash for None."""
-    return _UNKNOWN if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return UNKNOWN if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def clock(value: datetime) -> str:
@@ -78,6 +78,12 @@ def clock(value: datetime) -> str:
 def cut(value: str, limit: int) -> str:
     """Return at most `limit` characters, with an ellipsis for the rest."""
     return value if len(value) <= limit else f"{value[: limit - 1]}…"
+
+
+def listed(names: Sequence[str], limit: int = 6) -> str:
+    """Return names as code between backticks, the first of them where there are many."""
+    shown = ", ".join(f"`{name}`" for name in names[:limit])
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 
 
 def lines(missing: Iterable[Any], limit: int) -> str:

@@ -25,6 +25,22 @@ for (const form of document.querySelectorAll("form.filter")) {
   form.addEventListener("input", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
 }
+const reveal = () => {
+  const wanted = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+  for (let each = wanted; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
+  if (wanted) wanted.scrollIntoView();
+};
+addEventListener("hashchange", reveal);
+reveal();
+if (navigator.clipboard) {
+  for (const button of document.querySelectorAll("button.copy")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(button.previousElementSibling.textContent);
+      button.textContent = "copied";
+    });
+  }
+}
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) details.open = true;
 });

@@ -40,6 +40,7 @@ def write(report: ReportInput, directory: Path) -> Written:
     assert [(file.name, file.media_type) for file in files] == [
         ("report.html", "text/html"),
         ("report.md", "text/markdown"),
+        ("report.json", "application/json"),
     ]
     html = (directory / "report.html").read_text(encoding="utf-8")
     written = Written(Page(html), html, (directory / "report.md").read_text(encoding="utf-8"))

@@ -1,0 +1,133 @@
+"""What to test first, and with which cases."""
+
+import msgspec
+
+from clones.engines.report.blocks import Block, Content, Point, Row, code, figure, number, place, points, table
+from clones.engines.report.checks import Stated
+from clones.engines.report.full import full_data
+from clones.engines.report.model import Section
+from clones.engines.report.verdict import Risk, Tile
+from clones.engines.report.wording import UNKNOWN, percent, plural
+from clones.engines.report.wording import number as digits
+
+_MAX_RANKED = 25
+_MAX_WITH_CASES = 10
+_MAX_CASES = 8
+_PERCENT = 100.0
+
+
+class Case(Stated, frozen=True, kw_only=True):
+    """A proposed test."""
+
+    name: str
+    given: str = ""
+
+
+class Ranked(Stated, frozen=True, kw_only=True):
+    """A function."""
+
+    function: str
+    file: str
+    line: int
+    complexity: int
+    commits: int | None = None
+    named_in_tests: int | None = None
+    untested: float | None = None
+    risk: float
+    cases: tuple[Case, ...] = ()
+    coverage: Stated | None = None
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True):
+    """Of `strategy`."""
+
+    functions: int = 0
+    measured: bool = False
+    formula: str = ""
+    ranked: tuple[Ranked, ...]
+
+
+def content(section: Section, data: Data) -> Content:
+    """Return the part: the ranking, then the cases of those on top."""
+    full = full_data(section, "strategy.md")
+    how = (
+        "Untested is the share of its statements that no test ran."
+        if data.measured
+        else "Untested goes by whether a test names it: no coverage was measured."
+    )
+    blocks: list[Block] = [
+        *table(
+            "What to test first",
+            ("function", "place", "complexity", "commits", "test files that name it", "untested", "risk"),
+            [_row(each) for each in data.ranked],
+            limit=_MAX_RANKED,
+            what="functions",
+            full=full,
+            note=f"{data.formula[:1].upper()}{data.formula[1:]}. {how}",
+        ),
+        *points(
+            "Not covered",
+            [
+                Point(text=each.coverage.text, check=each.coverage.check)
+                for each in data.ranked
+                if each.coverage is not None
+            ],
+            limit=_MAX_RANKED,
+            what="functions",
+            full=full,
+        ),
+        *points(
+            "Cases to write",
+            [_cases(each) for each in data.ranked[:_MAX_WITH_CASES] if each.cases],
+            limit=_MAX_WITH_CASES,
+            what="functions",
+            full=full,
+            note=f"Of the first {_MAX_WITH_CASES} functions, at most {_MAX_CASES} cases each; all are in `{full}`.",
+        ),
+    ]
+    return Content(tile=_tile(data), blocks=tuple(blocks), risks=tuple(_risks(data)))
+
+
+def _row(each: Ranked) -> Row:
+    return Row(
+        cells=(
+            code(each.function),
+            place(each.file, each.line),
+            number(each.complexity),
+            number(each.commits),
+            number(each.named_in_tests),
+            figure(UNKNOWN if each.untested is None else percent(_PERCENT * each.untested)),
+            number(each.risk),
+        ),
+        check=each.check,
+    )
+
+
+def _cases(each: Ranked) -> Point:
+    cases = tuple(
+        Point(text=f"`{case.name}`: {case.given}" if case.given else f"`{case.name}`", check=case.check)
+        for case in each.cases[:_MAX_CASES]
+    )
+    return Point(text=f"`{each.function}`", where=f"{each.file}:{each.line}", details=cases)
+
+
+def _tile(data: Data) -> Tile:
+    cases = sum(len(each.cases) for each in data.ranked)
+    details = [f"of {plural(data.functions, 'function')}; {plural(cases, 'case')} to write"]
+    if data.ranked:
+        details.append(f"at the top `{data.ranked[0].function}`, complexity {data.ranked[0].complexity}")
+    count = len(data.ranked)
+    return Tile(
+        figure=digits(count),
+        label="function to test first" if count == 1 else "functions to test first",
+        details=tuple(details),
+        tone="plain",
+    )
+
+
+def _risks(data: Data) -> list[Risk]:
+    if not data.ranked:
+        return []
+    first = data.ranked[0]
+    text = f"{first.text or first.function}: the first to write tests for"
+    return [Risk(tone="plain", kind="untested", text=text, where=f"{first.file}:{first.line}", anchor="")]
