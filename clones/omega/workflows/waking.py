@@ -7,6 +7,7 @@ early, does no harm: the driver that it brings finds what the history says, and 
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
@@ -41,7 +42,7 @@ class _Known(NamedTuple):
     sleeper: Sleeper
     revision: int
     since: float
-    """When this was read, by the monotonic clock."""
+    """When this was read, by the monotonic clock; once its wake-up is seen to stand: infinity."""
 
     def is_late(self, now: float) -> bool:
         """Tell whether it was to be woken and its driver has not come for a while."""
@@ -146,7 +147,15 @@ class Waker:
     async def _wake_all(self, wanted: Sequence[_Known]) -> None:
         for first in range(0, len(wanted), AT_ONCE):
             part = wanted[first : first + AT_ONCE]
-            await asyncio.gather(*(self._wake(each.sleeper, each.revision) for each in part))
+            await asyncio.gather(*(self._see_to(each) for each in part))
+
+    async def _see_to(self, known: _Known) -> None:
+        await self._wake(known.sleeper, known.revision)
+        workflow_id = known.sleeper.workflow_id
+        if known.sleeper.woken_behind is not None and self._known.get(workflow_id) == known:
+            # Where many are woken at once their drivers come late, and to look through the ledger for each of them again and
+            # again would make them come later still.
+            self._known[workflow_id] = known._replace(since=math.inf)
 
     async def _wake(self, sleeper: Sleeper, revision: int) -> bool:
         """Store the wake-up of a sleeper whose record has this revision; False where the record is another one by now."""

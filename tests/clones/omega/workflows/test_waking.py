@@ -9,6 +9,7 @@ from bus.errors import RequestTimeout
 from bus.sleepers import Sleepers
 from bus.subjects import WORKFLOW_TYPE
 from clones.omega.clock import SystemClock
+from clones.omega.once import store_once
 from clones.omega.workflows import driver, waking
 from clones.omega.workflows.waking import Waker
 from clones.workflows.ids import step_id
@@ -87,6 +88,29 @@ async def test_who_died_before_storing_the_wake_up_is_replaced(
     assert await activations(clones_rig) == 2
     async with clones(clones_rig, Doers()), clones_rig.omega(clock=later()):
         await completed(clones_rig)
+
+
+async def test_a_wake_up_that_stands_is_not_looked_for_again(
+    clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its driver may come late, as all slots are taken: looking for it each time would cost more the more wait so."""
+    await asleep(clones_rig)
+    monkeypatch.setattr(waking, "TAKEN_OVER_AFTER_S", 0.0)
+    looked: list[str] = []
+
+    async def counted(*arguments: Any, **options: Any) -> Any:
+        looked.append(options["mark"])
+        return await store_once(*arguments, **options)
+
+    monkeypatch.setattr(waking, "store_once", counted)
+    second = waker(clones_rig)
+    for _ in range(4):
+        await second.look()
+    assert len(looked) == 1
+    assert await activations(clones_rig) == 2
+    second._begin_anew()
+    await second.look()
+    assert len(looked) == 2
 
 
 async def test_a_result_wakes_it(clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch) -> None:
