@@ -138,18 +138,27 @@ class TriageParams(CommandParams, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class ReportSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A finished task that a report is to be written over."""
+    """A task that a report is to be written over; or a step of a workflow that came to no task, and why."""
 
     task_type: Token
-    task_id: TaskId
+    task_id: TaskId | None = None
     sequence: Annotated[int, Meta(ge=1)] | None = None
     """The ledger sequence of its TaskAssignment, where it is known; the audit trail begins there."""
+    state: str | None = None
+    """Of the step, such as `skipped`; what a task with a result came to stands in that."""
+    code: str | None = None
+    message: str | None = None
+    """Why there is no task, or no result of it."""
 
 
 class DocumentationParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sigma, `documentation`: API reference and coverage; with `report_over`, one report over other tasks as well."""
 
     report_over: Annotated[tuple[ReportSource, ...], Meta(max_length=100)] = ()
+    workflow: Annotated[str, Meta(min_length=1, max_length=100)] = "Review"
+    """What the report is of, for its heading: `Release check`."""
+    about: Annotated[str, Meta(max_length=1000)] = ""
+    """What the report answers, below its heading."""
 
 
 class ApiChangesParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""What Sigma needs for a report over other tasks: their results, pictures and ledger entries, fetched from the network."""
+"""What Sigma needs for a report over other tasks: their results, pictures, texts and ledger entries, fetched from the network."""
 
 import logging
 from collections.abc import AsyncIterator, Iterable
@@ -17,15 +17,15 @@ from bus.task import Done, Task
 from clones.engines.contract import NotAnalysed
 from clones.engines.report.model import AuditEntry, ReportInput, Section
 from clones.engines.report.model import Network as ReportNetwork
-from clones.params import ReportSource
+from clones.params import DocumentationParams, ReportSource
 from clones.tables import table_of
-from schemas import ArtifactRef, TaskFailure, sequence_id
+from schemas import ArtifactRef, TaskCompletion, TaskFailure, sequence_id
 
 PICTURE_TYPES = {".svg", ".png"}
 MAX_AUDIT_ENTRIES = 500
 PROGRESS = "TaskProgress"
-REVIEWED = ("security", "performance", "architecture", "testing")
-"""What a review may be made of: the report says which of it was not asked for."""
+MAX_TEXT_BYTES = 200_000
+"""A larger Markdown file is only named."""
 
 log = logging.getLogger(__name__)
 
@@ -43,34 +43,38 @@ async def collect(
     network: Network,
     artifacts: Artifacts,
     own: Task,
-    sources: Iterable[ReportSource],
+    params: DocumentationParams,
     *,
     documentation: Done,
     out: Path,
 ) -> ReportInput:
-    """Return everything the report over `sources` tells, with this very task's `documentation` as one section.
+    """Return everything the report over `params.report_over` tells, with this very task's `documentation` as one section.
 
-    Pictures are fetched into `out`; what cannot be read becomes a section that says so.
+    Pictures and texts are fetched into `out`; what cannot be read becomes a section that says so.
     """
     routes = (await table_of(network)).routes
     sections: list[Section] = []
     audit: list[AuditEntry] = []
-    for source in sources:
-        trail = [head async for head in _trail(network, source)]
+    for source in params.report_over:
+        if source.task_id is None:
+            route = routes.get(source.task_type)
+            sections.append(_without_task(source, route.clone if route is not None else ""))
+            continue
+        trail = [head async for head in _trail(network, source.task_type, source.task_id, source.sequence)]
         audit += trail
         submitted_at = next((line.time for line in trail if line.kind == "TaskAssignment"), None)
-        sections.append(await _section(network, artifacts, source, submitted_at, out))
-    sections += [
-        _skipped(task_type, routes[task_type].clone if task_type in routes else "")
-        for task_type in REVIEWED
-        if task_type not in {section.task_type for section in sections} | {own.task_type}
-    ]
+        result = await network.results.read(source.task_type, source.task_id)
+        if result is None:
+            sections.append(_without_result(source, source.task_id))
+        else:
+            sections.append(await _section(artifacts, result, submitted_at, out))
     # The task that writes this is not over yet: of itself the trail has the beginning.
-    mine = ReportSource(task_type=own.task_type, task_id=own.id, sequence=own.sequence)
-    audit += [head async for head in _trail(network, mine)]
+    audit += [head async for head in _trail(network, own.task_type, own.id, own.sequence)]
     sections.append(await _own_section(artifacts, own, documentation, out))
     target = str(documentation.output["target"])
     return ReportInput(
+        workflow=params.workflow,
+        about=params.about,
         project=PurePosixPath(target.partition("#")[0].rstrip("/")).name.removesuffix(".git") or target,
         target=target,
         revision=documentation.output["revision"] or "",
@@ -90,18 +94,8 @@ def audited(entries: Iterable[AuditEntry]) -> tuple[AuditEntry, ...]:
 
 
 async def _section(
-    network: Network, artifacts: Artifacts, source: ReportSource, submitted_at: datetime | None, out: Path
+    artifacts: Artifacts, result: TaskCompletion | TaskFailure, submitted_at: datetime | None, out: Path
 ) -> Section:
-    result = await network.results.read(source.task_type, source.task_id)
-    if result is None:
-        return Section(
-            task_type=source.task_type,
-            task_id=source.task_id,
-            clone="",
-            state="failed",
-            error_code="no_result",
-            error_message="The task had no result when the report was written.",
-        )
     started_at = result.started_at
     section = Section(
         task_type=result.task_type,
@@ -126,7 +120,7 @@ async def _section(
         state="completed",
         summary=result.summary,
         data=data,
-        files={ref.filename: await _picture(artifacts, result.task_id, ref, out) for ref in result.artifacts},
+        files={ref.filename: await _shown(artifacts, result.task_id, ref, out) for ref in result.artifacts},
         not_analysed=_not_analysed(output),
         advice=output.get("advice"),
     )
@@ -152,17 +146,19 @@ async def _large_data(artifacts: Artifacts, name: str, out: Path) -> dict[str, A
     return data
 
 
-async def _picture(artifacts: Artifacts, task_id: str, ref: ArtifactRef, out: Path) -> Path | None:
-    """Return where the picture lies now; None for other files and for one that cannot be fetched, which is then only named."""
-    if PurePosixPath(ref.filename).suffix not in PICTURE_TYPES:
+async def _shown(artifacts: Artifacts, task_id: str, ref: ArtifactRef, out: Path) -> Path | None:
+    """Return where a picture or text lies now; None for other files and for one that cannot be fetched, which is then only named."""
+    path = PurePosixPath(ref.filename)
+    is_text = path.suffix == ".md" and path.name == ref.filename and ref.size_bytes <= MAX_TEXT_BYTES
+    if path.suffix not in PICTURE_TYPES and not is_text:
         return None
-    path = out / f"{task_id}-{PurePosixPath(ref.filename).name}"
+    fetched = out / f"{task_id}-{path.name}"
     try:
-        await artifacts.get(ref.name, path)
+        await artifacts.get(ref.name, fetched)
     except SanctuaryError as error:
-        log.warning("the picture %s cannot be fetched: %s", ref.name, error)
+        log.warning("%s cannot be fetched: %s", ref.name, error)
         return None
-    return path
+    return fetched
 
 
 async def _own_section(artifacts: Artifacts, own: Task, documentation: Done, out: Path) -> Section:
@@ -190,28 +186,42 @@ async def _own_section(artifacts: Artifacts, own: Task, documentation: Done, out
     )
 
 
-def _skipped(task_type: str, clone: str) -> Section:
-    reason = "No command to profile was given." if task_type == "performance" else "It was not asked for."
-    return Section(task_type=task_type, clone=clone, state="skipped", error_code="not_requested", error_message=reason)
+def _without_task(source: ReportSource, clone: str) -> Section:
+    skipped = source.state in (None, "skipped")
+    return Section(
+        task_type=source.task_type,
+        clone=clone,
+        state="skipped" if skipped else "failed",
+        error_code=source.code or ("not_requested" if skipped else source.state or ""),
+        error_message=source.message or ("It was not asked for." if skipped else "It came to no task."),
+    )
 
 
-async def _trail(network: Network, source: ReportSource) -> AsyncIterator[AuditEntry]:
+def _without_result(source: ReportSource, task_id: str) -> Section:
+    return Section(
+        task_type=source.task_type,
+        task_id=task_id,
+        clone="",
+        state="failed",
+        error_code=source.code or "no_result",
+        error_message=source.message or "The task had no result when the report was written.",
+    )
+
+
+async def _trail(network: Network, task_type: str, task_id: str, sequence: int | None) -> AsyncIterator[AuditEntry]:
     """Yield the ledger's entries about one task: its assignment, its events and its result."""
     subjects = network.subjects
     start = 1
-    if source.sequence is not None and (message := await entry(network, source.sequence)) is not None:
+    if sequence is not None and (message := await entry(network, sequence)) is not None:
         told = _audit_entry(message, sequence_id(message.sequence))
         parsed = subjects.parse_task(message.subject)
         # Whoever asks for a report names the sequence, and may not read what else is in the ledger.
-        if parsed is not None and (parsed.task_type, told.task_id) == (source.task_type, source.task_id):
+        if parsed is not None and (parsed.task_type, told.task_id) == (task_type, task_id):
             yield told
-            start = source.sequence
-    for subject in (
-        subjects.event(source.task_type, source.task_id),
-        subjects.result(source.task_type, source.task_id),
-    ):
+            start = sequence
+    for subject in (subjects.event(task_type, task_id), subjects.result(task_type, task_id)):
         async for message in entries(network, subject, start=start):
-            yield _audit_entry(message, source.task_id)
+            yield _audit_entry(message, task_id)
 
 
 def _audit_entry(message: StoredMessage, task_id: str) -> AuditEntry:

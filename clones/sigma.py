@@ -93,9 +93,7 @@ async def _report(task: Task, params: DocumentationParams, done: Done, directory
     task.report(0.8, "writing the report")
     pictures, pages = _subdirectory(directory, "pictures"), _subdirectory(directory, "report")
     try:
-        report = await collect(
-            workshop.network, workshop.artifacts, task, params.report_over, documentation=done, out=pictures
-        )
+        report = await collect(workshop.network, workshop.artifacts, task, params, documentation=done, out=pictures)
         files = await asyncio.to_thread(render, report, pages)
         refs = [await put(workshop.artifacts, task, pages / file.name, file.name, file.media_type) for file in files]
     except SanctuaryError as error:

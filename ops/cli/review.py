@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ops.workflows import Run
 
 WORKFLOW = "review"
-REPORT_FILES = ("report.html", "report.md")
+REPORT_FILES = ("report.html", "report.md", "report.json")
 
 
 @click.command()

@@ -12,7 +12,7 @@ from bus.artifacts import Artifacts
 from bus.task import Done, Task
 from clones.engines.report.model import AuditEntry, ReportInput, Section
 from clones.params import DocumentationParams, ReportSource
-from clones.reporting import MAX_AUDIT_ENTRIES, REVIEWED, audited, collect
+from clones.reporting import MAX_AUDIT_ENTRIES, MAX_TEXT_BYTES, audited, collect
 from schemas import ArtifactRef, SchemaError, TaskCompletion, TaskFailure, TaskProgress, TaskStarted, convert, encode
 from tests.bus.eventually import eventually
 from tests.clones.rig import ClonesRig
@@ -46,11 +46,12 @@ def documented(**output: Any) -> Done:
 
 
 async def report(
-    rig: ClonesRig, out: Path, *sources: ReportSource, documentation: Done | None = None
+    rig: ClonesRig, out: Path, *sources: ReportSource, documentation: Done | None = None, **said: str
 ) -> tuple[ReportInput, dict[str, Section]]:
     artifacts = Artifacts(rig.network)
+    params = DocumentationParams(target="here", report_over=sources, **said)
     found = await collect(
-        rig.network, artifacts, own_task(), sources, documentation=documentation or documented(), out=out
+        rig.network, artifacts, own_task(), params, documentation=documentation or documented(), out=out
     )
     return found, {section.task_type: section for section in found.sections}
 
@@ -118,16 +119,13 @@ async def test_a_section_for_each_type_and_the_trail_in_order(clones_rig: Clones
     await clones_rig.network.results.settle(failed)
     await copied(clones_rig, testing)
     found, sections = await report(clones_rig, tmp_path, security, testing)
-    assert list(sections) == ["security", "testing", "performance", "architecture", "documentation"]
-    assert set(sections) == {*REVIEWED, "documentation"}
+    assert list(sections) == ["security", "testing", "documentation"]
     told = sections["security"]
     assert (told.state, told.summary, told.data, told.attempt) == ("completed", "found some", {"findings": []}, 2)
     assert told.duration_s == (done.finished_at - done.started_at).total_seconds()
     assert told.queued_s is not None
     assert (sections["testing"].state, sections["testing"].error_code) == ("failed", "engine_failed")
     assert sections["testing"].error_message == "no pytest"
-    assert sections["performance"].error_message == "No command to profile was given."
-    assert (sections["architecture"].state, sections["architecture"].error_code) == ("skipped", "not_requested")
     own = sections["documentation"]
     assert (own.state, own.clone, own.queued_s) == ("completed", "sigma", 2.0)
     assert (found.project, found.target, found.revision) == ("it", "/src/it.git", "abc")
@@ -155,7 +153,29 @@ async def test_a_task_without_a_result_is_told(clones_rig: ClonesRig, tmp_path: 
     assert (sections["security"].state, sections["security"].error_code) == ("failed", "no_result")
 
 
-async def test_pictures_are_fetched_and_what_is_lost_is_named(clones_rig: ClonesRig, tmp_path: Path) -> None:
+async def test_steps_that_came_to_no_task_are_told_as_the_workflow_tells_them(
+    clones_rig: ClonesRig, tmp_path: Path
+) -> None:
+    sources = [
+        ReportSource(task_type="performance", state="skipped", code="", message="No command was given."),
+        ReportSource(task_type="architecture", state="skipped", message=""),
+        ReportSource(task_type="testing", state="failed", code="invalid_input", message="its parameters are none"),
+        ReportSource(task_type="no-such-type", state="cancelled"),
+    ]
+    found, sections = await report(clones_rig, tmp_path, *sources, workflow="Release check", about="Whether it can go.")
+    assert (found.workflow, found.about) == ("Release check", "Whether it can go.")
+    assert [
+        (each.task_type, each.clone, each.state, each.error_code, each.error_message) for each in found.sections[:-1]
+    ] == [
+        ("performance", "beta", "skipped", "not_requested", "No command was given."),
+        ("architecture", "gamma", "skipped", "not_requested", "It was not asked for."),
+        ("testing", "delta", "failed", "invalid_input", "its parameters are none"),
+        ("no-such-type", "", "failed", "cancelled", "It came to no task."),
+    ]
+    assert list(sections)[-1] == "documentation"
+
+
+async def test_pictures_and_texts_are_fetched_and_what_is_lost_is_named(clones_rig: ClonesRig, tmp_path: Path) -> None:
     source = await task(clones_rig, "architecture", "a")
     artifacts = Artifacts(clones_rig.network)
     picture = tmp_path / "picture.svg"
@@ -163,7 +183,10 @@ async def test_pictures_are_fetched_and_what_is_lost_is_named(clones_rig: Clones
     kept = await artifacts.put(picture, name="a/1/kept.svg", filename="kept.svg", media_type="image/svg+xml")
     lost = msgspec.structs.replace(kept, name="a/1/lost.svg", filename="lost.svg")
     graph = msgspec.structs.replace(kept, name="a/1/graph.json", filename="graph.json")
-    await settle(clones_rig, source, {"data": {"modules": 2}}, kept, lost, graph)
+    text = msgspec.structs.replace(kept, filename="draft.md")
+    long = msgspec.structs.replace(kept, filename="long.md", size_bytes=MAX_TEXT_BYTES + 1)
+    page = msgspec.structs.replace(kept, filename="api/index.md")
+    await settle(clones_rig, source, {"data": {"modules": 2}}, kept, lost, graph, text, long, page)
     out = tmp_path / "out"
     out.mkdir()
     _, sections = await report(clones_rig, out, source)
@@ -171,7 +194,10 @@ async def test_pictures_are_fetched_and_what_is_lost_is_named(clones_rig: Clones
     path = files.pop("kept.svg")
     assert path is not None
     assert path.read_bytes() == SVG
-    assert files == {"lost.svg": None, "graph.json": None}
+    draft = files.pop("draft.md")
+    assert draft is not None
+    assert draft.read_bytes() == SVG
+    assert files == {"lost.svg": None, "graph.json": None, "long.md": None, "api/index.md": None}
 
 
 async def test_large_findings_are_fetched(clones_rig: ClonesRig, tmp_path: Path) -> None:
@@ -235,7 +261,8 @@ async def test_nothing_of_other_tasks_is_told(clones_rig: ClonesRig, tmp_path: P
         {"task_type": "security", "task_id": ">"},
         {"task_type": "security.x", "task_id": "x"},
         {"task_type": "security", "task_id": "x", "sequence": 0},
-        {"task_type": "security"},
+        {"task_id": "x"},
+        {"task_type": "security", "task_id": "x", "step": "a"},
     ],
 )
 def test_a_source_is_one_task(source: dict[str, Any]) -> None:

@@ -96,7 +96,7 @@ def test_it_says_what_became_of_each_step(reviewed: Reviewed) -> None:
     result = reviewed.told["result"]
     assert (result["type"], result["workflow"]) == ("WorkflowCompletion", "review")
     assert {step["task_type"]: step["state"] for step in result["output"]["steps"]} == dict.fromkeys(STEPS, "completed")
-    assert [Path(path).name for path in reviewed.told["files"]] == ["report.html", "report.md"]
+    assert [Path(path).name for path in reviewed.told["files"]] == ["report.html", "report.md", "report.json"]
     for clone, task_type in (("beta", "security"), ("gamma", "architecture"), ("delta", "testing")):
         assert re.search(rf"{clone} +{task_type} +completed ", reviewed.command.log)
 

@@ -129,7 +129,11 @@ async def test_a_step_that_fails_is_told_and_the_report_is_written(clones_rig: C
     (failed,) = (step for step in result.output["steps"] if step["state"] == "failed")
     assert (failed["task_type"], failed["code"], failed["message"]) == ("testing", "engine_failed", "testing cannot")
     (report,) = stubs.tasks[REPORT_TYPE]
-    assert {source["task_type"] for source in report.params["report_over"]} == set(SIDE_BY_SIDE)
+    over = {source["task_type"]: source for source in report.params["report_over"]}
+    assert set(over) == {*SIDE_BY_SIDE, "performance"}
+    assert (over["testing"]["state"], over["testing"]["message"]) == ("failed", "testing cannot")
+    assert (over["performance"]["state"], over["performance"]["task_id"]) == ("skipped", None)
+    assert over["performance"]["message"] == "No command to profile was given."
 
 
 async def test_without_a_report_the_workflow_fails(clones_rig: ClonesRig) -> None:
@@ -191,7 +195,7 @@ async def test_another_omega_takes_it_up_and_repeats_nothing(
     for task_type in (*SIDE_BY_SIDE, REPORT_TYPE):
         assert len(await submissions(clones_rig, task_type)) == 1
     (report,) = stubs.tasks[REPORT_TYPE]
-    assert all(source["sequence"] for source in report.params["report_over"])
+    assert all(source["sequence"] for source in report.params["report_over"] if source["state"] != "skipped")
 
 
 async def _forget_ids_after(rig: ClonesRig, window_s: float) -> None:
