@@ -133,7 +133,7 @@ class Driver:
         await self._get_up()
         history = await insist(lambda: books.histories.read(run_id))
         if not history and (commands := await self._begin()) is not None:
-            return commands
+            return commands if self._task.attempt == 1 else await self._unless_asked_before()
         history = history or await insist(lambda: books.histories.read(run_id))
         first = history[0].entry
         self._definition = (await version_of(books.definitions, first.workflow, first.version)).definition
@@ -176,6 +176,16 @@ class Driver:
         sequence = await insist(lambda: self._books.histories.append(entry, last=0))
         return None if sequence is None else self._take_in([Written(sequence, entry.at, entry)])
 
+    async def _unless_asked_before(self) -> Sequence[Command]:
+        """Return what is to be done for a run that has begun before, and has no history until now.
+
+        Omegas of earlier versions kept none. What they asked for has the same ids, and stands behind the start.
+        """
+        start = Written(
+            self._task.sequence, self._task.stored_at, self._entry((), self._definition.name, self._run.version)
+        )
+        return await self._outstanding([start], frozenset(), self._task.started_at)
+
     async def _outstanding(
         self, history: Sequence[Written], stored: frozenset[str], now: datetime
     ) -> Sequence[Command]:
@@ -183,6 +193,7 @@ class Driver:
         commands = outstanding(self._definition, self._run)
         for each in expected(self._definition, self._run):
             self._seeking.seek(each)
+        self._seeking.look_now()
         unsure = [asked for each in commands if (asked := asked_by(self._means.network.subjects, each)) is not None]
         unsure = [asked for asked in unsure if asked.task_id not in stored]
         known = await self._issuing.known(unsure, history, now)
@@ -310,12 +321,11 @@ class Driver:
     async def _wait(self, limit_s: float, timer: datetime | None) -> None:
         """Return when something may have happened, when a timer fires, or after `limit_s` seconds."""
         ringing = None if timer is None else asyncio.create_task(self._ring(timer))
+        limit = asyncio.get_running_loop().call_later(limit_s, self._wake.set)
         try:
-            async with asyncio.timeout(limit_s):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+            await self._wake.wait()
         finally:
+            limit.cancel()
             if ringing is not None:
                 ringing.cancel()
 
@@ -365,6 +375,8 @@ class Driver:
 
 def parts(events: Sequence[WorkflowEvent]) -> list[list[WorkflowEvent]]:
     """Return events in order, in parts of at most `MOST_BYTES` or of one event."""
+    if len(events) == 1:
+        return [list(events)]
     made: list[list[WorkflowEvent]] = []
     size = MOST_BYTES
     for event in events:

@@ -163,7 +163,7 @@ def _invalid(command: SubmitTask | StartWorkflow | CancelWorkflow, code: ErrorCo
 
 
 async def _together(work: Sequence[Awaitable[object]]) -> Sequence[object]:
-    if len(work) == 1:
-        # The usual case, without a task of its own.
-        return [await work[0]]
-    return await asyncio.gather(*work)
+    if len(work) > 1:
+        return await asyncio.gather(*work)
+    # The usual case, without a task of its own.
+    return [await each for each in work]

@@ -25,7 +25,7 @@ class Seeking:
         self._wake = wake
         self._open: dict[str, Expected] = {}
         self._arrived: set[str] = set()
-        self._look_at = 0.0
+        self._look_at = asyncio.get_running_loop().time() + LOOK_EVERY_S
         """When all of `_open` is looked for next, by the loop's clock."""
         self.sequences: dict[str, int] = {}
         """By id, where in the ledger it stands, as far as that is known."""
@@ -36,6 +36,10 @@ class Seeking:
     def seek(self, wanted: Expected) -> None:
         """Look for a result from now on."""
         self._open[wanted.task_id] = wanted
+
+    def look_now(self) -> None:
+        """Look for all of it as soon as anything is looked for: it was asked for before, and may have come to its end."""
+        self._look_at = 0.0
 
     def drop(self, task_id: str) -> None:
         """Look for it no more."""
@@ -86,10 +90,10 @@ class Seeking:
             sought = tuple(self._open.values())
             self._look_at = now + LOOK_EVERY_S * max(1.0, len(sought) / AT_ONCE)
         self._arrived.clear()
-        if len(sought) == 1:
-            found = [await self._read(definition, sought[0])]
-        else:
+        if len(sought) > 1:
             found = await asyncio.gather(*(self._read(definition, wanted) for wanted in sought))
+        else:
+            found = [await self._read(definition, wanted) for wanted in sought]
         return [_that_fits(event, most_bytes) for event in found if event is not None]
 
     async def _read(self, definition: WorkflowDefinition, wanted: Expected) -> StepEnded | None:
