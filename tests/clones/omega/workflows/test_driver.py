@@ -151,7 +151,7 @@ async def test_the_files_of_the_steps_that_it_names_are_the_results(clones_rig: 
 @pytest.mark.parametrize(
     ("name", "given", "code", "says"),
     [
-        ("nothing", {}, ErrorCode.UNKNOWN_WORKFLOW, "there is no workflow 'nothing'; known: flow, review"),
+        ("nothing", {}, ErrorCode.UNKNOWN_WORKFLOW, "there is no workflow 'nothing'; known: design, flow,"),
         ("flow", {}, ErrorCode.INCOMPATIBLE_TASK, "the input has no where"),
         ("flow", {"depth": 1}, ErrorCode.INCOMPATIBLE_TASK, "takes no input depth"),
     ],
