@@ -4,8 +4,15 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from clones.workflows.sizes import TooMuch, check_size, joined
+
+if TYPE_CHECKING:
+    from jmespath.parser import ParsedResult
+
+FEW = 16
+"""So many values of a message's size at most can be written, whatever they are."""
 Names = Mapping[str, Any]
 """What expressions see: `input`, `steps`, `workflow`, and in a fan-out `item` and `index`."""
 Ref = tuple[str, ...]
@@ -29,7 +36,7 @@ class Expression:
         """Return its value.
 
         Raises:
-            BadExpression: a function in it cannot take what it is given.
+            BadExpression: a function in it cannot take what it is given, or it takes too much work, or its value is too large.
         """
         try:
             return self.search(names)
@@ -65,7 +72,18 @@ def expression(text: str) -> Expression:
     refs: set[Ref] = set()
     refs |= _walk(compiled.parsed, frozenset({()}), refs)
     path = _path(compiled.parsed)
-    return Expression(text, frozenset(refs), compiled.search if path is None else partial(_follow, path))
+    search = partial(_search, compiled) if path is None else partial(_follow, path)
+    return Expression(text, frozenset(refs), search)
+
+
+def _search(compiled: "ParsedResult", value: Any) -> Any:
+    """Return what JMESPath finds, within bounds."""
+    from clones.workflows.bounds import search
+
+    try:
+        return search(compiled, value)
+    except TooMuch as error:
+        raise BadExpression(f"`{_short(compiled.expression)}` asks for too much: {error}") from None
 
 
 def _path(node: Mapping[str, Any]) -> Ref | None:
@@ -95,6 +113,10 @@ def _follow(path: Ref, value: Any) -> Any:
 
 def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0].removeprefix("Bad jmespath expression: ").rstrip(":")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def _walk(node: Mapping[str, Any], at: frozenset[Ref], refs: set[Ref]) -> frozenset[Ref]:
@@ -156,6 +178,8 @@ class Template:
     expressions: tuple[Expression, ...]
     _pieces: Mapping[str, tuple[str | Expression, ...]]
     """By text, for those that hold any."""
+    _places: int
+    """How many expressions there are, the same one in another place again."""
 
     @property
     def refs(self) -> frozenset[Ref]:
@@ -170,7 +194,15 @@ class Template:
         Raises:
             BadExpression: as `Expression.value`.
         """
-        return self._filled(self.source, names) if self._pieces else self.source
+        if not self._pieces:
+            return self.source
+        try:
+            value = self._filled(self.source, names)
+            if self._places > FEW:
+                check_size(value)
+        except TooMuch as error:
+            raise BadExpression(f"what {self._places} expressions give together is too much: {error}") from None
+        return value
 
     def _filled(self, value: Any, names: Names) -> Any:
         if isinstance(value, str):
@@ -179,7 +211,7 @@ class Template:
                 return value
             if len(pieces) == 1 and isinstance(pieces[0], Expression):
                 return pieces[0].value(names)
-            return "".join(piece if isinstance(piece, str) else _as_text(piece.value(names)) for piece in pieces)
+            return joined(piece if isinstance(piece, str) else _as_text(piece.value(names)) for piece in pieces)
         if isinstance(value, Mapping):
             return {key: self._filled(part, names) for key, part in value.items()}
         if isinstance(value, (list, tuple)):
@@ -202,7 +234,8 @@ def template(source: Any) -> Template:
         if "${" in text and text not in pieces:
             pieces[text] = tuple(_pieces(text))
     found = tuple(piece for parts in pieces.values() for piece in parts if isinstance(piece, Expression))
-    return Template(source, found, pieces)
+    places = sum(sum(isinstance(piece, Expression) for piece in pieces.get(text, ())) for _, text in texts(source))
+    return Template(source, found, pieces, places)
 
 
 def texts(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:

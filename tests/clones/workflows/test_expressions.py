@@ -69,6 +69,39 @@ def test_a_function_that_cannot_take_its_argument_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "`[1]` | " + " | ".join(["[@, @]"] * 60),
+        "`[1]` | " + " | ".join(["{a: @, b: @}"] * 60),
+        "`[1]` | " + " | ".join(["[@, @][]"] * 60),
+        "'ab' | " + " | ".join(["join('', [@, @])"] * 60),
+        "'ab' | " + " | ".join(["[@, @]"] * 18) + " | [][][][][][][][][][][][][][][][][] | join('', @)",
+        "input.large | " + " | ".join(["[@, @]"] * 6),
+        "[" + " | ".join(["`[1,1,1,1,1,1,1,1,1,1]`"] + ["map(&[@, @, @, @, @, @, @, @, @, @][], @)"] * 9) + "]",
+    ],
+)
+def test_what_takes_more_than_there_is_is_refused(text: str) -> None:
+    names = {"input": {"large": "x" * 1_000_000}}
+    with pytest.raises(BadExpression, match="asks for too much"):
+        expression(text).value(names)
+
+
+def test_large_values_in_many_places_are_refused() -> None:
+    names = {"input": {"large": "x" * 1_000_000}}
+    for source in ("${input.large}" * 1000, ["${input.large}"] * 1000):
+        with pytest.raises(BadExpression, match="1000 expressions give together is too much"):
+            template(source).value(names)
+    assert template(["${input.large}"] * 10).value(names) == ["x" * 1_000_000] * 10
+
+
+def test_all_that_a_large_output_holds_can_be_looked_at() -> None:
+    findings = [{"file": f"f{number}", "line": number, "text": "x" * 50} for number in range(30_000)]
+    names = {"steps": {"scan": {"output": findings}}}
+    found = expression("steps.scan.output[?line > `10`].{file: file, line: line} | sort_by(@, &line)").value(names)
+    assert len(found) == 29_989
+
+
+@pytest.mark.parametrize(
     ("text", "truth"),
     [
         ("input.n", True),
