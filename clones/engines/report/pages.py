@@ -56,6 +56,7 @@ def markdown_page(report: Report) -> str:
     for name, write in writers.items():
         environment.filters[name] = _writer(write)
     environment.filters["indented"] = lambda value: _Written(indent(value, "  "))
+    environment.filters["written"] = _Written
     environment.filters["at"] = lambda item: _Written(markdown.code(_place(item)))
     environment.filters["at_cell"] = lambda item: _Written(markdown.cell_code(_place(item)))
     environment.filters["more"] = _markdown_more
