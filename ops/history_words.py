@@ -50,7 +50,8 @@ def of_line(line: StepLine, ended: int | None = None) -> str:
         parts.append(f"{ended} of {line.items}")
     elif line.items is not None and not line.message:
         parts.append(f"{line.items} elements")
-    if line.items_failed:
+    if line.items_failed and line.state != "failed":
+        # A fan-out that has failed says itself how many of it did.
         parts.append(f"{line.items_failed} failed")
     if line.code or line.message:
         parts.append(": ".join(part for part in (line.code, line.message) if part))

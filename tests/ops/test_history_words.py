@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ops.history_words import of_entry, of_event
+from ops.history_words import of_entry, of_event, of_line
 from schemas import (
     CancelRequested,
     DecisionMade,
     StepEnded,
     StepInvalid,
+    StepLine,
     TimerFired,
     WorkflowBegun,
     WorkflowEntry,
@@ -64,3 +65,19 @@ def test_an_entry_tells_all_its_events_or_who_took_over() -> None:
         workflow_id="w", workflow="review", version=1, at=at, instance="o", activation=4, events=(SCAN, TimerFired())
     )
     assert of_entry(told) == "scan completed by beta: 1 finding; the time of the run is up"
+
+
+def test_a_fan_out_says_once_how_many_failed() -> None:
+    running = StepLine(step="files", kind="testing", state="running", items=3, items_failed=1)
+    assert of_line(running, 2) == "2 of 3, 1 failed"
+    failed = StepLine(
+        step="files",
+        kind="testing",
+        state="failed",
+        items=3,
+        items_failed=1,
+        code="gone",
+        message="1 of 3 failed, the first that did (index 2): gone",
+        compensated="done",
+    )
+    assert of_line(failed) == "gone: 1 of 3 failed, the first that did (index 2): gone, undone"
