@@ -33,6 +33,8 @@ class ConsumerState(msgspec.Struct, frozen=True):
     """The last message that was handed out: its number among this consumer's deliveries, and in the ledger."""
     ack_floor: _Position
     """Up to here everything is acknowledged."""
+    num_waiting: int = 0
+    """Pull requests that wait for messages; 0: nobody takes any just now."""
 
     @property
     def subject(self) -> str:

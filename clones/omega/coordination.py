@@ -14,6 +14,7 @@ from bus.artifacts import ensure_store
 from bus.client import Submitter
 from bus.definitions import Definitions
 from bus.errors import Disconnected, NoResponders, RequestTimeout
+from bus.former import remove_former_consumers
 from bus.identity import OMEGA, Identity
 from bus.jetstream import publish
 from bus.journal import Journal
@@ -70,6 +71,7 @@ async def make_network(network: Network, limits: Limits) -> None:
             await store_shipped(network, Definitions(network), shipped(), datetime.now(UTC))
             await ensure_table(network)
             await make_consumers(network, await table_of(network))
+            await remove_former_consumers(network)
         except (NoResponders, RequestTimeout, Disconnected, NatsError) as error:
             if not said:
                 log.warning("JetStream does not answer yet (is it enabled for this user?): %s", error)
