@@ -79,8 +79,11 @@ class Step(Part, frozen=True, kw_only=True):
     """One step: exactly one of `task`, `workflow`, `decision` and `wait`.
 
     It becomes ready when all steps in `needs` have ended and each of them is satisfied: completed, skipped by its own
-    condition, failed with `on_failure = "continue"`, or failed with a branch that is in `needs` too. Where one is not, the step
-    is skipped, and so is what needs it.
+    condition, or failed with `on_failure = "continue"`. Where one is not, the step is skipped, and so is what needs it.
+
+    A step that fails with a branch (`on_failure` names it) forks the run: what needs the step goes on one way, the branch
+    and what needs that on the other, and one of the two is skipped. A step outlives the failure, or the branch that was not
+    taken, if it needs something from both sides of the fork; longer branch chains count too.
     """
 
     task: Token | None = None

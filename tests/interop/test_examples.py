@@ -131,8 +131,9 @@ def check_result(answer: Message) -> None:
     """The review is the one slow thing here: all clones work, one of them on the project's own tests."""
     completion = answer.json
     assert answer.header("Nats-Service-Error") is None
-    assert completion["type"] == "TaskCompletion", completion
-    if completion["task_type"] == "workflow":
+    of_workflow = completion["task_type"] == "workflow"
+    assert completion["type"] == ("WorkflowCompletion" if of_workflow else "TaskCompletion"), completion
+    if of_workflow:
         steps = {(step["task_type"], step["state"]) for step in completion["output"]["steps"]}
         wanted = ("security", "architecture", "testing", "documentation")
         assert steps == {(step, "completed") for step in wanted}
