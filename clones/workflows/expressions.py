@@ -130,6 +130,10 @@ def _walk(node: Mapping[str, Any], at: frozenset[Ref], refs: set[Ref]) -> frozen
             at = frozenset((*ref, node["value"]) for ref in at)
         case "current" | "identity" | "index" | "slice":
             pass
+        case "subexpression" if children[0]["type"] == "not_expression":
+            # The library's `!` binds closer than `.`, which the specification has the other way round; a field of true or
+            # false there never is.
+            raise BadExpression("`!` is taken for the first name alone: write !(a.b), and not !a.b")
         case "subexpression" | "index_expression" | "pipe" | "projection" | "flatten":
             for child in children:
                 at = _walk(child, at, refs)

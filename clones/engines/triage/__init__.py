@@ -26,6 +26,8 @@ from clones.params import TriageParams
 MAX_SUBJECTS = 5
 """Tests that are looked into; the others that fail are named."""
 MAX_SUSPECTS = 20
+MAX_FILES = 50
+"""Files of the commit that brought it."""
 _INSTALL_SHARE, _LOOK_SHARE = 0.5, 0.4
 """Parts of the budget for the environment, and of what then is left for the first run of all tests."""
 _BISECTED = ("always", "unknown")
@@ -76,6 +78,9 @@ def analyse(target: Path, params: TriageParams, out: Path, progress: Progress) -
                 return outcome
 
             bisected = bisect(line, passes, has_time=lambda: runner.left_s() > longest[0] * 1.5)
+        if bisected is not None and bisected.good and bisected.bad and not bisected.between:
+            guilty = _whole(target, bisected.bad, known)
+            suspects = [*guilty, *(row for row in suspects if row["commit"] != bisected.bad)]
         progress(0.95, "writing what was found")
         data: dict[str, Any] = {
             "subjects": told,
@@ -148,25 +153,24 @@ def _suspects(target: Path, since: git.Since | None, files: Sequence[str]) -> li
         return []
     span = f"{since.commit}..HEAD" if since is not None else "HEAD"
     found = commits(target, "--no-merges", f"--max-count={MAX_SUSPECTS}", span, "--", *files)
-    return [
-        telling.suspect(
-            commit,
-            files,
-            git.run(
-                target,
-                "show",
-                "--no-renames",
-                "--relative",
-                "--format=",
-                "--name-only",
-                "-z",
-                commit.commit,
-                "--",
-                *files,
-            ),
-        )
-        for commit in found
-    ]
+    return [telling.suspect(commit, files, _touched(target, commit.commit, files)) for commit in found]
+
+
+def _whole(target: Path, revision: str, known: frozenset[str]) -> list[dict[str, Any]]:
+    """Return the commit that brought it with the files it changed, which need not be on the way; none for a merge."""
+    names = _touched(target, revision, ["."]).strip(b"\n").split(b"\0")
+    files = [name for name in (each.decode(errors="replace") for each in names) if name in known][:MAX_FILES]
+    if not files:
+        return []
+    (commit,) = commits(target, "-1", revision)
+    return [telling.suspect(commit, files, _touched(target, revision, files))]
+
+
+def _touched(target: Path, revision: str, files: Sequence[str]) -> bytes:
+    """Return which of `files` a commit changed, as git names them, by NUL."""
+    return git.run(
+        target, "show", "--no-renames", "--relative", "--format=", "--name-only", "-z", revision, "--", *files
+    )
 
 
 def _probe(

@@ -50,6 +50,7 @@ def test_following_fields_finds_what_jmespath_finds(text: str) -> None:
     [
         ("${input.n", "has no end"),
         ("${}", "no JMESPath"),
+        ("${!input.none}", "write !(a.b)"),
         ("${steps.my-step.output}", 'steps."my-step"'),
         ("${lenght(input.list)}", "there is no function lenght()"),
         ("${length()}", "length() takes 1 arguments, not 0"),

@@ -52,8 +52,8 @@ def test_a_failure_has_its_place_its_suspects_and_the_commit_that_brought_it(
     assert [frame["file"] for frame in subject["frames"]] == ["tests/test_cart.py", "cart.py"]
     assert "ZeroDivisionError" in subject["message"]
     assert [(item["subject"], item["files"]) for item in data["suspects"]] == [
-        ("Write the test", ["tests/test_cart.py"]),
         ("Share the cost", ["cart.py"]),
+        ("Write the test", ["tests/test_cart.py"]),
     ]
     # The test did not exist at most of these commits: it is tried there as it is today.
     assert data["bisect"]["found"]
@@ -61,6 +61,18 @@ def test_a_failure_has_its_place_its_suspects_and_the_commit_that_brought_it(
     assert wrong(data, history.root) == []
     assert history.git("status", "--porcelain") == ""
     assert (tmp_path / "out" / "triage.md").read_text().startswith("# Triage of shop")
+
+
+def test_the_commit_that_brought_it_is_a_suspect_though_no_frame_is_in_its_files(
+    triage: Triage, history: History
+) -> None:
+    test = "from cart import total\n\n\ndef test_total():\n    assert total([]) == 0\n"
+    good = history.commit("Begin", {"cart.py": "def total(prices):\n    return 0\n", "tests/test_cart.py": test})
+    history.commit("Charge", {"cart.py": "def total(prices):\n    return 1\n"})
+    data = triage(history.root, since=good).data
+    assert [frame["file"] for frame in data["subjects"][0]["frames"]] == ["tests/test_cart.py"]
+    assert [(item["subject"], item["files"]) for item in data["suspects"]] == [("Charge", ["cart.py"])]
+    assert wrong(data, history.root) == []
 
 
 def test_a_test_that_follows_the_order_of_hashing(triage: Triage, history: History) -> None:
