@@ -6,7 +6,7 @@ the next driver takes the record away.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -34,6 +34,8 @@ class Sleeper(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """By task type the ids of what it has asked for, all of which is stored; `workflow` for runs. The first result wakes it."""
     until: datetime | None = None
     """Its next timer, which wakes it; None: it has none."""
+    awaits: tuple[str, ...] = ()
+    """Its steps that wait for a person's decision."""
     nonce: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
     """Of the mark under which its wake-up is stored once."""
     woken_behind: int | None = None
@@ -55,6 +57,7 @@ def sleeper(
     since: datetime,
     waits_for: Mapping[str, tuple[str, ...]],
     until: datetime | None,
+    awaits: tuple[str, ...] = (),
 ) -> Sleeper:
     """Return the record of a run that goes to sleep."""
     return Sleeper(
@@ -66,6 +69,7 @@ def sleeper(
         since=since,
         waits_for=waits_for,
         until=until,
+        awaits=awaits,
     )
 
 
@@ -89,6 +93,12 @@ class Sleepers:
         """Return what stands under a run's id."""
         message = await buckets.last_in(self._network.requester, self._bucket, workflow_id)
         return Standing(0, None) if message is None else standing_of(message)
+
+    async def all(self) -> AsyncIterator[Sleeper]:
+        """Yield the records of all runs that only wait, those too that are being woken; what cannot be read here is left out."""
+        async for message in buckets.changes(self._network.requester, self._bucket):
+            if (standing := standing_of(message)).sleeper is not None:
+                yield standing.sleeper
 
     async def lie_down(self, sleeper: Sleeper) -> bool:
         """Have a run sleep; False where a later driver than this one has put it to sleep."""

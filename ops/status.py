@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -14,8 +15,10 @@ from bus.ledger import entries
 from bus.network import Network
 from bus.queues import queue_statuses
 from bus.routes import Revision, in_force
-from bus.subjects import INSTANCE_TYPE
+from bus.sleepers import Sleepers
+from bus.subjects import INSTANCE_TYPE, WORKFLOW_TYPE
 from clones.routing import DEFAULT_TABLE, types_by_clone
+from ops.schedules import Known, RunState, ScheduleState, all_known
 from schemas import InstanceChanged, QueueStatus, SchemaError, StatusQuery, StatusResponse, decode, encode
 
 QUIET_S = 0.4
@@ -24,6 +27,33 @@ LONGEST_S = 2.0
 MISSED_FOR = timedelta(hours=1)
 """How long one that is missed is worth a word."""
 MAY_READ_WITHIN_S = 1.0
+
+
+class Runs(msgspec.Struct, frozen=True, kw_only=True):
+    """How many runs of workflows there are that have not ended."""
+
+    waiting: int
+    """Starts and wake-ups that no Omega has taken yet."""
+    active: int
+    """Driven by an Omega."""
+    asleep: int
+    """They only wait, for a person, a time or what they have asked for, and nobody holds them."""
+    awaiting_decision: int
+    """Of those asleep."""
+
+
+class KnownSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule, in short."""
+
+    name: str
+    state: ScheduleState
+    workflow: str | None
+    """None: its record cannot be read here."""
+    next_at: datetime | None
+    """None: no start comes, or none while it is paused."""
+    last_at: datetime | None
+    """When its newest run was due."""
+    last_state: RunState | None
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +67,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     queues: tuple[QueueStatus, ...] | None
     """None where they cannot be read."""
     queues_problem: str = ""
+    runs: Runs | None = None
+    """None where they cannot be read."""
+    schedules: tuple[KnownSchedule, ...] | None = None
+    """By name; None where they cannot be read."""
     routes_revision: int = 0
     """The revision of the routing table in force; 0: none, or it cannot be read."""
 
@@ -60,11 +94,14 @@ async def take(network: Network) -> Snapshot:
     there = {answer.clone for answer in answers}
     table = revision.routes.table if revision else DEFAULT_TABLE
     answering = {answer.instance for answer in answers}
+    queues = await _queues(network, answers, revision, readable=not problem)
     return Snapshot(
         instances=tuple(answers),
         missing=tuple(clone for clone in (OMEGA, *types_by_clone(table)) if clone not in there),
         missed=tuple(change for change in missed if change.instance not in answering),
-        queues=await _queues(network, answers, revision, readable=not problem),
+        queues=queues,
+        runs=None if problem or queues is None else await _runs(network, queues),
+        schedules=None if problem else await _schedules(network),
         queues_problem=problem,
         routes_revision=revision.number if revision else 0,
     )
@@ -81,6 +118,41 @@ async def _queues(
         return await queue_statuses(network, revision.routes.table.routes if revision else {}, workflows=True)
     except SanctuaryError:
         return None
+
+
+async def _runs(network: Network, queues: Iterable[QueueStatus]) -> Runs | None:
+    of_runs = [queue for queue in queues if queue.task_type == WORKFLOW_TYPE]
+    try:
+        asleep = [sleeper async for sleeper in Sleepers(network).all()]
+    except SanctuaryError:
+        return None
+    return Runs(
+        waiting=sum(queue.waiting for queue in of_runs),
+        active=sum(queue.taken for queue in of_runs),
+        asleep=len(asleep),
+        awaiting_decision=sum(bool(sleeper.awaits) for sleeper in asleep),
+    )
+
+
+async def _schedules(network: Network) -> tuple[KnownSchedule, ...] | None:
+    try:
+        found = await all_known(network)
+    except SanctuaryError:
+        return None
+    return tuple(_in_short(each) for each in found)
+
+
+def _in_short(known: Known) -> KnownSchedule:
+    record = known.record
+    goes_on = record is not None and not record.schedule.paused
+    return KnownSchedule(
+        name=known.name,
+        state=known.state,
+        workflow=record.schedule.workflow if record else None,
+        next_at=known.upcoming[0] if goes_on and known.upcoming else None,
+        last_at=record.last_due if record else None,
+        last_state=known.last_state,
+    )
 
 
 async def _missed(network: Network) -> list[InstanceChanged]:

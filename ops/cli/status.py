@@ -11,9 +11,9 @@ import click
 import msgspec
 
 from ops.cli.options import FAILED, json_option, print_json, run, where_options
-from ops.cli.text import clean, duration, show, table
+from ops.cli.text import clean, duration, moment, show, table
 from ops.connect import Where
-from ops.status import Snapshot, take
+from ops.status import KnownSchedule, Runs, Snapshot, take
 from schemas import QueueStatus, StatusResponse
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ MOST_MISSED = 10
 INSTANCES = ("instance", "state", "health", "tasks", "success", "uptime", "version", "falls back for")
 LEAST = ("version", "uptime", "success", "falls back for", "tasks")
 """What gives way first on a narrow terminal."""
+SCHEDULES = ("schedule", "state", "workflow", "next", "last run", "")
 QUEUES = ("queue", "priority", "waiting", "taken", "oldest")
 
 
@@ -35,13 +36,14 @@ QUEUES = ("queue", "priority", "waiting", "taken", "oldest")
 @json_option
 @click.option("-w", "--watch", is_flag=True, help="Renew every second until Ctrl-C; with --json one object a line.")
 def status(where: Where, *, as_json: bool, watch: bool) -> None:
-    """Show who is there, how it fares, and how many tasks wait. Exits with 1 when nobody answers.
+    """Show who is there, how it fares, and how many tasks wait, what workflows do. Exits with 1 when nobody answers.
 
     \b
     tasks    how many run, of how many that may run at once
     success  how many of the tasks that ended there completed
     waiting  tasks that nobody has taken yet, the oldest since when
     taken    tasks that run, wait for another attempt, or are parked
+    asleep   runs of workflows that only wait, and that nobody holds meanwhile
     """  # noqa: D301  click reads the backspace as "keep these lines"
     run(_status(where, as_json=as_json, watch=watch))
 
@@ -91,7 +93,32 @@ def _view(snapshot: Snapshot) -> "RenderableType":
         parts.append(Text(f"The queues cannot be read: {snapshot.queues_problem}.", "yellow"))
     else:
         parts.append(Text("No task waits, and none runs."))
+    if snapshot.runs is not None:
+        parts.append(Text(_runs_words(snapshot.runs)))
+    if snapshot.schedules:
+        parts.append(table(SCHEDULES, map(_schedule_row, snapshot.schedules), least=("last run", "")))
     return Group(*parts)
+
+
+def _runs_words(runs: Runs) -> str:
+    """Return how many runs of workflows there are, in one line."""
+    if not (runs.waiting or runs.active or runs.asleep):
+        return "No workflow runs."
+    asleep = f"{runs.asleep:,} asleep"
+    if runs.awaiting_decision:
+        asleep += f", {runs.awaiting_decision:,} of them for a decision (sanctuary workflow list --state waiting)"
+    return f"Workflows: {runs.active:,} active, {runs.waiting:,} to be taken up, {asleep}."
+
+
+def _schedule_row(schedule: KnownSchedule) -> tuple[str, ...]:
+    return (
+        schedule.name,
+        schedule.state,
+        schedule.workflow or "-",
+        "-" if schedule.next_at is None else moment(schedule.next_at).partition(".")[0],
+        "-" if schedule.last_at is None else moment(schedule.last_at).partition(".")[0],
+        schedule.last_state or "",
+    )
 
 
 def _words(snapshot: Snapshot) -> Iterator[tuple[str, str]]:

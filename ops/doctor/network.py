@@ -6,6 +6,8 @@ from datetime import datetime
 
 import msgspec
 
+from bus import buckets
+from bus.definitions import Definitions
 from bus.errors import (
     AuthorizationFailed,
     ConnectionFailed,
@@ -25,6 +27,7 @@ from clones.base import BUILT_IN
 from clones.conflicts import conflicts, disagreements
 from clones.routing import clones_by_type, types_by_clone
 from clones.tables import table_of
+from clones.workflows.checking import problems
 from ops.connect import Where
 from ops.doctor.check import Check, note, ok, wrong
 from ops.status import ask
@@ -76,6 +79,8 @@ async def _inside(network: Network, settings: ConnectionSettings) -> AsyncIterat
     else:
         yield await streams_check(network)
         yield await _clock(network)
+        yield await buckets_check(network)
+        yield await workflows_check(network)
     answers = await ask(network)
     yield _clones({answer.clone for answer in answers}, await table_of(network))
     yield routes_check(await in_force(network), answers)
@@ -150,6 +155,38 @@ async def streams_check(network: Network) -> Check:
     if missing:
         return wrong("streams", f"missing: {', '.join(missing)}", "sanctuary omega makes them")
     return ok("streams", f"{subjects.results} and {subjects.ledger} with all their consumers are as they should be")
+
+
+async def buckets_check(network: Network) -> Check:
+    """Tell which of the network's buckets are missing."""
+    names = network.subjects
+    wanted = (names.routes, names.workflows, names.sleepers, names.schedules, names.cache)
+    missing = [name for name in wanted if await _config(network, f"STREAM.INFO.{buckets.stream_of(name)}") is None]
+    if missing:
+        return wrong("buckets", f"missing: {', '.join(missing)}", "sanctuary omega makes them")
+    return ok("buckets", f"{', '.join(wanted)} are there")
+
+
+async def workflows_check(network: Network) -> Check:
+    """Look whether all that the newest versions of the stored workflows ask for is there."""
+    stored = await Definitions(network).all_newest()
+    if not stored:
+        return note("workflows", "no workflow is stored yet", "the first Omega stores those that come with it")
+    table = await table_of(network)
+    types = frozenset({*table.routes, *table.aliases})
+    definitions = {name: each.definition for name, each in stored.items()}
+    found = [
+        f"{name}: {problem}"
+        for name, definition in sorted(definitions.items())
+        for problem in problems(definition, task_types=types, workflows=definitions)
+    ]
+    if found:
+        advice = (
+            "Their runs fail at these steps. Give the task types to a clone (sanctuary routes set), "
+            "or store another version (sanctuary workflow put)"
+        )
+        return wrong("workflows", "; ".join(found), advice)
+    return ok("workflows", f"{', '.join(sorted(stored))}: every task type has a route")
 
 
 async def _config(network: Network, subject: str) -> dict[str, object] | None:

@@ -340,6 +340,7 @@ class Driver:
         await self._nudges.stop()
         due = timers(self._definition, state)
         until = due[0][0] if due else None
+        decisions = awaited_decisions(self._definition, state)
         record = sleeper(
             self._definition.name,
             self._task.id,
@@ -349,6 +350,7 @@ class Driver:
             since=self._books.clock.now(),
             waits_for=self._seeking.by_type(),
             until=until,
+            awaits=tuple(each.step for each in decisions),
         )
         if not await insist(lambda: self._books.sleepers.lie_down(record)):
             raise Overtaken
@@ -358,7 +360,6 @@ class Driver:
             await self._get_up()
             self._nudges.tell()
             return None
-        decisions = awaited_decisions(self._definition, state)
         return Suspended(waits_for_what(decisions, len(self._seeking), until), until)
 
     def _ended(self, state: State, finish: Finish) -> Ended:

@@ -1,18 +1,21 @@
 """`sanctuary doctor`: it says what is wrong and what to do, and exits so that scripts notice."""
 
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bus.definitions import create
 from bus.jetstream import api
 from bus.server import EmbeddedServer
 from clones.routing import DEFAULT_TABLE, types_by_clone
 from ops.doctor import installation
 from ops.doctor.installation import disk, lock, packages, python, requirements
-from ops.doctor.network import streams_check
+from ops.doctor.network import buckets_check, streams_check, workflows_check
 from ops.status import ask
+from schemas import Step, WorkflowDefinition, WorkflowInForce
 from tests.bus.eventually import eventually
 from tests.bus.rig import Runs
 from tests.ops.rig import OpsRig
@@ -46,6 +49,8 @@ async def test_a_network_with_everybody_there(ops_rig: OpsRig) -> None:
         "clock",
         "clones",
         "routes",
+        "buckets",
+        "workflows",
     ):
         assert name in checks
 
@@ -86,6 +91,27 @@ async def test_streams_that_differ_or_are_missing(ops_rig: OpsRig) -> None:
     await api(network.requester, f"STREAM.UPDATE.{subjects.ledger}", {**config, "discard": "old"})
     check = await streams_check(network)
     assert (check.verdict, check.found) == ("wrong", f"{subjects.ledger}.discard: is 'old', should be 'new'")
+
+
+async def test_buckets_that_are_missing(ops_rig: OpsRig) -> None:
+    network, subjects = ops_rig.bus.network, ops_rig.bus.subjects
+    assert (await buckets_check(network)).verdict == "ok"
+    await api(network.requester, f"STREAM.DELETE.KV_{subjects.sleepers}")
+    check = await buckets_check(network)
+    assert (check.verdict, check.found) == ("wrong", f"missing: {subjects.sleepers}")
+
+
+async def test_workflows_that_ask_for_what_nobody_does(ops_rig: OpsRig) -> None:
+    network = ops_rig.bus.network
+    assert (await workflows_check(network)).verdict == "ok"
+    flow = WorkflowDefinition(name="flow", steps={"one": Step(task="juggling"), "two": Step(workflow="gone")})
+    await create(network, WorkflowInForce(definition=flow, version=1, at=datetime.now(UTC)))
+    check = await workflows_check(network)
+    assert check.verdict == "wrong"
+    assert "flow: steps.one" in check.found
+    assert "juggling" in check.found
+    assert "gone" in check.found
+    assert "review:" not in check.found
 
 
 def test_an_old_python_is_wrong() -> None:

@@ -22,6 +22,7 @@ from ops.status import ask
 from schemas import (
     ErrorEscalation,
     InstanceChanged,
+    Schedule,
     TaskAssignment,
     TaskCompletion,
     TaskFailure,
@@ -30,6 +31,10 @@ from schemas import (
 )
 from tests.bus.eventually import eventually
 from tests.bus.rig import Rig, Runs
+from tests.clones.omega.test_scheduled_runs import put_into_force
+from tests.clones.omega.workflows.flows import definition, put, start
+from tests.clones.omega.workflows.told import sleeps
+from tests.clones.rig import ClonesRig
 from tests.ops.rig import SANCTUARY, OpsRig
 
 Word = Literal["up", "suspect", "dead"]
@@ -305,3 +310,32 @@ async def test_as_anybody_the_queues_are_closed(ops_rig: OpsRig, server: Embedde
     assert ended.status == 1
     assert "The queues cannot be read: " in ended.out
     assert len(ended.err.splitlines()) == 1, "refused once, and not for each queue"
+
+
+async def test_runs_of_workflows_and_schedules(ops_rig: OpsRig, tmp_path: Path) -> None:
+    rig = ClonesRig(ops_rig.bus, tmp_path)
+    asks = definition({"ask": {"decision": {}}}, name="asks")
+    rests = definition({"rest": {"wait": {"for_s": 3600}}}, name="rests")
+    await put(rig, asks, rests)
+    assert "No workflow runs." in (await ops_rig.cli("status")).out.splitlines()
+    async with rig.omega():
+        await start(rig, "asks", "asking")
+        await start(rig, "rests", "resting")
+        for workflow_id in ("asking", "resting"):
+            await eventually(sleeps(rig, workflow_id))
+        await put_into_force(rig, "nightly", Schedule(workflow="rests", cron="30 2 * * *"))
+        await put_into_force(rig, "off", Schedule(workflow="asks", every_s=3600.0, paused=True))
+    await start(rig, "asks", "nobody-takes-it")
+    shown = (await ops_rig.cli("status")).out.splitlines()
+    as_json = (await ops_rig.cli("status", "--json")).json
+    assert as_json["runs"] == {"waiting": 1, "active": 0, "asleep": 2, "awaiting_decision": 1}
+    assert (
+        "Workflows: 0 active, 1 to be taken up, 2 asleep, 1 of them for a decision "
+        "(sanctuary workflow list --state waiting)." in shown
+    )
+    nightly, off = as_json["schedules"]
+    assert (nightly["name"], nightly["state"], nightly["workflow"]) == ("nightly", "on", "rests")
+    assert nightly["next_at"].endswith("T02:30:00Z")
+    assert (off["state"], off["next_at"], off["last_state"]) == ("paused", None, None)
+    rows = [line.split("\t") for line in shown]
+    assert ["off", "paused", "asks", "-", "-"] in [row[:5] for row in rows]
