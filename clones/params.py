@@ -155,6 +155,8 @@ class DocumentationParams(TargetParams, frozen=True, kw_only=True, forbid_unknow
     """Sigma, `documentation`: API reference and coverage; with `report_over`, one report over other tasks as well."""
 
     report_over: Annotated[tuple[ReportSource, ...], Meta(max_length=100)] = ()
+    report_alone: bool = False
+    """The report is written, and the target's API is neither described nor a chapter of it."""
     workflow: Annotated[str, Meta(min_length=1, max_length=100)] = "Review"
     """What the report is of, for its heading: `Release check`."""
     about: Annotated[str, Meta(max_length=1000)] = ""

@@ -48,9 +48,9 @@ async def collect(
     documentation: Done,
     out: Path,
 ) -> ReportInput:
-    """Return everything the report over `params.report_over` tells, with this very task's `documentation` as one section.
+    """Return everything the report over `params.report_over` tells.
 
-    Pictures and texts are fetched into `out`; what cannot be read becomes a section that says so.
+    This very task's `documentation` is one section, unless the report is to be alone. Pictures and texts are fetched into `out`; what cannot be read becomes a section that says so.
     """
     routes = (await table_of(network)).routes
     sections: list[Section] = []
@@ -70,7 +70,8 @@ async def collect(
             sections.append(await _section(artifacts, result, submitted_at, out))
     # The task that writes this is not over yet: of itself the trail has the beginning.
     audit += [head async for head in _trail(network, own.task_type, own.id, own.sequence)]
-    sections.append(await _own_section(artifacts, own, documentation, out))
+    if not params.report_alone:
+        sections.append(await _own_section(artifacts, own, documentation, out))
     target = str(documentation.output["target"])
     return ReportInput(
         workflow=params.workflow,

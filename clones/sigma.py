@@ -22,6 +22,7 @@ from clones.engine_handler import (
     read_params,
     run,
 )
+from clones.engines.contract import EngineOutput
 from clones.params import ApiChangesParams, ChangelogParams, CompareParams, DocumentationParams, KnowledgeParams
 from clones.reporting import collect
 from clones.results_cache import recall
@@ -40,6 +41,8 @@ def handlers(workshop: Workshop) -> Handlers:
     async def document(task: Task) -> Done:
         ends_at = asyncio.get_running_loop().time() + task.timeout_s - FINISH_S
         params = read_params(task, DocumentationParams)
+        if params.report_alone and not params.report_over:
+            raise TaskError.incompatible("params.report_alone: there is nothing to report; name tasks in report_over")
         async with scratch_directory("sanctuary-out-") as directory:
             out = _subdirectory(directory, "documentation")
             async with open_target(params.target, workshop) as source:
@@ -48,11 +51,15 @@ def handlers(workshop: Workshop) -> Handlers:
                 memory = await recall(task, params, source, workshop, left_s=left_s(ends_at), alone=alone)
                 if (earlier := await memory.earlier(source)) is not None:
                     return earlier
-                output = await run(ENGINE, source, params, out=out, task=task, workshop=workshop)
+                if params.report_alone:
+                    output = EngineOutput(summary=f"A report over {len(params.report_over)} tasks.", data={})
+                else:
+                    output = await run(ENGINE, source, params, out=out, task=task, workshop=workshop)
                 await memory.look_again(source, left_s=left_s(ends_at))
             done = await deliver(output, source, out, task, workshop)
-            share = MODEL_SHARE if params.report_over else 1.0
-            done = await advised(done, output, task, workshop, ends_at=ends_at, share=share)
+            if not params.report_alone:
+                share = MODEL_SHARE if params.report_over else 1.0
+                done = await advised(done, output, task, workshop, ends_at=ends_at, share=share)
             if params.report_over:
                 done = await _report(task, params, done, directory, workshop)
             await memory.keep(done)

@@ -46,7 +46,7 @@ def documented(**output: Any) -> Done:
 
 
 async def report(
-    rig: ClonesRig, out: Path, *sources: ReportSource, documentation: Done | None = None, **said: str
+    rig: ClonesRig, out: Path, *sources: ReportSource, documentation: Done | None = None, **said: Any
 ) -> tuple[ReportInput, dict[str, Section]]:
     artifacts = Artifacts(rig.network)
     params = DocumentationParams(target="here", report_over=sources, **said)
@@ -145,6 +145,13 @@ async def test_a_section_for_each_type_and_the_trail_in_order(clones_rig: Clones
         clones_rig.subjects.task("security"),
         clones_rig.subjects.task("testing"),
     ]
+
+
+async def test_a_report_alone_has_no_chapter_on_what_wrote_it(clones_rig: ClonesRig, tmp_path: Path) -> None:
+    source = await task(clones_rig, "security", "s")
+    await settle(clones_rig, source, {"data": {}})
+    found, _ = await report(clones_rig, tmp_path, source, report_alone=True)
+    assert [section.task_type for section in found.sections] == ["security"]
 
 
 async def test_a_task_without_a_result_is_told(clones_rig: ClonesRig, tmp_path: Path) -> None:

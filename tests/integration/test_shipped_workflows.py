@@ -247,6 +247,8 @@ async def test_an_incident_has_its_commit_its_slow_down_and_what_depends_on_it(b
     assert left.run.story.result is not None
     assert FAILING in getattr(left.run.story.result, "summary", "")
     assert FAILURE_BROUGHT_BY in left.report
+    assert "## Documentation" not in left.report
+    assert not (left.files / "api").exists()
 
 
 @needs_proc
