@@ -50,7 +50,8 @@ async def collect(
 ) -> ReportInput:
     """Return everything the report over `params.report_over` tells.
 
-    This very task's `documentation` is one section, unless the report is to be alone. Pictures and texts are fetched into `out`; what cannot be read becomes a section that says so.
+    This very task's `documentation` is one section, unless the report is to be alone. Pictures and texts are
+    fetched into `out`; what cannot be read becomes a section that says so.
     """
     routes = (await table_of(network)).routes
     sections: list[Section] = []

@@ -66,14 +66,14 @@ async def settle(
     rig: ClonesRig, source: ReportSource, output: Mapping[str, Any], *artifacts: ArtifactRef
 ) -> TaskCompletion:
     completion = TaskCompletion(
-        task_id=source.task_id,
+        task_id=str(source.task_id),
         task_type=source.task_type,
         clone="some",
         instance="some-1",
         attempt=2,
         started_at=datetime.now(UTC) - timedelta(seconds=2),
         finished_at=datetime.now(UTC),
-        writer=source.task_id,
+        writer=str(source.task_id),
         summary="found some",
         output=output,
         artifacts=artifacts,
@@ -85,7 +85,7 @@ async def settle(
 
 async def copied(rig: ClonesRig, source: ReportSource) -> None:
     """Wait until the ledger holds the result too."""
-    subject = rig.subjects.result(source.task_type, source.task_id)
+    subject = rig.subjects.result(source.task_type, str(source.task_id))
 
     async def there() -> bool:
         return len(await rig.bus.in_stream(rig.subjects.ledger, subject)) == 1
@@ -97,7 +97,7 @@ async def event(rig: ClonesRig, source: ReportSource, kind: Any = TaskStarted, *
     said = kind(
         task_id=source.task_id, task_type=source.task_type, clone="some", instance="some-1", attempt=1, at=NOW, **fields
     )
-    await rig.network.client.publish(rig.subjects.event(source.task_type, source.task_id), encode(said))
+    await rig.network.client.publish(rig.subjects.event(source.task_type, str(source.task_id)), encode(said))
     await rig.network.client.flush()
 
 
