@@ -9,6 +9,8 @@ import msgspec
 
 _UNDERLINE = re.compile(r"([=~^\"'`*+#.:_-])\1{2,}")
 _ROLE = re.compile(r":[a-z:+-]+:`~?([^`<]+)(?:<[^`]*>)?`")
+_FIELD = re.compile(r":[a-z]+( [^:]+)?:\s")
+"""What says how something is called and what it returns, and not what it is."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`(])")
 MAX_CHARS = 240
 
@@ -63,6 +65,8 @@ def _sentence(file: str, lines: Sequence[str], first: int, names: set[str]) -> P
 def first_sentence(text: str) -> str:
     """Return the first sentence of a docstring's first paragraph, without the marks of reStructuredText; empty for none."""
     paragraph = " ".join(text.strip().partition("\n\n")[0].split())
+    if _FIELD.match(paragraph):
+        return ""
     sentence = _SENTENCE_END.split(_ROLE.sub(r"\1", paragraph))[0].rstrip(".: ")
     if not any(map(str.isalpha, sentence)):
         return ""

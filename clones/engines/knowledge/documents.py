@@ -10,6 +10,8 @@ SUFFIXES = (".md", ".markdown", ".rst", ".txt", ".adoc")
 _MAX_ABOUT = 280
 _LEAST_WORDS = 4
 """Of a paragraph that says what a document is about."""
+_MOST_LINES = 60
+"""Below a document's heading: what comes later does not say what it is about."""
 _NOT_DOCUMENTS = ("requirements", "constraints", "sources.txt", "top_level", "robots", "wordlist")
 _KINDS = (
     ("readme", "readme"),
@@ -32,6 +34,7 @@ _UNDERLINE = re.compile(r"([=\-~^\"'`*+#:.<>_])\1{2,}\s*")
 _ATX = re.compile(r"(?P<level>#{1,6})\s+(?P<title>.*?)\s*#*\s*")
 _ADOC = re.compile(r"(?P<level>={1,6})\s+(?P<title>\S.*)")
 _FENCE = re.compile(r"\s*(```|~~~)")
+_ITEM = re.compile(r"\s*([-*+]|\d+[.)])\s")
 _NO_PROSE = re.compile(r"\s*(\.\.|:\w|\||<|!\[|\[!\[|\[[^\]]*\]:|[-*+]\s|\d+[.)]\s|>|=+$|-{3,}|`{3})")
 
 
@@ -139,13 +142,15 @@ def _about(lines: Sequence[str], after: int) -> tuple[str, int | None]:
     """Return the first paragraph of prose and the line it begins at."""
     words: list[str] = []
     begin: int | None = None
-    inside = False
-    for number, line in enumerate(lines[after:], after + 1):
+    inside, listed = False, False
+    for number, line in enumerate(lines[after : after + _MOST_LINES], after + 1):
         if _FENCE.match(line):
             inside = not inside
         bare = not line.strip() or line[0].isspace() or _NO_PROSE.match(line) or _UNDERLINE.fullmatch(line)
         heading = _ATX.fullmatch(line) or (number < len(lines) and _UNDERLINE.fullmatch(lines[number]))
-        if inside or bare or heading:
+        # What follows an item of a list without a blank line belongs to it, indented or not.
+        listed = bool(_ITEM.match(line)) or (listed and bool(line.strip()))
+        if inside or bare or heading or listed:
             if _says(words):
                 break
             words, begin = [], None
