@@ -67,7 +67,8 @@ def test_the_call_service_can_be_discovered(anyone: Go) -> None:
     assert (ping["type"], ping["name"]) == ("io.nats.micro.v1.ping_response", "sanctuary-omega")
     (info,) = (answer.json for answer in anyone.ask_all("$SRV.INFO.sanctuary-omega", within="500ms"))
     subjects = {(endpoint["subject"], endpoint["queue_group"]) for endpoint in info["endpoints"]}
-    assert subjects == {("sanctuary.call.*", "omega"), ("sanctuary.call.workflow.*", "omega")}
+    named = ("sanctuary.call.*", "sanctuary.call.workflow.*", "sanctuary.ask.*")
+    assert subjects == {(subject, "omega") for subject in named}
 
 
 def test_the_operator_reads_the_streams(anyone: Go, operator: Go) -> None:
@@ -81,7 +82,7 @@ def test_the_operator_reads_the_streams(anyone: Go, operator: Go) -> None:
     mine = [message for message in ledger if b'"read-me"' in message.data]
     assert {message.json["type"] for message in mine} >= {"TaskAssignment", "TaskStarted", "TaskCompletion"}
     consumers = operator.consumers("SANCTUARY_LEDGER")
-    assert consumers >= {"task_security", "task_security+high", "task_testing+low", "workflow_review"}
+    assert consumers >= {"task_security", "task_security+high", "task_testing+low", "workflows"}
 
 
 def test_nobody_else_does(anyone: Go, operator: Go) -> None:
