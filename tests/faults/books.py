@@ -1,7 +1,7 @@
 """What a network's two streams must say when all has ended, whoever worked on it and whatever happened meanwhile."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -12,6 +12,7 @@ from bus.routes import in_force
 from bus.subjects import RESERVED_TYPES
 from schemas import (
     AnyTaskEvent,
+    ErrorCode,
     RoutingTable,
     SchemaError,
     TaskAssignment,
@@ -100,13 +101,18 @@ class Books:
         """Whether the ledger holds each result once."""
         return self._copies == Counter(dict.fromkeys(self.results, 1))
 
-    def hold(self, accepted: Iterable[Key] = ()) -> None:
-        """Fail where the streams break a promise; `accepted` are the tasks whose storing was confirmed."""
+    def hold(self, accepted: Iterable[Key] = (), *, never_asked: Collection[Key] = ()) -> None:
+        """Fail where the streams break a promise; `accepted` are the tasks whose storing was confirmed.
+
+        `never_asked` are those that may have been cancelled before they were asked for, so that nobody does them any more.
+        """
         assert set(accepted) - self.asked.keys() == set()
         assert self.unfinished == set()
-        assert self.results.keys() - self.asked.keys() == set()
+        unasked = self.results.keys() - self.asked.keys()
+        assert unasked - set(never_asked) == set()
+        assert [key for key in unasked if getattr(self.results[key], "code", None) != ErrorCode.CANCELLED] == []
         for (task_type, task_id), story in self.stories.items():
-            if task_type in RESERVED_TYPES:
+            if task_type in RESERVED_TYPES or (task_type, task_id) in unasked:
                 continue
             assignment, route = self.asked[task_type, task_id], self._table.routes[task_type]
             assert assignment is not None

@@ -6,13 +6,11 @@ notes it in a journal that outlives its process.
 
 import asyncio
 import logging
-import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +34,7 @@ from clones.omega.clock import SystemClock
 from clones.omega.deadlines import Deadlines
 from clones.omega.workflows.steering import workflows_of
 from schemas import Backoff, ErrorCode, Route, RoutingTable
+from tests.faults.forking import fork
 
 LEASE_S = 1.0
 COOL_DOWN_S = 0.1
@@ -121,25 +120,14 @@ def shorten_leases(put: Callable[[object, str, float], None] = setattr) -> None:
         put(bus.breaker, name, COOL_DOWN_S)
 
 
-@cache
-def _context() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest", __name__])
-    return context
-
-
 def start_worker(place: Place, clone: str, instance: str) -> ForkServerProcess:
     """Start a worker; it notes when it is ready, and drains on SIGTERM."""
-    process = _context().Process(target=_run, args=(_serve, place, clone, instance), daemon=True)
-    process.start()
-    return process
+    return fork(_run, _serve, place, clone, instance)
 
 
 def start_omega(place: Place, instance: str) -> ForkServerProcess:
     """Start an Omega that carries out commands, decides on escalations and ends what is overdue; otherwise as a worker."""
-    process = _context().Process(target=_run, args=(_coordinate, place, "omega", instance), daemon=True)
-    process.start()
-    return process
+    return fork(_run, _coordinate, place, "omega", instance)
 
 
 def handler(place: Place, instance: str) -> Handler:
