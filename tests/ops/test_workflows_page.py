@@ -126,7 +126,7 @@ class Reader:
                 self._over = self._last_run if state != "waiting" else ""
                 return
             assert time.monotonic() < deadline, shown.stdout + shown.stderr
-            time.sleep(0.1)
+            time.sleep(0.3)
 
     def _shell(self, line: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -143,7 +143,7 @@ class Reader:
 def plain(text: str) -> str:
     """A line without what is another one each time: ids, numbers of entries, times, lengths, sizes, names of processes and people."""
     for pattern, word in (
-        (r"\b(?=[\w-]*\d)[\w-]{22}\b|\b[0-9a-f]{32}\b|\bID\b", "ID"),
+        (r"(?<![\w-])(?:[\w-]{22}|[0-9a-f]{32}|ID)(?![\w-])", "ID"),
         (r"#\d+", "#N"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME"),
         (r"\b[\d.]+ (ms|s|min)\b", "LENGTH"),
