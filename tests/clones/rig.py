@@ -108,12 +108,12 @@ class ClonesRig:
                 yield running
 
     @asynccontextmanager
-    async def omega(self, *, clock: Clock | None = None) -> AsyncIterator[Running]:
+    async def omega(self, *, clock: Clock | None = None, capacity: int = 16) -> AsyncIterator[Running]:
         """Omega, ready to answer; its workflows live by `clock`, the system's where there is none."""
         async with open_network(self.bus.settings, self.subjects, name="omega") as network:
             identity = Identity("omega")
             async with coordination(network, identity, clock=clock) as services:
-                daemon = Daemon(network, identity, services, capacity=16, drain_s=0.0)
+                daemon = Daemon(network, identity, services, capacity=capacity, drain_s=0.0)
                 async with _run(daemon, identity, network) as running:
                     yield running
 

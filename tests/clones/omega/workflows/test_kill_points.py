@@ -49,6 +49,9 @@ from tests.clones.omega.workflows.faults import Faulty, Killed, Points
 from tests.clones.omega.workflows.flows import Doers, clones, definition, put, start, task
 from tests.clones.rig import TABLE, ClonesRig
 
+POLL_S = 0.1
+"""All of it happens in one process: looking more often would leave it no time for anything else."""
+
 INNER = definition({"deep": task("${input.of}/deep")}, "inner", input={"of": {}}, output="${steps.deep.output.target}")
 
 
@@ -60,7 +63,7 @@ class Case:
     effects: Callable[[str], set[str]]
     """By the run's id: the targets of all tasks that are done, each once."""
     ends: type[WorkflowCompletion] | type[WorkflowFailure] = WorkflowCompletion
-    tell: Callable[[Run], WorkflowEvent | None] = lambda _: None
+    tell: Callable[[Run], WorkflowEvent | None] | None = None
     optional: Callable[[str], set[str]] = lambda _: set()
     """Targets of tasks that may have been done before something ended them."""
 
@@ -270,6 +273,8 @@ async def process(rig: ClonesRig, clock: SetClock) -> AsyncIterator[Process]:
 
 async def tell(running: Process, case: Case, run_id: str) -> None:
     """Tell a run what is due."""
+    if case.tell is None:
+        return
     run = await running.workflows.telling.run(run_id)
     if run is not None and case.tell(run) is not None:
         await running.workflows.telling.tell(run_id, case.tell)
@@ -287,6 +292,7 @@ async def drive_until_lost(rig: ClonesRig, case: Case, running: Process, clock: 
         left = [each for each in lost if not each.points.reached.is_set() and not each.over]
         await asyncio.gather(*(tell(running, case, each.run_id) for each in left))
         clock.forward(minutes=5)
+        await asyncio.sleep(POLL_S)
         return not left
 
     await eventually(all_lost, within_s=100)
@@ -320,7 +326,7 @@ async def test_a_run_lost_at_any_point_is_ended_and_repeats_nothing(
         assert sum(each.points.reached.is_set() for each in lost) > 0.8 * len(lost)
         running.stopped = True
         await running.serving
-        async with clones_rig.omega(clock=clock):
+        async with clones_rig.omega(clock=clock, capacity=128):
             await all_end(clones_rig, case, running, clock, lost)
             for each in lost:
                 each.points.go_on.set()
@@ -348,6 +354,7 @@ async def all_end(rig: ClonesRig, case: Case, running: Process, clock: SetClock,
     async def ended() -> bool:
         await asyncio.gather(*(look(run_id) for run_id in tuple(missing)))
         clock.forward(minutes=5)
+        await asyncio.sleep(POLL_S)
         return not missing
 
     await eventually(ended, within_s=150)
