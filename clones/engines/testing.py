@@ -69,7 +69,8 @@ def _output(
     out: Path,
 ) -> EngineOutput:
     outcome = run.outcome
-    if params.pytest_args and run.exit_status == 4:
+    # A conftest that cannot be imported is the target's or its environment's matter, and not the arguments'.
+    if params.pytest_args and run.exit_status == 4 and "while loading conftest" not in run.last_words:
         raise EngineError(
             f"params.pytest_args: pytest refuses {' '.join(params.pytest_args)!r}: {run.last_words}",
             code="incompatible_task",

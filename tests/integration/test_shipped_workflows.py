@@ -164,6 +164,8 @@ def test_of_what_excludes_each_other_one_is_asked_for(
 ) -> None:
     (task_type,) = (each.task for label, each in DEFINITIONS[name].steps.items() if label == step)
     found = asked(name, given)[step]
+    budget_s = found.pop("budget_s", None)
+    assert budget_s == (None if task_type == "api-changes" else 900.0)
     assert found == {"target": "t", **params}
     convert(PARAMS[str(task_type)], found)
 
