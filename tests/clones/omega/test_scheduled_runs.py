@@ -1,13 +1,24 @@
 """Whole Omegas with schedules: runs begin, wait, are cancelled for the next one and end, over restarts; time is set."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bus.client import Submitter
+from bus.network import open_network
 from bus.schedules import standing
-from bus.subjects import WORKFLOW_TYPE
+from bus.server import EmbeddedServer, ServerOptions
+from bus.subjects import WORKFLOW_TYPE, Subjects
+from bus.topology import Limits
+from clones.omega.coordination import make_network
 from clones.omega.once import store_command
 from schemas import Schedule, ScheduleChange, ScheduleInForce, TaskCompletion, WorkflowStart, decode, sequence_id
 from tests.bus.eventually import eventually
+from tests.bus.rig import Rig
 from tests.clones.omega.clocks import SetClock
 from tests.clones.omega.workflows.flows import completed, definition, failed, put
 from tests.clones.rig import ClonesRig
+from tests.conftest import CLONES
 
 NIGHTLY = Schedule(
     workflow="slow", cron="30 2 * * *", timezone="Europe/Berlin", catch_up_s=86_400, overlap="buffer_one"
@@ -61,6 +72,43 @@ async def test_a_cron_schedule_over_a_restart(clones_rig: ClonesRig) -> None:
         clock.forward(days=1)
         await waits(clones_rig, 3)
     assert len(await runs(clones_rig)) == 3
+
+
+async def test_a_cron_schedule_over_a_restart_of_everything(tmp_path: Path) -> None:
+    """Of the server too, which was killed: what it had acknowledged is there."""
+    clock = SetClock()
+    options = ServerOptions(store=tmp_path / "store", port=-1, clones=CLONES)
+    subjects = Subjects("nights")
+
+    @asynccontextmanager
+    async def everything() -> AsyncIterator[tuple[ClonesRig, EmbeddedServer]]:
+        async with EmbeddedServer(options) as server:
+            settings = server.settings_for("operator")
+            async with open_network(settings, subjects, name="rig") as network, Submitter(network) as submitter:
+                await make_network(network, Limits())
+                rig = ClonesRig(Rig(settings, network, submitter), tmp_path)
+                async with rig.omega(clock=clock):
+                    yield rig, server
+
+    async with everything() as (rig, server):
+        await put(rig, SLOW)
+        await put_into_force(rig, "nightly", NIGHTLY)
+        clock.forward(hours=17)  # it is 3 in Berlin
+        await waits(rig, 1)
+        await server.kill()
+    clock.forward(days=1)
+    async with everything() as (rig, _):
+        first, *_ = await runs(rig)
+        # The first one ends, whose hour is over, and the second night is made up for.
+        assert (await completed(rig, first)).labels == {"schedule": "nightly"}
+        await waits(rig, 2)
+        second = (await runs(rig))[1]
+        clock.forward(hours=1)
+        await completed(rig, second)
+        assert len(await runs(rig)) == 2
+        kept = await record(rig, "nightly")
+        assert kept is not None
+        assert kept.last_id == second
 
 
 async def test_a_run_is_cancelled_for_the_next_one(clones_rig: ClonesRig) -> None:
