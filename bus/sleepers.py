@@ -2,7 +2,8 @@
 
 At any time a run that has begun and not ended has a record here, or a message of the ledger, not acknowledged, under which an
 Omega drives it: its driver writes the record before it acknowledges, and whoever wakes the run stores its next message before
-the next driver takes the record away.
+the next driver takes the record away. Under each message one driver at most writes a record: a second one who is given the
+message has the run start anew under another one, before it acknowledges.
 """
 
 import secrets
@@ -27,8 +28,6 @@ class Sleeper(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What wakes it when it is stored anew: its start under its id, without the input, which its history has."""
     activation: int
     """The ledger sequence of the message under which it was driven until now."""
-    attempt: int
-    """Which attempt that was."""
     since: datetime
     waits_for: Mapping[str, tuple[str, ...]] = {}
     """By task type the ids of what it has asked for, all of which is stored; `workflow` for runs. The first result wakes it."""
@@ -41,11 +40,6 @@ class Sleeper(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     woken_behind: int | None = None
     """Where it is being woken: the ledger's last sequence before its wake-up was stored; None: nobody has begun to."""
 
-    @property
-    def driver(self) -> tuple[int, int]:
-        """Who put it to sleep: of two, the larger one is the later one."""
-        return self.activation, self.attempt
-
 
 def sleeper(
     workflow: str,
@@ -53,7 +47,6 @@ def sleeper(
     start: WorkflowStart,
     *,
     activation: int,
-    attempt: int,
     since: datetime,
     waits_for: Mapping[str, tuple[str, ...]],
     until: datetime | None,
@@ -63,14 +56,18 @@ def sleeper(
     return Sleeper(
         workflow_id=workflow_id,
         workflow=workflow,
-        start=msgspec.structs.replace(start, id=workflow_id, input={}),
+        start=anew(start, workflow_id),
         activation=activation,
-        attempt=attempt,
         since=since,
         waits_for=waits_for,
         until=until,
         awaits=awaits,
     )
+
+
+def anew(start: WorkflowStart, workflow_id: str) -> WorkflowStart:
+    """Return what has a run that has begun go on when it is stored: its start under its id, without the input, which its history has."""
+    return msgspec.structs.replace(start, id=workflow_id, input={})
 
 
 class Standing(NamedTuple):
@@ -107,21 +104,22 @@ class Sleepers:
             if standing.sleeper is not None:
                 if standing.sleeper.nonce == sleeper.nonce:
                     return True
-                if standing.sleeper.driver > sleeper.driver:
+                if standing.sleeper.activation > sleeper.activation:
                     return False
             if await self.replace(sleeper, standing.revision):
                 return True
 
-    async def get_up(self, workflow_id: str, *, activation: int, attempt: int) -> bool:
+    async def get_up(self, workflow_id: str, *, activation: int) -> bool:
         """Take away the record of a run that is driven from now on; False where a later driver than this one has put it to sleep.
 
+        What was written under the same activation stays: whoever wrote it may acknowledge that message.
         To be called before the driver reads the history: whoever adds to that, and then finds no record, is heard.
         """
         while True:
             standing = await self.read(workflow_id)
-            if standing.sleeper is None:
+            if standing.sleeper is None or standing.sleeper.activation == activation:
                 return True
-            if standing.sleeper.driver > (activation, attempt):
+            if standing.sleeper.activation > activation:
                 return False
             if await self._delete(workflow_id, standing.revision):
                 return True

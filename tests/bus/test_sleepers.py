@@ -14,7 +14,7 @@ from tests.bus.rig import Rig, open_rig
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def record(activation: int = 7, attempt: int = 1, workflow_id: str = "w") -> Sleeper:
+def record(activation: int = 7, workflow_id: str = "w") -> Sleeper:
     start = WorkflowStart(input={"large": "x" * 1000}, labels={"team": "a"}, reply_to="_INBOX.a")
     waits_for = {"security": ("t1", "t2"), "workflow": ("child",)}
     return sleeper(
@@ -22,7 +22,6 @@ def record(activation: int = 7, attempt: int = 1, workflow_id: str = "w") -> Sle
         workflow_id,
         start,
         activation=activation,
-        attempt=attempt,
         since=NOON,
         waits_for=waits_for,
         until=NOON,
@@ -40,7 +39,7 @@ async def test_a_record_is_whole_but_for_the_input(server: EmbeddedServer) -> No
         assert await sleepers.lie_down(wanted)
         assert (await sleepers.read("w")).sleeper == wanted
         assert wanted.start == WorkflowStart(id="w", labels={"team": "a"}, reply_to="_INBOX.a")
-        assert await sleepers.get_up("w", activation=8, attempt=1)
+        assert await sleepers.get_up("w", activation=8)
         assert (await sleepers.read("w")).sleeper is None
         assert (await sleepers.read("v")) == (0, None)
 
@@ -48,15 +47,18 @@ async def test_a_record_is_whole_but_for_the_input(server: EmbeddedServer) -> No
 async def test_the_latest_driver_has_the_run(server: EmbeddedServer) -> None:
     async with open_rig(server) as rig:
         sleepers = await bucket(rig)
-        later = record(7, 2)
-        assert await sleepers.lie_down(record(7, 1))
+        later = record(8)
+        assert await sleepers.lie_down(record(7))
         assert await sleepers.lie_down(later)
-        assert not await sleepers.lie_down(record(7, 1))
-        assert not await sleepers.get_up("w", activation=7, attempt=1)
-        assert not await sleepers.lie_down(record(6, 9))
+        assert not await sleepers.lie_down(record(7))
+        assert not await sleepers.get_up("w", activation=7)
         assert (await sleepers.read("w")).sleeper == later
-        assert await sleepers.get_up("w", activation=7, attempt=2)
-        assert await sleepers.get_up("w", activation=7, attempt=1)
+        # Somebody else's who has the same message.
+        assert await sleepers.get_up("w", activation=8)
+        assert (await sleepers.read("w")).sleeper == later
+        assert await sleepers.get_up("w", activation=9)
+        assert (await sleepers.read("w")).sleeper is None
+        assert await sleepers.get_up("w", activation=9)
 
 
 async def test_one_takes_away_what_he_has_seen_and_nothing_else(server: EmbeddedServer) -> None:

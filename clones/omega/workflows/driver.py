@@ -3,17 +3,22 @@
 The history is the truth. Everything that happens to the run is appended to it by compare-and-set, and what is to be done
 follows from it. So an Omega may die between any two steps, and whoever takes the run up makes the same of it. A driver's
 first entry names its activation; who finds an entry of a later one lets go.
+
+A message may be given to two at a time, or to one after the other: the server was killed and forgot, or somebody died. Either
+may acknowledge it, so only the first who writes under it goes by it. The second has the run go on under another message.
 """
 
 import asyncio
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import NoReturn
 
 from bus.histories import Written
 from bus.journal import insist
-from bus.sleepers import sleeper
+from bus.sleepers import anew, sleeper
 from bus.task import Ended, LetGo, Outcome, Suspended, Task, TaskError
 from clones.omega.clock import Clock
 from clones.omega.workflows.beginning import first_event, version_of
@@ -24,6 +29,7 @@ from clones.omega.workflows.outcomes import result_of
 from clones.omega.workflows.ports import Definitions, Histories, Sleepers
 from clones.omega.workflows.seeking import Seeking
 from clones.omega.workflows.waiting_words import waits_for_what
+from clones.omega.workflows.wake_ups import mark_of
 from clones.workflows.advance import advance
 from clones.workflows.commands import Command, Finish
 from clones.workflows.ids import step_id
@@ -127,10 +133,15 @@ class Driver:
     # Taking it up
 
     async def _take_up(self) -> Sequence[Command]:
-        """Begin the run, or take in what it has come to; returns what is to be done for all that is known."""
+        """Begin the run, or take in what it has come to; returns what is to be done for all that is known.
+
+        Raises:
+            Overtaken: it is for another one to go on with it.
+        """
         run_id, books = self._task.id, self._books
         slept = (await insist(lambda: books.sleepers.read(run_id))).sleeper
-        await self._get_up()
+        if not await insist(lambda: books.sleepers.get_up(run_id, activation=self._task.sequence)):
+            raise Overtaken
         history = await insist(lambda: books.histories.read(run_id))
         if not history and (commands := await self._begin()) is not None:
             return commands if self._task.attempt == 1 else await self._unless_asked_before()
@@ -140,27 +151,29 @@ class Driver:
         self._take_in(history)
         if finished(self._run) is not None:
             return ()
-        while (sequence := await self._append(())) is None:
+        sequence = None
+        while sequence is None:
+            if history[-1].entry.activation == self._task.sequence:
+                await self._pass_on()
+            sequence = await self._append(())
             self._take_in(added := await self._added())
             history += added
         # Read back, it tells the server's time.
-        own = await self._added()
-        self._take_in(own)
-        history += own
-        now = next((each.stored_at for each in own if each.sequence == sequence), history[-1].stored_at)
+        now = next((each.stored_at for each in history if each.sequence == sequence), history[-1].stored_at)
         stored = frozenset() if slept is None else frozenset(each for ids in slept.waits_for.values() for each in ids)
         return await self._outstanding(history, stored, now)
 
-    async def _get_up(self) -> None:
-        """Take the run's record away.
+    async def _pass_on(self) -> NoReturn:
+        """Have the run go on under a message of its own: somebody has driven it under this one, and may do so still.
 
         Raises:
-            Overtaken: a later driver has put the run to sleep.
+            Overtaken: always.
         """
-        run_id, driver = self._task.id, (self._task.sequence, self._task.attempt)
-        sleepers = self._books.sleepers
-        if not await insist(lambda: sleepers.get_up(run_id, activation=driver[0], attempt=driver[1])):
-            raise Overtaken
+        subject = self._means.network.subjects.workflow(self._definition.name)
+        start, mark = anew(self._start, self._task.id), mark_of(secrets.token_hex(8))
+        driven = self._task.sequence
+        await insist(lambda: self._means.submissions.go_on(subject, start, mark=mark, driven=driven))
+        raise Overtaken
 
     async def _begin(self) -> Sequence[Command] | None:
         """Write the first entry; None where somebody has."""
@@ -194,6 +207,7 @@ class Driver:
         for each in expected(self._definition, self._run):
             self._seeking.seek(each)
         self._seeking.look_now()
+        self._heard_at = asyncio.get_running_loop().time()
         unsure = [asked for each in commands if (asked := asked_by(self._means.network.subjects, each)) is not None]
         unsure = [asked for asked in unsure if asked.task_id not in stored]
         known = await self._issuing.known(unsure, history, now)
@@ -346,7 +360,6 @@ class Driver:
             self._task.id,
             self._start,
             activation=self._task.sequence,
-            attempt=self._task.attempt,
             since=self._books.clock.now(),
             waits_for=self._seeking.by_type(),
             until=until,
@@ -357,7 +370,7 @@ class Driver:
         # Looked at after the record is written: who adds to the history, and finds no record, is heard.
         if await self._added():
             await self._nudges.listen()
-            await self._get_up()
+            await insist(lambda: self._books.sleepers.remove(record))
             self._nudges.tell()
             return None
         return Suspended(waits_for_what(decisions, len(self._seeking), until), until)

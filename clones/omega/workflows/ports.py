@@ -60,7 +60,11 @@ class Sleepers(Protocol):
         """As there."""
         ...
 
-    async def get_up(self, workflow_id: str, *, activation: int, attempt: int) -> bool:
+    async def get_up(self, workflow_id: str, *, activation: int) -> bool:
+        """As there."""
+        ...
+
+    async def remove(self, sleeper: Sleeper) -> None:
         """As there."""
         ...
 
@@ -76,6 +80,16 @@ class Submissions(Protocol):
 
     async def start_workflow(self, name: str, start: WorkflowStart) -> Submitted:
         """As there."""
+        ...
+
+    async def go_on(self, subject: str, start: WorkflowStart, *, mark: str, driven: int) -> None:
+        """Store what has a run that has begun go on under a message of its own, on the subject of its workflow.
+
+        `driven` is the message under which it was driven; sent again with the same `mark`, it is stored once.
+
+        Raises:
+            SanctuaryError: it was not stored, or the server did not say so.
+        """
         ...
 
     async def stored(self, subject: str, ids: Collection[str], *, after: int) -> Mapping[str, int]:

@@ -10,8 +10,8 @@ from schemas import ErrorCode
 
 ATTEMPT_TIMEOUT_S = 365 * 24 * 3600.0
 """What one Omega may drive a run for; how long a run may take its definition and its start say."""
-RETRIES = 100
-"""A run whose Omega died is taken up by another one; whenever it only waits, those before are forgotten."""
+RETRIES = 200
+"""A run whose Omega died is taken up by another one, which counts twice; whenever it only waits, those before are forgotten."""
 WORKFLOWS_AT_ONCE = 96
 """In one Omega, fewer than it has slots: what workflows wait for may itself wait for a command, and that needs one."""
 

@@ -7,6 +7,7 @@ import msgspec
 from bus.client import Submitted, Submitter
 from bus.ledger import entries
 from bus.network import Network
+from clones.omega.workflows.wake_ups import store_wake_up
 from schemas import Priority, SchemaError, TaskAssignment, WorkflowStart, decode
 
 
@@ -30,6 +31,10 @@ class Submissions:
     async def start_workflow(self, name: str, start: WorkflowStart) -> Submitted:
         """As `bus.client.Submitter.start_workflow`."""
         return await self._submitter.start_workflow(name, start)
+
+    async def go_on(self, subject: str, start: WorkflowStart, *, mark: str, driven: int) -> None:
+        """As in the port."""
+        await store_wake_up(self._network, subject, start, mark=mark, driven=driven)
 
     async def stored(self, subject: str, ids: Collection[str], *, after: int) -> Mapping[str, int]:
         """As in the port: one reading of the subject for all of them."""

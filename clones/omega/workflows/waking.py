@@ -15,10 +15,9 @@ from typing import NamedTuple
 import msgspec
 
 from bus import buckets
-from bus.intake import WAKE_UP
 from bus.jetstream import last_of_each, publish
 from bus.latest import BATCH
-from bus.ledger import entry, last_sequence
+from bus.ledger import last_sequence
 from bus.network import Network
 from bus.sleepers import Sleeper, Sleepers, standing_of
 from bus.subjects import WORKFLOW_TYPE
@@ -26,7 +25,7 @@ from clones.omega.clock import Clock
 from clones.omega.once import store_once
 from clones.omega.repeating import repeat
 from clones.omega.workflows.observer import WorkflowObserver
-from schemas import MSGPACK, encode
+from clones.omega.workflows.wake_ups import mark_of, wake_up
 
 LOOK_EVERY_S = 1.0
 TIDY_EVERY_S = 30.0
@@ -160,13 +159,13 @@ class Waker:
     async def _wake(self, sleeper: Sleeper, revision: int) -> bool:
         """Store the wake-up of a sleeper whose record has this revision; False where the record is another one by now."""
         subject = self._network.subjects.workflow(sleeper.workflow)
-        mark = f"{WAKE_UP}.{sleeper.nonce}"
+        mark = mark_of(sleeper.nonce)
         if sleeper.woken_behind is not None:
-            start, headers = await self._start_of(sleeper)
+            start, headers = await wake_up(self._network, sleeper.start, driven=sleeper.activation)
             await store_once(self._network, subject, start, mark=mark, behind=sleeper.woken_behind, headers=headers)
             return True
         claimed = msgspec.structs.replace(sleeper, woken_behind=await last_sequence(self._network))
-        start, headers = await self._start_of(sleeper)
+        start, headers = await wake_up(self._network, sleeper.start, driven=sleeper.activation)
         if not await self._sleepers.replace(claimed, revision):
             return False
         # Whoever else wants to store it comes later, and finds it; until then the server knows the mark.
@@ -174,11 +173,3 @@ class Waker:
         self._observer.woken(sleeper.workflow)
         log.info("the workflow %s %s goes on", sleeper.workflow, sleeper.workflow_id)
         return True
-
-    async def _start_of(self, sleeper: Sleeper) -> tuple[bytes, dict[str, str]]:
-        """Return the start of a run as it is stored anew, and its headers: it is answered as it was asked."""
-        if sleeper.start.reply_to is not None:
-            driven = await entry(self._network, sleeper.activation)
-            if driven is not None and driven.headers.get("Content-Type") == MSGPACK:
-                return encode(sleeper.start, MSGPACK), {"Content-Type": MSGPACK}
-        return encode(sleeper.start), {}

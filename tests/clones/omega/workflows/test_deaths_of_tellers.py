@@ -45,7 +45,6 @@ async def sleeping(rig: ClonesRig, workflow_id: str) -> None:
         workflow_id,
         WorkflowStart(),
         activation=begun.sequence,
-        attempt=1,
         since=entry.at,
         waits_for={},
         until=None,
