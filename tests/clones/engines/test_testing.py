@@ -167,6 +167,12 @@ def test_arguments(review: Review) -> None:
     assert review(CALC, arguments=("-k", "many")).data["counts"]["passed"] == 3
 
 
+def test_a_conftest_that_does_not_import_is_not_laid_to_the_arguments(review: Review) -> None:
+    output = review({**CALC, "conftest.py": "import no_such_module\n"}, arguments=("-k", "many"))
+    assert output.data["ran"] is False
+    assert "No module named 'no_such_module'" in output.data["reason"]
+
+
 def test_arguments_that_pytest_refuses(review: Review) -> None:
     with pytest.raises(EngineError, match="pytest refuses '--wrong'") as caught:
         review(CALC, arguments=("--wrong",))
