@@ -76,7 +76,7 @@ async def _ended(client: Client, run_id: str) -> Run:
         if run.story.result is not None:
             return run
         for awaited in run.awaited:
-            print(awaited.prompt)  # noqa: T201  what a person would be asked
+            print(awaited.prompt, flush=True)  # noqa: T201  what a person would be asked
             decision = Decision(workflow_id=run_id, step=awaited.step, verdict="approve", decided_by="trial")
             await verdict_on(client.network, decision, within_s=60)
         await asyncio.sleep(1)
@@ -138,17 +138,16 @@ def _print(trials: list[Trial]) -> None:
     console.print(table)
 
 
-async def _all(network: Command, wanted: set[str]) -> list[Trial]:
+async def _all(network: Command, wanted: set[str], trials: list[Trial]) -> None:
+    """Try what is wanted, and add it to `trials`."""
     async with network.open() as client:
-        trials = []
         for project in PROJECTS:
             names = [definition.name for definition in shipped()]
             chosen = [name for name in names if not wanted & set(names) or name in wanted]
             if not wanted & {each.name for each in PROJECTS} or project.name in wanted:
                 for name in chosen:
                     trials.append(await _try(client, name, project))
-                    print(f"{name} on {project.name}: {trials[-1].held} of {len(trials[-1].checked)}")  # noqa: T201
-        return trials
+                    print(f"{name} on {project.name}: {trials[-1].held} of {len(trials[-1].checked)}", flush=True)  # noqa: T201
 
 
 def main() -> int:
@@ -160,11 +159,14 @@ def main() -> int:
         return 2
     projects.make(_DIRECTORY)
     shutil.rmtree(_DIRECTORY / "store", ignore_errors=True)
-    with running("up", "--port", "-1", directory=_DIRECTORY) as network:
-        network.until("ready at ")
-        trials = asyncio.run(_all(network, wanted))
-        network.end()
-    _print(trials)
+    trials: list[Trial] = []
+    try:
+        with running("up", "--port", "-1", directory=_DIRECTORY) as network:
+            network.until("ready at ")
+            asyncio.run(_all(network, wanted, trials))
+            network.end()
+    finally:  # also where somebody has seen enough
+        _print(trials)
     return 0 if all(trial.good for trial in trials) else 1
 
 
