@@ -310,7 +310,7 @@ async def test_a_run_lost_at_any_point_is_ended_and_repeats_nothing(
 ) -> None:
     case, clock, doers = CASES[name], SetClock(), Doers()
     await put(clones_rig, case.flow, INNER)
-    async with clones(clones_rig, doers), process(clones_rig, clock) as running:
+    async with clones(clones_rig, doers, capacity=256), process(clones_rig, clock) as running:
         whole = Lost("whole", Points())
         doers.hold("whole/slow")
         doers.failing = {"whole/bad"}
