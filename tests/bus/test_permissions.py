@@ -312,7 +312,7 @@ class TestClone:
             "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.handover_security+delta",
             "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.commands",
             "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.escalations",
-            "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.workflow_review",
+            "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.workflows",
             "$JS.ACK.SANCTUARY_LEDGER.task_architecture.1.1.1.1.0",
             "$JS.ACK.SANCTUARY_LEDGER.handover_security+delta.1.1.1.1.0",
             "$JS.ACK.SANCTUARY_LEDGER.commands.1.1.1.1.0",

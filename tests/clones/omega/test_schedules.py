@@ -362,7 +362,7 @@ class TestChanges:
         [
             ({"cron": "61 * * * *"}, "Bad minute"),
             ({"at": datetime(2026, 2, 28, tzinfo=UTC)}, "at 2026-02-28 00:00:00 UTC is past"),
-            ({"workflow": "nothing", "every_s": 60.0}, "there is no workflow nothing; known: plain"),
+            ({"workflow": "nothing", "every_s": 60.0}, "there is no workflow nothing; known: "),
             ({"input": {}, "every_s": 60.0}, "the input has no target"),
             (
                 {"input": {"target": ".", "targets": "."}, "every_s": 60.0},
