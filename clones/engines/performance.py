@@ -21,6 +21,7 @@ from clones.engines.running.places import Places
 from clones.engines.running.profile_fold import Hot, Kind, flame_tree, hot_functions, stacks_of, thinned
 from clones.engines.running.python_command import PythonCommand, python_command
 from clones.engines.running.watched import Watched, run_watched
+from clones.engines.statements import Lines, Statement
 from clones.params import PerformanceParams
 
 INTERVAL_S = 0.001
@@ -163,6 +164,7 @@ def _output(
     own = [item for item in hot if item.frame.kind is Kind.TARGET]
     other = [item for item in hot if item.frame.kind is not Kind.TARGET]
     chosen = [*own[:MAX_HOT_OWN], *(item for item in other[:MAX_HOT_OTHER] if item.self_s > 0)]
+    lines = Lines(copied.root)
     data: dict[str, Any] = {
         "command": list(command),
         "exit_status": done.exit_status if done.exit_status is not None else run.exit_status,
@@ -172,7 +174,7 @@ def _output(
         "sample_interval_s": INTERVAL_S,
         "samples": run.samples,
         "share_by_kind": _shares(stacks, whole),
-        "hot": [_hot(item, whole, places) for item in chosen],
+        "hot": [_hot(item, whole, places, lines) for item in chosen],
         "functions_seen": len(hot),
         "stderr_tail": stderr_tail if done.exit_status else "",
         "environment": environment.report(),
@@ -219,10 +221,10 @@ def _shares(stacks: list[tuple[tuple[Any, ...], float]], whole: float) -> dict[s
     return {kind: round(share, 4) for kind, share in shares.items()}
 
 
-def _hot(item: Hot, whole: float, places: Places) -> dict[str, Any]:
+def _hot(item: Hot, whole: float, places: Places, lines: Lines) -> dict[str, Any]:
     frame = item.frame
     hottest = max(item.lines, key=lambda line: item.lines[line], default=frame.line)
-    return {
+    row = {
         "function": frame.function,
         "file": frame.short,
         "line": frame.line,
@@ -233,3 +235,8 @@ def _hot(item: Hot, whole: float, places: Places) -> dict[str, Any]:
         "hottest_line": hottest,
         "source": places.line(frame.path, hottest),
     }
+    if frame.kind is not Kind.TARGET or not whole or not lines.at(frame.short, hottest).strip():
+        return row
+    text = f"`{frame.function}`, with {item.self_s / whole:.1%} of the profile's time its own, was most often at {frame.short}:{hottest}"
+    command, expected = lines.shown([(frame.short, hottest)])
+    return {**row, "check": Statement(text=text, how_to_check=command, expected=expected).plain()}

@@ -9,7 +9,7 @@ from typing import Any
 from clones.engines import isolation
 from clones.engines.contract import EngineError, EngineOutput, NotAnalysed, OutputFile, Progress
 from clones.engines.environment import Environment, prepare, run_env
-from clones.engines.running import pytest_config, pytest_record
+from clones.engines.running import pytest_config, pytest_record, stated
 from clones.engines.running.coverage_report import FileCoverage, by_file, totals
 from clones.engines.running.coverage_svg import coverage_svg
 from clones.engines.running.measured import MeasuredRun, run_measured
@@ -56,7 +56,7 @@ def analyse(target: Path, params: TestingParams, out: Path, progress: Progress) 
             progress=progress,
         )
         progress(0.97, "writing the results")
-        return _output(params, run, target=target, environment=environment, left_out=copied.left_out, out=out)
+        return _output(params, run, target=target, environment=environment, copied=copied, out=out)
 
 
 def _output(
@@ -65,7 +65,7 @@ def _output(
     *,
     target: Path,
     environment: Environment,
-    left_out: tuple[NotAnalysed, ...],
+    copied: isolation.Copied,
     out: Path,
 ) -> EngineOutput:
     outcome = run.outcome
@@ -90,14 +90,15 @@ def _output(
         "coverage": totals(run.coverage),
         "files": by_file(run.coverage),
         "slowest": list(outcome.slowest),
-        "failures": list(outcome.failures),
+        "failures": stated.failures(outcome.failures, copied.root),
         "failures_total": outcome.failures_total,
         "environment": environment.report(),
     }
     if reason:
         data["reason"] = reason
     files = _write_files(target, run, run.coverage, out)
-    not_analysed = [*left_out[:_MAX_NAMED], *_environment_gaps(environment)]
+    data["statements"] = stated.totals(out)
+    not_analysed = [*copied.left_out[:_MAX_NAMED], *_environment_gaps(environment)]
     if reason:
         not_analysed.append(NotAnalysed(subject="tests", reason=reason))
     if run.no_coverage:

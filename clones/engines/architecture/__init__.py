@@ -15,6 +15,7 @@ from clones.engines.architecture import diagram, discovery, hotspots, mermaid, p
 from clones.engines.architecture import orphans as orphans_of
 from clones.engines.architecture import report as report_of
 from clones.engines.contract import EngineOutput, NotAnalysed, OutputFile, Progress
+from clones.engines.statements import Lines
 from clones.params import ArchitectureParams
 
 _HOT: frozenset[discovery.Role] = frozenset({"source", "script"})
@@ -67,7 +68,10 @@ def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progr
         *([NotAnalysed(subject="churn", reason=churn.note)] if churn.note else []),
     ]
     return EngineOutput(
-        summary=report_of.summary(output), data=report_of.data(output), files=files, not_analysed=tuple(left_out)
+        summary=report_of.summary(output),
+        data=report_of.data(output, Lines(target)),
+        files=files,
+        not_analysed=tuple(left_out),
     )
 
 

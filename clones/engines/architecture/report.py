@@ -14,6 +14,7 @@ from clones.engines.architecture.hotspots import HotSpot
 from clones.engines.architecture.orphans import Orphan
 from clones.engines.architecture.packages import Structure
 from clones.engines.architecture.sizes import FileSize, by_language
+from clones.engines.statements import Lines, Statement, commits_command, complexity_command
 
 _MAX_CYCLES = 100
 _MAX_IMPORTS = 40
@@ -80,8 +81,8 @@ def part_facts(report: Report) -> dict[str, PartFacts]:
     return facts
 
 
-def data(report: Report) -> dict[str, Any]:
-    """Return the findings as JSON values."""
+def data(report: Report, lines: Lines) -> dict[str, Any]:
+    """Return the findings as JSON values; what can be shown by a command has it as `check`."""
     graph, structure = report.graph, report.structure
     files = graph.files
     layer_of = {name: len(structure.layers) - at for at, layer in enumerate(structure.layers) for name in layer}
@@ -111,7 +112,7 @@ def data(report: Report) -> dict[str, Any]:
         "typing_only_imports": sum(edge.typing_only for edge in graph.imports),
         "deferred_imports": sum(edge.deferred for edge in graph.imports),
         "cycles": [list(cycle.modules) for cycle in report.cycles[:_MAX_CYCLES]],
-        "cycle_details": [_cycle(cycle, files) for cycle in report.cycles[:_MAX_CYCLES]],
+        "cycle_details": [_cycle(cycle, files, lines) for cycle in report.cycles[:_MAX_CYCLES]],
         "layers": [list(layer) for layer in structure.layers],
         "upward_imports": [
             {
@@ -171,16 +172,26 @@ def graph_file(report: Report) -> dict[str, Any]:
     }
 
 
-def _cycle(cycle: Cycle, files: Mapping[str, str]) -> dict[str, Any]:
+def _cycle(cycle: Cycle, files: Mapping[str, str], lines: Lines) -> dict[str, Any]:
     around = " -> ".join((*cycle.shortest, cycle.shortest[0]))
+    imports = _imports(cycle.shortest_imports, files)
+    command, expected = lines.shown([(row["file"], row["line"]) for row in imports])
+    places = ", ".join(f"{row['file']}:{row['line']}" for row in imports)
+    cut = (
+        "" if len(imports) == len(cycle.shortest_imports) else f"; the first {len(imports)} of these imports are shown"
+    )
+    check = Statement(
+        text=f"{around} import each other in a circle: {places}{cut}", how_to_check=command, expected=expected
+    )
     return {
         "modules": list(cycle.modules),
         "shortest": list(cycle.shortest),
-        "imports": _imports(cycle.shortest_imports, files),
+        "imports": imports,
         "at_import_time": cycle.at_import_time,
         "cut": _imports(cycle.cut, files),
         "cut_count": len(cycle.cut),
         "how_to_check": f"Open each file under `imports` at its line: they lead round {around}.",
+        "check": check.plain(),
     }
 
 
@@ -199,7 +210,15 @@ def _hot_spot(spot: HotSpot) -> dict[str, Any]:
     check = f"`lizard {size.file}` (CCN column, {size.function} at line {size.line})"
     if spot.churn is not None:
         check += f"; `git log --no-merges --oneline -- {size.file} | wc -l` for the commits"
-    return {**msgspec.to_builtins(size), "churn": spot.churn, "score": spot.score, "how_to_check": check}
+    text = f"`{size.function}` ({size.file}:{size.line}) has a cyclomatic complexity of {size.complexity}"
+    commands, expected = [complexity_command(size.file, size.line)], [str(size.complexity)]
+    if spot.churn is not None:
+        text += f"; {_count(spot.churn, 'commit')} touch{'es' if spot.churn == 1 else ''} its file"
+        commands.append(commits_command(size.file))
+        expected.append(str(spot.churn))
+    statement = Statement(text=text, how_to_check="; ".join(commands), expected="\n".join(expected))
+    plain = {**msgspec.to_builtins(size), "churn": spot.churn, "score": spot.score, "how_to_check": check}
+    return {**plain, "check": statement.plain()}
 
 
 def _orphan(orphan: Orphan) -> dict[str, Any]:

@@ -6,6 +6,7 @@ overloads, property setters, or anything inside a function or a class inside a c
 """
 
 import os
+import shlex
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from interrogate.coverage import InterrogateCoverage
 
 from clones.engines.contract import NotAnalysed
 from clones.engines.documentation.sources import Module
+from clones.engines.statements import Statement, quoted
 
 _FLAGS = (
     "--ignore-init-method",
@@ -111,6 +113,34 @@ def measure(target: Path, modules: Iterable[Module]) -> Coverage:
         modules=tuple(counted),
         undocumented=tuple(missing),
         not_analysed=tuple(failed),
+    )
+
+
+def stated(covered: Coverage, argv: Sequence[str]) -> Statement:
+    """Return the coverage of the whole, to be seen in interrogate's own last line."""
+    figures = f"{covered.total} {covered.total - covered.documented} {covered.documented} {covered.percent}%"
+    return Statement(
+        text=f"Of {covered.total} public objects {covered.documented} are documented, {covered.percent}%",
+        how_to_check=f"{shlex.join((*argv, '-v'))} | awk '/^. TOTAL /{{print $4, $6, $8, $10}}'",
+        expected=figures,
+    )
+
+
+def stated_missing(each: Undocumented) -> Statement:
+    """Say that an object has no docstring, with Python's own parser as the witness."""
+    if each.kind == "module":
+        code = "import ast, sys; print(ast.get_docstring(ast.parse(open(sys.argv[1], 'rb').read())))"
+        expected = "None"
+    else:
+        code = (
+            "import ast, sys; print(*[n.name for n in ast.walk(ast.parse(open(sys.argv[1], 'rb').read())) "
+            f"if hasattr(n, 'name') and hasattr(n, 'body') and n.lineno == {each.line} and not ast.get_docstring(n)])"
+        )
+        expected = each.name.rpartition(".")[2]
+    return Statement(
+        text=f"{each.kind} `{each.name}` ({each.file}:{each.line}) has no docstring",
+        how_to_check=f'python3 -c "{code}" {quoted(each.file)}',
+        expected=expected,
     )
 
 

@@ -17,15 +17,17 @@ MAX_PAGES = 200
 """With more modules the single pages travel as one archive, `api.tar.gz`."""
 MAX_LISTED = 1000
 """Undocumented objects in the data; `documentation.json` has all of them."""
+MAX_CHECKED = 100
+"""Of those, the ones with a command of their own; `command` shows all."""
 
 
 def analyse(target: Path, params: DocumentationParams, out: Path, progress: Progress) -> EngineOutput:
     """Describe the API of `target` and measure its documentation, reading source text only.
 
     `data`: `coverage` {documented, total, percent or None}, `modules` and `undocumented` (each with file and line; at
-    most `MAX_LISTED`, `undocumented_total` counts all), `pages`, and `command`, the interrogate run that prints the
-    same total. Files: `api.md` (everything on one page), `api/index.md` with `api/<module>.md` or `api.tar.gz`, and
-    `documentation.json`.
+    most `MAX_LISTED`, `undocumented_total` counts all; the first have a `check`), `pages`, `command`, the interrogate
+    run that prints the same total, and that total as `statements`. Files: `api.md` (everything on one page),
+    `api/index.md` with `api/<module>.md` or `api.tar.gz`, and `documentation.json`.
     """
     progress(0.0, "finding packages")
     found = sources.find(target)
@@ -49,8 +51,13 @@ def analyse(target: Path, params: DocumentationParams, out: Path, progress: Prog
         "pages": len(api.pages),
         "command": coverage.command(target, [each.file for each in covered.modules]) if covered.modules else [],
     }
+    if covered.total:
+        data["statements"] = [coverage.stated(covered, data["command"]).plain()]
     (out / "documentation.json").write_bytes(msgspec.json.format(msgspec.json.encode(data)))
-    data["undocumented"] = data["undocumented"][:MAX_LISTED]
+    data["undocumented"] = [
+        {**row, "check": coverage.stated_missing(each).plain()} if place < MAX_CHECKED else row
+        for place, (row, each) in enumerate(zip(data["undocumented"], covered.undocumented, strict=True))
+    ][:MAX_LISTED]
     progress(1.0, "done")
     return EngineOutput(
         summary=_summary(covered, len(api.pages)),

@@ -25,6 +25,7 @@ _STANDS_OUT = {
     "security": "critical and high findings and medium ones of high confidence",
     "testing": "failing tests",
     "architecture": "import cycles, and the most complex function above a cyclomatic complexity of 10",
+    "performance": "what takes longer than at an earlier revision, beyond the noise",
 }
 
 
@@ -135,6 +136,10 @@ def _performance(part: parts.PerformancePart) -> Tile:
         top = part.own.items[0]
         share = "" if top.self_share is None else f", {wording.percent(top.self_share * _SHARE)} of the time"
         details.append(f"hottest of its own: {top.function}{share}")
+    compared = part.data.compared
+    if compared is not None:
+        beyond = "" if compared.wall.certain else ", within the noise"
+        details.append(f"{wording.signed(compared.wall.change_s)} beside {compared.against}{beyond}")
     if part.data.interrupted:
         details.append("stopped before its end")
     elif part.data.exit_status:
@@ -143,8 +148,13 @@ def _performance(part: parts.PerformancePart) -> Tile:
         figure=wording.duration(part.data.wall_s),
         label="profiled",
         details=tuple(details),
-        tone="warn" if part.data.exit_status or part.data.interrupted else "plain",
+        tone="warn" if part.data.exit_status or part.data.interrupted or _slower(part) else "plain",
     )
+
+
+def _slower(part: parts.PerformancePart) -> bool:
+    compared = part.data.compared
+    return compared is not None and compared.wall.certain and compared.wall.change_s > 0
 
 
 def _documentation(part: parts.DocumentationPart) -> Tile:
@@ -190,6 +200,13 @@ def _risks(anchor: str, section: Section, part: parts.Part | Content | None) -> 
                 where=first_test,
                 anchor=anchor,
             )
+        case parts.PerformancePart() if _slower(part) and part.data.compared is not None:
+            compared = part.data.compared
+            worst = next((each for each in compared.functions if each.certain and each.change_s > 0), None)
+            text = f"It takes {wording.signed(compared.wall.change_s)} beside {compared.against}"
+            text += f", most of it in `{worst.function}`" if worst is not None else ""
+            where = worst.file if worst is not None else ""
+            yield Risk(tone="bad", kind="regression", text=text, where=where, anchor=anchor)
         case parts.TestingPart() if not part.data.ran:
             text = f"The tests did not run: {wording.cut(part.data.reason, 200)}"
             yield Risk(tone="warn", kind="tests", text=text, where="", anchor=anchor)

@@ -78,6 +78,7 @@ def _environment(*, autoescape: bool, finalize: Callable[[Any], Any]) -> Environ
     filters: dict[str, Callable[..., Any]] = {
         "duration": wording.duration,
         "percent": wording.percent,
+        "signed": wording.signed,
         "covered": wording.covered,
         "number": wording.number,
         "plural": wording.plural,

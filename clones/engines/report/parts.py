@@ -100,6 +100,13 @@ class TestingPart(msgspec.Struct, frozen=True, kw_only=True):
     coverage_full: str
 
 
+class ChangedFunction(msgspec.Struct, frozen=True, kw_only=True):
+    """A function whose own time is another than at an earlier revision, and what is said of its file."""
+
+    change: shapes.FunctionChange
+    check: Check | None
+
+
 class PerformancePart(msgspec.Struct, frozen=True, kw_only=True):
     """A profile."""
 
@@ -109,6 +116,8 @@ class PerformancePart(msgspec.Struct, frozen=True, kw_only=True):
     own: Some[shapes.HotFunction]
     """The target's functions, or all where the data do not tell them apart."""
     others: Some[shapes.HotFunction]
+    changed: Some[ChangedFunction]
+    """Against an earlier revision, where there was one."""
     flame: Picture | None
     full: str
 
@@ -275,6 +284,13 @@ def _performance(section: Section, data: shapes.PerformanceData) -> PerformanceP
         shares=tuple(shares),
         own=some([each for each in hot if each.kind in _OWN], MAX_ROWS),
         others=some([each for each in hot if each.kind not in _OWN], MAX_ROWS),
+        changed=some(
+            [
+                ChangedFunction(change=each, check=each.check)
+                for each in (data.compared.functions if data.compared is not None else ())
+            ],
+            MAX_ROWS,
+        ),
         flame=picture(section.files, "flame.svg"),
         full=full_data(section, "profile.json"),
     )

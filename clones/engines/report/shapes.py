@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from clones.engines.report.checks import Check
+from clones.engines.report.checks import Check, Stated
 
 Severity = Literal["critical", "high", "medium", "low"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
@@ -81,6 +81,32 @@ class HotFunction(msgspec.Struct, frozen=True, kw_only=True):
     check: Check | None = None
 
 
+class Change(Stated, frozen=True, kw_only=True):
+    """One quantity at two revisions; `certain`: no round of one reaches into those of the other."""
+
+    change_s: float
+    change_percent: float | None = None
+    noise_s: float
+    certain: bool
+
+
+class FunctionChange(Change, frozen=True, kw_only=True):
+    """A function's own time."""
+
+    function: str
+    file: str = ""
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """A profile beside that of an earlier revision."""
+
+    against: str
+    rounds: int
+    wall: Change
+    cpu: Change | None = None
+    functions: list[FunctionChange] = []
+
+
 class PerformanceData(msgspec.Struct, frozen=True, kw_only=True):
     """Of `performance`."""
 
@@ -95,6 +121,7 @@ class PerformanceData(msgspec.Struct, frozen=True, kw_only=True):
     """0.0 to 1.0 of the time, by whose code ran."""
     interrupted: bool = False
     stderr_tail: str = ""
+    compared: Compared | None = None
 
 
 class ImportLine(msgspec.Struct, frozen=True, kw_only=True):

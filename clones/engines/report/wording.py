@@ -39,6 +39,11 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def signed(seconds: float) -> str:
+    """Return a difference as `duration` does, with its sign."""
+    return f"{'-' if seconds < 0 else '+'}{duration(abs(seconds))}"
+
+
 def percent(value: float | None) -> str:
     """Return one decimal, with the sign; an en dash for an unknown one."""
     if value is None or not math.isfinite(value):

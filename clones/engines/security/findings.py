@@ -13,6 +13,7 @@ from clones.engines.security.redact import Redactor
 from clones.engines.security.reported import Scan
 from clones.engines.security.rules import CONFIDENCES, SEVERITIES, Confidence, Severity
 from clones.engines.security.scope import Scope, test_directories
+from clones.engines.statements import Lines, Statement, quoted
 
 _SNIPPET_CHARS = 240
 _MESSAGE_CHARS = 600
@@ -43,6 +44,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Each scanner's own name for the rule, as `ruff S602`."""
     context: str
     """`test code`, `documentation or an example`, or empty for code that ships."""
+    check: Statement
+    """That it is reported, for a program to check; `how_to_check` is for the person who judges it."""
 
 
 class Suppressed(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +74,8 @@ def build(scans: Sequence[Scan], scope: Scope, copy: Path) -> Findings:
     redactor = Redactor(results, lines)
     merged = merge(results)
 
+    shown = Lines(copy)
+
     def text(each: Merged) -> str:
         source = lines[each.path]
         return redactor.line(each.path, each.line, source[each.line - 1]) if each.line <= len(source) else ""
@@ -87,6 +92,7 @@ def build(scans: Sequence[Scan], scope: Scope, copy: Path) -> Findings:
             fingerprint=fingerprint,
             text=text(each),
             message=redactor.message(each.reported[0]),
+            shown=shown,
         )
         printed = not all(result.suppressed for result in each.reported)
         if is_suppressed(each, lines[each.path][each.line - 1 : each.end_line]):
@@ -106,7 +112,9 @@ def _lines(file: Path) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def _finding(each: Merged, rule: rules.Rule, *, where: str, fingerprint: str, text: str, message: str) -> Finding:
+def _finding(
+    each: Merged, rule: rules.Rule, *, where: str, fingerprint: str, text: str, message: str, shown: Lines
+) -> Finding:
     verdict = judge(each, rule, where, text)
     message = message.strip()
     if verdict.note:
@@ -128,6 +136,7 @@ def _finding(each: Merged, rule: rules.Rule, *, where: str, fingerprint: str, te
         engine=each.engine,
         reported_as=tuple(f"{result.engine} {result.rule}" for result in each.reported),
         context=verdict.context,
+        check=_check(each, rule.title, text, shown),
     )
 
 
@@ -141,6 +150,28 @@ def _how_to_check(each: Merged, check: str) -> str:
         "gitleaks": f"gitleaks dir --redact --verbose {file}",
     }[first.engine]
     return f"`{shown}`: {check}. To see it reported: `{again}`."
+
+
+def _check(each: Merged, title: str, text: str, lines: Lines) -> Statement:
+    """Show the line, unless it holds a secret, and that the scanner reports it there."""
+    first = each.reported[0]
+    file = quoted(each.path)
+    again = {
+        "bandit": f"bandit --ini /dev/null -q -t {first.rule} -f custom --msg-template '{{line}} {{test_id}}' {file} 2>/dev/null "
+        f"| grep -qx '{first.line} {first.rule}'",
+        "ruff": f"ruff check --isolated --no-cache -q --select {first.rule} --output-format concise {file} "
+        f"| grep -q '^[^:]*:{first.line}:'",
+        "gitleaks": f"gitleaks dir --redact --verbose --no-banner --no-color {file} 2>/dev/null "
+        f"| grep -qx 'Fingerprint: .*:{first.rule}:{first.line}'",
+    }[first.engine]
+    command, expected = f"{again} && echo found", "found"
+    if first.engine != "gitleaks" and text and text == lines.at(each.path, each.line):
+        line, printed = lines.shown([(each.path, each.line)])
+        command, expected = f"{line}; {command}", f"{printed}\n{expected}"
+    said = title.replace("`", "")
+    return Statement(
+        text=f"{each.path}:{each.line}: {said} ({first.engine} {first.rule})", how_to_check=command, expected=expected
+    )
 
 
 def _weight(finding: Finding) -> tuple[int, bool, int, str, int]:

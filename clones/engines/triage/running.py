@@ -1,6 +1,5 @@
 """Run single tests, or one command, again and again in copies of the target."""
 
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,17 +7,15 @@ from pathlib import Path
 import msgspec
 
 from clones.engines.contract import EngineError
-from clones.engines.environment import Environment, import_roots, run_env
+from clones.engines.environment import Environment, run_env
 from clones.engines.environment.layout import add_built_files
 from clones.engines.running.measured import INSIDE, pytest_arguments
 from clones.engines.running.pytest_config import FoundTests
 from clones.engines.running.pytest_record import fold
 from clones.engines.running.python_command import python_command
 from clones.engines.running.watched import run_watched
-from clones.engines.statements import quoted
 from clones.engines.triage.frames import last_words
 
-TOLD = "&& echo passes || echo fails"
 _MOST_S = 300.0
 """For one run of single tests or of the command."""
 
@@ -128,24 +125,6 @@ class Runner:
             duration_s=done.duration_s,
             last_words=words,
         )
-
-
-def pytest_line(copy: Path, tests: Sequence[str]) -> str:
-    """Return how a reader runs these tests in the project's directory; it prints `passes` or `fails`."""
-    named = " ".join(map(quoted, tests))
-    return (
-        f"PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={_roots(copy)} python3 -m pytest -q -p no:randomly -p no:cacheprovider {named} "
-        f">/dev/null 2>&1 {TOLD}"
-    )
-
-
-def command_line(copy: Path, command: Sequence[str]) -> str:
-    """Return how a reader runs the command in the project's directory; it prints `passes` or `fails`."""
-    return f"PYTHONPATH={_roots(copy)} {shlex.join(command)} >/dev/null 2>&1 {TOLD}"
-
-
-def _roots(copy: Path) -> str:
-    return ":".join(quoted(root.relative_to(copy).as_posix()) for root in import_roots(copy))
 
 
 def check_tests(tests: Sequence[str]) -> None:

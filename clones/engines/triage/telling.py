@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from clones.engines.git import Since
+from clones.engines.running.by_hand import command_line, pytest_line
 from clones.engines.statements import Lines, Statement, quoted
 from clones.engines.triage.bisecting import Bisected, Commit, commits, plain
 from clones.engines.triage.frames import frames
 from clones.engines.triage.reproducing import Reproduced
-from clones.engines.triage.running import command_line, pytest_line
 
 _TRIES = 30
 

@@ -156,6 +156,17 @@ def _brought(found: Bisected, commit: Commit) -> Point:
     return Point(text=text, details=details)
 
 
+def _culprit(data: Data, subject: Subject, before: str = "") -> str:
+    """Say which commit brought a failure; empty where halving found none, or was about another failure."""
+    found = data.bisect
+    if found is None or not found.found or found.first_bad is None:
+        return ""
+    if subject.test and f"`{subject.test}`" not in found.text:
+        return ""
+    commit = found.first_bad
+    return f"{before}{commit.commit[:_SHORT]} by {commit.author} brought it: {commit.subject}"
+
+
 def _files(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names[:6])
 
@@ -165,14 +176,13 @@ def _tile(data: Data) -> Tile:
         return Tile(figure="none", label="nothing fails", details=(), tone="good")
     first = data.subjects[0]
     details = [f"`{first.test}`" if first.test else "the command"]
-    if data.bisect is not None and data.bisect.found and data.bisect.first_bad is not None:
-        commit = data.bisect.first_bad
-        details.append(cut(f"{commit.commit[:_SHORT]} by {commit.author} brought it: {commit.subject}", 160))
+    if culprit := _culprit(data, first):
+        details.append(cut(culprit, 160))
     elif data.suspects:
         details.append(f"{plural(len(data.suspects), 'commit')} touched the files on the way")
     others = len(data.subjects) - 1 + len(data.other_failures)
     if others:
-        details.append(f"{plural(others, 'more failure')}")
+        details.append(plural(others, "more failure"))
     label = {"always": "runs fail", "never": "runs fail here: it passes"}.get(
         first.verdict, f"runs fail: {first.verdict}"
     )
@@ -181,7 +191,14 @@ def _tile(data: Data) -> Tile:
 
 
 def _risks(data: Data) -> list[Risk]:
-    failing = [each for each in data.subjects if each.verdict != "never"]
+    failing = [each for each in data.subjects if each.verdict not in {"never", "unknown"}]
     return [
-        Risk(tone="bad", kind="failure", text=each.text or each.test, where=_where(each), anchor="") for each in failing
+        Risk(
+            tone="bad",
+            kind="failure",
+            text=f"{each.text or each.test}{_culprit(data, each, '; ')}",
+            where=_where(each),
+            anchor="",
+        )
+        for each in failing
     ]
