@@ -37,6 +37,8 @@ class Definitions:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._known: dict[str, dict[int, WorkflowInForce]] = {}
+        self._highest: dict[str, int] = {}
+        """Of the versions that there are or were, those too that cannot be read."""
         self._revision = 0
         self._turn = asyncio.Lock()
         self._begun = 0
@@ -63,6 +65,13 @@ class Definitions:
         known = self._known.get(name, {})
         return tuple(known[version] for version in sorted(known))
 
+    def following(self, name: str) -> int:
+        """Return the number that the next version of a name is stored under, as of when anything was asked last.
+
+        It is behind all that there ever were: what somebody has deleted, or what cannot be read here, keeps its number.
+        """
+        return self._highest.get(name, 0) + 1
+
     async def all_newest(self) -> Mapping[str, WorkflowInForce]:
         """Return the newest version of each name, in order."""
         await self._read()
@@ -72,6 +81,7 @@ class Definitions:
         # A server that died may have lost what it stored last, and given its revisions anew.
         self._revision = 0
         self._known.clear()
+        self._highest.clear()
 
     async def _read(self) -> None:
         """Take in what was stored before this was called."""
@@ -93,6 +103,7 @@ class Definitions:
             log.warning("%s is no version of a workflow", message.subject)
             return
         known = self._known.setdefault(name, {})
+        self._highest[name] = max(self._highest.get(name, 0), int(version))
         if not message.data:
             known.pop(int(version), None)
             return

@@ -5,7 +5,7 @@ from bus.task import TaskError
 from clones.omega.workflows.ports import Definitions, Kept, Others
 from clones.workflows.inputs import filled
 from clones.workflows.problems import InvalidInput
-from schemas import ErrorCode, WorkflowBegun, WorkflowInForce, WorkflowStart, is_token
+from schemas import ErrorCode, WorkflowBegun, WorkflowEntry, WorkflowInForce, WorkflowStart, is_token
 
 
 async def first_event(
@@ -56,6 +56,19 @@ async def version_of(definitions: Definitions, name: str, version: int | None) -
     else:
         message = f"there is no workflow {name!r}; known: {', '.join(known) or 'none'}"
     raise TaskError(ErrorCode.UNKNOWN_WORKFLOW, message)
+
+
+async def version_kept(definitions: Definitions, entry: WorkflowEntry) -> WorkflowInForce:
+    """Return the version of its definition that a run goes by which has begun, as an entry of its history names it.
+
+    Raises:
+        TaskError: it is not to be had here, to be tried again: an Omega of a later version may be able to read it.
+    """
+    found = await insist(lambda: definitions.version(entry.workflow, entry.version))
+    if found is None:
+        message = f"version {entry.version} of the workflow {entry.workflow}, which this run goes by, is not there or cannot be read"
+        raise TaskError(ErrorCode.UNKNOWN_WORKFLOW, message, retryable=True)
+    return found
 
 
 async def _kept(start: WorkflowStart, others: Others) -> Kept | None:

@@ -38,22 +38,21 @@ async def put_definition(
     """
     definition = put.definition
     while True:
-        known = await definitions.versions(definition.name)
+        known, version = await definitions.versions(definition.name), definitions.following(definition.name)
         own = next((each for each in known if each.command == sequence), None)
         if own is not None:
-            return _done(own, is_new=True)
+            return _done(own, known, is_new=True)
         if known and known[-1].definition == definition:
-            return _done(known[-1], is_new=False)
+            return _done(known[-1], known, is_new=False)
         if found := problems(definition, task_types=task_types, workflows=await _by_name(definitions)):
             words = "; ".join(map(str, found))
             details = {"problems": [{"path": dotted(each.path), "message": each.message} for each in found]}
             raise TaskError(ErrorCode.COMMAND_REFUSED, f"this workflow cannot be run: {words}", details=details)
-        version = known[-1].version + 1 if known else 1
         wanted = WorkflowInForce(
             definition=definition, version=version, at=clock.now(), command=sequence, by=put.by, reason=put.reason
         )
         if await create(network, wanted):
-            return _done(wanted, is_new=True)
+            return _done(wanted, known, is_new=True)
         # Another definition of this name came first, or this one did, whose answer was lost.
 
 
@@ -69,11 +68,10 @@ async def store_shipped(
         SanctuaryError: the network did not answer; trying again repeats nothing.
     """
     for definition in shipped:
-        known = await definitions.versions(definition.name)
+        known, version = await definitions.versions(definition.name), definitions.following(definition.name)
         ours = [each for each in known if each.command == 0]
         if known and (known[-1].command != 0 or any(each.definition == definition for each in ours)):
             continue
-        version = known[-1].version + 1 if known else 1
         wanted = WorkflowInForce(definition=definition, version=version, at=at, by=OMEGA, reason=SHIPPED)
         if await create(network, wanted):
             log.info("version %d of the workflow %s is in force", version, definition.name)
@@ -83,10 +81,11 @@ async def _by_name(definitions: Definitions) -> dict[str, WorkflowDefinition]:
     return {name: each.definition for name, each in (await definitions.all_newest()).items()}
 
 
-def _done(workflow: WorkflowInForce, *, is_new: bool) -> Done:
+def _done(workflow: WorkflowInForce, known: Iterable[WorkflowInForce], *, is_new: bool) -> Done:
     name, version = workflow.definition.name, workflow.version
+    before = max((each.version for each in known if each.version < version), default=0)
     says = "is in force" if is_new else "says so already"
     return Done(
         summary=f"version {version} of the workflow {name} {says}",
-        output={"workflow": name, "version": version, "replaced": version - 1, "is_new": is_new},
+        output={"workflow": name, "version": version, "replaced": before, "is_new": is_new},
     )

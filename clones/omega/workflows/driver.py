@@ -21,7 +21,7 @@ from bus.journal import insist
 from bus.sleepers import anew, sleeper
 from bus.task import Ended, LetGo, Outcome, Suspended, Task, TaskError
 from clones.omega.clock import Clock
-from clones.omega.workflows.beginning import first_event, version_of
+from clones.omega.workflows.beginning import first_event, version_kept
 from clones.omega.workflows.issuing import Issuing
 from clones.omega.workflows.means import Means, asked_by
 from clones.omega.workflows.nudges import Nudges
@@ -37,6 +37,8 @@ from clones.workflows.state import State
 from clones.workflows.views import awaited_decisions, expected, finished, outstanding, timers
 from schemas import (
     SEQUENCE_PREFIX,
+    ErrorCode,
+    SchemaError,
     StepEnded,
     StepInvalid,
     TimerFired,
@@ -98,7 +100,7 @@ class Driver:
         """Drive the run to its end, or until it only waits.
 
         Raises:
-            TaskError: it cannot begin.
+            TaskError: it cannot begin, or cannot be driven here.
         """
         # Before the history is read: who adds to it later is heard.
         await self._nudges.listen()
@@ -106,6 +108,10 @@ class Driver:
             return await self._drive()
         except Overtaken:
             return LetGo()
+        except SchemaError as error:
+            # An Omega of that version is to go on with it.
+            message = f"the run's history is of a later version, and cannot be read here: {error.message}"
+            raise TaskError(ErrorCode.HANDLER_FAILED, message, retryable=True) from None
         finally:
             self._seeking.close()
             await self._nudges.stop()
@@ -146,8 +152,7 @@ class Driver:
         if not history and (commands := await self._begin()) is not None:
             return commands if self._task.attempt == 1 else await self._unless_asked_before()
         history = history or await insist(lambda: books.histories.read(run_id))
-        first = history[0].entry
-        self._definition = (await version_of(books.definitions, first.workflow, first.version)).definition
+        self._definition = (await version_kept(books.definitions, history[0].entry)).definition
         self._take_in(history)
         if finished(self._run) is not None:
             return ()

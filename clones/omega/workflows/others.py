@@ -1,23 +1,25 @@
 """What one run has to do with others: what an ended one leaves to the one that resumes it, and the end of sub-workflows."""
 
 import asyncio
-from collections.abc import Callable
 
 from bus.identity import Identity
 from bus.intake import Request
 from bus.journal import Journal
 from bus.lease import TICK_S
+from bus.ledger import entry
 from bus.network import Network
 from bus.outcomes import failure
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import printable
 from bus.wake import dismiss
-from clones.omega.submissions import consumer_of, find_open, open_tasks
+from clones.omega.submissions import consumer_of, find_open
 from clones.omega.workflows.ports import Kept
 from clones.omega.workflows.telling import Run, Telling
-from clones.workflows.views import finished, kept
-from schemas import CancelRequested, ErrorCode, RoutingTable, TaskCompletion
+from clones.workflows.views import Expected, expected, finished, kept
+from schemas import CancelRequested, ErrorCode, TaskAssignment, TaskCompletion
 
+AT_ONCE = 64
+"""Steps that are ended at the same time."""
 STOPPED_WITHIN_S = 2 * TICK_S
 """A worker looks for a result of what it runs once a tick: later than this a run that has its result asks for nothing more."""
 
@@ -25,13 +27,10 @@ STOPPED_WITHIN_S = 2 * TICK_S
 class Others:
     """As `clones.omega.workflows.ports.Others`."""
 
-    def __init__(
-        self, network: Network, identity: Identity, telling: Telling, table: Callable[[], RoutingTable]
-    ) -> None:
+    def __init__(self, network: Network, identity: Identity, telling: Telling) -> None:
         self._network = network
         self._identity = identity
         self._telling = telling
-        self._table = table
         self._journal = Journal(network.requester, network.subjects)
 
     async def kept_of(self, workflow_id: str) -> Kept | None:
@@ -54,6 +53,8 @@ class Others:
             return True
         found = await find_open(self._network, WORKFLOW_TYPE, workflow_id, None)
         if found is None:
+            # Its start may be on its way still, from an Omega that was stopped for a while: it begins nothing.
+            await self._end(Request(workflow_id, WORKFLOW_TYPE, TaskAssignment(params={}, id=workflow_id)), reason)
             return False
         if await self._end(found.request, reason) and (consumer := consumer_of(self._network.subjects, found.subject)):
             await dismiss(self._network, consumer, found.sequence)
@@ -67,24 +68,39 @@ class Others:
         Raises:
             SanctuaryError: the network did not answer; trying again repeats nothing.
         """
-        if await self._telling.run(workflow_id) is None:
-            return set()
         ended = await self._end_steps(workflow_id, reason)
         # What drove it may have asked for more before it learnt of the result.
         await asyncio.sleep(STOPPED_WITHIN_S)
         return ended | await self._end_steps(workflow_id, reason)
 
     async def _end_steps(self, workflow_id: str, reason: str) -> set[str]:
+        """End what a run's history says it waits for."""
+        run = await self._telling.run(workflow_id)
+        if run is None:
+            return set()
+        wanted = expected(run.definition, run.state)
         ended: set[str] = set()
-        async for step in open_tasks(self._network, {*self._table().routes, WORKFLOW_TYPE}):
-            if step.request.assignment.parent_id != workflow_id or step.request.assignment.parent_type is not None:
-                continue
-            if step.request.task_type == WORKFLOW_TYPE:
-                await self.cancel(step.request.id, reason)
-            elif await self._end(step.request, reason):
-                ended.add(step.request.id)
-                await dismiss(self._network, step.consumer, step.sequence)
+        for first in range(0, len(wanted), AT_ONCE):
+            part = wanted[first : first + AT_ONCE]
+            done = await asyncio.gather(*(self._end_step(run, each, reason) for each in part))
+            ended.update(each.task_id for each, is_ended in zip(part, done, strict=True) if is_ended)
         return ended
+
+    async def _end_step(self, run: Run, wanted: Expected, reason: str) -> bool:
+        """Cancel what a run waits for; tells whether it is ended by this. A sub-workflow is told, and sees to its end itself."""
+        if wanted.task_type == WORKFLOW_TYPE:
+            await self.cancel(wanted.task_id, reason)
+            return False
+        begun = run.state.begun
+        assignment = TaskAssignment(
+            params={}, id=wanted.task_id, labels=begun.labels, parent_id=run.id, traceparent=begun.traceparent
+        )
+        is_ended = await self._end(Request(wanted.task_id, wanted.task_type, assignment), reason)
+        last = await self._journal.last(wanted.task_type, wanted.task_id)
+        stored = None if last is None or last.sequence is None else await entry(self._network, last.sequence)
+        if stored is not None and (consumer := consumer_of(self._network.subjects, stored.subject)):
+            await dismiss(self._network, consumer, stored.sequence)
+        return is_ended
 
     async def _end(self, request: Request, reason: str) -> bool:
         """Give what was asked for its result, unless it has one; tells whether it was this."""

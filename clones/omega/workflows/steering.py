@@ -87,5 +87,5 @@ def workflows_of(
         sleepers=sleepers,
         waker=waker,
         telling=telling,
-        others=Others(network, identity, telling, table),
+        others=Others(network, identity, telling),
     )

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from bus.identity import Identity
@@ -28,7 +29,7 @@ from tests.clones.omega.workflows.flows import (
     submitted,
     task,
 )
-from tests.clones.omega.workflows.told import cancel, refusal, sleeps, verdict
+from tests.clones.omega.workflows.told import cancel, is_idle, refusal, sleeps, verdict
 from tests.clones.rig import TABLE, ClonesRig
 
 WAITING = definition({"before": task("before"), "ask": {"decision": {"prompt": "?"}, "needs": ["before"]}})
@@ -215,3 +216,31 @@ async def test_ended_by_hand_its_steps_are_cancelled(clones_rig: ClonesRig, acti
     assert isinstance(held, TaskFailure)
     assert held.code == "cancelled"
     assert "after" not in doers.targets
+
+
+async def test_ended_by_hand_its_sleeping_sub_workflow_is_cancelled(clones_rig: ClonesRig) -> None:
+    """Nobody holds it, and nothing of it waits in a queue."""
+    child = msgspec.structs.replace(WAITING, name="child")
+    await put(clones_rig, child, definition({"sub": {"workflow": "child"}}))
+    child_id = step_id("w", "sub")
+    async with clones(clones_rig, Doers()), clones_rig.omega():
+        await start(clones_rig)
+        await eventually(sleeps(clones_rig, child_id))
+        await eventually(sleeps(clones_rig))
+        await verdict(clones_rig, RecoveryAction(task_id="w", task_type=WORKFLOW_TYPE, action="fail"))
+        assert (await failed(clones_rig, child_id)).code == "cancelled"
+
+
+async def test_what_was_never_started_begins_no_more(clones_rig: ClonesRig) -> None:
+    """An Omega that was stopped for a while stores the start of a sub-workflow that was cancelled meanwhile."""
+    await put(clones_rig, RUNNING)
+    workflows = workflows_of(clones_rig.network, Identity("omega"), clones_rig.submitter, lambda: TABLE, SystemClock())
+    assert not await workflows.others.cancel("w", "its parent has ended")
+    doers = Doers()
+    async with clones(clones_rig, doers), clones_rig.omega():
+        await start(clones_rig)
+        await eventually(lambda: is_idle(clones_rig))
+        result = await clones_rig.bus.result("w", WORKFLOW_TYPE)
+    assert isinstance(result, TaskFailure)
+    assert (result.code, result.message) == ("cancelled", "its parent has ended")
+    assert doers.targets == []

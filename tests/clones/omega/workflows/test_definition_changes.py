@@ -5,12 +5,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import pytest
 
+from bus import buckets
 from bus.definitions import Definitions
+from bus.sleepers import Sleepers
+from bus.subjects import WORKFLOW_TYPE
 from clones.omega.clock import SystemClock
 from clones.omega.workflows.definition_changes import put_definition, store_shipped
+from clones.omega.workflows.waking import Waker
 from clones.workflows.shipped import shipped
-from schemas import WorkflowDefinition, WorkflowPut
+from schemas import TaskRetrying, WorkflowDefinition, WorkflowPut
 from tests.bus.eventually import eventually
 from tests.clones.omega.workflows.flows import Doers, clones, completed, definition, put, start, task
 from tests.clones.omega.workflows.told import decision, putting, refusal, sleeps, verdict
@@ -115,3 +120,49 @@ async def test_a_later_product_brings_its_own_and_a_person_keeps_theirs(clones_r
     assert (await carried_out(clones_rig, putting(own), 70))["version"] == 3
     third = msgspec.structs.replace(ONE, description="the product's third")
     assert await at_start(third) == 3
+
+
+@pytest.mark.parametrize("how", ["cannot be read", "was deleted"])
+async def test_a_number_is_given_once(clones_rig: ClonesRig, how: str) -> None:
+    """Also where somebody has meddled with the newest version."""
+    await put(clones_rig, ONE)
+    await put(clones_rig, TWO, version=2)
+    requester, bucket = clones_rig.network.requester, clones_rig.subjects.workflows
+    newest = await buckets.last_in(requester, bucket, "flow.2")
+    assert newest is not None
+    if how == "was deleted":
+        await buckets.delete(requester, newest.subject, newest.sequence)
+    else:
+        await buckets.put(requester, newest.subject, b"{", newest.sequence)
+    async with asyncio.timeout(10):
+        output = await carried_out(clones_rig, putting(TWO), 70)
+        again = await carried_out(clones_rig, putting(TWO), 70)
+    assert output == again == {"workflow": "flow", "version": 3, "replaced": 1, "is_new": True}
+
+
+async def test_a_run_whose_version_cannot_be_read_here_is_left_to_others(clones_rig: ClonesRig) -> None:
+    """An Omega of an earlier version takes it while all are upgraded, and does not end it."""
+    await put(clones_rig, ONE)
+    async with clones_rig.omega():
+        await start(clones_rig)
+        await eventually(sleeps(clones_rig))
+    requester, bucket = clones_rig.network.requester, clones_rig.subjects.workflows
+    stored = await buckets.last_in(requester, bucket, "flow.1")
+    assert stored is not None
+    grown = stored.data.replace(b'"version":1', b'"version":[1]')
+    revision = await buckets.put(requester, stored.subject, grown, stored.sequence)
+    assert revision is not None
+    await Waker(clones_rig.network, Sleepers(clones_rig.network), SystemClock()).wake("w")
+    doers = Doers()
+    async with clones(clones_rig, doers):
+        async with clones_rig.omega():
+            await eventually(lambda: is_put_off(clones_rig))
+        await buckets.put(requester, stored.subject, stored.data, revision)
+        async with clones_rig.omega():
+            await verdict(clones_rig, decision())
+            await completed(clones_rig)
+    assert doers.targets == ["old"]
+
+
+async def is_put_off(rig: ClonesRig) -> bool:
+    return any(isinstance(event, TaskRetrying) for event in await rig.bus.events("w", WORKFLOW_TYPE))
