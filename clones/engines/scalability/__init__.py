@@ -19,6 +19,9 @@ from clones.params import ScalabilityParams
 _LOADS = (0.5, 0.7, 0.8, 0.9)
 _MAX_WORKERS = 6
 """Numbers of workers in the table of waiting times."""
+_LEAST_R_SQUARED, _MOST_OFF = 0.8, 0.1
+"""When points follow the law: it tells this part of their variance, or they are off by this part on average (root of the mean
+square), which is what counts where the throughput is the same at every n."""
 _SURE = 2.0
 """Standard errors that a parameter is to be away from 0 for the report to build on it."""
 
@@ -38,7 +41,8 @@ def analyse(target: Path, params: ScalabilityParams, out: Path, progress: Progre
     points = params.points or tuple((float(item.n), item.throughput) for item in rounds)
     progress(0.9, "fitting")
     found = fit(points)
-    queue = _queue(points, found)
+    fits = _follow(points, found)
+    queue = _queue(points, found) if fits else []
     data: dict[str, Any] = {
         "project": target.resolve().name,
         "source": "measured" if rounds else "given",
@@ -59,9 +63,10 @@ def analyse(target: Path, params: ScalabilityParams, out: Path, progress: Progre
             "peak_n": found.peak_n,
             "limit": found.limit,
             "knee_n": found.knee_n,
+            "fits": fits,
         },
         "queueing": [msgspec.structs.asdict(row) for row in queue],
-        "statements": [item.plain() for item in _statements(points, found, queue)],
+        "statements": [item.plain() for item in _statements(points, found, queue, fits=fits)],
     }
     summary = _summary(data, found)
     title = f"{data['project']}: throughput by n"
@@ -71,7 +76,12 @@ def analyse(target: Path, params: ScalabilityParams, out: Path, progress: Progre
         OutputFile(name="scalability.md", media_type="text/markdown"),
         OutputFile(name="scalability.svg", media_type="image/svg+xml"),
     )
-    return EngineOutput(summary=summary, data=data, files=files, not_analysed=_notes(found, rounds, cores))
+    return EngineOutput(summary=summary, data=data, files=files, not_analysed=_notes(found, rounds, cores, fits=fits))
+
+
+def _follow(points: Sequence[tuple[float, float]], found: Fit) -> bool:
+    off = math.sqrt(sum((x / found.throughput(n) - 1) ** 2 for n, x in points) / len(points))
+    return found.r_squared >= _LEAST_R_SQUARED or off <= _MOST_OFF
 
 
 def _queue(points: Sequence[tuple[float, float]], found: Fit) -> list[Waiting]:
@@ -82,8 +92,12 @@ def _queue(points: Sequence[tuple[float, float]], found: Fit) -> list[Waiting]:
     return [waiting(c, found.throughput(c) / c, load) for c in kept for load in _LOADS]
 
 
-def _statements(points: Sequence[tuple[float, float]], found: Fit, queue: Sequence[Waiting]) -> list[Statement]:
+def _statements(
+    points: Sequence[tuple[float, float]], found: Fit, queue: Sequence[Waiting], *, fits: bool
+) -> list[Statement]:
     said = [_fitted(points, found)]
+    if not fits:
+        return said
     law = f"g, s, k = {found.gamma!r}, {found.sigma!r}, {found.kappa!r}; X = lambda n: g * n / (1 + s * (n - 1) + k * n * (n - 1))"
     if found.peak_n is not None and found.limit is not None:
         near = max(1, int(found.peak_n) - 50), int(found.peak_n) + 51
@@ -161,6 +175,11 @@ def _sure(value: float, error: float | None) -> bool:
 
 
 def _summary(data: Mapping[str, Any], found: Fit) -> str:
+    if not data["model"]["fits"]:
+        return (
+            f"The {len(data['points'])} points do not follow the law (R² {found.r_squared:.4f}): no peak, knee or waiting time is "
+            "read from it. Measure with a longer command, where nothing else runs, or give points."
+        )
     text = f"Contention {found.sigma:.2%}, coherency {found.kappa:.3g}, R² {found.r_squared:.4f} over {len(data['points'])} points"
     if found.peak_n is not None and found.limit is not None:
         unsure = (
@@ -172,7 +191,7 @@ def _summary(data: Mapping[str, Any], found: Fit) -> str:
     return f"{text}; nothing in these points limits the throughput."
 
 
-def _notes(found: Fit, rounds: Sequence[Measured], cores: int | None) -> tuple[NotAnalysed, ...]:
+def _notes(found: Fit, rounds: Sequence[Measured], cores: int | None, *, fits: bool) -> tuple[NotAnalysed, ...]:
     notes = [
         NotAnalysed(
             subject="waiting times",
@@ -182,7 +201,12 @@ def _notes(found: Fit, rounds: Sequence[Measured], cores: int | None) -> tuple[N
     if rounds:
         reason = f"measured on {cores} cores that other work may share, the start of each process included"
         notes.append(NotAnalysed(subject="throughput", reason=reason))
-    if found.peak_n is not None and not _sure(found.kappa, found.kappa_se):
+    if not fits:
+        notes = [
+            NotAnalysed(subject="peak, knee and waiting times", reason="the points do not follow the law"),
+            *notes[1:],
+        ]
+    elif found.peak_n is not None and not _sure(found.kappa, found.kappa_se):
         notes.append(NotAnalysed(subject="peak", reason="coherency lies within two standard errors of 0"))
     return tuple(notes)
 

@@ -42,6 +42,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     peak_n: float | None = None
     limit: float | None = None
     knee_n: float | None = None
+    fits: bool = True
+    """Whether the points follow the law at all."""
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,14 +136,17 @@ def content(section: Section, data: Data) -> Content:
 
 
 def _parameters(model: Model) -> list[tuple[str, str, str]]:
+    read_from_it = [
+        ("peak at n", _digits(model.peak_n) if model.peak_n is not None else "none: it only rises", ""),
+        ("highest throughput" if model.peak_n is not None else "throughput nears", _digits(model.limit), ""),
+        ("knee at n", _digits(model.knee_n), ""),
+    ]
     return [
         ("throughput of one (gamma)", _digits(model.gamma), _digits(model.gamma_se)),
         ("contention (sigma)", _digits(model.sigma), _digits(model.sigma_se)),
         ("coherency (kappa)", _digits(model.kappa), _digits(model.kappa_se)),
         ("R²", UNKNOWN if model.r_squared is None else f"{model.r_squared:.4f}", ""),
-        ("peak at n", _digits(model.peak_n) if model.peak_n is not None else "none: it only rises", ""),
-        ("highest throughput" if model.peak_n is not None else "throughput nears", _digits(model.limit), ""),
-        ("knee at n", _digits(model.knee_n), ""),
+        *(read_from_it if model.fits else ()),
     ]
 
 
@@ -161,6 +166,8 @@ def _tile(data: Data) -> Tile:
     law = [f"contention {_PERCENT * model.sigma:.2f}%, coherency {_digits(model.kappa)}"]
     if model.r_squared is not None:
         law.append(f"R² {model.r_squared:.4f} over {plural(len(data.points), 'point')}")
+    if not model.fits:
+        return Tile(figure="no fit", label="the points do not follow the law", details=tuple(law), tone="warn")
     if model.peak_n is None:
         figures, label = _digits(model.limit), "is what throughput nears; it has no peak"
     else:

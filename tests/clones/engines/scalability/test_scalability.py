@@ -72,6 +72,16 @@ def test_every_statement_holds_by_its_own_check(scale: Scale, tmp_path: Path) ->
     assert "peak 96.5" in (tmp_path / "out" / "scalability.svg").read_text()
 
 
+def test_nothing_is_read_from_points_that_follow_no_law(scale: Scale) -> None:
+    output = scale(points=((1, 0.78), (2, 0.80), (4, 0.63), (8, 1.04)))
+    assert not output.data["model"]["fits"]
+    assert output.data["queueing"] == []
+    assert len(output.data["statements"]) == 1
+    assert output.summary.startswith("The 4 points do not follow the law (R² ")
+    level = scale(points=((1, 1.01), (2, 0.99), (4, 1.0), (8, 1.01))).data
+    assert level["model"]["fits"], "the same throughput at every n is full contention, which is a law too"
+
+
 def test_a_command_is_run_by_copies_at_once(scale: Scale, tmp_path: Path) -> None:
     (tmp_path / "target").mkdir()
     (tmp_path / "target" / "work.py").write_text("import time\n\ntime.sleep(0.15)\n")
