@@ -120,13 +120,13 @@ def test_the_finding_is_told_and_no_other(reviewed: Reviewed) -> None:
     assert "0 critical, 0 high, 1 medium, 0 low." in reviewed.markdown
     (finding,) = re.findall(r"### (critical|high|medium|low): (.+)\n\n`(\w+)`, (\S+), CWE-(\d+)", reviewed.markdown)
     assert finding == ("medium", "`eval` runs text as Python code", "B307", "bandit+ruff", "95")
-    assert f"- `{EVAL}`\n\n  ```\n  return eval(rule, " in reviewed.markdown
+    assert f"- `{EVAL}` (1)\n\n  ```\n  return eval(rule, " in reviewed.markdown
     assert EVAL in reviewed.html
 
 
 def test_the_tests_are_counted_and_the_failing_one_is_named(reviewed: Reviewed) -> None:
     assert "**2** passed, **1** failed, of **3** in " in reviewed.markdown
-    assert re.findall(r"\n#### `(.+)`\n\n`(.+)`\n", reviewed.markdown) == [(FAILING, "tests/test_cart.py:13")]
+    assert re.findall(r"\n#### `(.+)`\n\n`(.+)` \(\d+\)\n", reviewed.markdown) == [(FAILING, "tests/test_cart.py:13")]
     assert "assert 3 == 2" in reviewed.markdown
     assert FAILING in reviewed.html
     covered = rows(reviewed.markdown, "file", "lines", "branches", "lines not run")
@@ -143,7 +143,7 @@ def test_the_architecture_is_told(reviewed: Reviewed) -> None:
 def test_what_has_no_docstring_is_named(reviewed: Reviewed) -> None:
     assert "Documented: **50.0%** 3 of 6 public objects" in reviewed.markdown
     places = {name: f"{name.split('.')[0]}/{name.split('.')[1]}.py:{line}" for name, line in UNDOCUMENTED.items()}
-    assert {row[0]: row[2] for row in rows(reviewed.markdown, "name", "kind", "place")} == places
+    assert {row[0]: row[2] for row in rows(reviewed.markdown, "name", "kind", "place", "check")} == places
 
 
 def test_the_page_opens_offline(reviewed: Reviewed) -> None:

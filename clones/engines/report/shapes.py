@@ -153,7 +153,6 @@ class Orphan(msgspec.Struct, frozen=True, kw_only=True):
 
     module: str
     file: str = ""
-    check: Check | None = None
 
 
 class HotSpot(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,7 +175,6 @@ class Coupling(msgspec.Struct, frozen=True, kw_only=True):
     afferent: int
     efferent: int
     instability: float | None = None
-    check: Check | None = None
 
 
 class ArchitectureData(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,7 +226,6 @@ class CoveredFile(msgspec.Struct, frozen=True, kw_only=True):
     branch_percent: float | None = None
     missing: list[Any] = []
     """Line numbers, or ranges as pairs or text."""
-    check: Check | None = None
 
 
 class SlowTest(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,8 @@
 """What a report states of a real project holds when its command is run there."""
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def printed(command: str, directory: Path) -> str:
-    done = subprocess.run(["sh", "-c", command], cwd=directory, capture_output=True, timeout=60, check=False)
+    # The tools that commands name are those of this environment.
+    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-c", command], cwd=directory, env=env, capture_output=True, timeout=60, check=False)
     return done.stdout.decode().removesuffix("\n")
 
 
