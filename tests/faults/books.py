@@ -101,10 +101,13 @@ class Books:
         """Whether the ledger holds each result once."""
         return self._copies == Counter(dict.fromkeys(self.results, 1))
 
-    def hold(self, accepted: Iterable[Key] = (), *, never_asked: Collection[Key] = ()) -> None:
+    def hold(
+        self, accepted: Iterable[Key] = (), *, never_asked: Collection[Key] = (), server_died: bool = False
+    ) -> None:
         """Fail where the streams break a promise; `accepted` are the tasks whose storing was confirmed.
 
-        `never_asked` are those that may have been cancelled before they were asked for, so that nobody does them any more.
+        `never_asked` are those that may have been cancelled before they were asked for, so that nobody does them any more;
+        `server_died` as of `breaches`.
         """
         assert set(accepted) - self.asked.keys() == set()
         assert self.unfinished == set()
@@ -117,7 +120,8 @@ class Books:
             assignment, route = self.asked[task_type, task_id], self._table.routes[task_type]
             assert assignment is not None
             retries = route.retries if assignment.retries is None else assignment.retries
-            illegal = breaches(story, retries=retries, parks=route.when_exhausted != "fail")
+            parks = route.when_exhausted != "fail"
+            illegal = breaches(story, retries=retries, parks=parks, server_died=server_died)
             assert illegal == [], (task_type, task_id, story)
 
 

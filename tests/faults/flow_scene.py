@@ -170,11 +170,11 @@ class FlowScene:
         assert [key for key, count in Counter(found).items() if count > 1] == []
         return set(found)
 
-    async def check(self, *, within_s: float) -> list[Life]:
-        """Hold the streams to the promises once all has ended; returns the runs."""
+    async def check(self, *, within_s: float, server_died: bool = False) -> list[Life]:
+        """Hold the streams to the promises once all has ended; returns the runs. `server_died` as of `breaches`."""
         books = await settled_books(self.network, within_s=within_s)
         lives = await self.lives()
-        books.hold(never_asked=[key for life in lives for key in cancelled(life)])
+        books.hold(never_asked=[key for life in lives for key in cancelled(life)], server_died=server_died)
         assert self.runs.keys() <= {life.workflow_id for life in lives}
         assert all_breaches(lives) == {}
         return lives

@@ -7,6 +7,8 @@ The rules follow from `bus.attempts.turn` and from what a worker stores before i
 - The next attempt's number is one more than the last event's, or the same where that one was handed back unfinished.
 - An attempt is allowed up to `forgiven + retries + 1`; one that failed on the last number parks the task or is its result.
 - Only what the last event names may go on: events of an assignment that is not in charge any more are out of order.
+- A server that was killed may have forgotten a first delivery, and brings the task as new: that first attempt, of which nothing
+  was told yet, is then made by two at once, and told of twice.
 """
 
 from collections import Counter
@@ -61,6 +63,7 @@ class _Life:
     """Where a task stands, as its events tell."""
 
     retries: int
+    server_died: bool = False
     last: TaskEvent | None = None
     in_charge: int | None = None
     forgiven: int = 0
@@ -101,13 +104,13 @@ class _Life:
         self.breaches.append(f"#{sequence} {type(event).__name__}({event.attempt}) after {after}: {why}")
 
 
-def breaches(entries: Iterable[Entry], *, retries: int, parks: bool) -> list[str]:
+def breaches(entries: Iterable[Entry], *, retries: int, parks: bool, server_died: bool = False) -> list[str]:
     """Return in words where the ledger's entries on one task, in its order, tell no legal story; empty where they do.
 
     `retries` is the route's, or the task's own. What stands behind the result's copy is legal, whatever it is; a task that
     was submitted twice under one id is none of this function's business.
     """
-    life = _Life(retries)
+    life = _Life(retries, server_died)
     said: set[TaskEvent] = set()
     for entry in entries:
         match entry.said:
@@ -157,9 +160,10 @@ def _judge_charge(life: _Life, sequence: int, event: TaskEvent) -> None:
 def _judge_start(life: _Life, sequence: int, event: TaskStarted) -> None:
     # A first delivery's own start is told after 100 ms; its handler may have reported progress before.
     late = isinstance(life.last, TaskProgress) and not life.told and event.attempt == life.last.attempt
+    made_by_two = life.server_died and life.runs and life.last is not None and event.attempt == life.last.attempt == 1
     if isinstance(life.last, TaskParked):
         life.breach(sequence, event, "a parked task runs only once it is resumed")
-    elif event.attempt != life.next_attempt and not late:
+    elif event.attempt != life.next_attempt and not late and not made_by_two:
         life.breach(sequence, event, f"attempt {life.next_attempt} is the next")
     if event.attempt > life.allowed:
         life.breach(sequence, event, f"only {life.allowed} attempts are allowed")

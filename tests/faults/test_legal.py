@@ -154,6 +154,14 @@ def test_illegal_stories(said: Sequence[Assigned | TaskEvent | TaskResult]) -> N
     assert breaches(story(*said), retries=2, parks=True)
 
 
+def test_only_a_server_that_died_has_a_first_attempt_made_by_two() -> None:
+    for attempt, died, legal in ((1, True, True), (1, False, False), (2, True, False)):
+        before = () if attempt == 1 else (started(1), retrying(1))
+        told = [ASKED, *before, started(attempt), started(attempt), done(attempt)]
+        story = [Entry(number, said) for number, said in enumerate(told, T)]
+        assert (breaches(story, retries=2, parks=False, server_died=died) == []) is legal
+
+
 def test_what_was_never_submitted_and_what_is_not_parked_by_its_route() -> None:
     assert breaches([Entry(7, done(1))], retries=0, parks=False)
     assert breaches(story(started(1), parked(1)), retries=0, parks=True) == []

@@ -93,7 +93,7 @@ async def live_through(scene: FlowScene, server: EmbeddedServer, *, runs: int, w
     for name, result in zip(names, results, strict=True):
         assert isinstance(result, WorkflowCompletion), result
         assert result.output == {"joined": ["a", "b", "c"], "last": name}
-    lives = await scene.check(within_s=60)
+    lives = await scene.check(within_s=60, server_died=True)
     asked = [child.id for life in lives for child in life.children if child.task_type == TYPE]
     assert len(asked) == len(set(asked)) == DEEDS * runs
     assert set(asked) == await scene.effects()
