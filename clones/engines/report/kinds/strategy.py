@@ -129,5 +129,6 @@ def _risks(data: Data) -> list[Risk]:
     if not data.ranked:
         return []
     first = data.ranked[0]
-    text = f"{first.text or first.function}: the first to write tests for"
+    changed = f", in a file of {plural(first.commits, 'commit')}" if first.commits else ""
+    text = f"`{first.function}` most needs tests: complexity {first.complexity}{changed}"
     return [Risk(tone="plain", kind="untested", text=text, where=f"{first.file}:{first.line}", anchor="")]
