@@ -165,8 +165,10 @@ def main() -> int:
             network.until("ready at ")
             asyncio.run(_all(network, wanted, trials))
             network.end()
-    finally:  # also where somebody has seen enough
+    except KeyboardInterrupt:  # somebody has seen enough
         _print(trials)
+        return 130
+    _print(trials)
     return 0 if all(trial.good for trial in trials) else 1
 
 
