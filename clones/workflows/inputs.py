@@ -20,6 +20,10 @@ KINDS: Mapping[str, tuple[tuple[type, ...], dict[str, Any], str]] = {
 """By InputField's `kind`: the types that it takes, its JSON Schema, and what it is called."""
 
 
+MOST_DEEP = 200
+"""Lists and objects within each other; far below what can be read, so that messages with an input in them can be written too."""
+
+
 def filled(definition: WorkflowDefinition, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return an input with the defaults of the fields that it leaves out; null where a field has none.
 
@@ -35,6 +39,8 @@ def filled(definition: WorkflowDefinition, given: Mapping[str, Any]) -> dict[str
             wrong = misfit(field, given[name])
             if wrong:
                 raise InvalidInput(f"the input's {name} {wrong}")
+            if _is_deep(given[name]):
+                raise InvalidInput(f"the input's {name} is nested too deeply; it may have {MOST_DEEP} levels")
             whole[name] = given[name]
         elif field.required:
             about = f" ({field.description})" if field.description else ""
@@ -63,6 +69,18 @@ def misfit(field: InputField, value: Any) -> str:
     if field.one_of and not any(_same(value, choice) for choice in field.one_of):
         return f"is {_short(value)}; it must be one of {', '.join(_short(choice) for choice in field.one_of)}"
     return ""
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MOST_DEEP + 1):
+        level = [
+            inner
+            for part in level
+            if isinstance(part, (dict, list, tuple))
+            for inner in (part.values() if isinstance(part, dict) else part)
+        ]
+    return bool(level)
 
 
 def _same(value: Any, choice: Any) -> bool:

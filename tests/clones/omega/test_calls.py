@@ -108,7 +108,7 @@ async def test_messagepack_in_and_out(clones_rig: ClonesRig, stub: Stub) -> None
     ("task_type", "body", "code", "says"),
     [
         ("securty", b"{}", "unknown_task_type", "no clone serves 'securty'; known: security,"),
-        ("workflow.revue", b"{}", "unknown_workflow", "there is no workflow 'revue'; known: review"),
+        ("workflow.revue", b"{}", "unknown_workflow", "there is no workflow 'revue'; known: design, incident,"),
         ("security", b"{", "invalid_assignment", "the body is not JSON"),
         ("security", b"\xff\x00\xfe", "invalid_assignment", "the body is not JSON"),
         ("security", b"", "incompatible_task", "missing required field `target`"),

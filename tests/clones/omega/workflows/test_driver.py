@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from bus.jetstream import publish
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import Done, Task
 from clones.workflows.ids import step_id
@@ -166,6 +167,19 @@ async def test_what_cannot_begin_fails_in_words(
     assert isinstance(ended, TaskFailure)
     assert (ended.code, says in ended.message) == (code, True), ended.message
     assert await history(clones_rig) == []
+
+
+async def test_an_input_of_whatever_depth_comes_to_an_end(clones_rig: ClonesRig) -> None:
+    """What can just be read could not be written any more with an entry of the history around it."""
+    await put(clones_rig, definition({"only": {"wait": {"for_s": 0.001}}}, input={"deep": {"kind": "any"}}))
+    depths = (200, 201, 900)
+    async with clones_rig.omega():
+        for depth in depths:
+            body = b'{"id":"w%d","input":{"deep":%s1%s}}' % (depth, b"[" * depth, b"]" * depth)
+            await publish(clones_rig.network.requester, clones_rig.subjects.workflow("flow"), body)
+        first, *others = [await clones_rig.bus.result(f"w{depth}", WORKFLOW_TYPE, within_s=30) for depth in depths]
+    assert isinstance(first, WorkflowCompletion)
+    assert all(isinstance(end, TaskFailure) and "is nested too deeply" in end.message for end in others)
 
 
 async def test_a_version_that_is_not_there_is_told(clones_rig: ClonesRig) -> None:
