@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -17,7 +17,7 @@ import msgspec
 from bus import buckets
 from bus.jetstream import last_of_each, publish
 from bus.latest import BATCH
-from bus.ledger import last_sequence
+from bus.ledger import entries, last_sequence
 from bus.network import Network
 from bus.sleepers import Sleeper, Sleepers, standing_of
 from bus.subjects import WORKFLOW_TYPE
@@ -88,7 +88,8 @@ class Waker:
             self._tidied_at = since
             to_tidy = known.keys() - due
         ended = await self._tidy([known[each].sleeper for each in to_tidy])
-        await self._wake_all([known[each] for each in due | (late - ended)])
+        await self._wake_all([known[each] for each in due])
+        await self._replace_dead([known[each] for each in late - ended])
 
     async def wake(self, workflow_id: str) -> None:
         """Wake a run where it sleeps, now; raises as `look`.
@@ -146,15 +147,35 @@ class Waker:
     async def _wake_all(self, wanted: Sequence[_Known]) -> None:
         for first in range(0, len(wanted), AT_ONCE):
             part = wanted[first : first + AT_ONCE]
-            await asyncio.gather(*(self._see_to(each) for each in part))
+            await asyncio.gather(*(self._wake(each.sleeper, each.revision) for each in part))
 
-    async def _see_to(self, known: _Known) -> None:
-        await self._wake(known.sleeper, known.revision)
-        workflow_id = known.sleeper.workflow_id
-        if known.sleeper.woken_behind is not None and self._known.get(workflow_id) == known:
-            # Where many are woken at once their drivers come late, and to look through the ledger for each of them again and
-            # again would make them come later still.
-            self._known[workflow_id] = known._replace(since=math.inf)
+    async def _replace_dead(self, late: Sequence[_Known]) -> None:
+        """Wake those whose wake-ups do not stand: whoever claimed their records has died.
+
+        Where many are woken at once their drivers come late, and to look through the ledger for each of them, or for all of them
+        again and again, would make them come later still.
+        """
+        by_subject: dict[str, dict[str, _Known]] = {}
+        for each in late:
+            subject = self._network.subjects.workflow(each.sleeper.workflow)
+            by_subject.setdefault(subject, {})[mark_of(each.sleeper.nonce)] = each
+        for subject, sought in by_subject.items():
+            standing = await self._marks(subject, sought)
+            await self._wake_all([each for mark, each in sought.items() if mark not in standing])
+        for each in late:
+            if self._known.get(each.sleeper.workflow_id) == each:
+                self._known[each.sleeper.workflow_id] = each._replace(since=math.inf)
+
+    async def _marks(self, subject: str, sought: Mapping[str, _Known]) -> set[str]:
+        """Return those of the marks under which a wake-up stands on `subject`, by one reading for all of them."""
+        behind = min(each.sleeper.woken_behind or 0 for each in sought.values())
+        found = set[str]()
+        async for message in entries(self._network, subject, start=behind + 1):
+            if (mark := message.headers.get("Nats-Msg-Id", "")) in sought:
+                found.add(mark)
+                if len(found) == len(sought):
+                    break
+        return found
 
     async def _wake(self, sleeper: Sleeper, revision: int) -> bool:
         """Store the wake-up of a sleeper whose record has this revision; False where the record is another one by now."""

@@ -1,15 +1,18 @@
 """Waking runs that only wait: once, by any Omega, also where the one that was about to died."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from bus.errors import RequestTimeout
+from bus.jetstream import StoredMessage
+from bus.ledger import entries
+from bus.network import Network
 from bus.sleepers import Sleepers
 from bus.subjects import WORKFLOW_TYPE
 from clones.omega.clock import SystemClock
-from clones.omega.once import store_once
 from clones.omega.workflows import driver, waking
 from clones.omega.workflows.waking import Waker
 from clones.workflows.ids import step_id
@@ -90,27 +93,35 @@ async def test_who_died_before_storing_the_wake_up_is_replaced(
         await completed(clones_rig)
 
 
-async def test_a_wake_up_that_stands_is_not_looked_for_again(
+async def test_wake_ups_that_stand_are_looked_for_once_and_together(
     clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its driver may come late, as all slots are taken: looking for it each time would cost more the more wait so."""
-    await asleep(clones_rig)
+    """Their drivers may come late, as all slots are taken: looking for each, each time, would cost more the more wait so."""
+    await put(clones_rig, NAP)
+    runs = [f"w{number}" for number in range(5)]
+    async with clones_rig.omega(clock=SetClock()):
+        for run in runs:
+            await start(clones_rig, workflow_id=run)
+        for run in runs:
+            await eventually(sleeps(clones_rig, run))
     monkeypatch.setattr(waking, "TAKEN_OVER_AFTER_S", 0.0)
     looked: list[str] = []
 
-    async def counted(*arguments: Any, **options: Any) -> Any:
-        looked.append(options["mark"])
-        return await store_once(*arguments, **options)
+    async def counted(network: Network, subject: str, *, start: int) -> AsyncIterator[StoredMessage]:
+        looked.append(subject)
+        async for message in entries(network, subject, start=start):
+            yield message
 
-    monkeypatch.setattr(waking, "store_once", counted)
+    monkeypatch.setattr(waking, "entries", counted)
     second = waker(clones_rig)
     for _ in range(4):
         await second.look()
-    assert len(looked) == 1
-    assert await activations(clones_rig) == 2
+    assert looked == [clones_rig.subjects.workflow("flow")]
+    assert await activations(clones_rig) == 10
     second._begin_anew()
     await second.look()
     assert len(looked) == 2
+    assert await activations(clones_rig) == 10
 
 
 async def test_a_result_wakes_it(clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch) -> None:
