@@ -179,8 +179,13 @@ def _line(step: StepPlan, run: StepRun, state: State) -> StepLine:
         items_failed=0 if run.elements is None else run.failed,
         compensated="failed" if "failed" in undone else "done" if "done" in undone else None,
         started_at=(end and end.started_at) or run.began,
-        finished_at=run.ended,
+        # What was done for the run that this one resumes was over before.
+        finished_at=end.finished_at if end and run.began and _is_before(end.finished_at, run.began) else run.ended,
     )
+
+
+def _is_before(moment: datetime | None, other: datetime) -> bool:
+    return moment is not None and moment < other
 
 
 def _message(run: StepRun) -> str:

@@ -78,8 +78,9 @@ def brief(output: Any) -> Iterator[str]:
     if isinstance(steps, list):
         for step in steps:
             if isinstance(step, dict):
-                told = step.get("summary") or f"{step.get('code')}: {step.get('message')}"
-                yield clean(f"{step.get('state')} {step.get('task_type')} {step.get('task_id')}: {told}")
+                told = [step.get("summary"), step.get("code"), step.get("message")]
+                what = " ".join(str(step.get(field)) for field in ("state", "task_type", "task_id"))
+                yield clean(": ".join([what, *(str(words) for words in told if words)]))
         return
     data = output.get("data")
     if isinstance(data, dict):

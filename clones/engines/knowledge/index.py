@@ -12,7 +12,9 @@ SEARCH = " ".join(
     (
         'python3 -c "import sqlite3, sys;',
         "[print(*row, sep=chr(9)) for row in",
-        f"sqlite3.connect(sys.argv[1]).execute('{_QUERY}', sys.argv[2:])]\"",
+        f"sqlite3.connect(sys.argv[1]).execute('{_QUERY}',",
+        # Any of the words, each as it stands: dots and hyphens are no operators.
+        "[' OR '.join(chr(34) + word.replace(chr(34), '') + chr(34) for word in sys.argv[2].split())])]\"",
         FILE,
         "'words to look for'",
     )

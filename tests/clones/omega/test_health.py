@@ -142,7 +142,9 @@ async def test_several_omegas_say_it_once_and_escalate_once(rig: Rig) -> None:
         "gamma-1",
         ErrorCode.CLONE_ABSENT,
     )
-    assert gamma.message.endswith("Meanwhile architecture waits until one starts")
+    assert gamma.message.endswith(
+        "Meanwhile architecture, design, scalability, impact and code-map wait until one starts"
+    )
     assert beta.message.endswith("Meanwhile delta takes security and performance")
 
 

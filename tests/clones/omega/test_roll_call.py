@@ -168,7 +168,9 @@ def test_what_becomes_of_the_tasks_of_a_clone_that_is_gone() -> None:
     table = DEFAULT_TABLE
     assert what_waits(table, "beta", frozenset({"delta"})) == "delta takes security and performance"
     assert what_waits(table, "beta", frozenset()) == "security and performance wait until one starts"
-    assert what_waits(table, "gamma", frozenset()) == "architecture waits until one starts"
+    assert what_waits(table, "gamma", frozenset()) == (
+        "architecture, design, scalability, impact and code-map wait until one starts"
+    )
     assert what_waits(table, "omega", frozenset()) is None
     mixed = RoutingTable(routes={"a": Route(clone="x", fallback=("y",)), "b": Route(clone="x"), "c": Route(clone="y")})
     assert what_waits(mixed, "x", frozenset({"y"})) == "y takes a; b waits until one starts"
