@@ -42,6 +42,7 @@ from tests.faults.forking import gone
 from tests.faults.legal_runs import Child, Life, all_breaches, cancelled
 from tests.faults.machine_processes import Place
 
+ENDED_PAUSE_S = 1.0
 _serial = itertools.count(1)
 
 
@@ -90,13 +91,17 @@ class FlowScene:
     def _ended(self, instance: str) -> None:
         asyncio.get_running_loop().remove_reader(self.processes[instance].sentinel)
         if self.keeps:
-            self._close(instance)
-            self.start(instance.partition("-")[0])
+            process = self.processes.pop(instance)
+            process.join()
+            killed = process.exitcode == -signal.SIGKILL
+            process.close()
+            clone = instance.partition("-")[0]
+            # One that cannot begin ends again and again.
+            asyncio.get_running_loop().call_later(0.0 if killed else ENDED_PAUSE_S, self._replace, clone)
 
-    def _close(self, instance: str) -> None:
-        process = self.processes.pop(instance)
-        process.join()
-        process.close()
+    def _replace(self, clone: str) -> None:
+        if self.keeps:
+            self.start(clone)
 
     def kill(self, instance: str) -> None:
         """End a process by kill -9."""

@@ -62,7 +62,6 @@ POINTS: tuple[tuple[Any, str], ...] = (
     # What is told to a run, and what wakes it.
     (Telling, "_nudge"),
     (waking, "last_sequence"),
-    (waking, "entry"),
     (waking, "publish"),
     (waking, "store_once"),
     (others, "find_open"),
@@ -92,7 +91,12 @@ class Kill(msgspec.Struct, frozen=True):
 
 
 def name_of(owner: Any, name: str) -> str:
-    """How a point is called."""
+    """How a point is called.
+
+    Raises:
+        AttributeError: there is no such call any more.
+    """
+    getattr(owner, name)
     return f"{owner.__name__.rpartition('.')[2]}.{name}"
 
 
