@@ -164,7 +164,7 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 EXPRESSIONS = [
-    "o.a", "o.a.b", "o[].a", "o[*].b.c", "o[?a].b", "o[?a == `1`].{x: b, y: c}", "o.a || o.b", "o.a && o.b.c", "!o.a",
+    "o.a", "o.a.b", "o[].a", "o[*].b.c", "o[?a].b", "o[?a == `1`].{x: b, y: c}", "o.a || o.b", "o.a && o.b.c", "!(o.a)",
     "[o.a, o.b][?c].a", "[o.a, o.b][]", "o.*.a", "not_null(o.a, o.b.c)", "o[0].a", "o[-1].b[0]", "o.a[1:].b", "o | a.b",
     "{x: o.a}.x.b", "type(o.a)", "o[?b && !c].a | [0]", "o.a == o.b", "[o][].a", "o[].[a, b]", "o.{x: a.b}", "(o || `1`).a",
 ]  # fmt: skip
