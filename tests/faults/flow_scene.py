@@ -181,7 +181,8 @@ class FlowScene:
         lives = await self.lives()
         books.hold(never_asked=[key for life in lives for key in cancelled(life)], server_died=server_died)
         assert self.runs.keys() <= {life.workflow_id for life in lives}
-        assert all_breaches(lives) == {}
+        found = all_breaches(lives)
+        assert not found, (found, [life.history for life in lives if life.workflow_id in found])
         return lives
 
 

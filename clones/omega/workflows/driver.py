@@ -154,10 +154,11 @@ class Driver:
         history = history or await insist(lambda: books.histories.read(run_id))
         self._definition = (await version_kept(books.definitions, history[0].entry)).definition
         self._take_in(history)
-        if finished(self._run) is not None:
-            return ()
         sequence = None
         while sequence is None:
+            if finished(self._run) is not None:
+                # Perhaps only just, by whoever drove it before.
+                return ()
             if history[-1].entry.activation == self._task.sequence:
                 await self._pass_on()
             sequence = await self._append(())

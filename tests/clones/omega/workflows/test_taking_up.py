@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from bus.histories import Histories
 from bus.sleepers import Sleepers
 from bus.subjects import COMMAND_TYPE, WORKFLOW_TYPE
 from clones.omega.once import store_command
@@ -15,6 +16,7 @@ from schemas import (
     ErrorCode,
     TaskCancel,
     TaskCompletion,
+    WorkflowEntry,
     WorkflowWaiting,
     sequence_id,
 )
@@ -33,6 +35,7 @@ from tests.clones.omega.workflows.flows import (
     submitted,
     task,
 )
+from tests.clones.omega.workflows.told import is_idle
 from tests.clones.rig import ClonesRig
 
 CHAIN = definition({"one": task("one"), "two": task("two", "one"), "three": task("three", "two")})
@@ -71,6 +74,34 @@ async def test_another_omega_takes_a_run_up_and_repeats_nothing(clones_rig: Clon
     assert ended.instance == second.identity.instance
     assert doers.targets == ["one", "two", "three"]
     assert len(await submitted(clones_rig)) == 3
+
+
+async def test_a_run_that_ends_while_it_is_taken_up_has_nothing_behind_its_end(
+    clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(clones_rig, CHAIN)
+    doers = Doers()
+    hold = doers.hold("three")
+    append, late = Histories.append, 0
+
+    async def append_late(self: Histories, entry: WorkflowEntry, *, last: int) -> int | None:
+        nonlocal late
+        if not entry.events:
+            late += 1
+            hold.set()
+            await completed(clones_rig)
+        return await append(self, entry, last=last)
+
+    monkeypatch.setattr(Histories, "append", append_late)
+    async with clones(clones_rig, doers), clones_rig.omega():
+        body = b'{"id": "w"}'
+        await clones_rig.network.client.publish(clones_rig.subjects.workflow("flow"), body)
+        await eventually(doers.begun("three"))
+        await clones_rig.network.client.publish(clones_rig.subjects.workflow("flow"), body)
+        await completed(clones_rig)
+        await eventually(lambda: is_idle(clones_rig))
+    assert late == 1
+    assert all(entry.events for entry in await history(clones_rig))
 
 
 async def test_a_silent_run_sleeps_and_its_result_wakes_it(clones_rig: ClonesRig, quick_sleep: None) -> None:
