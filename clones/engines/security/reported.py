@@ -3,6 +3,16 @@
 import msgspec
 
 
+class FlowStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One place on the way of a value from where it comes in to where it does harm."""
+
+    path: str
+    """Relative to the target, with forward slashes."""
+    line: int
+    message: str
+    """What happens to the value there, in words; may hold a secret until `redact` has seen it."""
+
+
 class Reported(msgspec.Struct, frozen=True, kw_only=True):
     """One result of one scanner."""
 
@@ -22,6 +32,28 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
     """What gitleaks found, in the clear; never written anywhere."""
     suppressed: bool = False
     """A comment in the code (`# nosec`, `# noqa`, `gitleaks:allow`) takes the result back."""
+    flow: tuple[FlowStep, ...] = ()
+    """The source first, the sink last; empty where the scanner follows no values."""
+    cwe: int | None = None
+    """The weakness, where `rules.toml` does not describe the rule."""
+    title: str = ""
+    """What is there, in plain words, where `rules.toml` does not describe the rule."""
+    check: str = ""
+    """What a person looks at to know whether it matters, where `rules.toml` does not describe the rule."""
+    key: str = ""
+    """What makes it the same finding after edits elsewhere, beside rule and path, such as the package and its advisory, or
+    the function and the sink's name. Empty: the source line's text. Holds no secret and no line number."""
+
+
+class Cleared(msgspec.Struct, frozen=True, kw_only=True):
+    """A place of which a scanner knows that a weakness is not there, whatever another that only sees the line says."""
+
+    path: str
+    line: int
+    """Of the call, or of any line within the other scanner's result."""
+    cwe: int
+    why: str
+    """`the command is the constant 'ls'`, for the sentence `set aside: <why>`; holds no secret."""
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,13 +62,15 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: str
     command: tuple[str, ...]
-    """Run in the target's directory, it prints the same results."""
+    """Run in the target's directory, it prints the same results. Empty: there is no such command."""
     results: tuple[Reported, ...]
     """With the suppressed ones, which the command does not print."""
     files_analysed: int
     duration_s: float
     unread: dict[str, str] = {}
     """Files that the scanner could not read, with its reason."""
+    cleared: tuple[Cleared, ...] = ()
+    """What this scanner has looked into and found harmless."""
 
     @property
     def findings(self) -> int:
