@@ -154,7 +154,7 @@ def _undo_ended(turn: Turn, step: str, index: int | None, *, done: bool) -> bool
     run = turn.steps[step]
     parts = list(run.parts)
     parts[index or 0] = replace(part, undoing="done" if done else "failed")
-    turn.steps[step] = replace(run, parts=tuple(parts))
+    turn.steps[step] = replace(run, parts=tuple(parts), undoing=run.undoing - 1)
     return True
 
 

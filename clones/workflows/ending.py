@@ -99,16 +99,24 @@ def _undo(turn: Turn) -> None:
 def _undo_step(turn: Turn, plan: StepPlan) -> bool:
     """Begin to undo what there is room for; tell whether the step is still being undone."""
     run = turn.steps[plan.name]
-    parts = list(run.parts)
-    running = sum(part.undoing == "running" for part in parts)
-    for place, part in enumerate(run.parts):
-        if running >= plan.step.parallelism:
-            break
-        if part.state == "completed" and not part.undoing:
-            parts[place] = _undone(turn, plan, run, place)
-            running += parts[place].undoing == "running"
-    turn.steps[plan.name] = replace(run, parts=tuple(parts))
+    running, place = run.undoing, run.looked_at
+    begun: dict[int, Part] = {}
+    # Each part is looked at once in all, however many there are.
+    while running < plan.step.parallelism and place < len(run.parts):
+        if run.parts[place].state == "completed":
+            begun[place] = _undone(turn, plan, run, place)
+            running += begun[place].undoing == "running"
+        place += 1
+    if place > run.looked_at:
+        turn.steps[plan.name] = replace(run, parts=_with(run.parts, begun), looked_at=place, undoing=running)
     return running > 0
+
+
+def _with(parts: tuple[Part, ...], changed: dict[int, Part]) -> tuple[Part, ...]:
+    found = list(parts)
+    for place, part in changed.items():
+        found[place] = part
+    return tuple(found)
 
 
 def _undone(turn: Turn, plan: StepPlan, run: StepRun, place: int) -> Part:

@@ -56,6 +56,10 @@ class StepRun(msgspec.Struct, frozen=True):
     """How many parts run."""
     failed: int = 0
     """How many parts have failed."""
+    looked_at: int = 0
+    """Of how many parts it is known, from the first on, whether they are to be undone."""
+    undoing: int = 0
+    """How many compensations run."""
     code: str = ""
     message: str = ""
     value: Mapping[str, Any] | None = None

@@ -3,7 +3,7 @@
 import time
 
 from clones.workflows.views import expected, outstanding
-from schemas import InputField, Step, WorkflowDefinition
+from schemas import Compensation, InputField, Step, WorkflowDefinition
 from tests.clones.workflows.world import World
 
 MOST_S = 0.001
@@ -33,3 +33,27 @@ def test_a_fan_out_of_five_hundred() -> None:
     world = World(definition, list=list(range(500)))
     assert len(outstanding(definition, world.state)) == len(expected(definition, world.state)) == 500
     assert cost_s(world) < MOST_S
+
+
+def test_undoing_a_part_costs_what_doing_it_did() -> None:
+    """However many parts there are: none is looked at again for each that is undone."""
+    undo = Compensation(task="undo")
+    each = Step(task="x", foreach="input.list", parallelism=16, compensate=undo)
+    steps = {"each": each, "last": Step(task="x", needs=("each",))}
+    definition = WorkflowDefinition(name="wide", input={"list": InputField(kind="list")}, steps=steps)
+    world = World(definition, list=list(range(3000)))
+
+    def end_s(count: int) -> float:
+        taken = []
+        for _ in range(count):
+            key = next(iter(world.open))
+            began = time.perf_counter()
+            world.end(key)
+            taken.append(time.perf_counter() - began)
+        return sorted(taken)[count // 2]
+
+    done_s = end_s(2900)
+    end_s(100)
+    world.end("last", code="engine_failed")
+    assert len(world.open) == 16
+    assert end_s(300) < 2 * done_s
