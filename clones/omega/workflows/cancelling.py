@@ -8,6 +8,7 @@ from bus.subjects import WORKFLOW_TYPE
 from bus.task import Done, Task
 from clones.omega.wording import how_it_ended, of_task, refused
 from clones.omega.workflows.telling import Run, Telling
+from clones.omega.workflows.waiting_words import with_steps
 from clones.workflows.views import finished
 from schemas import CancelRequested, TaskCancel, TaskCompletion, TaskResult
 
@@ -36,10 +37,10 @@ async def cancel_run(
     if isinstance(result, TaskCompletion):
         # It was completed when it was told, and nobody had stored its result yet.
         raise refused(_too_late(result))
-    how = f"{told} is cancelled, with {len(steps)} of its steps"
+    how = f"{told} is cancelled{with_steps(len(steps))}"
     if result is None:
         how = (
-            f"{told} is being cancelled, with {len(steps)} of its steps: what is done of it is undone first "
+            f"{told} is being cancelled{with_steps(len(steps))}: what is done of it is undone first "
             f"(sanctuary workflow show {workflow_id})"
         )
     output: dict[str, Any] = {"action": "cancel", "task_type": WORKFLOW_TYPE, "task_id": workflow_id}

@@ -1,6 +1,9 @@
 """From results to a run's events, and from a run's end to its result. Pure but for the writer's nonce."""
 
 from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
 
 from bus.identity import Identity
 from bus.task import Task, printable
@@ -24,37 +27,25 @@ Place = tuple[str, int | None, bool]
 def step_ended(definition: WorkflowDefinition, place: Place, result: TaskResult, sequence: int | None) -> StepEnded:
     """Return the event that `result` is to the run: of its output, what the definition refers to."""
     step, index, compensation = place
-    if isinstance(result, TaskCompletion):
-        return StepEnded(
-            step=step,
-            index=index,
-            compensation=compensation,
-            state="completed",
-            task_type=result.task_type,
-            task_id=result.task_id,
-            clone=result.clone,
-            output=None if compensation else pruned(definition, step, result.output),
-            message=result.summary,
-            artifacts=result.artifacts if not compensation and needed(definition, step).artifacts else (),
-            sequence=sequence,
-            started_at=result.started_at,
-            finished_at=result.finished_at,
-            cached_from=result.cached_from,
-        )
-    return StepEnded(
+    ended = StepEnded(
         step=step,
         index=index,
         compensation=compensation,
-        state="failed",
+        state="completed" if isinstance(result, TaskCompletion) else "failed",
         task_type=result.task_type,
         task_id=result.task_id,
         clone=result.clone,
-        code=result.code,
-        message=result.message,
         sequence=sequence,
         started_at=result.started_at,
         finished_at=result.finished_at,
     )
+    if not isinstance(result, TaskCompletion):
+        return replace(ended, code=result.code, message=result.message)
+    ended = replace(ended, message=result.summary, cached_from=result.cached_from)
+    if compensation:
+        return ended
+    artifacts = result.artifacts if needed(definition, step).artifacts else ()
+    return replace(ended, output=pruned(definition, step, result.output), artifacts=artifacts)
 
 
 def step_failed(place: Place, task_type: str, task_id: str, code: ErrorCode, message: str) -> StepEnded:
@@ -82,43 +73,23 @@ def result_of(
     finished_at: datetime,
 ) -> WorkflowCompletion | WorkflowFailure:
     """Return the result of a run that has ended."""
-    begun = state.begun
+    told: dict[str, Any] = {
+        "task_id": task.id,
+        "task_type": task.task_type,
+        "clone": identity.clone,
+        "instance": identity.instance,
+        "attempt": task.attempt,
+        "started_at": state.at,
+        "finished_at": finished_at,
+        "writer": identity.writer(),
+        "labels": state.begun.labels,
+        "retry_of": state.begun.retry_of,
+        "traceparent": state.begun.traceparent,
+        "workflow": definition.name,
+        "version": state.version,
+        "steps": lines(definition, state),
+    }
     if finish.completed:
-        return WorkflowCompletion(
-            task_id=task.id,
-            task_type=task.task_type,
-            clone=identity.clone,
-            instance=identity.instance,
-            attempt=task.attempt,
-            started_at=state.at,
-            finished_at=finished_at,
-            writer=identity.writer(),
-            summary=printable(finish.summary),
-            output=finish.output,
-            artifacts=finish.artifacts,
-            labels=begun.labels,
-            retry_of=begun.retry_of,
-            traceparent=begun.traceparent,
-            workflow=definition.name,
-            version=state.version,
-            steps=lines(definition, state),
-        )
-    return WorkflowFailure(
-        task_id=task.id,
-        task_type=task.task_type,
-        clone=identity.clone,
-        instance=identity.instance,
-        attempt=task.attempt,
-        started_at=state.at,
-        finished_at=finished_at,
-        writer=identity.writer(),
-        code=finish.code,
-        message=printable(finish.message),
-        details=finish.details,
-        labels=begun.labels,
-        retry_of=begun.retry_of,
-        traceparent=begun.traceparent,
-        workflow=definition.name,
-        version=state.version,
-        steps=lines(definition, state),
-    )
+        summary = printable(finish.summary)
+        return WorkflowCompletion(**told, summary=summary, output=finish.output, artifacts=finish.artifacts)
+    return WorkflowFailure(**told, code=finish.code, message=printable(finish.message), details=finish.details)

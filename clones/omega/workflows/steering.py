@@ -18,6 +18,7 @@ from clones.omega.workflows.definition_changes import put_definition
 from clones.omega.workflows.observer import ObservedHistories, WorkflowObserver
 from clones.omega.workflows.others import Others
 from clones.omega.workflows.telling import Telling
+from clones.omega.workflows.waiting_words import with_steps
 from clones.omega.workflows.waking import Waker
 from schemas import Decision, RecoveryAction, RoutingTable, TaskCancel, WorkflowPut
 
@@ -51,7 +52,7 @@ class Workflows:
         reason = f"cancelled with its workflow {wanted.task_id}{on_behalf(wanted.by, wanted.reason)}"
         steps = await self.others.end_steps(wanted.task_id, reason)
         output = {**done.output, "ended": True, "steps": sorted(steps)}
-        return Done(summary=f"{done.summary}, with {len(steps)} of its steps", output=output)
+        return Done(summary=f"{done.summary}{with_steps(len(steps))}", output=output)
 
     async def put(self, command: Task, wanted: WorkflowPut) -> Done:
         """Carry out a WorkflowPut; as `clones.omega.workflows.definition_changes.put_definition`."""

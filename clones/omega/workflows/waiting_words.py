@@ -1,4 +1,4 @@
-"""For what a run waits, in words."""
+"""What is told of runs, in words."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,8 +6,13 @@ from datetime import datetime
 from clones.workflows.views import Awaited
 
 
+def with_steps(count: int) -> str:
+    """Return what is said behind what became of a run: how many of its steps were cancelled with it."""
+    return f", with {count} of its steps" if count else ""
+
+
 def waits_for_what(decisions: Sequence[Awaited], asked: int, until: datetime | None) -> str:
-    """Return it for a run that waits for decisions, for `asked` tasks and sub-workflows, and for a timer."""
+    """Return for what a run waits, one that waits for decisions, for `asked` tasks and sub-workflows, and for a timer."""
     told = []
     if decisions:
         told.append(f"a decision on {', '.join(each.step for each in decisions)}")

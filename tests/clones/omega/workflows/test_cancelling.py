@@ -13,7 +13,6 @@ from clones.omega.clock import SystemClock
 from clones.omega.commands import services
 from clones.omega.workflows import cancelling
 from clones.omega.workflows.steering import workflows_of
-from clones.workflows.ids import step_id
 from schemas import CancelRequested, RecoveryAction, TaskFailure
 from tests.bus.eventually import eventually
 from tests.clones.omega.workflows.flows import (
@@ -31,6 +30,7 @@ from tests.clones.omega.workflows.flows import (
 )
 from tests.clones.omega.workflows.told import cancel, is_idle, refusal, sleeps, verdict
 from tests.clones.rig import TABLE, ClonesRig
+from tests.clones.step_ids import ids_of
 
 WAITING = definition({"before": task("before"), "ask": {"decision": {"prompt": "?"}, "needs": ["before"]}})
 RUNNING = definition({"one": task("one"), "two": task("two"), "after": task("after", "one")})
@@ -59,12 +59,13 @@ async def test_with_the_steps_that_run(clones_rig: ClonesRig) -> None:
         told = await verdict(clones_rig, cancel(by="ann", reason="too late"))
         ended = await failed(clones_rig)
     assert told.summary == "workflow w is cancelled, with 2 of its steps"
-    assert told.output["steps"] == sorted([step_id("w", "one"), step_id("w", "two")])
+    own = await ids_of(clones_rig.network)
+    assert told.output["steps"] == sorted([own("one"), own("two")])
     assert ended.code == "cancelled"
     assert "by ann: too late" in ended.message
     assert states(ended)["one"] == states(ended)["two"] == "cancelled"
     for step in ("one", "two"):
-        result = await clones_rig.network.results.read("security", step_id("w", step))
+        result = await clones_rig.network.results.read("security", own(step))
         assert isinstance(result, TaskFailure)
         assert result.code == "cancelled"
     assert len(await submitted(clones_rig)) == 2
@@ -127,7 +128,7 @@ async def test_before_it_has_begun(clones_rig: ClonesRig) -> None:
         told = await verdict(clones_rig, cancel("first"))
     finally:
         await worker.stop(0.0)
-    assert told.summary == "workflow first is cancelled, with 0 of its steps"
+    assert told.summary == "workflow first is cancelled"
     async with clones(clones_rig, doers), clones_rig.omega():
         await start(clones_rig)
         await completed(clones_rig)
@@ -167,9 +168,9 @@ async def test_with_its_sub_workflow(clones_rig: ClonesRig, waits: str) -> None:
     await put(clones_rig, child, definition({"sub": {"workflow": "child"}}))
     doers = Doers()
     doers.hold("held")
-    child_id = step_id("w", "sub")
     async with clones(clones_rig, doers), clones_rig.omega():
         await start(clones_rig)
+        child_id = (await ids_of(clones_rig.network))("sub")
         await eventually(sleeps(clones_rig, child_id) if waits == "a decision" else doers.begun("held"))
         await verdict(clones_rig, cancel())
         ended = await failed(clones_rig)
@@ -193,9 +194,8 @@ async def test_thirty_children(clones_rig: ClonesRig) -> None:
         await eventually(doers.begun(*targets))
         told = await verdict(clones_rig, cancel())
         ended = await failed(clones_rig)
-        results = [
-            await clones_rig.bus.result(step_id("w", "all", number), "security") for number in range(len(targets))
-        ]
+        own = await ids_of(clones_rig.network)
+        results = [await clones_rig.bus.result(own("all", number), "security") for number in range(len(targets))]
     assert len(told.output["steps"]) == 30
     assert {result.code for result in results if isinstance(result, TaskFailure)} == {"cancelled"}
     assert len(results) == 30
@@ -212,7 +212,8 @@ async def test_ended_by_hand_its_steps_are_cancelled(clones_rig: ClonesRig, acti
         await start(clones_rig)
         await eventually(doers.begun("one"))
         await verdict(clones_rig, wanted)
-        held = await clones_rig.bus.result(step_id("w", "one"), "security", within_s=15)
+        own = await ids_of(clones_rig.network)
+        held = await clones_rig.bus.result(own("one"), "security", within_s=15)
     assert isinstance(held, TaskFailure)
     assert held.code == "cancelled"
     assert "after" not in doers.targets
@@ -222,9 +223,9 @@ async def test_ended_by_hand_its_sleeping_sub_workflow_is_cancelled(clones_rig: 
     """Nobody holds it, and nothing of it waits in a queue."""
     child = msgspec.structs.replace(WAITING, name="child")
     await put(clones_rig, child, definition({"sub": {"workflow": "child"}}))
-    child_id = step_id("w", "sub")
     async with clones(clones_rig, Doers()), clones_rig.omega():
         await start(clones_rig)
+        child_id = (await ids_of(clones_rig.network))("sub")
         await eventually(sleeps(clones_rig, child_id))
         await eventually(sleeps(clones_rig))
         await verdict(clones_rig, RecoveryAction(task_id="w", task_type=WORKFLOW_TYPE, action="fail"))
