@@ -1,13 +1,13 @@
 """What is wrong with a definition, in itself and among others. Pure."""
 
-import difflib
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from clones.workflows.expressions import BadExpression, Ref, expression, template, texts
 from clones.workflows.inputs import misfit
+from clones.workflows.parameters import of_input, of_task
 from clones.workflows.plan import BUILT_IN, dependants, fields_with_text, reached, upstream
-from clones.workflows.problems import Path, Problem
+from clones.workflows.problems import Path, Problem, did_you_mean
 from schemas import Step, WorkflowDefinition
 
 STEP_FIELDS = (
@@ -23,21 +23,27 @@ def problems(
     *,
     task_types: Container[str] | None = None,
     workflows: Mapping[str, WorkflowDefinition] | None = None,
+    partly: Collection[Path] = (),
 ) -> tuple[Problem, ...]:
     """Return all that keeps a definition from being used, in its own order; empty: it can be.
 
     `task_types` are those that are served, `workflows` the newest definitions by name, its own earlier version perhaps among
-    them; None: they are not known, and what depends on them is not checked.
+    them; None: they are not known, and what depends on them is not checked. `partly` are the inputs and steps, such as
+    `("steps", "scan")`, that could be read in part alone: nothing is said of them that may come from what is missing.
     """
-    found = [*_of_inputs(definition)]
+    found = [*_of_inputs(definition, partly)]
     before = upstream(definition)
+    if partly:
+        # What ends before what is not known, as some `needs` may be missing.
+        before = dict.fromkeys(definition.steps, frozenset(definition.steps))
     for name, step in definition.steps.items():
         at: Path = ("steps", name)
-        found += [Problem((*at, *path), words) for path, words in _of_step(definition, name, step)]
-        found += [Problem((*at, *path), words) for path, words in _of_expressions(definition, step, name, before[name])]
-        found += [
-            Problem((*at, *path), words) for path, words in _of_types(step, definition.name, task_types, workflows)
-        ]
+        told = [*_of_names(definition, name, step), *_of_types(step, definition.name, task_types, workflows)]
+        if at not in partly:
+            told += [*_of_kind(step), *_of_expressions(definition, step, name, before[name])]
+        if at not in partly or step.params:
+            told += _of_params(step, workflows or {})
+        found += [Problem((*at, *path), words) for path, words in told]
     found += _of_result(definition)
     found += _of_cycles(definition)
     if workflows is not None:
@@ -45,9 +51,11 @@ def problems(
     return tuple(found)
 
 
-def _of_inputs(definition: WorkflowDefinition) -> Iterator[Problem]:
+def _of_inputs(definition: WorkflowDefinition, partly: Collection[Path]) -> Iterator[Problem]:
     for name, field in definition.input.items():
         at: Path = ("input", name)
+        if at in partly:
+            continue
         if field.required and field.default is not None:
             yield Problem((*at, "default"), "a required field needs no default; leave out one of the two")
         elif field.default is not None and (wrong := misfit(field, field.default)):
@@ -58,8 +66,7 @@ def _of_inputs(definition: WorkflowDefinition) -> Iterator[Problem]:
                 yield Problem((*at, "one_of", place), wrong)
 
 
-def _of_step(definition: WorkflowDefinition, name: str, step: Step) -> Iterator[tuple[Path, str]]:
-    yield from _of_kind(step)
+def _of_names(definition: WorkflowDefinition, name: str, step: Step) -> Iterator[tuple[Path, str]]:
     steps = definition.steps
     for place, need in enumerate(step.needs):
         if need == name:
@@ -99,12 +106,6 @@ def _set(step: Step, fields: Iterable[str]) -> Iterator[str]:
 
 def _no_step(name: str, steps: Iterable[str]) -> str:
     return f"there is no step {name}{did_you_mean(name, steps)}"
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return which known name is near, to follow the unknown one; empty: none is."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _of_expressions(
@@ -206,6 +207,16 @@ def _of_types(
                 yield path, f"no route serves the task type {task_type}{did_you_mean(task_type, known)}"
     if workflows is not None and step.workflow is not None and step.workflow not in (*workflows, own):
         yield ("workflow",), f"there is no workflow {step.workflow}{did_you_mean(step.workflow, workflows)}"
+
+
+def _of_params(step: Step, workflows: Mapping[str, WorkflowDefinition]) -> Iterator[tuple[Path, str]]:
+    """Yield what of its parameters the step's task, its compensation or its sub-workflow cannot take."""
+    if step.task is not None:
+        yield from ((("params", *path), words) for path, words in of_task(step.task, step.params))
+    elif step.workflow is not None and step.workflow in workflows:
+        yield from ((("params", *path), words) for path, words in of_input(workflows[step.workflow], step.params))
+    if (undo := step.compensate) is not None:
+        yield from ((("compensate", "params", *path), words) for path, words in of_task(undo.task, undo.params))
 
 
 def _of_cycles(definition: WorkflowDefinition) -> Iterator[Problem]:

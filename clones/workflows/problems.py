@@ -1,5 +1,8 @@
 """What is wrong with a definition, and with an input."""
 
+import difflib
+import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 Path = tuple[str | int, ...]
@@ -10,6 +13,20 @@ def dotted(path: Path) -> str:
     """Return a path as a person reads it: `steps.scan.needs[0]`."""
     words = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return words.removeprefix(".")
+
+
+def placed(message: str) -> tuple[Path, str]:
+    """Return what msgspec says of a value, taken apart: the place within the value, and the words."""
+    told = re.fullmatch(r"(.*?)(?: - at `\$([^`]*)`(.*))?", message, re.DOTALL)
+    words, place, more = (told[1], told[2] or "", told[3] or "") if told else (message, "", "")
+    steps = re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", place)
+    return tuple(int(index) if index else field for field, index in steps), f"{words[:1].lower()}{words[1:]}{more}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return which known name is near, to follow the unknown one; empty: none is."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 class Problem(NamedTuple):

