@@ -1,37 +1,31 @@
-"""Fault points: whatever a driver asks of others may be the last thing that it does, before it is asked and after."""
+"""Whatever a driver asks of others may be where it stands still: before it is asked, and after."""
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 
-class Killed(BaseException):
-    """The process is gone: nothing catches this, as nothing catches kill -9."""
+class Point(NamedTuple):
+    """The `number`th time, from 1, that a driver comes by what is called so."""
+
+    name: str
+    number: int
 
 
 class Points:
-    """Counts the points of one run's driver, and kills it at one of them, or has it stand still there."""
+    """Counts the points that one run's driver comes by, and has it stand still at one of them until it is told to go on."""
 
-    def __init__(self, at: int | None = None, *, freeze: bool = False) -> None:
-        """Take the number of the point, from 1; None: none."""
-        self.passed = 0
+    def __init__(self, at: Point | None = None) -> None:
         self.names: list[str] = []
-        self._at = at
-        self._freeze = freeze
+        """Of all points, in order."""
+        self.at = at
         self.reached = asyncio.Event()
         self.go_on = asyncio.Event()
 
     async def point(self, name: str) -> None:
-        """Pass a point, or not."""
-        self.passed += 1
+        """Come by a point."""
         self.names.append(name)
-        if self._at is None or self.passed < self._at:
-            return
-        if not self._freeze:
-            # Whatever else is under way in this process ends here as well.
-            self.reached.set()
-            raise Killed(name)
-        if self.passed == self._at:
+        if self.at == (name, self.names.count(name)):
             self.reached.set()
             await self.go_on.wait()
 

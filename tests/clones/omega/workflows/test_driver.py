@@ -8,7 +8,6 @@ import pytest
 from bus.jetstream import publish
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import Done, Task
-from clones.workflows.ids import step_id
 from schemas import (
     ErrorCode,
     StepEnded,
@@ -33,6 +32,7 @@ from tests.clones.omega.workflows.flows import (
     task,
 )
 from tests.clones.rig import ClonesRig
+from tests.clones.step_ids import ids_of
 
 CHAIN = definition(
     {
@@ -57,8 +57,9 @@ async def test_steps_one_after_the_other(clones_rig: ClonesRig) -> None:
     assert ended.output == {"last": "three", "second": "here/two"}
     assert states(ended) == dict.fromkeys(("one", "two", "three"), "completed")
     assert ended.labels == {"team": "a"}
+    own = await ids_of(clones_rig.network)
     for assigned, step in zip(await submitted(clones_rig), ("one", "two", "three"), strict=True):
-        assert (assigned.id, assigned.parent_id) == (step_id("w", step), "w")
+        assert (assigned.id, assigned.parent_id) == (own(step), "w")
         assert (assigned.labels, assigned.traceparent) == ({"team": "a"}, "00-ab-cd-01")
 
 
@@ -125,7 +126,8 @@ async def test_a_step_that_fails_ends_it_and_what_is_done_is_undone(clones_rig: 
     assert states(ended) == {"made": "completed", "bad": "failed", "never": "skipped"}
     assert ended.steps[0].compensated == "done"
     undone = (await submitted(clones_rig))[-1]
-    assert undone.id == step_id("w", "made", compensation=True)
+    own = await ids_of(clones_rig.network)
+    assert undone.id == own("made", compensation=True)
 
 
 async def test_a_sub_workflow_runs_and_its_output_is_the_steps(clones_rig: ClonesRig) -> None:
@@ -137,7 +139,7 @@ async def test_a_sub_workflow_runs_and_its_output_is_the_steps(clones_rig: Clone
     async with clones(clones_rig, Doers()), clones_rig.omega():
         await start(clones_rig, labels={"team": "a"})
         ended = await completed(clones_rig)
-        child = await completed(clones_rig, step_id("w", "sub"))
+        child = await completed(clones_rig, (await ids_of(clones_rig.network))("sub"))
     assert ended.output == "below"
     assert (child.workflow, child.labels) == ("inner", {"team": "a"})
 
