@@ -1,5 +1,6 @@
 """How far a durable consumer of the ledger has come, as the server tells it (CONSUMER.INFO)."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -24,6 +25,8 @@ class ConsumerState(msgspec.Struct, frozen=True):
     """One consumer's counts and positions."""
 
     name: str
+    created: datetime
+    """When it was made, by the server's clock."""
     config: _Config
     num_pending: int
     """Messages that nobody has taken yet."""

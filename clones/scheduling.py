@@ -3,13 +3,13 @@
 Whoever looks at a schedule decides the same from its record; the first who writes what follows makes the start.
 """
 
-import hashlib
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
 from clones.schedule_times import LABEL, next_due
+from clones.workflows.ids import secret_id
 from schemas import Schedule, ScheduleInForce, WorkflowStart
 
 LATE_S = 10.0
@@ -25,9 +25,9 @@ class Move(NamedTuple):
     """As it is then; where a run begins, `last_id` and `last_due` are its."""
 
 
-def run_id(name: str, command: int, due: datetime) -> str:
-    """Return the id of the run that is due then, of the schedule that the ledger's entry `command` put into force."""
-    return hashlib.sha256(f"{name}/{command}/{due.isoformat()}".encode()).hexdigest()[:32]
+def run_id(name: str, record: ScheduleInForce, due: datetime) -> str:
+    """Return the id of the schedule's run that is due then: the same for whoever reads the record, and known to nobody else."""
+    return secret_id(record.secret, f"{name}/{record.command}/{due.isoformat()}")
 
 
 def start_of(name: str, record: ScheduleInForce) -> WorkflowStart:
@@ -113,4 +113,4 @@ def _times(record: ScheduleInForce) -> tuple[object, ...]:
 
 
 def _begin(name: str, record: ScheduleInForce, due: datetime) -> Move:
-    return Move("begin", replace(record, last_due=due, last_id=run_id(name, record.command, due)))
+    return Move("begin", replace(record, last_due=due, last_id=run_id(name, record, due)))

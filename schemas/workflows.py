@@ -203,9 +203,12 @@ class ScheduleInForce(Told, frozen=True, kw_only=True):
     last_due: datetime | None = None
     """The due time of the newest run."""
     last_id: str | None = None
-    """The newest run's id. It follows from name, command and due time, so that no start is made twice."""
+    """The newest run's id. It follows from name, command, due time and `secret`, so that no start is made twice."""
     buffered: datetime | None = None
     """The due time of the start that waits for the run before (`buffer_one`)."""
+    secret: str = ""
+    """What the ids of its runs are made with, so that nobody knows them beforehand who may not read this. Empty: they follow
+    from the rest alone."""
 
 
 StepState = Literal["pending", "running", "waiting", "completed", "failed", "skipped", "cancelled"]
@@ -253,6 +256,9 @@ class WorkflowBegun(Told, frozen=True, kw_only=True):
     timeout_s: float | None = None
     traceparent: str | None = None
     priority: str | None = None
+    secret: str = ""
+    """What the ids of its steps' tasks and sub-workflows are made with, so that nobody knows them beforehand who may not read
+    histories. Empty: they follow from the run's id alone."""
 
 
 class DecisionMade(Told, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Carrying out a ScheduleChange: the schedule is put into force or removed, once, or refused in words."""
 
+import secrets
 from datetime import datetime
 
 from bus.client import Submitter
@@ -12,6 +13,7 @@ from clones.omega.schedules import ensure_started
 from clones.omega.wording import refused
 from clones.schedule_times import InvalidSchedule, check, in_words
 from clones.scheduling import changed, is_missed, upcoming
+from clones.workflows.ids import SECRET_BYTES
 from clones.workflows.inputs import filled
 from clones.workflows.problems import InvalidInput
 from schemas import Schedule, ScheduleChange, ScheduleInForce
@@ -50,7 +52,14 @@ async def change_schedule(
         now = clock.now()
         old = None if found is None else found.record
         await _check(change.schedule, old, definitions, now)
-        new = ScheduleInForce(schedule=change.schedule, at=now, command=sequence, by=change.by, reason=change.reason)
+        new = ScheduleInForce(
+            schedule=change.schedule,
+            at=now,
+            command=sequence,
+            by=change.by,
+            reason=change.reason,
+            secret=secrets.token_hex(SECRET_BYTES),
+        )
         record = changed(old, new)
         revision = await put(network, change.name, record, 0 if found is None else found.revision)
         if revision is not None:

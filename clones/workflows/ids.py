@@ -1,10 +1,29 @@
-"""The ids of what a run has done: the same after any restart, so that nothing is done under two ids."""
+"""The ids of what a run has done: the same after any restart, so that nothing is done under two ids.
+
+They must not be known before what they name is stored. Anybody may submit tasks, and of two under one id the first result stands:
+whoever knew the next step's id could have a task of his own answer for it. A run's own id is public, so its steps' ids are made
+with the secret that its history begins with, which nobody outside the network's account can read.
+"""
 
 import hashlib
+import hmac
+
+SECRET_BYTES = 16
+"""Of randomness, in a secret that ids are made with; it is written in hex digits."""
 
 
-def step_id(workflow_id: str, step: str, index: int | None = None, *, compensation: bool = False) -> str:
-    """Return the id of a step's task or sub-workflow: 32 hex digits of SHA-256 over the place.
+def secret_id(secret: str, place: str) -> str:
+    """Return the id of what stands in `place`: the first 32 hex digits of HMAC-SHA-256 under `secret`.
+
+    Without a secret, as records of earlier versions are, of SHA-256.
+    """
+    if not secret:
+        return hashlib.sha256(place.encode()).hexdigest()[:32]
+    return hmac.digest(secret.encode(), place.encode(), "sha256").hex()[:32]
+
+
+def step_id(workflow_id: str, step: str, index: int | None = None, *, compensation: bool = False, secret: str) -> str:
+    """Return the id of a step's task or sub-workflow in a run that began with `secret`.
 
     The place is `<workflow_id>/<step>[/<index>][/compensation]`; none of its parts holds a `/`, and no index is a word.
     """
@@ -13,4 +32,4 @@ def step_id(workflow_id: str, step: str, index: int | None = None, *, compensati
         place.append(str(index))
     if compensation:
         place.append("compensation")
-    return hashlib.sha256("/".join(place).encode()).hexdigest()[:32]
+    return secret_id(secret, "/".join(place))

@@ -26,7 +26,7 @@ def part_order(
     timeout_s = seconds(plan.texts.get("timeout_s"), seen, "timeout_s")
     params = _params(plan.texts["params"], seen, "params")
     priority = step.priority or _priority(begun)
-    task_id = step_id(workflow_id, plan.name, index)
+    task_id = step_id(workflow_id, plan.name, index, secret=begun.secret)
     if step.workflow is not None:
         return StartWorkflow(
             step=plan.name,
@@ -69,7 +69,7 @@ def undo_order(
         index=index,
         compensation=True,
         task_type=undo.task,
-        task_id=step_id(workflow_id, plan.name, index, compensation=True),
+        task_id=step_id(workflow_id, plan.name, index, compensation=True, secret=begun.secret),
         params=_params(plan.texts["undo_params"], seen, "compensate.params"),
         priority=undo.priority or _priority(begun),
         timeout_s=seconds(plan.texts.get("undo_timeout_s"), seen, "compensate.timeout_s"),

@@ -169,7 +169,7 @@ class Turn:
         try:
             order = part_order(plan, seen, workflow_id, self.before.begun, index=index, since=self.at)
         except BadExpression as error:
-            task_id = step_id(workflow_id, plan.name, index)
+            task_id = step_id(workflow_id, plan.name, index, secret=self.before.begun.secret)
             return Part(task_id, self.at, "failed", code=ErrorCode.INCOMPATIBLE_TASK, message=str(error))
         self.commands.append(order)
         return Part(order.task_id if isinstance(order, SubmitTask) else order.workflow_id, self.at)

@@ -121,7 +121,7 @@ def expected(definition: WorkflowDefinition, state: State) -> tuple[Expected, ..
                     )
                 )
             elif part.undoing == "running" and part.undo_began is not None:
-                task_id = step_id(state.workflow_id, name, index, compensation=True)
+                task_id = step_id(state.workflow_id, name, index, compensation=True, secret=state.begun.secret)
                 found.append(
                     Expected(name, index, compensation=True, task_type=undo, task_id=task_id, since=part.undo_began)
                 )

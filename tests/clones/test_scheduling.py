@@ -10,6 +10,7 @@ from clones.scheduling import LATE_S, changed, is_asked, is_missed, move, run_id
 from schemas import Schedule, ScheduleInForce
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
+SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 
 
 def record(**fields: Any) -> ScheduleInForce:
@@ -45,15 +46,17 @@ def test_a_run_begins_when_it_is_due() -> None:
     assert kinds == ["begin"]
     assert (now.done_until, now.last_due, upcoming(now)) == (after(100), after(100), after(200))
     start = start_of("nightly", now)
-    assert (start.id, start.input) == (run_id("nightly", 7, after(100)), {"target": "."})
+    assert (start.id, start.input) == (run_id("nightly", record(), after(100)), {"target": "."})
     assert start.labels == {"schedule": "nightly", "team": "blue"}
 
 
 def test_the_id_tells_schedules_their_versions_and_times_apart() -> None:
-    ids = {run_id(*each) for each in (("a", 7, AT), ("b", 7, AT), ("a", 8, AT), ("a", 7, after(1)))}
-    assert len(ids) == 4
+    later, secret = record(command=8), record(secret=SECRET)
+    told = (("a", record(), AT), ("b", record(), AT), ("a", later, AT), ("a", record(), after(1)), ("a", secret, AT))
+    assert len({run_id(*each) for each in told}) == 5
     # Whoever takes over from another version finds its runs.
-    assert run_id("a", 7, AT) == "49f968bcecdb2a90e6ed2463c4ecfb7c"
+    assert run_id("a", record(), AT) == "49f968bcecdb2a90e6ed2463c4ecfb7c"
+    assert run_id("a", secret, AT) == "0e750588c4c1fce329a1f23c32e0bbb9"
 
 
 class TestOverlap:

@@ -164,7 +164,8 @@ def _judge_step(fold: _Fold, written: Written, event: StepEnded) -> None:
     if place in fold.ended:
         fold.breach(written, f"{place} has ended before")
     fold.ended.add(place)
-    own_id = step_id(life.workflow_id, event.step, event.index, compensation=event.compensation)
+    secret = "" if fold.state is None else fold.state.begun.secret
+    own_id = step_id(life.workflow_id, event.step, event.index, compensation=event.compensation, secret=secret)
     if event.task_id != own_id:
         fold.breach(written, f"{place} has the id {event.task_id}, not {own_id}")
     asked = any(child.id == event.task_id and child.sequence < written.sequence for child in life.children)

@@ -29,11 +29,12 @@ from tests.faults.legal_runs import Child, Life, run_breaches
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 FLOW = definition("flow", {"one": deed(value="a"), "ask": {"decision": {}, "needs": ["one"]}, "two": deed("ask")})
-ONE, TWO = step_id("w", "one"), step_id("w", "two")
+SECRET = "0123456789abcdef0123456789abcdef"
+ONE, TWO = (step_id("w", step, secret=SECRET) for step in ("one", "two"))
 
 
 def ended(step: str, **fields: Any) -> StepEnded:
-    place = {"step": step, "task_type": "deed", "task_id": step_id("w", step), "state": "completed"}
+    place = {"step": step, "task_type": "deed", "task_id": step_id("w", step, secret=SECRET), "state": "completed"}
     return StepEnded(**{**place, **fields})
 
 
@@ -63,7 +64,7 @@ def completion(task_type: str, task_id: str) -> TaskCompletion:
 def life(*history: Written) -> Life:
     """A run that is legal in all but, perhaps, its history."""
     history = history or (
-        written(2, WorkflowBegun(input={})),
+        written(2, WorkflowBegun(input={}, secret=SECRET)),
         written(4, ended("one")),
         written(6, decided()),
         written(9, activation=7),
@@ -111,7 +112,7 @@ BAD_HISTORIES: dict[str, tuple[Written, ...]] = {
     "the command 5 did not decide so on ask": (*life().history[:2], written(7, decided(decided_by="bob"))),
     "the version changes to 2": (*life().history[:4], written(10, ended("two"), activation=7, version=2)),
     "its history has no end": (*life().history[:4],),
-    "WorkflowBegun is no beginning, or a second one": (life().history[0], written(3, WorkflowBegun(input={}))),
+    "WorkflowBegun is no beginning, or a second one": (life().history[0], written(3, WorkflowBegun(input={}, secret=SECRET))),
 }
 
 

@@ -14,8 +14,8 @@ import pytest_asyncio
 from bus.ledger import entry
 from bus.server import EmbeddedServer, ServerOptions
 from bus.subjects import COMMAND_TYPE
-from clones.workflows.ids import step_id
 from schemas import TaskCompletion, TaskResult, decode
+from tests.clones.step_ids import ids_of
 from tests.conftest import CLONES
 from tests.integration.shop import EVAL, FAILING, FILES, UNDOCUMENTED, git, make_shop
 from tests.ops.network import Client, Command, needs_proc, running
@@ -166,17 +166,15 @@ async def test_every_entry_of_the_audit_trail_is_in_the_ledger(reviewed: Reviewe
         assert json.loads(message.data).get("type", "TaskAssignment") == kind
     ended = {row[3] for row in trail if row[2] == "TaskCompletion"}
     names = afterwards.network.subjects
-    wanted = {
-        names.result(kind, step_id(reviewed.workflow_id, name)) for kind, name in STEPS.items() if name != "report"
-    }
+    own = await ids_of(afterwards.network, reviewed.workflow_id)
+    wanted = {names.result(kind, own(name)) for kind, name in STEPS.items() if name != "report"}
     assert ended == wanted
 
 
 async def test_each_task_has_one_result_and_ran_once(reviewed: Reviewed, afterwards: Client) -> None:
     subjects = afterwards.network.subjects
-    ids = {kind: step_id(reviewed.workflow_id, name) for kind, name in STEPS.items()} | {
-        "workflow": reviewed.workflow_id
-    }
+    own = await ids_of(afterwards.network, reviewed.workflow_id)
+    ids = {kind: own(name) for kind, name in STEPS.items()} | {"workflow": reviewed.workflow_id}
     # Beside the verdict on the first routing table.
     table = subjects.result(COMMAND_TYPE, "")
     stored = [each for each in await afterwards.ledger(subjects.every("result")) if not each.subject.startswith(table)]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from clones.workflows.ids import step_id
 from schemas import TaskCompletion, TaskStarted, WorkflowStart
 from tests.bus.eventually import eventually
+from tests.clones.step_ids import ids_of
 from tests.integration.shop import git, make_shop
 from tests.ops.network import WITHIN_S, Command, needs_proc, running
 
@@ -105,8 +105,9 @@ async def test_omega_killed_in_the_middle_of_a_review(network: Command) -> None:
         start = WorkflowStart(id="w", input={"target": "slow"})
         await client.submitter.start_workflow("review", start)
         await eventually(begun.exists, within_s=WITHIN_S)
+        own = await ids_of(client.network)
         for step in ("security", "architecture"):
-            await client.submitter.result(step, step_id("w", step), timeout_s=WITHIN_S)
+            await client.submitter.result(step, own(step), timeout_s=WITHIN_S)
         first = network.below()["omega"]
         os.kill(first, signal.SIGKILL)
         await eventually(lambda: network.below().get("omega", first) != first, within_s=WITHIN_S)
@@ -129,7 +130,7 @@ async def test_omega_killed_in_the_middle_of_a_review(network: Command) -> None:
             "report": "documentation",
         }
         for name, step in steps.items():
-            task_id = step_id("w", name)
+            task_id = own(name)
             stored = [
                 message.data for message in await client.ledger(subjects.task(step)) if task_id.encode() in message.data
             ]

@@ -37,7 +37,7 @@ async def test_each_change_of_a_step_is_told_with_what_its_task_reports(ops_rig:
             ("go", "pending"),
             ("publish", "pending"),
         ]
-        who = {"task_id": step_id("r1", "tests"), "task_type": "testing", "clone": "delta", "instance": "delta-1"}
+        who = {"task_id": step_id("r1", "tests", secret=""), "task_type": "testing", "clone": "delta", "instance": "delta-1"}
         at = datetime.now(UTC)
         # Its task is listened to right after the entry that asks for it was told.
         await eventually(lambda: len(following._tasks) == 3)
@@ -50,7 +50,7 @@ async def test_each_change_of_a_step_is_told_with_what_its_task_reports(ops_rig:
             ("running", "delta", 0.5, "12 tests"),
             ("retrying", "delta", 0.0, "engine_failed: no"),
         ]
-        element = {**who, "task_id": step_id("r1", "each", 1), "task_type": "security"}
+        element = {**who, "task_id": step_id("r1", "each", 1, secret=""), "task_type": "security"}
         await report(network, TaskProgress(**element, attempt=1, at=at, fraction=0.5, message="b.py"))
         await run.tell(run.ended("each", 0), run.ended("tests", message="12 tests passed"))
         await eventually(lambda: "waiting" in states("go"))

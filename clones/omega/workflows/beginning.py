@@ -1,8 +1,13 @@
 """What a run begins with: the version of the definition that it keeps, its input, and what an ended run leaves to it."""
 
+import secrets
+
+from bus.consumers import consumer_state
 from bus.journal import insist
-from bus.task import TaskError
+from bus.network import Network
+from bus.task import Task, TaskError
 from clones.omega.workflows.ports import Definitions, Kept, Others
+from clones.workflows.ids import SECRET_BYTES
 from clones.workflows.inputs import filled
 from clones.workflows.problems import InvalidInput
 from schemas import ErrorCode, WorkflowBegun, WorkflowEntry, WorkflowInForce, WorkflowStart, is_token
@@ -37,6 +42,19 @@ async def first_event(
         priority=start.priority,
     )
     return begun, workflow
+
+
+async def new_secret(network: Network, task: Task) -> str:
+    """Return what the ids of a run's steps are made with that begins now.
+
+    Empty where an Omega of an earlier version has died with the run, and may have asked for steps under ids without one. Those
+    had no use for the consumer that starts come by now, so that nobody who knows a run's id can have it begin so.
+    """
+    if task.attempt > 1:
+        consumer = await insist(lambda: consumer_state(network, network.subjects.workflows_consumer))
+        if consumer is not None and task.stored_at < consumer.created:
+            return ""
+    return secrets.token_hex(SECRET_BYTES)
 
 
 async def version_of(definitions: Definitions, name: str, version: int | None) -> WorkflowInForce:

@@ -16,12 +16,14 @@ from datetime import datetime
 from functools import partial
 from typing import NoReturn
 
+from msgspec.structs import replace
+
 from bus.histories import Written
 from bus.journal import insist
 from bus.sleepers import anew, sleeper
 from bus.task import Ended, LetGo, Outcome, Suspended, Task, TaskError
 from clones.omega.clock import Clock
-from clones.omega.workflows.beginning import first_event, version_kept
+from clones.omega.workflows.beginning import first_event, new_secret, version_kept
 from clones.omega.workflows.issuing import Issuing
 from clones.omega.workflows.means import Means, asked_by
 from clones.omega.workflows.nudges import Nudges
@@ -150,7 +152,7 @@ class Driver:
             raise Overtaken
         history = await insist(lambda: books.histories.read(run_id))
         if not history and (commands := await self._begin()) is not None:
-            return commands if self._task.attempt == 1 else await self._unless_asked_before()
+            return commands if self._run.begun.secret else await self._unless_asked_before()
         history = history or await insist(lambda: books.histories.read(run_id))
         self._definition = (await version_kept(books.definitions, history[0].entry)).definition
         self._take_in(history)
@@ -188,6 +190,8 @@ class Driver:
             raise Overtaken
         name = self._task.subject.rpartition(".")[2]
         begun, workflow = await first_event(name, self._start, self._books.definitions, self._means.others)
+        # This one counts, and no other, if the entry is the first.
+        begun = replace(begun, secret=await new_secret(self._means.network, self._task))
         self._definition = workflow.definition
         entry = self._entry((begun,), workflow.definition.name, workflow.version)
         if len(encode(entry)) > self._means.network.max_payload - HEADROOM_BYTES:
@@ -253,8 +257,10 @@ class Driver:
             case StepEnded():
                 self._seeking.drop(event.task_id)
             case StepInvalid():
+                secret = self._run.begun.secret
                 for undone in (False, True):
-                    self._seeking.drop(step_id(self._task.id, event.step, event.index, compensation=undone))
+                    own = step_id(self._task.id, event.step, event.index, compensation=undone, secret=secret)
+                    self._seeking.drop(own)
 
     async def _added(self) -> list[Written]:
         """Return what has been added to the history since it was read."""

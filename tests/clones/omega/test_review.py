@@ -11,7 +11,6 @@ from bus.jetstream import api, publish
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import Done, Task, TaskError
 from clones.params import PARAMS
-from clones.workflows.ids import step_id
 from schemas import (
     TaskAssignment,
     TaskCompletion,
@@ -25,15 +24,17 @@ from schemas import (
 )
 from tests.bus.eventually import eventually
 from tests.clones.rig import ClonesRig
+from tests.clones.step_ids import ids_of
 from tests.conftest import CLONES
 
 SIDE_BY_SIDE = ("security", "architecture", "testing")
 REPORT_TYPE = "documentation"
 
 
-def id_of(task_type: str) -> str:
+async def id_of(rig: ClonesRig, task_type: str) -> str:
     """The id of the step of the run `w` that has this type."""
-    return step_id("w", "report" if task_type == REPORT_TYPE else task_type)
+    own = await ids_of(rig.network)
+    return own("report" if task_type == REPORT_TYPE else task_type)
 
 
 class Stubs:
@@ -93,7 +94,7 @@ async def test_all_steps_and_then_the_report_over_them(clones_rig: ClonesRig) ->
     assert (result.clone, result.instance) == ("omega", omega.identity.instance)
     types = [*SIDE_BY_SIDE, "performance", REPORT_TYPE]
     assert [(step["task_type"], step["task_id"], step["state"]) for step in result.output["steps"]] == [
-        (task_type, id_of(task_type), "completed") for task_type in types
+        (task_type, await id_of(clones_rig, task_type), "completed") for task_type in types
     ]
     assert stubs.starts == dict.fromkeys(types, 1)
     for task_type in types:
@@ -104,7 +105,7 @@ async def test_all_steps_and_then_the_report_over_them(clones_rig: ClonesRig) ->
     assert list(over) == types[:-1]
     for task_type, source in over.items():
         (message,) = await clones_rig.bus.in_stream(clones_rig.subjects.ledger, clones_rig.subjects.task(task_type))
-        assert (source["task_id"], source["sequence"]) == (id_of(task_type), message.sequence)
+        assert (source["task_id"], source["sequence"]) == (await id_of(clones_rig, task_type), message.sequence)
 
 
 async def test_how_far_it_is_is_told(clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +183,7 @@ async def test_another_omega_takes_it_up_and_repeats_nothing(
         async with clones_rig.omega():
             await start(clones_rig)
             for task_type in ("security", "architecture"):
-                await clones_rig.bus.result(id_of(task_type), task_type)
+                await clones_rig.bus.result(await id_of(clones_rig, task_type), task_type)
             await eventually(stubs.begun("testing"))
         await _ids_are_forgotten(clones_rig)
         async with clones_rig.omega() as second:

@@ -81,6 +81,18 @@ def released() -> World:
     return world
 
 
+def rejected_in_secret() -> World:
+    """As `rejected_and_undone`, with ids that follow from a secret of the run's own."""
+    world = _built(World(RELEASE, WorkflowBegun(input=INPUT, secret="000102030405060708090a0b0c0d0e0f")))
+    world.end("scan")
+    world.end("notes", output={"text": "new"})
+    world.end("gather")
+    world.decide("ask", "reject", "not now")
+    for place in (1, 0, 2):
+        world.end(f"build[{place}]!")
+    return world
+
+
 def failure_with_a_branch() -> World:
     world = _built(World(RELEASE, WorkflowBegun(input={**INPUT, "publish": False})))
     world.end("scan", code="engine_crashed")
@@ -173,6 +185,7 @@ SCENARIOS: dict[str, Callable[[], World]] = {
     scenario.__name__: scenario
     for scenario in (
         released,
+        rejected_in_secret,
         failure_with_a_branch,
         rejected_and_undone,
         cancelled_in_the_middle,

@@ -34,7 +34,7 @@ def test_steps_begin_when_what_they_need_is_done() -> None:
     assert list(world.open) == ["a"]
     (begun,) = world.end("a")
     assert isinstance(begun, SubmitTask)
-    assert (begun.task_type, begun.task_id, begun.since) == ("y", step_id(RUN, "c"), world.at)
+    assert (begun.task_type, begun.task_id, begun.since) == ("y", step_id(RUN, "c", secret=""), world.at)
     world.end("c")
     assert world.finish is not None
     assert world.finish.summary == "3 of 3 steps done"
@@ -323,7 +323,7 @@ def test_a_sub_workflow_is_a_step() -> None:
     asked = world.open["sub"]
     assert isinstance(asked, StartWorkflow)
     assert (asked.workflow, asked.input, asked.workflow_id, asked.timeout_s) == (
-        "review", {"target": "/x"}, step_id(RUN, "sub"), 60.0,
+        "review", {"target": "/x"}, step_id(RUN, "sub", secret=""), 60.0,
     )  # fmt: skip
     world.end("sub", output={"found": 3})
     assert world.finish is not None

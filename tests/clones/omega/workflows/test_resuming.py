@@ -2,7 +2,6 @@
 
 import pytest
 
-from clones.workflows.ids import step_id
 from schemas import WorkflowStart, encode
 from tests.bus.eventually import eventually
 from tests.clones.omega.workflows.flows import (
@@ -19,6 +18,7 @@ from tests.clones.omega.workflows.flows import (
 )
 from tests.clones.omega.workflows.told import cancel, decision, putting, refusal, sleeps, verdict
 from tests.clones.rig import ClonesRig
+from tests.clones.step_ids import ids_of
 
 FLOW = definition(
     {
@@ -63,7 +63,8 @@ async def test_it_goes_on_where_it_failed(clones_rig: ClonesRig) -> None:
         "last": "completed",
     }
     ids = [each.id for each in await submitted(clones_rig)]
-    assert ids == [step_id("w", "first"), step_id("w", "second"), step_id("again", "second"), step_id("again", "last")]
+    before, again = await ids_of(clones_rig.network, "w"), await ids_of(clones_rig.network, "again")
+    assert ids == [before("first"), before("second"), again("second"), again("last")]
 
 
 async def test_from_the_beginning(clones_rig: ClonesRig) -> None:

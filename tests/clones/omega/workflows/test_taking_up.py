@@ -8,7 +8,6 @@ from bus.histories import Histories
 from bus.sleepers import Sleepers
 from bus.subjects import COMMAND_TYPE, WORKFLOW_TYPE
 from clones.omega.once import store_command
-from clones.workflows.ids import step_id
 from schemas import (
     CancelRequested,
     Decision,
@@ -37,6 +36,7 @@ from tests.clones.omega.workflows.flows import (
 )
 from tests.clones.omega.workflows.told import is_idle
 from tests.clones.rig import ClonesRig
+from tests.clones.step_ids import ids_of
 
 CHAIN = definition({"one": task("one"), "two": task("two", "one"), "three": task("three", "two")})
 
@@ -130,7 +130,7 @@ async def test_a_run_that_sleeps_is_taken_up_after_all_omegas_are_gone(
             await start(clones_rig)
             await eventually(lambda: sleeps(clones_rig))
         hold.set()
-        await clones_rig.bus.result(step_id("w", "two"), "security")
+        await clones_rig.bus.result((await ids_of(clones_rig.network))("two"), "security")
         async with clones_rig.omega():
             await completed(clones_rig)
     assert doers.targets == ["one", "two", "three"]
@@ -222,7 +222,7 @@ async def test_a_cancelled_parent_cancels_its_sub_workflows_and_tasks(clones_rig
         await eventually(doers.begun("deep", "own"))
         await _told(clones_rig, TaskCancel(task_id="w", task_type=WORKFLOW_TYPE, by="ann", reason="too late"))
         ended = await failed(clones_rig)
-        child = await failed(clones_rig, step_id("w", "sub"))
+        child = await failed(clones_rig, (await ids_of(clones_rig.network))("sub"))
     assert (ended.code, child.code) == (ErrorCode.CANCELLED, ErrorCode.CANCELLED)
     assert states(ended) == {"sub": "cancelled", "own": "cancelled"}
     assert states(child) == {"deep": "cancelled", "after": "skipped"}
@@ -256,8 +256,9 @@ async def test_thirty_running_children_are_cancelled_with_their_parent(clones_ri
         await eventually(doers.begun(*places))
         await _told(clones_rig, TaskCancel(task_id="w", task_type=WORKFLOW_TYPE, by="ann"))
         await failed(clones_rig)
+        own = await ids_of(clones_rig.network)
         for index in range(30):
-            child = await clones_rig.bus.result(step_id("w", "each", index), "security")
+            child = await clones_rig.bus.result(own("each", index), "security")
             assert getattr(child, "code", None) == ErrorCode.CANCELLED
 
 

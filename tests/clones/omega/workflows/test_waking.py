@@ -15,13 +15,13 @@ from bus.subjects import WORKFLOW_TYPE
 from clones.omega.clock import SystemClock
 from clones.omega.workflows import driver, waking
 from clones.omega.workflows.waking import Waker
-from clones.workflows.ids import step_id
 from schemas import MSGPACK, RecoveryAction, WorkflowCompletion, WorkflowStart, decode, encode, new_id
 from tests.bus.eventually import eventually
 from tests.clones.omega.clocks import SetClock
 from tests.clones.omega.workflows.flows import Doers, clones, completed, definition, put, start, task
 from tests.clones.omega.workflows.told import activations, sleeps, verdict
 from tests.clones.rig import ClonesRig
+from tests.clones.step_ids import ids_of
 
 NAP = definition({"nap": {"wait": {"for_s": 3600}}, "after": task("after", "nap")})
 ASKED = definition({"ask": {"decision": {"prompt": "?"}}})
@@ -134,7 +134,7 @@ async def test_a_result_wakes_it(clones_rig: ClonesRig, monkeypatch: pytest.Monk
             await start(clones_rig)
             await eventually(sleeps(clones_rig))
         release.set()
-        await clones_rig.bus.result(step_id("w", "long"), "security")
+        await clones_rig.bus.result((await ids_of(clones_rig.network))("long"), "security")
         async with clones_rig.omega():
             await completed(clones_rig)
     assert doers.targets == ["long", "after"]
@@ -148,7 +148,7 @@ async def test_a_sub_workflow_wakes_it(clones_rig: ClonesRig) -> None:
     async with clones_rig.omega(clock=clock):
         await start(clones_rig)
         await eventually(sleeps(clones_rig))
-        await eventually(sleeps(clones_rig, step_id("w", "sub")))
+        await eventually(sleeps(clones_rig, (await ids_of(clones_rig.network))("sub")))
         clock.forward(hours=2)
         await completed(clones_rig)
 
