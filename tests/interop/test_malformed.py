@@ -69,8 +69,14 @@ CASES = (
     Case("no such upload", params(target="artifact:nothing"), "target_not_found", "nothing.*upload"),
     Case("unknown type", GOOD, "unknown_task_type", "'securty'; known: security,", "sanctuary.task.securty"),
     Case("wildcard", GOOD, "unknown_task_type", r"'\*'; known: security,", "sanctuary.task.*"),
-    Case("unknown workflow", b"{}", "unknown_workflow", "'revue'; known: review", "sanctuary.workflow.revue"),
-    Case("workflow without input", b"{}", INCOMPATIBLE, "missing required field `target`", "sanctuary.workflow.review"),
+    Case(
+        "unknown workflow",
+        b"{}",
+        "unknown_workflow",
+        "'revue'; known: design, incident, onboard, release-check, review",
+        "sanctuary.workflow.revue",
+    ),
+    Case("workflow without input", b"{}", INCOMPATIBLE, "the input has no target", "sanctuary.workflow.review"),
     Case(
         "workflow of a task",
         GOOD,
