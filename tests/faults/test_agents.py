@@ -101,6 +101,7 @@ async def test_a_daemon_that_is_killed_costs_its_caller_an_error_and_nobody_the_
         assert len([each for each in await stage.events(submitted) if isinstance(each, TaskStarted)]) == 2
 
 
+@pytest.mark.chaos
 async def test_a_daemon_that_freezes_costs_its_caller_an_error_and_the_task_ends_once(tmp_path: Path) -> None:
     async with open_stage(tmp_path) as stage, application(stage) as runtime:
         await stage.start("first", TOILER)

@@ -4,6 +4,8 @@ import signal
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from bus.ledger import entry
 from schemas import TaskCompletion, TaskFailure, TaskParked, TaskStarted
 from tests.faults.books import settled_books
@@ -15,6 +17,7 @@ LIMIT_S = 6.0
 LATE_S = 5.0
 
 
+@pytest.mark.chaos
 async def test_deadlines_when_clone_omega_and_server_were_killed(tmp_path: Path) -> None:
     """Omega alone is back: each task that is over its time ends once, within five seconds."""
     async with open_stage(tmp_path) as stage:

@@ -155,6 +155,7 @@ async def test_the_server_is_killed_while_events_are_published(scene: Scene) -> 
     await scene.all_in_order()
 
 
+@pytest.mark.chaos
 async def test_a_frozen_dispatcher_is_replaced_and_does_nothing_when_it_wakes(scene: Scene) -> None:
     await scene.worker("hosts")
     first, second = await scene.worker("subscribes"), await scene.worker("subscribes")
@@ -177,7 +178,13 @@ async def test_a_frozen_dispatcher_is_replaced_and_does_nothing_when_it_wakes(sc
     assert {key: len(numbers) - before[key] for key, numbers in scene.read().items()} == dict.fromkeys(KEYS, 100)
 
 
-@pytest.mark.parametrize("roles", [("hosts", "subscribes"), ("hosts",)], ids=["that delivers it", "that handles it"])
+@pytest.mark.parametrize(
+    "roles",
+    [
+        pytest.param(("hosts", "subscribes"), id="that delivers it"),
+        pytest.param(("hosts",), id="that handles it", marks=pytest.mark.chaos),
+    ],
+)
 async def test_an_event_that_kills_each_process_is_given_up_and_kept(scene: Scene, roles: tuple[str, ...]) -> None:
     if roles == ("hosts",):
         await scene.worker("subscribes")

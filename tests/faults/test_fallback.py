@@ -64,6 +64,7 @@ def first_start(results: Iterable[TaskResult], clone: str) -> datetime:
     return min(result.started_at for result in results if result.clone == clone and isinstance(result, TaskCompletion))
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(180)
 async def test_the_fallback_takes_over_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Under load, time and again; while a primary lives the fallback gets nothing."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from nats.aio.msg import Msg
 
@@ -62,6 +63,7 @@ async def test_kill_9_of_the_server_under_load(scene: Scene) -> None:
     await scene.check(load.submitted)
 
 
+@pytest.mark.chaos
 async def test_a_zombie_says_nothing(scene: Scene) -> None:
     """Stopped for far longer than its lease, a worker wakes with its outcome in hand while another one has the task."""
     said: list[str] = []

@@ -95,6 +95,7 @@ def fill(disk: Path) -> Path:
     return filler
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(180)
 async def test_the_disk_is_full_under_load(tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """JetStream gives up on a full disk; the server is restarted, as `sanctuary up` does it, when there is room."""

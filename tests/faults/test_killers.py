@@ -30,6 +30,7 @@ async def escalations(stage: Stage) -> list[ErrorEscalation]:
     return [decode(ErrorEscalation, message.data) async for message in entries(stage.network, subject)]
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(180)
 async def test_a_task_that_exits_its_worker(stage: Stage) -> None:
     """It uses up its own attempts and nobody else's; the clone is there for the others all the time."""

@@ -254,9 +254,8 @@ def try_lives(seed: int) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", range(3))
-def test_each_life_has_one_end_and_a_legal_story(ground: Ground, seed: int) -> None:
-    try_lives(seed)
+def test_each_life_has_one_end_and_a_legal_story(ground: Ground) -> None:
+    try_lives(0)
 
 
 @pytest.mark.chaos

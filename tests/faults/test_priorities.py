@@ -54,6 +54,7 @@ async def p99_s(scene: Scene, results: list[TaskCompletion]) -> float:
     return statistics.median(waits[ROUND * 99 // 100 - 1] for waits in rounds)
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(180)
 async def test_high_tasks_start_as_soon_as_ever_while_low_ones_flood(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

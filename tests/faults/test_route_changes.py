@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from bus.routes import in_force
 from schemas import Priority, RouteChange, TaskCompletion, TaskResult, Weights
@@ -92,6 +93,7 @@ def most_at_once(results: Sequence[TaskResult]) -> int:
     return most
 
 
+@pytest.mark.chaos
 async def test_a_route_changes_under_load(tmp_path: Path) -> None:
     """How many run at once, which clone runs them, and which priority comes first."""
     async with open_stage(tmp_path) as stage:

@@ -64,6 +64,7 @@ async def progress(stage: Stage, count: int) -> None:
     await eventually(reached, within_s=WITHIN_S)
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(180)
 async def test_an_upgrade_and_back(tmp_path: Path) -> None:
     async with open_stage(tmp_path) as stage:

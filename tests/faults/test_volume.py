@@ -92,6 +92,7 @@ async def test_ten_thousand_tasks_in_flight(tmp_path: Path, capsys: pytest.Captu
 
 
 @needs_proc
+@pytest.mark.chaos
 @pytest.mark.timeout(600)
 async def test_a_hundred_real_tasks_at_once(tmp_path: Path) -> None:
     """Over all clones of a network as people start it, each by its real engine."""

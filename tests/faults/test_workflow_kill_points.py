@@ -232,6 +232,7 @@ async def all_die(trial: Trial, side: str, always: frozenset[str]) -> None:
     assert {f"{side} {point}" for point in always} - {kill.point for kill in kills} == set()
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(600)
 async def test_an_omega_dies_after_each_call(trial: Trial) -> None:
     """What the call did stands, and nobody has made anything of it yet."""
