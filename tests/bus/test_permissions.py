@@ -156,6 +156,10 @@ class TestAnybody:
             "$JS.API.STREAM.INFO.SANCTUARY_RESULTS",
             "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_LEDGER.task_security",
             "$JS.API.DIRECT.GET.SANCTUARY_LEDGER.sanctuary.task.security",
+            "$JS.API.DIRECT.GET.SANCTUARY_LEDGER.sanctuary.history.w",
+            "$JS.API.DIRECT.GET.SANCTUARY_LEDGER",
+            "$JS.API.DIRECT.GET.KV_sanctuary_schedules.$KV.sanctuary_schedules.nightly",
+            "$JS.API.DIRECT.GET.KV_sanctuary_sleepers.$KV.sanctuary_sleepers.w",
             "$JS.ACK.SANCTUARY_LEDGER.task_security.1.1.1.1.0",
             "$KV.sanctuary_routes.security",
             "$O.sanctuary_artifacts.M.x",
@@ -322,6 +326,8 @@ class TestClone:
             "$JS.API.STREAM.DELETE.SANCTUARY_RESULTS",
             "$KV.sanctuary_routes.table",
             "$JS.API.STREAM.PURGE.KV_sanctuary_routes",
+            "$JS.API.DIRECT.GET.KV_sanctuary_schedules.$KV.sanctuary_schedules.nightly",
+            "$JS.API.DIRECT.GET.KV_sanctuary_sleepers.$KV.sanctuary_sleepers.w",
         ],
     )
     async def test_may_not(self, beta: Connection, subject: str) -> None:

@@ -1,0 +1,234 @@
+"""Outsiders: whoever may submit tasks, and knows all that is public of a run, cannot answer for what the run asks for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from msgspec.structs import replace
+from nats.aio.msg import Msg
+
+from bus.client import Submitter
+from bus.network import Network, open_network
+from bus.schedules import standing
+from bus.server import EmbeddedServer
+from bus.subjects import WORKFLOW_TYPE, Subjects
+from bus.topology import Limits
+from clones.omega.coordination import make_network
+from clones.scheduling import run_id
+from clones.workflows.ids import SECRET_BYTES, step_id
+from schemas import Schedule, ScheduleChange, TaskAssignment, TaskCompletion, WorkflowBegun, WorkflowStart
+from tests.bus.eventually import eventually
+from tests.bus.rig import Rig
+from tests.clones.omega.clocks import SetClock
+from tests.clones.omega.workflows.flows import Doers, clones, completed, definition, history, put, start, task
+from tests.clones.omega.workflows.told import verdict
+from tests.clones.rig import ClonesRig
+from tests.clones.step_ids import ids_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@dataclass
+class Outsider:
+    """Somebody without credentials, who hears all that he may."""
+
+    network: Network
+    submitter: Submitter
+    heard: list[Msg] = field(default_factory=list)
+
+    async def listen(self) -> None:
+        for family in ("event", "result"):
+            await self.network.client.listen(self.network.subjects.every(family), self.heard.append)
+        await self.network.client.listen("_INBOX.>", self.heard.append)
+
+    async def forge(self, task_id: str, task_type: str = "security", target: str = "forged") -> None:
+        """Store a task under this id, to be done before others."""
+        forged = TaskAssignment(id=task_id, params={"target": target})
+        await self.submitter.submit(task_type, forged, priority="high")
+
+    async def done(self, task_id: str, task_type: str = "security") -> TaskCompletion:
+        """What has come of a forged task."""
+        result = await self.submitter.result(task_type, task_id, timeout_s=20)
+        assert isinstance(result, TaskCompletion), result
+        return result
+
+    def was_told(self, words: str) -> bool:
+        return any(words.encode() in message.data or words in message.subject for message in self.heard)
+
+
+@dataclass
+class Scene:
+    rig: ClonesRig
+    outsider: Outsider
+
+
+@asynccontextmanager
+async def opened(server: EmbeddedServer, workspace: Path) -> AsyncIterator[Scene]:
+    subjects, settings = Subjects(server.network.realm), server.settings_for("operator")
+    async with (
+        open_network(settings, subjects, name="rig") as network,
+        Submitter(network) as submitter,
+        open_network(server.anonymous_settings(), subjects, name="outsider") as outside,
+        Submitter(outside) as forger,
+    ):
+        await make_network(network, Limits())
+        outsider = Outsider(outside, forger)
+        await outsider.listen()
+        yield Scene(ClonesRig(Rig(settings, network, submitter), workspace), outsider)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scene(server: EmbeddedServer, workspace: Path) -> AsyncIterator[Scene]:
+    async with opened(server, workspace) as made:
+        yield made
+
+
+async def secret_of(rig: ClonesRig, workflow_id: str) -> str:
+    begun = (await history(rig, workflow_id))[0].events[0]
+    assert isinstance(begun, WorkflowBegun)
+    return begun.secret
+
+
+def guesses(workflow_id: str, step: str, public: Collection[str], **place: Any) -> list[str]:
+    """The ids that the step would have, if what its id is made with were public."""
+    return [step_id(workflow_id, step, secret=secret, **place) for secret in ("", *public)]
+
+
+async def test_a_task_under_the_next_steps_id_changes_nothing(scene: Scene) -> None:
+    rig, outsider = scene.rig, scene.outsider
+    flow = definition(
+        {
+            "first": task("first"),
+            "second": task("second", "first"),
+            "each": task("each-${item}", "first", foreach="['a', 'b']"),
+            "bad": task("bad", "second", "each", on_failure="continue"),
+        },
+        "steps",
+        output={"second": "${steps.second.output.target}", "each": "${steps.each.output[].target}"},
+    )
+    await put(rig, flow)
+    doers = Doers()
+    release = doers.hold("first")
+    async with clones(rig, doers), rig.omega():
+        await start(rig, "steps", "public-1")
+        await eventually(doers.begun("first"))
+        first = doers.tasks[0].id
+        await eventually(lambda: outsider.was_told(first))
+        public = ("public-1", "steps", first)
+        forged = [
+            *guesses("public-1", "second", public),
+            *guesses("public-1", "each", public, index=0),
+            *guesses("public-1", "each", public, index=1),
+        ]
+        for each in forged:
+            await outsider.forge(each)
+            assert (await outsider.done(each)).output["target"] == "forged"
+        release.set()
+        ended = await completed(rig, "public-1")
+    assert ended.output == {"second": "second", "each": ["each-a", "each-b"]}
+    secret = await secret_of(rig, "public-1")
+    assert len(secret) == 2 * SECRET_BYTES
+    assert not outsider.was_told(secret)
+
+
+async def test_a_task_under_the_id_of_a_step_that_runs_changes_nothing(scene: Scene) -> None:
+    """Its events tell the id, once it has begun. Another assignment waits from then on until the step has its result."""
+    rig, outsider = scene.rig, scene.outsider
+    await put(rig, definition({"only": task("only")}, "known", output="${steps.only.output.target}"))
+    doers = Doers()
+    release = doers.hold("only")
+    async with clones(rig, doers), rig.omega():
+        await start(rig, "known", "public-2")
+        own = (await ids_of(rig.network, "public-2"))("only")
+        await eventually(lambda: outsider.was_told(own))
+        await outsider.forge(own)
+        # Whatever was stored after it is done by now.
+        await outsider.forge("behind-it", target="behind")
+        await outsider.done("behind-it")
+        release.set()
+        ended = await completed(rig, "public-2")
+    assert (ended.output, doers.targets) == ("only", ["only", "behind"])
+
+
+async def test_a_start_under_a_sub_workflows_id_changes_nothing(scene: Scene) -> None:
+    rig, outsider = scene.rig, scene.outsider
+    child = definition(
+        {"deep": task("${input.at}")}, "child", input={"at": {}}, output={"found": "${steps.deep.output.target}"}
+    )
+    parent = definition(
+        {"first": task("before"), "sub": {"workflow": "child", "params": {"at": "true"}, "needs": ["first"]}},
+        "parent",
+        output="${steps.sub.output.found}",
+    )
+    await put(rig, child, parent)
+    doers = Doers()
+    release = doers.hold("before")
+    async with clones(rig, doers), rig.omega():
+        await start(rig, "parent", "public-3")
+        await eventually(doers.begun("before"))
+        forged = guesses("public-3", "sub", ("public-3", "parent"))
+        for each in forged:
+            lie = WorkflowStart(id=each, input={"at": "forged"}, parent_id="public-3")
+            await outsider.submitter.start_workflow("child", lie)
+            assert (await outsider.done(each, WORKFLOW_TYPE)).output == {"found": "forged"}
+        release.set()
+        ended = await completed(rig, "public-3")
+        sub = (await ids_of(rig.network, "public-3"))("sub")
+        # And what runs below it follows from a secret of its own.
+        deep = guesses(sub, "deep", (await secret_of(rig, "public-3"),))
+    assert ended.output == "true"
+    assert {each.id for each in doers.tasks if each.parent_id == sub}.isdisjoint(deep)
+    assert sub not in forged
+
+
+async def test_a_start_under_the_id_of_a_schedules_run_changes_nothing(scene: Scene) -> None:
+    rig, outsider = scene.rig, scene.outsider
+    given = {"at": "true"}
+    flow = definition({"only": task("${input.at}")}, "due", input={"at": {}}, output="${steps.only.output.target}")
+    await put(rig, flow)
+    clock = SetClock()
+    hourly = Schedule(workflow="due", input=given, every_s=3600)
+    async with clones(rig, Doers()), rig.omega(clock=clock), rig.omega(clock=clock):
+        told = await verdict(rig, ScheduleChange(name="hourly", schedule=hourly))
+        command, due = int(told.task_id.removeprefix("seq-")), clock.now() + timedelta(hours=1)
+        found = await standing(rig.network, "hourly")
+        assert found is not None
+        assert found.record is not None
+        assert (found.record.command, found.record.schedule) == (command, hourly)
+        # All of it but the secret, which nobody is told.
+        assert not outsider.was_told(found.record.secret)
+        forged = run_id("hourly", replace(found.record, secret=""), due)
+        await outsider.submitter.start_workflow("due", WorkflowStart(id=forged, input={"at": "forged"}))
+        await outsider.done(forged, WORKFLOW_TYPE)
+        clock.forward(hours=1)
+        started: list[str] = []
+
+        async def is_started() -> bool:
+            now = await standing(rig.network, "hourly")
+            assert now is not None
+            assert now.record is not None
+            started[:] = [now.record.last_id] if now.record.last_id else []
+            return bool(started)
+
+        await eventually(is_started)
+        ended = await completed(rig, started[0])
+    assert (ended.output, ended.labels) == ("true", {"schedule": "hourly"})
+    assert started == [run_id("hourly", found.record, due)]
+
+
+async def test_omegas_agree_on_the_secret_of_a_run(scene: Scene) -> None:
+    """Many starts under one id, and two Omegas: it is the one of the entry that stands first."""
+    rig = scene.rig
+    await put(rig, definition({"only": task("only")}, "once"))
+    doers = Doers()
+    async with clones(rig, doers), rig.omega(), rig.omega():
+        await asyncio.gather(*(start(rig, "once", "public-5") for _ in range(3)))
+        await completed(rig, "public-5")
+    own = (await ids_of(rig.network, "public-5"))("only")
+    assert [each.id for each in doers.tasks] == [own]
