@@ -59,7 +59,13 @@ class CommandParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class SecurityParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Beta, `security`: scan the target's code, secrets and configuration."""
+    """Beta, `security`: scan the target's code, secrets, dependencies and configuration."""
+
+    since: Revision | None = None
+    """A revision of the target's history to compare with: which findings are new, fixed and the same."""
+    baseline: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
+    """The SARIF log of an earlier scan whose findings are known, a path relative to the target. Default:
+    `.sanctuary-baseline.sarif`, where there is one."""
 
 
 class PerformanceParams(CommandParams, frozen=True, kw_only=True, forbid_unknown_fields=True):

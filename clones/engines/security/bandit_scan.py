@@ -54,6 +54,7 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
         files_analysed=len(python) - len(unread),
         duration_s=time.monotonic() - begin,
         unread=unread,
+        uri="https://bandit.readthedocs.io/",
     )
 
 

@@ -1,183 +1,110 @@
 """The `security` engine's entry: scan a copy of the target, and hand back what was found."""
 
+import datetime as dt
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from clones.engines import git
 from clones.engines.contract import EngineError, EngineOutput, NotAnalysed, OutputFile, Progress
-from clones.engines.security import bandit_scan, ruff_scan, sarif, scope, secrets_scan
-from clones.engines.security.findings import Finding, Findings, build
+from clones.engines.security import accepted, sarif, scanners, scope, told
+from clones.engines.security.compare import Compared, compare
+from clones.engines.security.findings import Findings, build
 from clones.engines.security.reported import Scan
-from clones.engines.security.rules import SEVERITIES
 from clones.engines.security.scope import Scope
 from clones.params import SecurityParams
 from schemas.errors import ErrorCode
 
-MAX_LISTED = 300
-"""Findings, and things not analysed, that the data lists; `security.sarif` has all, and the counts count all."""
-_SARIF = "security.sarif"
-
 
 def analyse(target: Path, params: SecurityParams, out: Path, progress: Progress) -> EngineOutput:
-    """Scan `target` for flaws in Python code and for secrets in any file; reads, and runs nothing of it.
+    """Scan `target` for flaws in code, secrets, dependencies and configuration; reads, and runs nothing of it.
 
     `data`:
 
-    - `findings`: the worst first, at most `MAX_LISTED` (`findings_total` counts all), as `findings.Finding`
+    - `findings`: the worst first, at most `told.MAX_LISTED` (`findings_total` counts all), as `findings.Finding`; with
+      `since` the new ones before the others
     - `counts`: findings by severity
-    - `engines`: of each scanner `name`, `version`, `command` (run in the target it prints the same), `findings` (how
-      many it prints), `suppressed` (by comments in the code), `files_analysed`, `not_read`, `duration_s`
-    - `merging`: where the scanners' findings went: `reported` is `findings` plus `merged_away` (second reports of one
-      flaw), `set_aside` and `taken_back` (by a comment that another scanner does not know)
+    - `engines`: of each scanner `name`, `version`, `command` (run in the target it prints the same; empty where there is
+      none), `findings` (how many it prints), `suppressed` (by comments in the code), `files_analysed`, `not_read`,
+      `duration_s`
+    - `merging`: where the scanners' findings went: `reported` is `findings` plus `merged_away` (further reports of one
+      flaw), `set_aside`, `taken_back` (by a comment that another scanner does not know) and `by_files`
     - `set_aside`: by rule, how many results are no findings, and why
     - `suppressed`: what comments in the code take back
+    - `by_files`: what files of the target take out (`accepted`), with the file's name and its reason
+    - `baseline`: None, or `file`, `entries`, `found_again`, and what is `gone` by now
+    - `since`: None, or `revision`, `commit`, how many findings are `new` and the `same`, and the `fixed` ones
     - `settings_not_obeyed`: the target's own settings of scanners
     - `files_analysed`: files that at least one scanner read
 
     Files: `security.sarif`.
 
     Raises:
-        EngineError: `target_not_found`, or as the scanners do.
+        EngineError: `target_not_found` for the target, the revision or the baseline, or as the scanners do.
     """
     if not target.is_dir():
         raise EngineError(f"{target}: no such directory", code=ErrorCode.TARGET_NOT_FOUND)
+    earlier = git.since(target, params.since) if params.since is not None else None
+    decisions = accepted.read(target, params.baseline)
     with tempfile.TemporaryDirectory(prefix="sanctuary-security-") as name:
         scratch = Path(name).resolve()
-        copy = scratch / "target"
-        copy.mkdir()
-        progress(0.0, "listing files")
-        surveyed = scope.survey(target, copy)
-        progress(0.05, f"scanning {len(surveyed.python)} Python files, searching {len(surveyed.files)} for secrets")
-        scans = _scan(copy, surveyed, scratch, progress)
-        progress(0.95, "merging")
-        findings = build(scans, surveyed, copy)
-    not_analysed = _not_analysed(surveyed, scans)
-    document = sarif.document(scans, findings, not_analysed)
-    (out / _SARIF).write_bytes(msgspec.json.encode(document))
-    data = _data(surveyed, scans, findings)
-    unread = len(scans[0].unread.keys() | scans[1].unread.keys())
+        share = 0.5 if earlier is not None else 1.0
+        surveyed, scans, findings = _scan(target, scratch / "now", lambda done, text: progress(done * share, text))
+        compared = None
+        if earlier is not None:
+            compared = _compare(target, earlier, scratch, (surveyed, findings), progress)
+    applied = accepted.apply(
+        decisions,
+        compared.findings if compared is not None else findings,
+        dt.datetime.now(dt.UTC).date(),
+    )
+    scanned = told.Scanned(
+        scope=surveyed, scans=scans, decisions=decisions, applied=applied, since=earlier, compared=compared
+    )
+    left_out = told.not_analysed(scanned)
+    document = sarif.document(scans, applied.findings, left_out, compared.fixed if compared is not None else ())
+    (out / told.SARIF).write_bytes(msgspec.json.encode(document))
+    data = told.data(scanned)
     progress(1.0, "done")
     return EngineOutput(
-        summary=_summary(data, unread),
+        summary=told.summary(data, scans),
         data=data,
-        files=(OutputFile(name=_SARIF, media_type="application/sarif+json"),),
-        not_analysed=_capped(not_analysed),
+        files=(OutputFile(name=told.SARIF, media_type="application/sarif+json"),),
+        not_analysed=_capped(left_out),
     )
 
 
-def _scan(copy: Path, surveyed: Scope, scratch: Path, progress: Progress) -> tuple[Scan, ...]:
-    with ThreadPoolExecutor(2) as pool:
-        ruff = pool.submit(ruff_scan.scan, copy, surveyed, scratch)
-        secrets = pool.submit(secrets_scan.scan, copy, surveyed)
-        bandit = bandit_scan.scan(copy, surveyed, lambda done: progress(0.05 + 0.85 * done, "bandit reads the code"))
-        return bandit, ruff.result(), secrets.result()
+def _scan(target: Path, scratch: Path, progress: Progress) -> tuple[Scope, tuple[Scan, ...], Findings]:
+    copy = scratch / "target"
+    copy.mkdir(parents=True)
+    progress(0.0, "listing files")
+    surveyed = scope.survey(target, copy)
+    progress(0.05, f"scanning {len(surveyed.files)} files, {len(surveyed.python)} of them Python")
+    scans = scanners.run_all(scanners.scanners(), copy, surveyed, lambda done, text: progress(0.05 + 0.85 * done, text))
+    progress(0.95, "merging")
+    return surveyed, scans, build(scans, surveyed, copy)
 
 
-def _not_analysed(surveyed: Scope, scans: Sequence[Scan]) -> list[NotAnalysed]:
-    bandit, ruff, secrets = scans
-    left_out = list(surveyed.left_out)
-    if not surveyed.python:
-        left_out.append(
-            NotAnalysed(
-                subject="Python code", reason="there is none in the target; bandit and ruff had nothing to read"
-            )
-        )
-    left_out += [
-        NotAnalysed(subject=name, reason=_unread(bandit.unread.get(name), ruff.unread.get(name)))
-        for name in sorted(bandit.unread.keys() | ruff.unread.keys())
-    ]
-    if stubs := [name for name in surveyed.python if not name.endswith(".py")]:
-        left_out.append(
-            NotAnalysed(subject="bandit", reason=f"reads .py files alone; ruff read {len(stubs)} with another ending")
-        )
-    if secrets.unread:
-        endings = Counter(Path(name).suffix or Path(name).name for name in secrets.unread)
-        shown = ", ".join(f"{ending} ({count})" for ending, count in endings.most_common(8))
-        reason = f"gitleaks passes over {len(secrets.unread)} binaries, pictures and lock files: {shown}"
-        left_out.append(NotAnalysed(subject="secrets", reason=reason))
-    return left_out
+def _compare(
+    target: Path, earlier: git.Since, scratch: Path, now: tuple[Scope, Findings], progress: Progress
+) -> Compared | None:
+    """Scan the earlier revision as well; None where it cannot be written out."""
+    before = scratch / "earlier"
+    before.mkdir()
+    if not git.extract(target, earlier.commit, ("",), before):
+        return None
+
+    def heard(done: float, text: str) -> None:
+        progress(0.5 + 0.5 * done, f"{earlier.revision}: {text}")
+
+    surveyed, _, findings = _scan(before, scratch / "before", heard)
+    return compare(findings, now[1], frozenset(surveyed.files), frozenset(now[0].files))
 
 
-def _unread(bandit: str | None, ruff: str | None) -> str:
-    """Say which scanner could not read a Python file, and why; ruff's reason names the place."""
-    if bandit and ruff:
-        return f"no scanner of Python code could read it; bandit: {bandit}; ruff: {ruff}"
-    if bandit:
-        return f"bandit could not read it ({bandit}; it knows the syntax of the Python it runs on, no newer); ruff did"
-    return f"ruff could not read it ({ruff}); bandit did"
-
-
-def _data(surveyed: Scope, scans: Sequence[Scan], findings: Findings) -> dict[str, Any]:
-    counts = Counter(finding.severity for finding in findings.counted)
-    external = [each for each in findings.suppressed if each.kind == "external"]
-    in_source = [each for each in findings.suppressed if each.kind == "inSource"]
-    aside: dict[tuple[str, str], list[Finding]] = {}
-    for each in external:
-        aside.setdefault((each.finding.rule, each.reason), []).append(each.finding)
-    reported = sum(scan.findings for scan in scans)
-    taken_back = sum(each.printed for each in in_source)
-    return {
-        "findings": [msgspec.to_builtins(finding) for finding in findings.counted[:MAX_LISTED]],
-        "findings_total": len(findings.counted),
-        "counts": {severity: counts[severity] for severity in SEVERITIES},
-        "engines": [
-            {
-                "name": scan.name,
-                "version": scan.version,
-                "command": list(scan.command),
-                "findings": scan.findings,
-                "suppressed": len(scan.results) - scan.findings,
-                "files_analysed": scan.files_analysed,
-                "not_read": len(scan.unread),
-                "duration_s": round(scan.duration_s, 3),
-            }
-            for scan in scans
-        ],
-        "merging": {
-            "reported": reported,
-            "merged_away": reported - taken_back - len(external) - len(findings.counted),
-            "set_aside": len(external),
-            "taken_back": taken_back,
-            "findings": len(findings.counted),
-        },
-        "set_aside": [
-            {
-                "rule": rule,
-                "title": found[0].title,
-                "count": len(found),
-                "files": len({finding.file for finding in found}),
-                "reason": reason,
-            }
-            for (rule, reason), found in sorted(aside.items())
-        ],
-        "suppressed": [
-            {name: getattr(each.finding, name) for name in ("rule", "file", "line", "engine", "snippet")}
-            for each in in_source[:MAX_LISTED]
-        ],
-        "suppressed_total": len(in_source),
-        "settings_not_obeyed": list(surveyed.settings),
-        "files_analysed": len(surveyed.files),
-    }
-
-
-def _summary(data: dict[str, Any], unread: int) -> str:
-    counts = ", ".join(f"{count} {severity}" for severity, count in data["counts"].items() if count)
-    total = data["findings_total"]
-    found = f"{total} finding{'' if total == 1 else 's'} ({counts})" if total else "No findings"
-    printed = ", ".join(f"{engine['name']} {engine['findings']}" for engine in data["engines"])
-    aside = f"; {data['merging']['set_aside']} set aside" if data["merging"]["set_aside"] else ""
-    back = f"; {data['suppressed_total']} taken back by comments" if data["suppressed_total"] else ""
-    missed = f"; Python files that not every scanner could read: {unread}" if unread else ""
-    return f"{found} in {data['files_analysed']} files; reported by {printed}{aside}{back}{missed}."
-
-
-def _capped(not_analysed: Sequence[NotAnalysed]) -> tuple[NotAnalysed, ...]:
-    if len(not_analysed) <= MAX_LISTED:
-        return tuple(not_analysed)
-    rest = NotAnalysed(subject=f"{len(not_analysed) - MAX_LISTED} more", reason=f"listed in {_SARIF}")
-    return (*not_analysed[:MAX_LISTED], rest)
+def _capped(left_out: Sequence[NotAnalysed]) -> tuple[NotAnalysed, ...]:
+    if len(left_out) <= told.MAX_LISTED:
+        return tuple(left_out)
+    rest = NotAnalysed(subject=f"{len(left_out) - told.MAX_LISTED} more", reason=f"listed in {told.SARIF}")
+    return (*left_out[: told.MAX_LISTED], rest)

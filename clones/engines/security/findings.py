@@ -1,24 +1,41 @@
 """Findings as a person reads them, built from what the scanners report."""
 
-import shlex
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from clones.engines.security import rules
+from clones.engines.security import again, rules
 from clones.engines.security.judge import context, judge, set_aside
 from clones.engines.security.merge import Merged, fingerprints, is_suppressed, merge
 from clones.engines.security.redact import Redactor
-from clones.engines.security.reported import Scan
+from clones.engines.security.reported import Cleared, Scan
 from clones.engines.security.rules import CONFIDENCES, SEVERITIES, Confidence, Severity
 from clones.engines.security.scope import Scope, test_directories
-from clones.engines.statements import Lines, Statement, quoted
+from clones.engines.statements import Lines, Statement
 
+MAX_STEPS = 24
+"""Steps of a flow that are told: of a longer one those at its beginning and its end."""
+FOLLOWS_FLOWS = "taint"
+"""The scanner that follows values."""
 _SNIPPET_CHARS = 240
 _MESSAGE_CHARS = 600
-_AROUND_LINES = 2
-_MAX_LINES = 20
+_DEF = re.compile(r"(?P<indent>\s*)(?:async\s+)?def\s")
+
+State = Literal["", "new", "same"]
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One place on the way of a value."""
+
+    file: str
+    line: int
+    message: str
+    snippet: str
+    """The source line, without secrets."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +63,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """`test code`, `documentation or an example`, or empty for code that ships."""
     check: Statement
     """That it is reported, for a program to check; `how_to_check` is for the person who judges it."""
+    flow: tuple[Step, ...] = ()
+    """From where the value comes in to here; empty where nothing was followed."""
+    state: State = ""
+    """Against an earlier revision, where there is one."""
 
 
 class Suppressed(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,10 +74,12 @@ class Suppressed(msgspec.Struct, frozen=True, kw_only=True):
 
     finding: Finding
     kind: str
-    """`inSource`: a comment in the code takes it back; `external`: set aside by the engine (`judge.set_aside`)."""
+    """`inSource`: a comment in the code takes it back; `external`: set aside by the engine or by a file of the target."""
     reason: str
     printed: bool
     """Whether a scanner run by hand prints it all the same."""
+    by: str = ""
+    """The file of the target that says so; empty where a comment or the engine does (`judge.set_aside`)."""
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,115 +93,122 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 def build(scans: Sequence[Scan], scope: Scope, copy: Path) -> Findings:
     """Merge, rate and describe what the scanners report of the files in `copy`."""
     results = [result for scan in scans for result in scan.results]
-    lines = {path: _lines(copy / path) for path in {result.path for result in results}}
+    paths = {result.path for result in results} | {step.path for result in results for step in result.flow}
+    lines = {path: _lines(copy / path) for path in paths}
     redactor = Redactor(results, lines)
-    merged = merge(results)
-
     shown = Lines(copy)
 
-    def text(each: Merged) -> str:
-        source = lines[each.path]
-        return redactor.line(each.path, each.line, source[each.line - 1]) if each.line <= len(source) else ""
+    def text_at(path: str, line: int) -> str:
+        source = lines[path]
+        return redactor.line(path, line, source[line - 1]) if 0 < line <= len(source) else ""
 
     known = rules.load()
+    merged = merge(results, known)
     tests = test_directories(scope.python)
+    cleared: dict[str, list[Cleared]] = defaultdict(list)
+    for each in (one for scan in scans for one in scan.cleared):
+        cleared[each.path].append(each)
+    followed = _followed(scans, scope)
     counted: list[Finding] = []
     suppressed: list[Suppressed] = []
-    for each, fingerprint in zip(merged, fingerprints(merged, text), strict=True):
-        finding = _finding(
-            each,
-            rules.describe(known, each.rule),
-            where=context(each.path, tests),
+    named = fingerprints(merged, lambda each: text_at(each.path, each.line))
+    for place, fingerprint in zip(merged, named, strict=True):
+        source = lines[place.path]
+        text = text_at(place.path, place.line)
+        where = context(place.path, tests)
+        rule = rules.describe(known, place.reported[0])
+        verdict = judge(place, rule, where, text, followed=place.path in followed)
+        snippet = text.strip()
+        finding = Finding(
+            rule=place.rule,
+            title=rule.title,
+            severity=verdict.severity,
+            confidence=verdict.confidence,
+            cwe=rule.cwe,
+            file=place.path,
+            line=place.line,
+            end_line=place.end_line,
+            snippet=_cut(snippet),
+            message=_message(redactor.message(place.reported[0]), verdict.note),
+            how_to_check=again.how_to_check(place, rule.check),
             fingerprint=fingerprint,
-            text=text(each),
-            message=redactor.message(each.reported[0]),
-            shown=shown,
+            engine=place.engine,
+            reported_as=tuple(f"{result.engine} {result.rule}" for result in place.reported),
+            context=verdict.context,
+            check=again.statement(place, rule.title, text_at, shown),
+            flow=_flow(place, redactor, text_at),
         )
-        printed = not all(result.suppressed for result in each.reported)
-        if is_suppressed(each, lines[each.path][each.line - 1 : each.end_line]):
+        printed = not all(result.suppressed for result in place.reported)
+        if is_suppressed(place, source[place.line - 1 : place.end_line]):
             reason = "a comment on the line takes it back"
             suppressed.append(Suppressed(finding=finding, kind="inSource", reason=reason, printed=printed))
-        elif reason := set_aside(each, finding.context, finding.snippet):
+        elif reason := set_aside(place, where, f"{text}\n{_header(source, place.line)}", cleared[place.path]):
             suppressed.append(Suppressed(finding=finding, kind="external", reason=reason, printed=printed))
         else:
             counted.append(finding)
-    counted.sort(key=_weight)
+    counted.sort(key=weight)
     return Findings(counted=tuple(counted), suppressed=tuple(suppressed))
 
 
-def _lines(file: Path) -> list[str]:
-    # as bandit, ruff and gitleaks count lines; str.splitlines also splits at form feeds and the like
-    text = file.read_bytes().decode(errors="replace")
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-
-
-def _finding(
-    each: Merged, rule: rules.Rule, *, where: str, fingerprint: str, text: str, message: str, shown: Lines
-) -> Finding:
-    verdict = judge(each, rule, where, text)
-    message = message.strip()
-    if verdict.note:
-        message = f"{message}{'' if message.endswith('.') else '.'} {verdict.note}"
-    snippet = text.strip()
-    return Finding(
-        rule=each.rule,
-        title=rule.title,
-        severity=verdict.severity,
-        confidence=verdict.confidence,
-        cwe=rule.cwe,
-        file=each.path,
-        line=each.line,
-        end_line=each.end_line,
-        snippet=snippet if len(snippet) <= _SNIPPET_CHARS else f"{snippet[:_SNIPPET_CHARS]} …",
-        message=message[:_MESSAGE_CHARS],
-        how_to_check=_how_to_check(each, rule.check),
-        fingerprint=fingerprint,
-        engine=each.engine,
-        reported_as=tuple(f"{result.engine} {result.rule}" for result in each.reported),
-        context=verdict.context,
-        check=_check(each, rule.title, text, shown),
-    )
-
-
-def _how_to_check(each: Merged, check: str) -> str:
-    file = shlex.quote(f"./{each.path}" if each.path.startswith("-") else each.path)
-    shown = f"sed -n '{max(1, each.line - _AROUND_LINES)},{min(each.end_line, each.line + _MAX_LINES) + _AROUND_LINES}p' {file}"
-    first = each.reported[0]
-    again = {
-        "bandit": f"bandit -t {first.rule} {file}",
-        "ruff": f"ruff check --isolated --select {first.rule} {file}",
-        "gitleaks": f"gitleaks dir --redact --verbose {file}",
-    }[first.engine]
-    return f"`{shown}`: {check}. To see it reported: `{again}`."
-
-
-def _check(each: Merged, title: str, text: str, lines: Lines) -> Statement:
-    """Show the line, unless it holds a secret, and that the scanner reports it there."""
-    first = each.reported[0]
-    file = quoted(each.path)
-    again = {
-        "bandit": f"bandit --ini /dev/null -q -t {first.rule} -f custom --msg-template '{{line}} {{test_id}}' {file} 2>/dev/null "
-        f"| grep -qx '{first.line} {first.rule}'",
-        "ruff": f"ruff check --isolated --no-cache -q --select {first.rule} --output-format concise {file} "
-        f"| grep -q '^[^:]*:{first.line}:'",
-        "gitleaks": f"gitleaks dir --redact --verbose --no-banner --no-color {file} 2>/dev/null "
-        f"| grep -qx 'Fingerprint: .*:{first.rule}:{first.line}'",
-    }[first.engine]
-    command, expected = f"{again} && echo found", "found"
-    if first.engine != "gitleaks" and text and text == lines.at(each.path, each.line):
-        line, printed = lines.shown([(each.path, each.line)])
-        command, expected = f"{line}; {command}", f"{printed}\n{expected}"
-    said = title.replace("`", "")
-    return Statement(
-        text=f"{each.path}:{each.line}: {said} ({first.engine} {first.rule})", how_to_check=command, expected=expected
-    )
-
-
-def _weight(finding: Finding) -> tuple[int, bool, int, str, int]:
+def weight(finding: Finding) -> tuple[bool, int, bool, int, str, int]:
+    """Order findings: the new ones first where that is known, then the worst."""
     return (
+        finding.state == "same",
         SEVERITIES.index(finding.severity),
         bool(finding.context),
         CONFIDENCES.index(finding.confidence),
         finding.file,
         finding.line,
     )
+
+
+def _followed(scans: Sequence[Scan], scope: Scope) -> frozenset[str]:
+    """Return the files whose flows were followed."""
+    scan = next((each for each in scans if each.name == FOLLOWS_FLOWS and each.files_analysed), None)
+    return frozenset(scope.python) - scan.unread.keys() if scan is not None else frozenset()
+
+
+def _lines(file: Path) -> list[str]:
+    # as bandit, ruff and gitleaks count lines; str.splitlines also splits at form feeds and the like
+    try:
+        text = file.read_bytes().decode(errors="replace")
+    except OSError:
+        return []  # a scanner may speak of a file that is not there, such as a lock file that is missing
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _header(source: Sequence[str], line: int) -> str:
+    """Return the `def` line of the function that a line stands in; empty where it stands in none."""
+    at = source[line - 1] if line <= len(source) else ""
+    depth = len(at) - len(at.lstrip())
+    for above in reversed(source[: line - 1]):
+        found = _DEF.match(above)
+        if found and len(found["indent"]) < depth:
+            return above.strip()
+    return ""
+
+
+def _message(said: str, note: str) -> str:
+    said = said.strip()
+    if note:
+        said = f"{said}{'' if said.endswith('.') else '.'} {note}"
+    return said[:_MESSAGE_CHARS]
+
+
+def _flow(each: Merged, redactor: Redactor, text_at: again.TextAt) -> tuple[Step, ...]:
+    steps = each.flow
+    if len(steps) > MAX_STEPS:
+        steps = (*steps[: MAX_STEPS // 2], *steps[-(MAX_STEPS // 2) :])
+    return tuple(
+        Step(
+            file=step.path,
+            line=step.line,
+            message=_cut(redactor.text(step.message).strip()),
+            snippet=_cut(text_at(step.path, step.line).strip()),
+        )
+        for step in steps
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SNIPPET_CHARS else f"{text[:_SNIPPET_CHARS]} …"

@@ -1,16 +1,38 @@
 """How much a finding weighs, and what is set aside: decided openly, each decision told in the finding or the counts."""
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 import msgspec
 
-from clones.engines.security.merge import Merged
+from clones.engines.security.merge import PATTERNS, Merged
 from clones.engines.security.redact import NO_TEXT, value_of
+from clones.engines.security.reported import Cleared
 from clones.engines.security.rules import CONFIDENCES, PASSWORD_RULES, SEVERITIES, Confidence, Rule, Severity
 from clones.engines.security.scope import is_test_module
+from clones.engines.security.weakness import family
 
 _IMPORT_HINTS = frozenset({*(f"B40{digit}" for digit in range(1, 10)), "B411", "B415"})
+_BY_FLOW = frozenset(map(family, (22, 78, 79, 89, 95, 502, 601, 611, 643, 90, 918, 1336)))
+"""Weaknesses that are there only where a value from outside gets to the place."""
+_SWALLOWED = frozenset({"B110", "B112"})
+_NO_SHELL = frozenset({"B603", "B606"})
+_GUARDS = re.compile(
+    r"auth|permi|admin|login|role|owner|csrf|token|passw|secret|signature|verif|allow|access|credential", re.IGNORECASE
+)
+"""What an assertion speaks of that guards something, and is gone under `python -O`."""
+_GUESSABLE = re.compile(
+    r"token|passw|secret|key|nonce|salt|otp|session|csrf|cookie|auth|code|pin\b|captcha|uuid|reset|invit", re.IGNORECASE
+)
+_NO_CREDENTIAL = (
+    re.compile(r"[a-z][a-z+]*://[^@]*|(?:/[\w.{}:<>-]*)+"),  # an address without a password in it, a path
+    re.compile(r"(?:[A-Z][a-z]*(?:\s+[\w'-]+)+|\w.*\s.*[.:?!])\s*|\w+[:?]\s+"),  # a sentence, a prompt
+    re.compile(r".*(?:%(?:\(\w+\))?[sdr]\b|\{\w*\}|<[\w -]+>|\$\{\w+\}).*"),  # a template
+    re.compile(r"(?:[a-z_]+\.)+[a-z_]+", re.IGNORECASE),  # a dotted name
+    re.compile(r"[*.xX_-]+|your[-_ ].*|.*[-_ ]here", re.IGNORECASE),  # a placeholder
+    re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"),  # the name of a variable of the environment
+)
 _EXAMPLES = frozenset({"doc", "docs", "example", "examples", "sample", "samples", "demo", "demos"})
 _ROUND_TRIP = re.compile(r"\bloads\(\s*(?:\w+\.)*dumps\(")
 _STATUS_CODES = re.compile(r"\b(?:requests|httpx)\.(?:status_)?codes\.")
@@ -39,42 +61,96 @@ def context(path: str, test_directories: frozenset[str]) -> str:
     return ""
 
 
-def set_aside(each: Merged, where: str, text: str) -> str:
-    """Return why a result is no finding, or an empty text where it is one; `text` is the source line."""
-    by_bandit_alone = each.engine == "bandit"
+def set_aside(each: Merged, where: str, text: str, cleared: Sequence[Cleared] = ()) -> str:
+    """Return why a result is no finding, or an empty text where it is one.
+
+    `text` is the source line, and `cleared` what scanners have found harmless in the file. Only what no scanner has
+    evidence for but a pattern is set aside.
+    """
+    if not each.engines <= PATTERNS:
+        return ""
+    if looked := next((one for one in cleared if _is_there(one, each)), None):
+        return f"the analysis of flows has followed it: {looked.why}"
+    if each.rule in PASSWORD_RULES:
+        return no_password(each, text)
     is_test = where == "test code"
-    no_password = by_bandit_alone and each.rule in PASSWORD_RULES and value_of(each.reported[0]) in NO_TEXT
     reasons = (
         (
-            is_test and each.rule == "B101",
+            each.rule == "B101" and is_test,
             "assertions are how tests state what they expect, and tests are not run under -O",
         ),
         (
-            is_test and each.rule in _IMPORT_HINTS,
-            "an import by itself does nothing, and test code chooses its own input",
+            each.rule == "B101" and not _GUARDS.search(text),
+            "an assertion that speaks of no right, user or secret states what is true anyway",
         ),
-        (no_password, "there is no password: the value is empty, None or a boolean"),
         (
             each.rule == "B406" and "xml.sax.saxutils" in text,
             "the module quotes and writes XML, it parses none",
         ),
         (
-            by_bandit_alone and each.rule == "B113" and _STATUS_CODES.search(text) is not None,
+            each.rule in _IMPORT_HINTS,
+            "an import by itself does nothing; calls are findings of their own",
+        ),
+        (
+            each.rule in _SWALLOWED,
+            "an error that goes unnoticed is a matter of quality; by itself it opens nothing to anyone",
+        ),
+        (
+            each.rule in _NO_SHELL,
+            "no shell reads the command, and nothing from outside was followed into it",
+        ),
+        (each.rule == "B607", "who starts the program chooses its PATH"),
+        (
+            each.rule == "B311" and not _GUESSABLE.search(text),
+            "nothing here says that nobody may guess the number",
+        ),
+        (
+            each.engine == "bandit" and each.rule == "B113" and _STATUS_CODES.search(text) is not None,
             "a look-up in the table of status codes, no request",
         ),
     )
     return next((reason for applies, reason in reasons if applies), "")
 
 
-def judge(each: Merged, rule: Rule, where: str, text: str) -> Verdict:
+def no_password(each: Merged, text: str) -> str:
+    """Return why a text named like a password is none; empty where it may be one."""
+    values = [value for value in map(value_of, each.reported) if value is not None]
+    if not values:
+        return ""  # ruff alone: it does not tell the text
+    value = values[0]
+    if each.engine == "bandit" and value in NO_TEXT:
+        return "there is no password: the value is empty, None or a boolean"
+    if not any(map(str.isalnum, value)):
+        return "there is no password: the text holds no letter and no digit"
+    if any(form.fullmatch(value) for form in _NO_CREDENTIAL) or _is_its_name(value, text):
+        return "the text is a name, an address, a sentence or a gap to be filled, and no credential"
+    return ""
+
+
+def _is_its_name(value: str, text: str) -> bool:
+    """Whether a text only repeats the constant's name that it is given to, as in `ACCESS_TOKEN = "access-token"`."""
+    name = text.split("=", 1)[0].split(":", 1)[0].strip()
+    return name.isupper() and name.lower().replace("_", "") == re.sub(r"[_-]", "", value.lower())
+
+
+def _is_there(one: Cleared, each: Merged) -> bool:
+    same = each.cwe is not None and family(one.cwe) == family(each.cwe)
+    return same and one.path == each.path and each.line <= one.line <= each.end_line
+
+
+def judge(each: Merged, rule: Rule, where: str, text: str, *, followed: bool = False) -> Verdict:
     """Rate a finding: the scanner's rating, else the rule's; lower where the code does not ship.
 
-    `text` is the source line.
+    `text` is the source line; `followed`: the flows of values in the file have been followed, and none led here.
     """
     is_secret = each.reported[0].engine == "gitleaks"
     severity, confidence, note = (rule.severity, rule.confidence, "") if is_secret else _rating(each, rule)
     if each.rule == "B301" and _ROUND_TRIP.search(text):
         severity, note = "low", "Rated low: what is loaded was pickled in the same expression."
+    if followed and each.engines <= PATTERNS and each.cwe is not None and family(each.cwe) in _BY_FLOW:
+        if severity in {"critical", "high"}:
+            severity = "medium"
+        confidence, note = "low", "Rated down: no value from outside was followed to here."
     lowered, why = severity, ""
     if where == "test code":
         is_token = is_secret and each.rule not in _UNSPECIFIC

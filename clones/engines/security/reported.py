@@ -2,6 +2,8 @@
 
 import msgspec
 
+from clones.engines.contract import NotAnalysed
+
 
 class FlowStep(msgspec.Struct, frozen=True, kw_only=True):
     """One place on the way of a value from where it comes in to where it does harm."""
@@ -26,7 +28,7 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     """The scanner's words; may hold a secret until `redact` has seen it."""
     severity: str | None = None
-    """`low`, `medium` or `high`; None where the scanner rates nothing."""
+    """`low`, `medium`, `high` or `critical`; None where the scanner rates nothing."""
     confidence: str | None = None
     secret: str = ""
     """What gitleaks found, in the clear; never written anywhere."""
@@ -69,8 +71,12 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     unread: dict[str, str] = {}
     """Files that the scanner could not read, with its reason."""
+    left_out: tuple[NotAnalysed, ...] = ()
+    """What else it did not look at, or how old what it goes by is."""
     cleared: tuple[Cleared, ...] = ()
     """What this scanner has looked into and found harmless."""
+    uri: str = ""
+    """Where the scanner is described."""
 
     @property
     def findings(self) -> int:

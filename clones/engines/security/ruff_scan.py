@@ -1,7 +1,8 @@
 """ruff's flake8-bandit rules (S): a port of bandit's that also reads what bandit's interpreter cannot."""
 
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,18 @@ _TIMEOUT_S = 600.0
 _CRASHED = "the scanner crashed on it"
 
 
-def scan(copy: Path, scope: Scope, scratch: Path) -> Scan:
-    """Run ruff on the Python files of `scope` that stand in `copy`; `scratch` is a directory for its list of files.
+def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
+    """Run ruff on the Python files of `scope` that stand in `copy`.
 
     Raises:
         EngineError: `tool_missing`, `engine_timeout`, `engine_failed`.
     """
+    with tempfile.TemporaryDirectory(prefix="sanctuary-ruff-") as scratch:
+        return _scan(copy, scope, Path(scratch) / "python-files")
+
+
+def _scan(copy: Path, scope: Scope, arguments: Path) -> Scan:
     begin = time.monotonic()
-    arguments = scratch / "python-files"
     answers, culprits = run_halving(scope.python, lambda files: _run(copy, arguments, files))
     listed = [each for answer in answers for each in answer]
     read = [name for name in scope.python if name not in culprits]
@@ -54,6 +59,7 @@ def scan(copy: Path, scope: Scope, scratch: Path) -> Scan:
         files_analysed=len(scope.python) - len(unread),
         duration_s=time.monotonic() - begin,
         unread=unread,
+        uri="https://docs.astral.sh/ruff/",
     )
 
 

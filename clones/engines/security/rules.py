@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from clones.engines.security.reported import Reported
+
 Severity = Literal["critical", "high", "medium", "low"]
 Confidence = Literal["high", "medium", "low"]
 
@@ -13,7 +15,6 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 CONFIDENCES: tuple[Confidence, ...] = ("high", "medium", "low")
 PASSWORD_RULES = frozenset({"B105", "B106", "B107"})
 
-_BANDIT = re.compile(r"B\d{3}")
 _RUFF = re.compile(r"S(\d{3})")
 
 
@@ -39,18 +40,20 @@ def shared_id(rule: str) -> str:
     return f"B{port[1]}" if port else rule
 
 
-def describe(known: dict[str, Rule], rule: str) -> Rule:
-    """Return what is known of a rule; one that a newer scanner brings is described by its id alone."""
+def describe(known: dict[str, Rule], result: Reported) -> Rule:
+    """Return what is known of a result's rule: here, else by its scanner, else by the rule's id alone."""
+    rule = shared_id(result.rule)
     if rule in known:
         return known[rule]
-    check = "read the line, and what the scanner says of its rule"
-    if _BANDIT.fullmatch(rule):
-        return Rule(title=f"Rule {rule} matches", cwe=None, severity="medium", confidence="medium", check=check)
-    return Rule(
-        title=f"A credential in the code ({rule.replace('-', ' ')})",
-        cwe=798,
-        severity="critical",
-        confidence="high",
-        check="does it still work at its issuer; if it has been in use, revoke it there, for taking it out leaves it in "
-        "every copy and in the history",
-    )
+    check = result.check or "read the line, and what the scanner says of its rule"
+    if result.engine == "gitleaks":
+        return Rule(
+            title=f"A credential in the code ({rule.replace('-', ' ')})",
+            cwe=798,
+            severity="critical",
+            confidence="high",
+            check="does it still work at its issuer; if it has been in use, revoke it there, for taking it out leaves it "
+            "in every copy and in the history",
+        )
+    title = result.title or f"Rule {rule} matches"
+    return Rule(title=title, cwe=result.cwe, severity="medium", confidence="medium", check=check)

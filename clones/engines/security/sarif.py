@@ -6,27 +6,27 @@ from typing import Any
 from urllib.parse import quote
 
 from clones.engines.contract import NotAnalysed
-from clones.engines.security.findings import Finding, Findings
+from clones.engines.security.findings import Finding, Findings, Step, Suppressed
 from clones.engines.security.reported import Scan
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
 # GitHub's bands for `security-severity`: critical above 9.0, high from 7.0, medium from 4.0
 _SCORES = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "2.0"}
-_SCANNERS = {
-    "bandit": "https://bandit.readthedocs.io/",
-    "ruff": "https://docs.astral.sh/ruff/",
-    "gitleaks": "https://github.com/gitleaks/gitleaks",
-}
 _CWE = "CWE"
+FINGERPRINT = "sanctuary/v2"
+"""What a finding's name is called in `partialFingerprints`; another number means another way to make it."""
+_STATES = {"new": "new", "same": "unchanged"}
 
 
-def document(scans: Sequence[Scan], findings: Findings, not_analysed: Iterable[NotAnalysed]) -> dict[str, Any]:
-    """Return the log as JSON values."""
-    everything = [*findings.counted, *(each.finding for each in findings.suppressed)]
+def document(
+    scans: Sequence[Scan], findings: Findings, not_analysed: Iterable[NotAnalysed], fixed: Sequence[Finding] = ()
+) -> dict[str, Any]:
+    """Return the log as JSON values; `fixed` was found at the earlier revision, and is not any more."""
+    everything = [*findings.counted, *(each.finding for each in findings.suppressed), *fixed]
     rules = list({finding.rule: finding for finding in reversed(everything)}.values())[::-1]
     index = {finding.rule: position for position, finding in enumerate(rules)}
-    weaknesses = sorted({finding.cwe for finding in rules if finding.cwe is not None})
+    weaknesses = sorted({finding.cwe for finding in everything if finding.cwe is not None})
     notifications = [
         {"level": "note", "message": {"text": f"{each.subject}: {each.reason}"}, "descriptor": {"id": "not-analysed"}}
         for each in not_analysed
@@ -43,7 +43,8 @@ def document(scans: Sequence[Scan], findings: Findings, not_analysed: Iterable[N
                 "supportedTaxonomies": [{"name": _CWE}],
             },
             "extensions": [
-                {"name": scan.name, "version": scan.version, "informationUri": _SCANNERS[scan.name]} for scan in scans
+                {"name": scan.name, "version": scan.version, **({"informationUri": scan.uri} if scan.uri else {})}
+                for scan in scans
             ],
         },
         "taxonomies": [
@@ -63,14 +64,16 @@ def document(scans: Sequence[Scan], findings: Findings, not_analysed: Iterable[N
         "columnKind": "unicodeCodePoints",
         "results": [
             *(_result(finding, index) | _advice(finding) for finding in findings.counted),
-            *(
-                _result(each.finding, index)
-                | {"suppressions": [{"kind": each.kind, "status": "accepted", "justification": each.reason}]}
-                for each in findings.suppressed
-            ),
+            *(_result(each.finding, index) | {"suppressions": [_suppression(each)]} for each in findings.suppressed),
+            *(_result(finding, index) | _advice(finding) | {"baselineState": "absent"} for finding in fixed),
         ],
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _suppression(each: Suppressed) -> dict[str, Any]:
+    by = f" ({each.by})" if each.by else ""
+    return {"kind": each.kind, "status": "accepted", "justification": f"{each.reason}{by}"}
 
 
 def _rule(finding: Finding) -> dict[str, Any]:
@@ -96,15 +99,30 @@ def _result(finding: Finding, index: dict[str, int]) -> dict[str, Any]:
             {"endLine": finding.end_line} if finding.end_line > finding.line else {"snippet": {"text": finding.snippet}}
         ),
     }
-    place = {"artifactLocation": {"uri": quote(finding.file), "uriBaseId": "SRCROOT"}, "region": region}
-    return {
+    place = {"artifactLocation": _artifact(finding.file), "region": region}
+    result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": index[finding.rule],
         "level": _LEVELS[finding.severity],
         "message": {"text": f"{finding.title}. {finding.message}"},
         "locations": [{"physicalLocation": place}],
-        "partialFingerprints": {"sanctuary/v1": finding.fingerprint},
+        "partialFingerprints": {FINGERPRINT: finding.fingerprint},
     }
+    if finding.flow:
+        result["codeFlows"] = [{"threadFlows": [{"locations": [_step(step) for step in finding.flow]}]}]
+    if finding.state:
+        result["baselineState"] = _STATES[finding.state]
+    return result
+
+
+def _artifact(file: str) -> dict[str, Any]:
+    return {"uri": quote(file), "uriBaseId": "SRCROOT"}
+
+
+def _step(step: Step) -> dict[str, Any]:
+    region = {"startLine": step.line, "snippet": {"text": step.snippet}}
+    place = {"artifactLocation": _artifact(step.file), "region": region}
+    return {"location": {"physicalLocation": place, "message": {"text": step.message}}}
 
 
 def _advice(finding: Finding) -> dict[str, Any]:

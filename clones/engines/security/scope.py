@@ -19,6 +19,9 @@ MAX_PYTHON_BYTES = 1024 * 1024
 MAX_FILE_BYTES = 10_000_000
 """Larger files are not searched for secrets (ten megabytes in gitleaks' count)."""
 PYTHON_SUFFIXES = (".py", ".pyi", ".pyw")
+BASELINE = ".sanctuary-baseline.sarif"
+ACCEPTED = ".sanctuary-accepted.toml"
+"""What was found before (`accepted`), no source of findings itself."""
 
 _KINDS = {
     "version control": (
@@ -74,6 +77,7 @@ def survey(target: Path, copy: Path) -> Scope:
     python: list[str] = []
     not_utf8: list[str] = []
     settings: list[str] = []
+    decisions: list[str] = []
     kinds: dict[str, list[str]] = {}
     single: dict[str, str] = {}
     for name, kind in _walk(target):
@@ -81,21 +85,23 @@ def survey(target: Path, copy: Path) -> Scope:
             kinds.setdefault(kind, []).append(name)
             continue
         try:
-            content = _content(target / name, name)
-        except _LeftOutError as error:
+            read = content(target / name, name, MAX_PYTHON_BYTES if name.endswith(PYTHON_SUFFIXES) else MAX_FILE_BYTES)
+        except LeftOutError as error:
             single[name] = str(error)
             continue
         if name in _SETTINGS:
             settings.append(name)
-        if name in _GITLEAKS_SETTINGS:
+        if name in {BASELINE, ACCEPTED}:
+            decisions.append(name)
+        if name in {*_GITLEAKS_SETTINGS, BASELINE, ACCEPTED}:
             continue
         place = copy / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(content)
+        place.write_bytes(read)
         files.append(name)
         if name.endswith(PYTHON_SUFFIXES):
             python.append(name)
-            if not _is_utf8(content):
+            if not _is_utf8(read):
                 not_utf8.append(name)
     notebooks = [name for name in files if name.endswith(".ipynb")]
     left_out = [NotAnalysed(subject=kind, reason=_reason(kind, names)) for kind, names in sorted(kinds.items())]
@@ -109,7 +115,7 @@ def survey(target: Path, copy: Path) -> Scope:
         files=tuple(sorted(files)),
         python=tuple(sorted(python)),
         not_utf8=tuple(sorted(not_utf8)),
-        excluded=tuple(sorted({*excluded, *single})),
+        excluded=tuple(sorted({*excluded, *single, *decisions})),
         left_out=tuple(left_out),
         settings=tuple(sorted(settings)),
     )
@@ -144,31 +150,30 @@ def _kind(directory: Path) -> str | None:
     return next((kind for kind, (_, names) in _KINDS.items() if directory.name in names), None)
 
 
-class _LeftOutError(Exception):
-    """Why a file is not scanned."""
+class LeftOutError(Exception):
+    """Why a file is not read."""
 
 
-def _content(path: Path, name: str) -> bytes:
-    """Read a file that is to be scanned.
+def content(path: Path, name: str, limit: int) -> bytes:
+    """Read a regular file of at most `limit` bytes.
 
     Raises:
-        _LeftOutError: it is not to be, or cannot be read.
+        LeftOutError: it is not to be, or cannot be read.
     """
     if _printable(name) != name:
-        raise _LeftOutError("its name holds characters that cannot be shown")
+        raise LeftOutError("its name holds characters that cannot be shown")
     try:
         # without O_NONBLOCK the opening of a pipe would wait for ever
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(file, "rb") as opened:
             status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode):
-                raise _LeftOutError("no regular file")
-            limit = MAX_PYTHON_BYTES if name.endswith(PYTHON_SUFFIXES) else MAX_FILE_BYTES
+                raise LeftOutError("no regular file")
             if status.st_size > limit:
-                raise _LeftOutError(f"too large: {status.st_size} bytes, the limit is {limit}")
+                raise LeftOutError(f"too large: {status.st_size} bytes, the limit is {limit}")
             return opened.read(limit)
     except OSError as error:
-        raise _LeftOutError(f"cannot be read: {error.strerror}") from error
+        raise LeftOutError(f"cannot be read: {error.strerror}") from error
 
 
 def _reason(kind: str, names: list[str]) -> str:

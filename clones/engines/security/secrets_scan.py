@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -29,7 +30,7 @@ _ALLOW = b"gitleaks:allow"
 _PASSED_OVER = re.compile(r"DBG skipping (?:binary )?(?:file|directory):? (?P<why>.+?) path=(?P<path>.+)")
 
 
-def scan(copy: Path, scope: Scope) -> Scan:
+def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
     """Search the files of `scope` that stand in `copy`.
 
     Raises:
@@ -55,6 +56,7 @@ def scan(copy: Path, scope: Scope) -> Scan:
         files_analysed=len(scope.files) - len(passed_over),
         duration_s=time.monotonic() - begin,
         unread=passed_over,
+        uri="https://github.com/gitleaks/gitleaks",
     )
 
 

@@ -11,7 +11,7 @@ from clones.engines.security import rules
 from clones.engines.security.judge import context, judge, set_aside
 from clones.engines.security.merge import Merged, fingerprints, is_suppressed, merge
 from clones.engines.security.redact import Redactor
-from clones.engines.security.reported import Reported
+from clones.engines.security.reported import Cleared, Reported
 from clones.engines.security.scope import test_directories as directories_of_tests
 
 
@@ -33,9 +33,19 @@ def secret(line: int, text: str) -> Reported:
     return Reported(engine="gitleaks", rule="jwt", path="a.py", line=line, end_line=line, message="m", secret=text)
 
 
+KNOWN = rules.load()
+
+
 def only(*results: Reported) -> Merged:
-    (merged,) = merge(results)
+    (merged,) = merge(results, KNOWN)
     return merged
+
+
+def flow(rule: str, *lines: int, cwe: int = 78, **more: str) -> Reported:
+    steps = [{"path": "a.py", "line": line, "message": "m"} for line in lines]
+    values = {"engine": "taint", "rule": f"taint/{rule}", "path": "a.py", "line": lines[-1], "end_line": lines[-1]}
+    rated = {"severity": "high", "confidence": "high", "title": "t", "check": "c"}
+    return msgspec.convert({**values, **rated, "message": "m", "cwe": cwe, "flow": steps, **more}, Reported)
 
 
 def test_every_rule_of_both_scanners_is_described(tmp_path: Path) -> None:
@@ -53,12 +63,14 @@ def test_every_rule_of_both_scanners_is_described(tmp_path: Path) -> None:
     assert of_ruff <= known.keys()
     assert known["B307"].cwe == 95
     assert known["B324"].cwe == 328
-    assert rules.describe(known, "brand-new-token").severity == "critical"
-    assert rules.describe(known, "B999").cwe is None
+    new_token = msgspec.structs.replace(secret(1, "x"), rule="brand-new-token")
+    assert rules.describe(known, new_token).severity == "critical"
+    assert rules.describe(known, bandit("B999", 1)).cwe is None
+    assert rules.describe(known, flow("command-injection", 1)).title == "t"
 
 
 def test_results_are_paired_once_each() -> None:
-    merged = merge([bandit("B101", 1), bandit("B101", 1), ruff("S101", 1), bandit("B602", 1), ruff("S101", 3)])
+    merged = merge([bandit("B101", 1), bandit("B101", 1), ruff("S101", 1), bandit("B602", 1), ruff("S101", 3)], KNOWN)
     assert [(each.line, each.rule, each.engine) for each in merged] == [
         (1, "B101", "bandit+ruff"),
         (1, "B101", "bandit"),
@@ -68,12 +80,13 @@ def test_results_are_paired_once_each() -> None:
 
 
 def test_the_same_line_pairs_before_the_nearest() -> None:
-    merged = merge([bandit("B607", 1, 9), bandit("B607", 4), ruff("S607", 5), ruff("S607", 4)])
+    merged = merge([bandit("B607", 1, 9), bandit("B607", 4), ruff("S607", 5), ruff("S607", 4)], KNOWN)
     assert [(each.line, [result.line for result in each.reported]) for each in merged] == [(1, [1, 5]), (4, [4, 4])]
 
 
 def test_a_password_that_gitleaks_found_is_one_finding() -> None:
-    merged = merge([bandit("B105", 1), ruff("S105", 1), secret(1, "x" * 20), secret(2, "y" * 20), bandit("B602", 1)])
+    results = [bandit("B105", 1), ruff("S105", 1), secret(1, "x" * 20), secret(2, "y" * 20), bandit("B602", 1)]
+    merged = merge(results, KNOWN)
     assert [(each.rule, each.engine) for each in merged] == [
         ("B602", "bandit"),
         ("jwt", "gitleaks+bandit+ruff"),
@@ -90,6 +103,11 @@ def test_a_password_that_gitleaks_found_is_one_finding() -> None:
         ((bandit("B602", 1), ruff("S602", 1, suppressed=True)), "run()  # noqa", False),
         ((ruff("S602", 1, suppressed=True),), "run()  # noqa", True),
         ((secret(1, "x" * 20), bandit("B105", 1, suppressed=True)), "token  # nosec", False),
+        ((flow("command-injection", 1),), "run()", False),
+        ((flow("command-injection", 1),), "run()  # nosec", True),
+        ((flow("command-injection", 1),), "run()  # nosec B101", False),
+        ((flow("command-injection", 1), bandit("B602", 1, suppressed=True)), "run()  # nosec B602", True),
+        ((flow("command-injection", 1, 5), bandit("B602", 1, suppressed=True)), "run()", False),
     ],
 )
 def test_who_may_take_a_finding_back(results: tuple[Reported, ...], source: str, expected: bool) -> None:
@@ -97,11 +115,11 @@ def test_who_may_take_a_finding_back(results: tuple[Reported, ...], source: str,
 
 
 def test_fingerprints_tell_equal_lines_apart_and_ignore_space() -> None:
-    merged = merge([bandit("B101", 1), bandit("B101", 2), bandit("B101", 3)])
+    merged = merge([bandit("B101", 1), bandit("B101", 2), bandit("B101", 3)], KNOWN)
     lines = {1: "assert  x", 2: "  assert x", 3: "assert y"}
     names = fingerprints(merged, lambda each: lines[each.line])
     assert len(set(names)) == 3
-    assert names[0] == fingerprints(merge([bandit("B101", 9)]), lambda _: "assert x ")[0]
+    assert names[0] == fingerprints(merge([bandit("B101", 9)], KNOWN), lambda _: "assert x ")[0]
 
 
 def test_ratings_are_lowered_where_code_does_not_ship() -> None:
@@ -112,7 +130,7 @@ def test_ratings_are_lowered_where_code_does_not_ship() -> None:
     assert (lowered.severity, "not high" in lowered.note) == ("low", True)
     assert judge(shell, known["B602"], "documentation or an example", "run()").severity == "high"
     token = only(msgspec.structs.replace(secret(1, "x" * 20), rule="github-pat"))
-    described = rules.describe(known, "github-pat")
+    described = rules.describe(known, token.reported[0])
     assert judge(token, described, "", "").severity == "critical"
     assert judge(token, described, "test code", "").severity == "medium"
     loaded = only(ruff("S301", 1))
@@ -122,16 +140,95 @@ def test_ratings_are_lowered_where_code_does_not_ship() -> None:
 
 def test_only_what_is_no_finding_is_set_aside() -> None:
     assertion = only(bandit("B101", 1))
-    assert set_aside(assertion, "test code", "assert x")
-    assert not set_aside(assertion, "", "assert x")
-    nothing = only(bandit("B105", 1, message="Possible hardcoded password: 'None'"))
-    assert set_aside(nothing, "", '"SECRET_KEY": None,')
-    # ruff reports texts alone, so here the text is "None"
-    assert not set_aside(only(*nothing.reported, ruff("S105", 1)), "", 'SECRET_KEY = "None"')
+    assert "tests" in set_aside(assertion, "test code", "assert is_admin")
+    assert set_aside(assertion, "", "assert x")
+    assert not set_aside(assertion, "", "assert user.is_admin")
     assert set_aside(only(bandit("B406", 1)), "", "from xml.sax.saxutils import escape")
-    assert not set_aside(only(bandit("B406", 1)), "", "import xml.sax")
+    assert set_aside(only(bandit("B404", 1), ruff("S404", 1)), "", "import subprocess")
+    assert set_aside(only(bandit("B603", 1)), "", "subprocess.run(command)")
+    assert not set_aside(only(bandit("B602", 1)), "", "subprocess.run(command, shell=True)")
+    assert set_aside(only(bandit("B311", 1)), "", "random.choice(colours)\ndef paint():")
+    assert not set_aside(only(bandit("B311", 1)), "", "random.choice(letters)\ndef new_password():")
     assert set_aside(only(bandit("B113", 1)), "", 'requests.codes.get("OK")')
     assert not set_aside(only(bandit("B113", 1)), "", 'requests.get("http://localhost")')
+
+
+@pytest.mark.parametrize(
+    ("value", "line", "expected"),
+    [
+        ("None", '"SECRET_KEY": None,', True),
+        ("(", 'if token == "("', True),
+        ("Enter the password", 'password = "Enter the password"', True),
+        ("Password: ", 'password = "Password: "', True),
+        ("/oauth/token", 'token_url = "/oauth/token"', True),
+        ("https://example.com/token", 'token = "https://example.com/token"', True),
+        ("access-token", 'ACCESS_TOKEN = "access-token"', True),
+        ("DB_PASSWORD", 'password = "DB_PASSWORD"', True),
+        ("%(user)s:%(pw)s", 'password = "%(user)s:%(pw)s"', True),
+        ("your-password-here", 'password = "your-password-here"', True),
+        ("password", 'password = "password"', False),
+        ("correct horse battery staple", 'password = "correct horse battery staple"', False),
+        ("100%secret", 'password = "100%secret"', False),
+        ("P@$sw0rd", 'password = "P@$sw0rd"', False),
+        ("hunter2", 'PASSWORD = "hunter2"', False),
+    ],
+)
+def test_a_text_that_is_no_password(value: str, line: str, expected: bool) -> None:
+    each = only(bandit("B105", 1, message=f"Possible hardcoded password: '{value}'"))
+    assert bool(set_aside(each, "", line)) is expected
+
+
+def test_a_text_that_only_ruff_reports_may_be_a_password() -> None:
+    nothing = only(bandit("B105", 1, message="Possible hardcoded password: 'None'"), ruff("S105", 1))
+    assert not set_aside(nothing, "", 'SECRET_KEY = "None"')  # ruff reports texts alone
+    assert not set_aside(only(ruff("S105", 1)), "", 'SECRET_KEY = "Enter it"')
+
+
+def test_what_a_flow_passes_over_is_one_finding_with_it() -> None:
+    results = [
+        bandit("B608", 3, 4, severity="medium"),
+        ruff("S608", 3, 4),
+        flow("sql-injection", 1, 3, 7, cwe=89),
+        bandit("B602", 7, severity="high"),
+        bandit("B608", 9),
+    ]
+    merged = merge(results, KNOWN)
+    assert [(each.line, each.rule, each.engine) for each in merged] == [
+        (7, "B602", "bandit"),
+        (7, "taint/sql-injection", "taint+bandit+ruff"),
+        (9, "B608", "bandit"),
+    ]
+    assert [step.line for step in merged[1].flow] == [1, 3, 7]
+    verdict = judge(merged[1], rules.describe(KNOWN, merged[1].reported[0]), "", "execute(query)", followed=True)
+    assert (verdict.severity, verdict.confidence) == ("high", "high")
+
+
+def test_two_flows_and_two_advisories_stay_two() -> None:
+    flows = merge([flow("a", 1, 3, 7), flow("b", 2, 3, 9)], KNOWN)
+    assert [each.line for each in flows] == [7, 9]
+    advisory = msgspec.structs.replace(flow("x", 1, cwe=400), engine="osv", flow=())
+    assert len(merge([advisory, msgspec.structs.replace(advisory, rule="y")], KNOWN)) == 2
+
+
+def test_what_was_followed_and_found_harmless_is_set_aside() -> None:
+    shell = only(bandit("B602", 3, 5, severity="high"), ruff("S602", 3))
+    harmless = Cleared(path="a.py", line=4, cwe=77, why="the command is the constant 'ls'")
+    assert "the constant 'ls'" in set_aside(shell, "", "run()", [harmless])
+    for other in ({"line": 6}, {"path": "b.py"}, {"cwe": 89}):
+        assert not set_aside(shell, "", "run()", [msgspec.structs.replace(harmless, **other)])
+    assert not set_aside(only(flow("command-injection", 1, 4)), "", "run()", [harmless])
+    rated = judge(shell, KNOWN["B602"], "", "run()", followed=True)
+    assert (rated.severity, rated.confidence, "no value from outside" in rated.note) == ("medium", "low", True)
+
+
+def test_a_fingerprint_survives_another_scanner_and_goes_by_a_key() -> None:
+    def name(*results: Reported) -> str:
+        return fingerprints([only(*results)], lambda _: "os.system(x)")[0]
+
+    assert name(bandit("B605", 3)) == name(ruff("S605", 8)) == name(bandit("B605", 5), flow("command-injection", 1, 5))
+    assert name(bandit("B605", 3)) != name(bandit("B307", 3))
+    advisory = msgspec.structs.replace(flow("x", 1), engine="osv", flow=(), key="urllib3 CVE-2023-1")
+    assert name(advisory) == fingerprints([only(advisory)], lambda _: "urllib3==1.0  # moved")[0]
 
 
 def test_a_directory_of_tests_holds_tests() -> None:

@@ -1,0 +1,66 @@
+"""A scanner of our own in a process of its own: it has a core to itself, and what brings it down leaves the others' findings."""
+
+import importlib
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+import clones
+from clones.engines import process
+from clones.engines.contract import EngineError, NotAnalysed
+from clones.engines.security.reported import Scan
+from clones.engines.security.scope import Scope
+
+_TIMEOUT_S = 1200.0
+_ROOT = Path(clones.__file__).resolve().parents[1]
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What the other process is told."""
+
+    module: str
+    """Of `clones.engines.security`; its `scan(copy, scope, progress)` is called."""
+    copy: str
+    scope: Scope
+
+
+def scan_apart(name: str, module: str, copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
+    """Return what the scanner in `module` finds; where it dies or takes too long nothing, and `left_out` says why."""
+    progress(0.0)
+    begin = time.monotonic()
+    order = msgspec.msgpack.encode(Order(module, str(copy), scope))
+    # -P: a package of the target's that is named like one of ours is not taken for it
+    argv = (sys.executable, "-P", "-m", "clones.engines.security.apart")
+    env = process.minimal_env() | {"PYTHONPATH": str(_ROOT), "PYTHONHASHSEED": "0"}
+    try:
+        ended = process.run(argv, cwd=copy, timeout_s=_TIMEOUT_S, env=env, stdin=order)
+        return msgspec.msgpack.decode(ended.stdout, type=Scan)
+    except EngineError as error:
+        why = error.message
+    except msgspec.DecodeError:
+        said = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2][-300:]
+        why = f"it ended with status {ended.exit_status}: {said or 'no word of why'}"
+    return Scan(
+        name=name,
+        version=version("sanctuary-bus"),
+        command=(),
+        results=(),
+        files_analysed=0,
+        duration_s=time.monotonic() - begin,
+        left_out=(NotAnalysed(subject=name, reason=f"nothing was analysed: {why}"),),
+    )
+
+
+def main() -> None:
+    """Read an `Order`, and write the `Scan`."""
+    order = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Order)
+    scan = importlib.import_module(order.module).scan(Path(order.copy), order.scope, lambda _: None)
+    sys.stdout.buffer.write(msgspec.msgpack.encode(scan))
+
+
+if __name__ == "__main__":
+    main()

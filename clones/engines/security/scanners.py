@@ -1,0 +1,73 @@
+"""The scanners, and how they run beside each other."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from clones.engines.contract import Progress
+from clones.engines.security import bandit_scan, ruff_scan, secrets_scan
+from clones.engines.security.reported import Scan
+from clones.engines.security.scope import Scope
+
+Run = Callable[[Path, Scope, Callable[[float], None]], Scan]
+"""`run(copy, scope, progress)` scans what of `scope` it knows in the directory `copy`, and tells the fraction that is done.
+
+It raises EngineError only where the whole scan is worth nothing without it; what it merely lacks (a tool, a database) it
+tells in `Scan.left_out`."""
+
+
+class Scanner(msgspec.Struct, frozen=True):
+    """One scanner."""
+
+    name: str
+    run: Run
+    share: float = 0.0
+    """Of the whole scan's time, about; for the progress."""
+
+
+def scanners() -> tuple[Scanner, ...]:
+    """Return all of them; a place that several report is told in this order."""
+    return (
+        Scanner("bandit", bandit_scan.scan, share=0.5),
+        Scanner("ruff", ruff_scan.scan),
+        Scanner("gitleaks", secrets_scan.scan),
+    )
+
+
+def run_all(wanted: Sequence[Scanner], copy: Path, scope: Scope, progress: Progress) -> tuple[Scan, ...]:
+    """Run all scanners at once, each in a thread; most of them wait for a process of their own.
+
+    Raises:
+        EngineError: as the first scanner that fails does.
+    """
+    heard = _Heard(wanted, progress)
+    with ThreadPoolExecutor(max(1, len(wanted))) as pool:
+        running = [pool.submit(_run, each, copy, scope, heard) for each in wanted]
+        return tuple(each.result() for each in running)
+
+
+def _run(scanner: Scanner, copy: Path, scope: Scope, heard: "_Heard") -> Scan:
+    scan = scanner.run(copy, scope, lambda done: heard.tell(scanner.name, done))
+    heard.tell(scanner.name, 1.0)
+    return scan
+
+
+class _Heard:
+    """One progress of many."""
+
+    def __init__(self, wanted: Iterable[Scanner], progress: Progress) -> None:
+        self._shares = {each.name: each.share for each in wanted}
+        self._done = dict.fromkeys(self._shares, 0.0)
+        self._progress = progress
+        self._lock = threading.Lock()
+
+    def tell(self, name: str, done: float) -> None:
+        with self._lock:
+            self._done[name] = max(self._done[name], min(1.0, done))
+            together = sum(share * self._done[each] for each, share in self._shares.items())
+            busy = [each for each, fraction in self._done.items() if fraction < 1.0]
+            words = f"{', '.join(busy)} at work" if busy else "all scanners are done"
+            self._progress(together / (sum(self._shares.values()) or 1.0), words)
