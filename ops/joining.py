@@ -13,6 +13,7 @@ from clones.base import Definition
 from clones.routing import clones_of
 from ops.commanding import verdict_on
 from ops.connect import Where
+from ops.hints import command_line
 from ops.table_text import write_route
 from schemas import Route, RouteChange, RoutingTable, TaskCompletion
 
@@ -91,10 +92,11 @@ def _tell_elsewhere(table: RoutingTable, definition: Definition) -> None:
         clones = clones_of(table.routes[task_type])
         if definition.name not in clones:
             log.warning(
-                "the routing table gives %s to %s, and %s gets none of it; sanctuary routes set changes that",
+                "the routing table gives %s to %s, and %s gets none of it; %s changes that",
                 task_type,
                 " and ".join(clones),
                 definition.name,
+                command_line("routes set"),
             )
 
 
@@ -134,7 +136,7 @@ def _not_admitted(missing: Mapping[str, Route], reason: str) -> NotAdmitted:
     return NotAdmitted(
         f"the routing table has no route for {names}, and {reason}\n"
         "Have whoever operates the network add this to the table and put it into force:\n\n"
-        "    sanctuary routes show > routes.toml\n"
-        "    sanctuary routes set routes.toml\n\n"
+        f"    {command_line('routes show')} > routes.toml\n"
+        f"    {command_line('routes set', 'routes.toml')}\n\n"
         + "\n".join(write_route(task_type, route) for task_type, route in missing.items())
     )

@@ -10,6 +10,7 @@ from bus.network import Network
 from bus.schedules import Standing, schedules, standing
 from bus.subjects import WORKFLOW_TYPE
 from clones.schedule_times import InvalidSchedule, following
+from ops.hints import command_line
 from schemas import ErrorCode, ScheduleInForce, TaskCompletion
 
 ScheduleState = Literal["on", "paused", "waiting", "over", "unreadable"]
@@ -61,7 +62,7 @@ async def known(network: Network, name: str, *, count: int = 1) -> Known:
     """
     found = await standing(network, name)
     if found is None or (found.record is None and not found.problem):
-        raise SanctuaryError(f"there is no schedule {name}; `sanctuary schedule list` shows all")
+        raise SanctuaryError(f"there is no schedule {name}; `{command_line('schedule list')}` shows all")
     return await _known(network, found, count)
 
 

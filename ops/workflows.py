@@ -1,6 +1,6 @@
 """Runs of workflows as the ledger tells of them, and asking for what is to become of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,12 @@ from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
 from clones.tables import table_of
 from clones.workflows.advance import replay
+from clones.workflows.problems import did_you_mean
 from clones.workflows.state import State
 from clones.workflows.views import Awaited, awaited_decisions, lines
 from ops.commanding import person, verdict_on
-from ops.lookup import find, workflow_name
+from ops.hints import command_line
+from ops.lookup import Wanted, find, newest, workflow_name
 from ops.stories import Story, fold
 from schemas import (
     SchemaError,
@@ -33,6 +35,10 @@ from schemas import (
     decode,
     new_id,
 )
+
+RUNS = Wanted(types=(WORKFLOW_TYPE,))
+NEAR = 50
+"""So many of the newest runs are looked through for the one that a mistyped id may mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +116,8 @@ async def find_run(network: Network, definitions: Definitions, workflow_id: str)
     """
     story = fold(await find(network, workflow_id, only=WORKFLOW_TYPE)).get((WORKFLOW_TYPE, workflow_id))
     if story is None:
-        raise SanctuaryError(
-            f"the ledger {network.subjects.ledger} has no run {workflow_id}; `sanctuary workflow list` shows the newest"
-        )
+        near = did_you_mean(workflow_id, [each.task_id for each in await newest(network, RUNS, limit=NEAR)])
+        raise SanctuaryError(f"there is no run {workflow_id}{near}; `{command_line('workflow list')}` shows the newest")
     history = await history_of(network, workflow_id)
     name = history[0].entry.workflow if history else (workflow_name(story.assignment) if story.assignment else "?")
     definition, state = None, None
@@ -133,15 +138,14 @@ def again(run: Run, *, resume: bool) -> WorkflowStart:
         ValueError: the run has not ended, or there is nothing to go on with.
     """
     if run.story.result is None:
-        raise ValueError(f"the run {run.id} has not ended: it is {run.status}. `sanctuary workflow cancel` ends it")
+        raise ValueError(
+            f"the run {run.id} has not ended: it is {run.status}. `{command_line('workflow cancel', run.id)}` ends it"
+        )
+    again_by = f"`{command_line('workflow retry', run.id)}`"
     if resume and run.story.state == "completed":
-        raise ValueError(
-            f"the run {run.id} was completed: nothing is left to go on with. `sanctuary workflow retry` runs it again"
-        )
+        raise ValueError(f"the run {run.id} was completed: nothing is left to go on with. {again_by} runs it again")
     if resume and run.begun is None:
-        raise ValueError(
-            f"the run {run.id} never began: nothing of it can be kept. `sanctuary workflow retry` runs it again"
-        )
+        raise ValueError(f"the run {run.id} never began: nothing of it can be kept. {again_by} runs it again")
     start = _start(run)
     given: dict[str, Any] = run.begun.input if run.begun else start.input
     return msgspec.structs.replace(
@@ -176,8 +180,9 @@ async def known(definitions: Definitions, name: str) -> WorkflowInForce:
     """
     found = await definitions.newest(name)
     if found is None:
-        names = ", ".join(await definitions.all_newest()) or "none, as no Omega has stored any"
-        raise ValueError(f"there is no workflow {name!r}. Known: {names}")
+        names = await definitions.all_newest()
+        known = ", ".join(names) or "none, as no Omega has stored any"
+        raise ValueError(f"there is no workflow {name!r}{did_you_mean(name, names)}. Known: {known}")
     return found
 
 
@@ -193,15 +198,22 @@ async def known_to(network: Network) -> tuple[frozenset[str], Mapping[str, Workf
 
 
 async def store_definition(
-    network: Network, definition: WorkflowDefinition, *, reason: str, within_s: float
+    network: Network,
+    definition: WorkflowDefinition,
+    *,
+    reason: str,
+    within_s: float,
+    waiting: Callable[[str], None] | None = None,
 ) -> tuple[int, str]:
     """Have Omega store a definition; return its version, and the verdict in words. One that is stored already keeps its version.
+
+    `waiting` is as of `verdict_on`.
 
     Raises:
         SanctuaryError: it was not stored; the message is Omega's.
     """
-    command = WorkflowPut(definition=definition, by=person(), reason=reason)
-    verdict = await verdict_on(network, command, within_s=within_s)
+    wanted = WorkflowPut(definition=definition, by=person(), reason=reason)
+    verdict = await verdict_on(network, wanted, within_s=within_s, waiting=waiting)
     if isinstance(verdict, TaskFailure):
         raise SanctuaryError(f"the definition of {definition.name} was not stored: {verdict.message}")
     return int(verdict.output["version"]), verdict.summary

@@ -41,7 +41,10 @@ async def change_routes(network: Network, change: RouteChange, *, sequence: int)
     if number != change.base_revision:
         raise _refused(change, number)
     if current is not None and current.routes.table == change.table:
-        return Done(summary=f"routing table {number} says so already", output=_output(number, number, ()))
+        return Done(
+            summary=f"nothing is new: routing table {number} is the same, and stays in force",
+            output=_output(number, number, ()),
+        )
     # First, so that whoever hears of the table finds what it needs.
     await _make_consumers(network, change.table)
     routes = RoutesInForce(

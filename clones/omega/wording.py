@@ -30,9 +30,10 @@ def of_task(task_type: str, task_id: str) -> str:
 
 def unknown(task_type: str, task_id: str) -> str:
     """Return that nothing was submitted under this id, as far as is known."""
-    kind = "workflow" if task_type == WORKFLOW_TYPE else f"{task_type} task"
+    if task_type == WORKFLOW_TYPE:
+        return f"no run {task_id} is known, and no result under this id; check the id (sanctuary workflow list)"
     return (
-        f"no unfinished {kind} {task_id} is known, and no result under this id; check the id and the task type "
+        f"no unfinished {task_type} task {task_id} is known, and no result under this id; check the id and the task type "
         f"(sanctuary task show {task_id})"
     )
 

@@ -94,7 +94,7 @@ async def _show(task_id: str, where: Where, *, as_json: bool) -> None:
     async with where.open("audit show") as network:
         entries = await family(network, task_id)
         if not entries:
-            raise SanctuaryError(no_such_task(task_id, network))
+            raise SanctuaryError(no_such_task(task_id))
     if as_json:
         print_json({"entries": [plain(entry) for entry in entries]})
     else:

@@ -7,6 +7,7 @@ import click
 from ops.cli.ids import check_id
 from ops.cli.options import json_option, run, where_options
 from ops.connect import Where
+from ops.hints import command_line
 
 if TYPE_CHECKING:
     from bus.network import Network
@@ -28,8 +29,21 @@ def decide(workflow_id: str, words: tuple[str, ...], **options: Any) -> None:
     """Approve or reject what the run ID waits for. STEP may be left out where one step alone waits."""
     *step, verdict = words
     if len(step) > 1 or verdict not in VERDICTS:
-        raise click.UsageError("say what is decided: sanctuary decide ID [STEP] approve|reject")
+        raise click.UsageError(_misused(words))
     run(_decide(workflow_id, step[0] if step else None, verdict, **options))
+
+
+def _misused(words: tuple[str, ...]) -> str:
+    """Return why these words decide nothing, and how it is said."""
+    from clones.workflows.problems import did_you_mean
+
+    how = "sanctuary decide ID [STEP] approve|reject"
+    verdict = words[-1]
+    if len(words) > 2:
+        return f"{' '.join(words)!r} is more than a step and a verdict: {how} (a comment goes with --comment)"
+    if words[0] in VERDICTS:
+        return f"the verdict comes last: {how}"
+    return f"{verdict!r} is neither approve nor reject{did_you_mean(verdict, VERDICTS)}: {how}"
 
 
 async def _decide(
@@ -74,9 +88,9 @@ async def _only_waiting(network: "Network", workflow_id: str) -> str:
     if waiting:
         raise SanctuaryError(
             f"several steps of {workflow_id} wait for a decision: {', '.join(waiting)}. Name one: "
-            f"sanctuary decide {workflow_id} {waiting[0]} approve|reject"
+            f"{command_line('decide', workflow_id, waiting[0], 'approve|reject')}"
         )
     raise SanctuaryError(
         f"no step of {workflow_id} waits for a decision: the run is {found.status}. "
-        f"`sanctuary workflow show {workflow_id}` tells how its steps fare"
+        f"`{command_line('workflow show', workflow_id)}` tells how its steps fare"
     )

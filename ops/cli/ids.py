@@ -1,7 +1,7 @@
 """The ids of tasks that people name, and what is said where they name none."""
 
-from bus.network import Network
 from ops.cli.text import clean
+from ops.hints import command_line
 from schemas import is_task_id
 
 
@@ -15,6 +15,6 @@ def check_id(task_id: str) -> None:
         raise ValueError(f"{clean(task_id)!r} is no task id: those have 1 to 64 of A-Z a-z 0-9 _ -")
 
 
-def no_such_task(task_id: str, network: Network) -> str:
+def no_such_task(task_id: str) -> str:
     """Return what is said where an id is not found."""
-    return f"the ledger {network.subjects.ledger} has no task {task_id}; `sanctuary task list` shows the newest"
+    return f"there is no task {task_id}; `{command_line('task list')}` shows the newest"

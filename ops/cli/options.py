@@ -37,10 +37,19 @@ def where_options(command: _F) -> _F:
     )
     @click.option("--context", metavar="NAME", help="nats context.")
     @click.option(
-        "--store", type=click.Path(path_type=Path), envvar="SANCTUARY_STORE", help="Directory of the embedded server."
+        "--store",
+        type=click.Path(path_type=Path),
+        envvar="SANCTUARY_STORE",
+        show_envvar=True,
+        help="Directory of the server that `sanctuary up` starts, by which its network is found.",
     )
     @click.option(
-        "--realm", default="sanctuary", envvar="SANCTUARY_REALM", show_default=True, help="First token of all subjects."
+        "--realm",
+        default="sanctuary",
+        envvar="SANCTUARY_REALM",
+        show_envvar=True,
+        show_default=True,
+        help="First token of all subjects.",
     )
     @functools.wraps(command)
     def with_where(

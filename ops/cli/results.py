@@ -10,6 +10,7 @@ import msgspec
 from clones.omega.wording import cancelled
 from ops.cli.lines import MAX_TEXT, plain
 from ops.cli.text import clean, duration, moment, shortened, size
+from ops.hints import command_line
 from ops.history_words import of_line
 from ops.stories import Story
 from ops.timeline import Moment
@@ -131,7 +132,8 @@ def print_story(story: Story, moments: Sequence[Moment]) -> None:
         if each is not None:
             _print_moment(each, moments[0], before)
     if story.ignored:
-        click.echo(f"and {len(story.ignored)} later or unknown events, which do not count (sanctuary audit show)")
+        audit = command_line("audit show", story.task_id)
+        click.echo(f"and {len(story.ignored)} later or unknown events, which do not count ({audit})")
     if story.result is not None:
         click.echo()
         print_result(story.result)

@@ -10,6 +10,7 @@ from bus.errors import SanctuaryError
 from ops.cli.options import FAILED, UNUSABLE, fail, json_option, print_json, run, where_options
 from ops.cli.text import clean, moment, shortened, show, table
 from ops.connect import Where
+from ops.hints import command_line
 
 if TYPE_CHECKING:
     from bus.network import Network
@@ -148,6 +149,7 @@ async def _change(
     """Show the difference, ask for it, and print the verdict."""
     from clones.conflicts import doubts
     from clones.table_changes import changes
+    from ops.cli.waiting import say
     from ops.commanding import person, verdict_on
     from ops.status import ask
     from schemas import RouteChange, TaskCompletion
@@ -159,7 +161,7 @@ async def _change(
         word = "warning" if finding.verdict == "wrong" else "note"
         click.secho(clean(f"{word}: {finding.subject}: {finding.message}"), fg=COLOURS[finding.verdict], err=True)
     change = RouteChange(table=wanted, base_revision=current.number, by=person(), reason=reason)
-    verdict = await verdict_on(network, change, within_s=VERDICT_WITHIN_S)
+    verdict = await verdict_on(network, change, within_s=VERDICT_WITHIN_S, waiting=say)
     if as_json:
         print_json(verdict)
     if not isinstance(verdict, TaskCompletion):
@@ -169,10 +171,12 @@ async def _change(
     revision = verdict.output["revision"]
     if revision != current.number:
         if not as_json:
-            click.echo(f"Revision {revision} is in force; sanctuary routes rollback {current.number} takes it back.")
+            click.echo(
+                f"Revision {revision} is in force; {command_line('routes rollback', str(current.number))} takes it back."
+            )
         await _follow(network, revision, as_json=as_json)
     elif not as_json:
-        click.echo(f"Nothing to change: revision {revision} says so already.")
+        click.echo(f"Nothing to change: revision {revision} is the same, and stays in force.")
     return 0
 
 
@@ -285,7 +289,7 @@ async def _in_force(network: "Network") -> "Revision":
 
     found = await in_force(network)
     if found is None:
-        raise SanctuaryError("there is no routing table yet: the first Omega makes it (sanctuary omega)")
+        raise SanctuaryError(f"there is no routing table yet: the first Omega makes it ({command_line('omega')})")
     return found
 
 

@@ -9,6 +9,7 @@ import click
 
 from ops.cli.options import json_option, print_json, run, where_options
 from ops.connect import Where
+from ops.hints import command_line
 
 if TYPE_CHECKING:
     from ops.schedules import Known
@@ -112,7 +113,8 @@ async def _add(
         if found is not None and found.record is not None and not replace:
             raise SanctuaryError(f"there is a schedule {name} already: --replace puts this one in its place")
         command = ScheduleChange(name=name, schedule=_checked(wanted), by=person(), reason=reason)
-        return await send(network, command, f"sanctuary schedule show {name}", as_json=as_json, storing=storing)
+        shown_by = command_line("schedule show", name)
+        return await send(network, command, shown_by, as_json=as_json, storing=storing)
 
 
 def _described(
@@ -213,7 +215,8 @@ async def _change(name: str, *, paused: bool | None, where: Where, reason: str, 
                 raise SanctuaryError(f"the schedule {name} is {'paused already' if paused else 'not paused'}")
             wanted = replace(found.record.schedule, paused=paused)
         command = ScheduleChange(name=name, schedule=wanted, by=person(), reason=reason)
-        return await send(network, command, "sanctuary schedule list", as_json=as_json, storing=storing)
+        shown_by = command_line("schedule list")
+        return await send(network, command, shown_by, as_json=as_json, storing=storing)
 
 
 @schedule.command(name="list")
@@ -236,7 +239,8 @@ async def _list(where: Where, *, as_json: bool) -> None:
         columns = ("name", "state", "workflow", "when", "next", "last run", "")
         show(table(columns, map(_row, found), cut="when", least=("last run", "")))
     else:
-        click.echo("There are no schedules. sanctuary schedule add NAME WORKFLOW --cron '30 2 * * *' makes one.")
+        made_by = command_line("schedule add", "NAME", "WORKFLOW", options="--cron '30 2 * * *'")
+        click.echo(f"There are no schedules. {made_by} makes one.")
 
 
 def _row(each: "Known") -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import msgspec
 from ops.cli.options import FAILED, json_option, print_json, run, where_options
 from ops.cli.text import clean, duration, moment, show, table
 from ops.connect import Where
+from ops.hints import command_line
 from ops.status import KnownSchedule, Runs, Snapshot, take
 from schemas import QueueStatus, StatusResponse
 
@@ -106,7 +107,9 @@ def _runs_words(runs: Runs) -> str:
         return "No workflow runs."
     asleep = f"{runs.asleep:,} asleep"
     if runs.awaiting_decision:
-        asleep += f", {runs.awaiting_decision:,} of them for a decision (sanctuary workflow list --state waiting)"
+        asleep += (
+            f", {runs.awaiting_decision:,} of them for a decision ({command_line('workflow list --state waiting')})"
+        )
     return f"Workflows: {runs.active:,} active, {runs.waiting:,} to be taken up, {asleep}."
 
 
@@ -124,7 +127,9 @@ def _schedule_row(schedule: KnownSchedule) -> tuple[str, ...]:
 def _words(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """Yield what a person should know that no table tells, each with its colour."""
     if not snapshot.instances:
-        text = "Nobody answers: neither Omega nor a clone runs on this network. `sanctuary up` starts them all."
+        text = (
+            f"Nobody answers: neither Omega nor a clone runs on this network. `{command_line('up')}` starts them all."
+        )
         yield text, "bold red"
     elif snapshot.missing:
         yield f"Nobody answers as {', '.join(snapshot.missing)}.", "bold red"

@@ -13,9 +13,10 @@ from clones.omega.once import store_command
 from ops.cli.ids import check_id, no_such_task
 from ops.cli.options import FAILED, json_option, print_json, run, where_options
 from ops.cli.text import clean, moment, shortened, show, table
-from ops.cli.waiting import show_command, show_run
+from ops.cli.waiting import say, show_command, show_run
 from ops.commanding import person, verdict_on
 from ops.connect import Where
+from ops.hints import command_line
 from ops.lookup import find
 from ops.parked import ParkedTask, parked
 from ops.stories import fold
@@ -160,7 +161,7 @@ async def _type_of(network: Network, task_id: str) -> str:
     """Return the type of the task under this id; of several, that of the only one that has not ended."""
     stories = list(fold(await find(network, task_id)).values())
     if not stories:
-        raise SanctuaryError(no_such_task(task_id, network))
+        raise SanctuaryError(no_such_task(task_id))
     chosen = stories if len(stories) == 1 else [story for story in stories if story.result is None]
     if len(chosen) == 1:
         return chosen[0].task_type
@@ -173,7 +174,7 @@ async def _type_of(network: Network, task_id: str) -> str:
 
 async def _verdict(network: Network, command: Command, shown_by: str) -> TaskResult:
     try:
-        return await verdict_on(network, command, within_s=VERDICT_WITHIN_S)
+        return await verdict_on(network, command, within_s=VERDICT_WITHIN_S, waiting=say)
     except NoResponders as error:
         raise SanctuaryError(
             f"{error.message}. With --no-wait the command is stored, and the next Omega carries it out"
@@ -210,7 +211,7 @@ async def _parked(where: Where, *, as_json: bool) -> None:
         columns = ("parked", "type", "id", "clone", "attempt", "why")
         least = ("attempt", "clone", "parked", "why", "type")
         show(table(columns, map(_row, found), right=("attempt",), cut="why", least=least))
-        click.echo("sanctuary task retry|reassign|complete|fail|cancel ID decides.", err=True)
+        click.echo(f"{command_line('task retry|reassign|complete|fail|cancel', 'ID')} decides.", err=True)
     else:
         click.echo("No task waits for a decision.")
 

@@ -22,6 +22,7 @@ from ops.cli.results import plain_moments, plain_story, print_story
 from ops.cli.text import clean, duration, moment, shortened, show, table
 from ops.cli.times import point_in_time
 from ops.connect import Where
+from ops.hints import command_line
 from ops.lookup import Wanted, find, newest, said_about
 from ops.stories import STATES, State, Story, fold
 from ops.timeline import timeline
@@ -98,7 +99,7 @@ async def _list(where: Where, wanted: Wanted, *, as_json: bool, limit: int) -> N
         show(table(columns, rows, right=("attempt", "waited", "took"), cut="result", least=least))
     else:
         chosen = wanted != Wanted()
-        click.echo("No such tasks." if chosen else "No tasks yet. `sanctuary call security -t .` makes one.")
+        click.echo("No such tasks." if chosen else f"No tasks yet. `{command_line('call security -t .')}` makes one.")
         if unserved:
             click.echo(f"No clone serves {', '.join(map(clean, unserved))}. Known: {known_types(table_)}", err=True)
 
@@ -145,7 +146,7 @@ async def _show(task_id: str, where: Where, *, as_json: bool, output: Path | Non
     async with where.open("task show") as network:
         stories = list(fold(await find(network, task_id)).values())
         if not stories:
-            raise SanctuaryError(no_such_task(task_id, network))
+            raise SanctuaryError(no_such_task(task_id))
         said = await said_about(network, stories)
         files = [file for story in stories for file in await _fetch(network, story.result, output)]
     timelines = [

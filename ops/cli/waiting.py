@@ -12,6 +12,7 @@ from bus.client import Submitted, Submitter
 from bus.identity import OMEGA
 from bus.network import Network
 from ops.cli.text import clean
+from ops.hints import command_line
 from ops.status import ask
 from schemas import (
     AnyTaskEvent,
@@ -58,12 +59,17 @@ async def wait(network: Network, submitter: Submitter, submitted: Submitted, clo
 
 def show_command(task_id: str) -> str:
     """Return the command line that shows a task."""
-    return f"sanctuary task show {'-- ' if task_id.startswith('-') else ''}{task_id}"
+    return command_line("task show", task_id)
 
 
 def show_run(workflow_id: str) -> str:
     """Return the command line that shows a run of a workflow."""
-    return f"sanctuary workflow show {'-- ' if workflow_id.startswith('-') else ''}{workflow_id}"
+    return command_line("workflow show", workflow_id)
+
+
+def say(words: str) -> None:
+    """Tell whoever watches what is being waited for; what a command prints is not disturbed."""
+    click.echo(words, err=True)
 
 
 async def tell_if_nobody(network: Network, clone: str, begun: asyncio.Event) -> None:
@@ -72,7 +78,7 @@ async def tell_if_nobody(network: Network, clone: str, begun: asyncio.Event) -> 
         await asyncio.wait_for(begun.wait(), NOBODY_AFTER_S)
     except TimeoutError:
         if not await ask(network, clone):
-            start = "sanctuary omega" if clone == OMEGA else f"sanctuary clone {clone}"
+            start = command_line(OMEGA) if clone == OMEGA else command_line("clone", clone)
             click.echo(f"Nobody answers as {clone}; the task waits until one runs ({start}).", err=True)
 
 

@@ -44,9 +44,12 @@ async def put(network: "Network", definition: "WorkflowDefinition", *, reason: s
     Raises:
         SanctuaryError: it was not; the message is Omega's.
     """
+    from ops.cli.waiting import say
     from ops.workflows import store_definition
 
-    version, summary = await store_definition(network, definition, reason=reason, within_s=VERDICT_WITHIN_S)
+    version, summary = await store_definition(
+        network, definition, reason=reason, within_s=VERDICT_WITHIN_S, waiting=say
+    )
     if told:
         click.echo(summary, err=True)
     return version
@@ -132,7 +135,11 @@ async def _definitions(name: str | None, where: Where, *, as_json: bool) -> None
         columns = ("name", "version", "steps", "stored", "by", "description")
         show(table(columns, rows, right=("version", "steps"), cut="description", least=("by", "stored", "description")))
     else:
-        click.echo("No workflows are stored: Omega stores those that come with it when it starts (sanctuary omega).")
+        from ops.hints import command_line
+
+        click.echo(
+            f"No workflows are stored: Omega stores those that come with it when it starts ({command_line('omega')})."
+        )
 
 
 def _print(newest: "WorkflowInForce", of_name: "tuple[WorkflowInForce, ...]") -> None:

@@ -236,4 +236,6 @@ def _print_detached(submitted: "Submitted", name: str, *, as_json: bool) -> None
 
 def decide_command(workflow_id: str, step: str) -> str:
     """Return the command line that decides what a step waits for."""
-    return f"sanctuary decide {workflow_id} {step} approve|reject --comment '…'"
+    from ops.hints import command_line
+
+    return command_line("decide", workflow_id, step, "approve|reject", options="--comment '…'")

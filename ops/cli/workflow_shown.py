@@ -11,6 +11,7 @@ from ops.cli.ids import check_id
 from ops.cli.options import json_option, print_json, run, where_options
 from ops.cli.text import clean, duration, moment, shortened, show, table
 from ops.connect import Where
+from ops.hints import command_line
 from ops.stories import STATES, State
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def _print(found: "Run") -> None:
         click.echo()
         print_result(story.result, steps=False)
         if story.state in ("failed", "cancelled"):
-            click.echo(f"sanctuary workflow resume {story.task_id} goes on with what was completed.", err=True)
+            click.echo(f"{command_line('workflow resume', story.task_id)} goes on with what was completed.", err=True)
 
 
 def _about(found: "Run") -> list[str]:
@@ -237,14 +238,16 @@ def history(workflow_id: str, where: Where, *, as_json: bool) -> None:
 
 
 async def _history(workflow_id: str, where: Where, *, as_json: bool) -> None:
+    from ops.entries import without_secret
     from ops.history_words import of_entry
 
     async with where.open("workflow history") as network:
         found = await _find(network, workflow_id)
     if as_json:
-        print_json(
-            {"entries": [{"sequence": each.sequence, **msgspec.to_builtins(each.entry)} for each in found.history]}
-        )
+        entries = [
+            {"sequence": each.sequence, **without_secret(msgspec.to_builtins(each.entry))} for each in found.history
+        ]
+        print_json({"entries": entries})
     elif found.history:
         rows = [
             (

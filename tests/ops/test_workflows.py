@@ -48,7 +48,7 @@ async def test_a_run_whose_definition_is_gone_still_has_its_history(ops_rig: Ops
 
 async def test_no_run_of_this_id(ops_rig: OpsRig) -> None:
     network = ops_rig.bus.network
-    with pytest.raises(SanctuaryError, match="has no run r9"):
+    with pytest.raises(SanctuaryError, match="there is no run r9"):
         await find_run(network, Definitions(network), "r9")
 
 
@@ -96,7 +96,7 @@ async def test_workflows_by_name(ops_rig: OpsRig) -> None:
     await store(network)
     await store(network, version=2)
     assert (await known(Definitions(network), "release")).version == 2
-    with pytest.raises(ValueError, match=r"there is no workflow 'relese'\. Known: .*release"):
+    with pytest.raises(ValueError, match=r"there is no workflow 'relese' \(did you mean release\?\)\. Known: .*release"):
         await known(Definitions(network), "relese")
     types, workflows = await known_to(network)
     assert {"testing", "security"} <= types

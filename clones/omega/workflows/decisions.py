@@ -6,6 +6,7 @@ from bus.task import Done, Task, TaskError
 from clones.omega.submissions import find_open
 from clones.omega.wording import how_it_ended, of_task, refused, unknown
 from clones.omega.workflows.telling import Run, Telling
+from clones.workflows.problems import did_you_mean
 from clones.workflows.views import awaited_decisions, finished
 from schemas import Decision, DecisionMade, ErrorCode
 
@@ -64,7 +65,7 @@ def _why_not(run: Run, step: str, made: list[DecisionMade], waiting: list[str]) 
     others = f"; these wait: {', '.join(waiting)}" if waiting else "; none of its steps waits for one now"
     known = run.definition.steps.get(step)
     if known is None:
-        return f"{of_run} has no step {step!r}{others}"
+        return f"{of_run} has no step {step!r}{did_you_mean(step, run.definition.steps)}{others}"
     if known.decision is None:
         return f"{step} of {of_run} takes no decision{others}"
     return f"{step} of {of_run} does not wait for its decision: it is {run.state.steps[step].state}{others}"

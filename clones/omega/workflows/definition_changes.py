@@ -84,8 +84,8 @@ async def _by_name(definitions: Definitions) -> dict[str, WorkflowDefinition]:
 def _done(workflow: WorkflowInForce, known: Iterable[WorkflowInForce], *, is_new: bool) -> Done:
     name, version = workflow.definition.name, workflow.version
     before = max((each.version for each in known if each.version < version), default=0)
-    says = "is in force" if is_new else "says so already"
+    said = f"version {version} of the workflow {name}"
     return Done(
-        summary=f"version {version} of the workflow {name} {says}",
+        summary=f"{said} is in force" if is_new else f"nothing is new: {said} is the same, and stays in force",
         output={"workflow": name, "version": version, "replaced": before, "is_new": is_new},
     )

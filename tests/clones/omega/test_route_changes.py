@@ -88,7 +88,7 @@ async def test_conflicts_and_old_bases_are_refused(clones_rig: ClonesRig) -> Non
 
 async def test_the_same_table_changes_nothing(clones_rig: ClonesRig) -> None:
     done = await change_routes(clones_rig.network, change(TABLE), sequence=70)
-    assert done.summary == "routing table 1 says so already"
+    assert done.summary == "nothing is new: routing table 1 is the same, and stays in force"
     assert await numbers(clones_rig) == [1]
 
 

@@ -89,7 +89,7 @@ async def test_set_shows_the_difference_and_the_verdict(rig: OpsRig, tmp_path: P
         ]
         assert await table_in_force(rig) == (3, LONGER)
         again = await rig.cli("routes", "set", tmp_path / "routes.toml")
-        assert again.out == "Nothing to change: revision 3 says so already.\n"
+        assert again.out == "Nothing to change: revision 3 is the same, and stays in force.\n"
         (newest, *_) = (await rig.cli("routes", "history", "--json")).json["revisions"]
     assert (newest["revision"], newest["reason"]) == (3, "slow tests")
     assert newest["changes"] == ["routes.testing.timeout_s: 30 -> 90"]

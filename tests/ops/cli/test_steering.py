@@ -182,7 +182,7 @@ async def test_a_workflow_is_cancelled_by_its_id(ops_rig: OpsRig) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (("cancel", "unknown"), 1, "has no task unknown"),
+        (("cancel", "unknown"), 1, "there is no task unknown"),
         (("cancel", ">"), 2, "is no task id"),
         (("complete", "x", "--output", "{"), 2, "--output is not JSON"),
         (("reassign", "t", "No Clone"), 2, "at `$.clone`"),

@@ -191,7 +191,7 @@ async def test_a_task_that_does_not_exist(ops_rig: OpsRig, group: str) -> None:
     unknown = await ops_rig.cli(group, "show", "unknown")
     wildcard = await ops_rig.cli(group, "show", ">")
     assert (unknown.status, wildcard.status) == (1, 2)
-    assert "has no task unknown" in unknown.err
+    assert "there is no task unknown" in unknown.err
     assert "is no task id" in wildcard.err
 
 

@@ -134,7 +134,7 @@ async def test_a_run_from_a_file_to_its_result(ops_rig: OpsRig, delta: Delta, fi
         ]
         again = await ops_rig.cli("workflow", "run", file, "-t", "https://a.b/c", "--json")
         assert again.status == 0
-        assert "version 1 of the workflow short says so already" in again.err
+        assert "version 1 of the workflow short is the same, and stays in force" in again.err
         told = lines(again.out)
         assert (told[0]["event"], told[-1]["event"]) == ("started", "result")
         assert told[-1]["result"]["type"] == "WorkflowCompletion"
@@ -168,6 +168,10 @@ async def test_a_person_decides_and_is_named(ops_rig: OpsRig, delta: Delta, tmp_
         assert "go waits for a decision" in shown.out
         assert "Release https://a.b/c?" in shown.out
         assert f"sanctuary decide {run_id} go approve|reject" in shown.out
+        unlike = await ops_rig.cli("decide", run_id, "gos", "approve")
+        assert (unlike.status, "no step 'gos' (did you mean go?); these wait: go" in unlike.out) == (1, True)
+        misspelt = await ops_rig.cli("decide", f"{run_id}x", "approve")
+        assert f"there is no run {run_id}x (did you mean {run_id}?)" in misspelt.err
         wrong = await ops_rig.cli("decide", run_id, "tests", "approve")
         assert wrong.status == 1
         assert "takes no decision" in wrong.out
@@ -281,7 +285,7 @@ async def test_graphs_of_runs_names_and_files(ops_rig: OpsRig, file: Path, tmp_p
     assert picture.read_text().startswith("<svg")
     nothing = await ops_rig.cli("workflow", "graph", "nothing")
     assert nothing.status == 1
-    assert "has no run nothing" in nothing.err
+    assert "there is no run nothing" in nothing.err
 
 
 async def test_what_is_wrong_with_a_file_is_told_with_its_lines(ops_rig: OpsRig, tmp_path: Path) -> None:
@@ -298,7 +302,7 @@ async def test_what_is_wrong_with_a_file_is_told_with_its_lines(ops_rig: OpsRig,
         assert f"{file}:5: steps.a.needs[0]: " in ended.out + ended.err
     unknown = await ops_rig.cli("workflow", "run", "relese")
     assert unknown.status == 2
-    assert "there is no workflow 'relese'. Known: " in unknown.err
+    assert "there is no workflow 'relese' (did you mean release-check?). Known: " in unknown.err
 
 
 async def test_without_a_network_a_file_is_checked_in_itself(ops_rig: OpsRig, file: Path) -> None:

@@ -43,7 +43,7 @@ async def test_versions_count(clones_rig: ClonesRig) -> None:
         back = await verdict(clones_rig, putting(ONE))
     assert first.summary == "version 1 of the workflow flow is in force"
     assert first.output == {"workflow": "flow", "version": 1, "replaced": 0, "is_new": True}
-    assert same.summary == "version 1 of the workflow flow says so already"
+    assert same.summary == "nothing is new: version 1 of the workflow flow is the same, and stays in force"
     assert (same.output["version"], same.output["is_new"]) == (1, False)
     assert (second.output["version"], second.output["replaced"]) == (2, 1)
     assert back.output["version"] == 3
