@@ -42,7 +42,7 @@ def exists(name: str) -> bool:
     """Whether a name stands for something in this Python; what it no longer has, or not on this system, may stand."""
     parts = re.sub(r"\(\).*|=$", "", name).split(".")
     if parts[0] not in sys.stdlib_module_names:
-        return len(parts) == 1 and hasattr(builtins, parts[0]) or parts[0] in {"str", "bytes", "cPickle", "urllib2"}
+        return hasattr(builtins, parts[0]) or parts[0] in {"cPickle", "urllib2"}
     place: Any = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
