@@ -31,7 +31,7 @@ class Entry:
     task_type: str | None
     task_id: str | None
     body: Any
-    """The decoded message; None where it cannot be decoded."""
+    """The decoded message, of a history `without_secret`; None where it cannot be decoded."""
     data: bytes
     """The message as it is stored."""
     content_type: str = JSON
@@ -52,6 +52,21 @@ def text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def without_secret(entry: Any) -> Any:
+    """Return an entry of a run's history, as plain values, without what the ids of the run's steps are made with.
+
+    What is printed is sent on: whoever has it could store a task of his own under the id of a step that has not begun.
+    """
+    match entry:
+        case {"events": [*events]}:
+            return {**entry, "events": [_without_secret(event) for event in events]}
+    return entry
+
+
+def _without_secret(event: Any) -> Any:
+    return {name: value for name, value in event.items() if name != "secret"} if isinstance(event, dict) else event
+
+
 def read_entry(subjects: Subjects, message: StoredMessage, *, in_ledger: bool = True) -> Entry:
     """Return a stored message as an entry; it need not be well-formed."""
     _, family, *rest = [*message.subject.split("."), ""]
@@ -64,6 +79,9 @@ def read_entry(subjects: Subjects, message: StoredMessage, *, in_ledger: bool = 
     kind = text(fields.get("type")) or UNREADABLE
     task_type, task_id = text(fields.get("task_type")), text(fields.get("task_id"))
     match family:
+        case "history":
+            task_type, task_id = WORKFLOW_TYPE, rest[0]
+            body = without_secret(body)
         case "task" | "workflow":
             task_type = rest[0] if family == "task" else WORKFLOW_TYPE
             task_id = read(subjects, task_type, delivery).id
@@ -75,8 +93,6 @@ def read_entry(subjects: Subjects, message: StoredMessage, *, in_ledger: bool = 
             family = "task" if is_new_task(message) else family
         case "event" | "result":
             task_type, task_id = rest[0], rest[1]
-        case "history":
-            task_type, task_id = WORKFLOW_TYPE, rest[0]
         case "command" if kind == "Decision":
             task_type, task_id = WORKFLOW_TYPE, text(fields.get("workflow_id"))
     return Entry(

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from nats.aio.msg import Msg
 
 from bus.client import Submitter
+from bus.jetstream import publish
 from bus.network import Network, open_network
 from bus.schedules import standing
 from bus.server import EmbeddedServer
@@ -22,7 +23,7 @@ from bus.topology import Limits
 from clones.omega.coordination import make_network
 from clones.scheduling import run_id
 from clones.workflows.ids import SECRET_BYTES, step_id
-from schemas import Schedule, ScheduleChange, TaskAssignment, TaskCompletion, WorkflowBegun, WorkflowStart
+from schemas import Schedule, ScheduleChange, TaskAssignment, TaskCompletion, WorkflowBegun, WorkflowStart, encode
 from tests.bus.eventually import eventually
 from tests.bus.rig import Rig
 from tests.clones.omega.clocks import SetClock
@@ -218,6 +219,7 @@ async def test_a_start_under_the_id_of_a_schedules_run_changes_nothing(scene: Sc
 
         await eventually(is_started)
         ended = await completed(rig, started[0])
+        await verdict(rig, ScheduleChange(name="hourly"))
     assert (ended.output, ended.labels) == ("true", {"schedule": "hourly"})
     assert started == [run_id("hourly", found.record, due)]
 
@@ -228,7 +230,8 @@ async def test_omegas_agree_on_the_secret_of_a_run(scene: Scene) -> None:
     await put(rig, definition({"only": task("only")}, "once"))
     doers = Doers()
     async with clones(rig, doers), rig.omega(), rig.omega():
-        await asyncio.gather(*(start(rig, "once", "public-5") for _ in range(3)))
+        body, subject = encode(WorkflowStart(id="public-5")), rig.subjects.workflow("once")
+        await asyncio.gather(*(publish(rig.network.requester, subject, body) for _ in range(4)))
         await completed(rig, "public-5")
     own = (await ids_of(rig.network, "public-5"))("only")
     assert [each.id for each in doers.tasks] == [own]
