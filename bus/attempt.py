@@ -163,6 +163,7 @@ class Attempt:
             report=self._report,
             subject=delivery.subject,
             start=self._request.start,
+            given_up=context.given_up,
         )
         clock = asyncio.timeout(limit_s)
         try:

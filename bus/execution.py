@@ -126,6 +126,8 @@ class Executor:
         if isinstance(run, NotNow):
             self._not_now(run, service, lease)
             return None
+        retries = service.retries if assignment.retries is None else assignment.retries
+        allowed = run.forgiven + retries + 1
         context = TaskContext(
             service=service,
             lease=lease,
@@ -133,21 +135,21 @@ class Executor:
             number=run.attempt,
             forgiven=run.forgiven,
             started_at=datetime.now(UTC),
+            given_up=max(0, run.attempt - allowed) if service.endings else 0,
         )
         if run.cut_off:
             reason = "the server was away while it ran"
             await self._journal.store(context.event(TaskReassigned, self._identity, reason=reason))
-        retries = service.retries if assignment.retries is None else assignment.retries
-        allowed = run.forgiven + retries + 1
+        most = allowed + service.endings
         # An attempt that an event has promised is made, though the route may allow fewer by now.
-        exhausted = run.after_death and run.attempt > allowed
+        exhausted = run.after_death and run.attempt > most
         if exhausted or (delivery.delivered > MAX_DELIVERIES and not begun):
-            return await self._parking.lost(context, allowed)
-        is_last = run.attempt >= allowed
-        if is_last and run.after_death:
+            return await self._parking.lost(context, most)
+        is_last = run.attempt >= most
+        if run.attempt >= allowed and run.after_death:
             # It may be what killed its worker. Of such tasks one runs at a time, so that it takes no other one's last attempt.
             async with self._alone:
-                return await self._attempt(replace(context, started_at=datetime.now(UTC)), begun=begun, is_last=True)
+                return await self._attempt(replace(context, started_at=datetime.now(UTC)), begun=begun, is_last=is_last)
         return await self._attempt(context, begun=begun, is_last=is_last)
 
     async def _attempt(self, context: TaskContext, *, begun: bool, is_last: bool) -> TaskResult | None:

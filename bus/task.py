@@ -44,6 +44,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was published."""
     start: WorkflowStart | None = None
     """The whole message, where it is a workflow's start."""
+    given_up: int = 0
+    """Which attempt this is to end the task well, all others being used up (`Service.endings`); 0: it is one of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,8 @@ class Service:
     """Start-to-close where the task names none."""
     retries: int = 0
     """Further attempts after a retryable failure where the task names none."""
+    endings: int = 0
+    """How many attempts more the handler has, once these are used up, to end a task well that is done elsewhere too."""
     backoff: Backoff = field(default_factory=Backoff)
     non_retryable: frozenset[str] = frozenset()
     """Codes that are not retried although they would be."""

@@ -3,6 +3,7 @@
 from schemas import (
     CancelRequested,
     DecisionMade,
+    ErrorCode,
     StepEnded,
     StepInvalid,
     StepLine,
@@ -33,7 +34,8 @@ def of_event(event: WorkflowEvent) -> str:
         case TimerFired():
             return f"the time of {event.step} has come" if event.step else "the time of the run is up"
         case CancelRequested():
-            return _because("cancel asked for" + (f" by {event.by}" if event.by else ""), event.reason)
+            asked = "cancel asked for" + (f" by {event.by}" if event.by else "")
+            return _because(asked if event.code == ErrorCode.CANCELLED else f"given up: {event.code}", event.reason)
         case StepInvalid():
             return f"{place(event.step, event.index)} cannot begin: {event.code}: {event.message}"
 

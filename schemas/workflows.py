@@ -279,12 +279,14 @@ class TimerFired(Told, frozen=True, kw_only=True):
 
 
 class CancelRequested(Told, frozen=True, kw_only=True):
-    """Somebody wants the run to end."""
+    """The run is to end: somebody wants it to, or it cannot be driven on."""
 
     by: str = ""
     reason: str = ""
     command: int | None = None
-    """The ledger sequence of the TaskCancel; None: the parent has ended."""
+    """The ledger sequence of the TaskCancel; None: the parent has ended, or the run cannot be driven on."""
+    code: str = "cancelled"
+    """What the run fails with."""
 
 
 class StepInvalid(Told, frozen=True, kw_only=True):

@@ -37,6 +37,7 @@ from clones.omega.workflows import running
 from clones.omega.workflows.arrivals import Arrivals
 from clones.omega.workflows.definition_changes import store_shipped
 from clones.omega.workflows.driver import Books
+from clones.omega.workflows.giving_up import GivingUp
 from clones.omega.workflows.means import Means
 from clones.omega.workflows.observer import WorkflowObserver
 from clones.omega.workflows.steering import Workflows, workflows_of
@@ -128,7 +129,8 @@ async def driving(identity: Identity, workflows: Workflows) -> AsyncIterator[Ser
             journal=Journal(network.requester, network.subjects),
         )
         books = Books(workflows.histories, workflows.definitions, workflows.sleepers, workflows.clock)
-        yield running.service(network, books, means, workflows.observer)
+        giving_up = GivingUp(network, identity, workflows.telling, workflows.others)
+        yield running.service(network, books, means, workflows.observer, giving_up)
 
 
 @asynccontextmanager

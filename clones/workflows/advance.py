@@ -196,6 +196,9 @@ def _fired(turn: Turn, fired: TimerFired) -> bool:
 def _cancelled(turn: Turn, asked: CancelRequested) -> bool:
     if turn.failure is not None:
         return False
+    if asked.code != ErrorCode.CANCELLED:
+        turn.failure = Failure(asked.code, asked.reason)
+        return True
     who = "since its parent has ended" if asked.command is None and not asked.by else f"by {asked.by or 'somebody'}"
     message = f"cancelled {who}" + (f": {asked.reason}" if asked.reason else "")
     turn.failure = Failure(ErrorCode.CANCELLED, message)

@@ -48,6 +48,10 @@ FILE = StepEnded(
         (TimerFired(), "the time of the run is up"),
         (CancelRequested(by="ann", reason="too late"), "cancel asked for by ann: too late"),
         (
+            CancelRequested(by="omega", reason="all died", code="attempts_exhausted"),
+            "given up: attempts_exhausted: all died",
+        ),
+        (
             StepInvalid(step="scan", code="unknown_task_type", message="no x"),
             "scan cannot begin: unknown_task_type: no x",
         ),

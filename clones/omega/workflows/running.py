@@ -4,27 +4,32 @@ from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import Outcome, Service, Task, TaskError
 from clones.omega.workflows.driver import Books, Driver
+from clones.omega.workflows.giving_up import ENDINGS, GivingUp
 from clones.omega.workflows.means import Means
 from clones.omega.workflows.observer import WorkflowObserver
-from schemas import ErrorCode
+from schemas import Backoff, ErrorCode
 
 ATTEMPT_TIMEOUT_S = 365 * 24 * 3600.0
 """What one Omega may drive a run for; how long a run may take its definition and its start say."""
 RETRIES = 200
 """A run whose Omega died is taken up by another one, which counts twice; whenever it only waits, those before are forgotten."""
+BACKOFF = Backoff()
 WORKFLOWS_AT_ONCE = 96
 """In one Omega, fewer than it has slots: what workflows wait for may itself wait for a command, and that needs one."""
 
 
-def service(network: Network, books: Books, means: Means, observer: WorkflowObserver) -> Service:
+def service(network: Network, books: Books, means: Means, observer: WorkflowObserver, giving_up: GivingUp) -> Service:
     """Return what a worker of Omega needs to run workflows."""
 
     async def drive(task: Task) -> Outcome:
-        if task.start is None:
+        start = task.start
+        if start is None:
             raise TaskError(ErrorCode.INVALID_ASSIGNMENT, f"{task.subject} starts no workflow")
         observer.taken_up()
         try:
-            return await Driver(task, task.start, books, means).run()
+            if task.given_up:
+                return await giving_up.end(task, lambda: Driver(task, start, books, means).run())
+            return await Driver(task, start, books, means).run()
         finally:
             observer.left()
 
@@ -35,5 +40,7 @@ def service(network: Network, books: Books, means: Means, observer: WorkflowObse
         concurrency=WORKFLOWS_AT_ONCE,
         timeout_s=ATTEMPT_TIMEOUT_S,
         retries=RETRIES,
+        endings=ENDINGS,
+        backoff=BACKOFF,
         fenced=True,
     )

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from bus.errors import NoResponders, RequestTimeout, SanctuaryError
+from bus.errors import NoResponders, RequestTimeout
 from bus.histories import Written
 from bus.identity import Identity
 from bus.network import Network
@@ -17,7 +17,7 @@ from clones.omega.workflows.ports import Definitions, Histories
 from clones.omega.workflows.waking import Waker
 from clones.workflows.advance import replay
 from clones.workflows.state import State
-from schemas import WorkflowDefinition, WorkflowEntry, WorkflowEvent
+from schemas import SchemaError, WorkflowDefinition, WorkflowEntry, WorkflowEvent
 
 NUDGE_S = 1.0
 """How long a driver may take to say that it has heard."""
@@ -43,7 +43,10 @@ Judge = Callable[[Run], WorkflowEvent | None]
 
 
 class Telling:
-    """Tells runs for one Omega. All methods raise SanctuaryError, or SchemaError where a history is of a later version."""
+    """Tells runs for one Omega.
+
+    All methods raise SanctuaryError, or SchemaError where a history or its definition is of a later version.
+    """
 
     def __init__(
         self,
@@ -70,12 +73,13 @@ class Telling:
         first = history[0].entry
         workflow = await self._definitions.version(first.workflow, first.version)
         if workflow is None:
-            raise SanctuaryError(
-                f"version {first.version} of the workflow {first.workflow}, which {workflow_id} runs by, is not there"
+            raise SchemaError(
+                f"version {first.version} of the workflow {first.workflow}, which {workflow_id} runs by, is not there "
+                "or cannot be read here"
             )
         state = replay(workflow.definition, workflow_id, (written.entry for written in history))
         if state is None:
-            raise SanctuaryError(f"the history of {workflow_id} does not begin with its beginning")
+            raise SchemaError(f"the history of {workflow_id} does not begin with its beginning")
         return Run(workflow_id, workflow.definition, state, history)
 
     async def tell(self, workflow_id: str, judge: Judge) -> Run | None:
