@@ -69,6 +69,8 @@ class _Life:
     forgiven: int = 0
     told: bool = False
     """Whether the TaskStarted of the attempt under way was told."""
+    first_starts: int = 0
+    """How often a TaskStarted of the first attempt was told."""
     assigned: dict[int, str | None] = field(default_factory=dict)
     """By ledger sequence, to whom it was handed."""
     breaches: list[str] = field(default_factory=list)
@@ -142,6 +144,7 @@ def _follow(life: _Life, sequence: int, event: TaskEvent, *, parks: bool) -> Non
                 life.breach(sequence, event, f"attempts are left, {life.allowed} are allowed")
         case TaskResumed():
             _judge_resumption(life, sequence, event)
+    life.first_starts += isinstance(event, TaskStarted) and event.attempt == 1
     life.told = isinstance(event, TaskStarted) or (life.told and isinstance(event, TaskProgress))
     life.last, life.in_charge, life.forgiven = event, event.sequence, event.forgiven
 
@@ -160,7 +163,8 @@ def _judge_charge(life: _Life, sequence: int, event: TaskEvent) -> None:
 def _judge_start(life: _Life, sequence: int, event: TaskStarted) -> None:
     # A first delivery's own start is told after 100 ms; its handler may have reported progress before.
     late = isinstance(life.last, TaskProgress) and not life.told and event.attempt == life.last.attempt
-    made_by_two = life.server_died and life.runs and life.last is not None and event.attempt == life.last.attempt == 1
+    first_again = life.runs and life.last is not None and event.attempt == life.last.attempt == 1
+    made_by_two = life.server_died and first_again and life.first_starts == 1
     if isinstance(life.last, TaskParked):
         life.breach(sequence, event, "a parked task runs only once it is resumed")
     elif event.attempt != life.next_attempt and not late and not made_by_two:

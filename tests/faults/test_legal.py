@@ -154,12 +154,45 @@ def test_illegal_stories(said: Sequence[Assigned | TaskEvent | TaskResult]) -> N
     assert breaches(story(*said), retries=2, parks=True)
 
 
-def test_only_a_server_that_died_has_a_first_attempt_made_by_two() -> None:
-    for attempt, died, legal in ((1, True, True), (1, False, False), (2, True, False)):
-        before = () if attempt == 1 else (started(1), retrying(1))
-        told = [ASKED, *before, started(attempt), started(attempt), done(attempt)]
-        story = [Entry(number, said) for number, said in enumerate(told, T)]
-        assert (breaches(story, retries=2, parks=False, server_died=died) == []) is legal
+MADE_BY_TWO: dict[str, Sequence[Assigned | TaskEvent | TaskResult]] = {
+    "both told of": [started(1), started(1), done(1)],
+    "the one told of and heard from before the other": [started(1), progress(1), started(1), progress(1), done(1)],
+    "the one heard from before it was told of": [progress(1), started(1), started(1), done(1)],
+    "and one of them fails": [started(1), started(1), retrying(1), started(2), done(2)],
+    "and one of them is handed back": [started(1), started(1), reassigned(1), started(1), done(1)],
+}
+NOT_BY_TWO: dict[str, Sequence[Assigned | TaskEvent | TaskResult]] = {
+    "a first attempt of three": [started(1), started(1), started(1), done(1)],
+    "a later attempt": [started(1), retrying(1), started(2), started(2), done(2)],
+    "a later attempt, whose worker died": [started(1), started(2), started(2), done(2)],
+    "one that was told to have failed": [started(1), retrying(1), started(1), done(1)],
+    "one that was handed back": [started(1), reassigned(1), started(1), started(1), done(1)],
+    "one of another assignment": [started(1), started(1, sequence=9), done(1)],
+    "more than are allowed": [started(1), started(1), started(2), started(3), started(4), done(4)],
+}
+
+
+@pytest.mark.parametrize("said", MADE_BY_TWO.values(), ids=MADE_BY_TWO)
+def test_a_server_that_died_may_have_a_first_attempt_made_by_two(
+    said: Sequence[Assigned | TaskEvent | TaskResult],
+) -> None:
+    assert breaches(story(*said), retries=2, parks=True, server_died=True) == []
+    assert breaches(story(*said), retries=2, parks=True)
+
+
+@pytest.mark.parametrize("said", NOT_BY_TWO.values(), ids=NOT_BY_TWO)
+def test_nor_does_a_server_that_died_excuse_more(said: Sequence[Assigned | TaskEvent | TaskResult]) -> None:
+    assert breaches(story(*said), retries=2, parks=True, server_died=True)
+
+
+@pytest.mark.parametrize("said", LEGAL.values(), ids=LEGAL)
+def test_whatever_is_legal_is_so_where_the_server_died(said: Sequence[Assigned | TaskEvent | TaskResult]) -> None:
+    assert breaches(story(*said), retries=2, parks=True, server_died=True) == []
+
+
+@pytest.mark.parametrize("said", ILLEGAL.values(), ids=ILLEGAL)
+def test_whatever_is_illegal_is_so_where_the_server_died(said: Sequence[Assigned | TaskEvent | TaskResult]) -> None:
+    assert breaches(story(*said), retries=2, parks=True, server_died=True)
 
 
 def test_what_was_never_submitted_and_what_is_not_parked_by_its_route() -> None:
