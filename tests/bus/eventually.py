@@ -5,8 +5,8 @@ import time
 from collections.abc import Awaitable, Callable
 
 
-async def eventually(condition: Callable[[], bool | Awaitable[bool]], *, within_s: float = 10.0) -> None:
-    """Return once `condition` holds; AssertionError where it does not within `within_s`."""
+async def eventually(condition: Callable[[], bool | Awaitable[bool]], *, within_s: float = 30.0) -> None:
+    """Return once `condition` holds; AssertionError where it does not within `within_s`, long enough for a busy machine."""
     deadline = time.monotonic() + within_s
     while True:
         holds = condition()

