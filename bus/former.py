@@ -15,7 +15,7 @@ async def remove_former_consumers(network: Network) -> None:
     """Delete the durable consumers of single workflows that nobody pulls from.
 
     One consumer brings the starts of all workflows now, from the first one on. An Omega of an earlier version that still runs
-    keeps its own; what both then take up has one result, and steps under the same ids.
+    keeps its own; what both then take up has one result, though both may ask for its steps.
 
     Raises:
         JetStreamError, RequestTimeout, NoResponders, Disconnected: the server did not tell, or refused.

@@ -112,7 +112,10 @@ BAD_HISTORIES: dict[str, tuple[Written, ...]] = {
     "the command 5 did not decide so on ask": (*life().history[:2], written(7, decided(decided_by="bob"))),
     "the version changes to 2": (*life().history[:4], written(10, ended("two"), activation=7, version=2)),
     "its history has no end": (*life().history[:4],),
-    "WorkflowBegun is no beginning, or a second one": (life().history[0], written(3, WorkflowBegun(input={}, secret=SECRET))),
+    "WorkflowBegun is no beginning, or a second one": (
+        life().history[0],
+        written(3, WorkflowBegun(input={}, secret=SECRET)),
+    ),
 }
 
 
