@@ -20,6 +20,8 @@ MAX_ROWS = 15
 MAX_LISTED = 60
 MAX_SNIPPET_CHARS = 600
 MAX_MESSAGE_CHARS = 1500
+MAX_STEPS = 12
+"""Of a flow; a longer one is told by its beginning and its end."""
 _MAX_FACT_CHARS = 600
 _OWN = frozenset({"", "target"})
 
@@ -34,6 +36,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     how_to_check: str
     check: Check | None = None
+    flow: tuple[shapes.Step, ...] = ()
+    """From the source to here; empty where nothing was followed."""
+    steps_between: int = 0
+    """Left out after the first half of them."""
+    is_new: bool = False
+    """Against an earlier revision."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +162,9 @@ def _security(section: Section, data: shapes.SecurityData) -> SecurityPart:
     found = dict.fromkeys(shapes.SEVERITIES, 0)
     by_rule: dict[tuple[shapes.Severity, str, str, str], list[shapes.Finding]] = {}
     rank = {"high": 0, "medium": 1, "low": 2}
-    for finding in sorted(data.findings, key=lambda each: (rank.get(each.confidence, 3), each.file, each.line)):
+    for finding in sorted(
+        data.findings, key=lambda each: (each.state == "same", rank.get(each.confidence, 3), each.file, each.line)
+    ):
         found[finding.severity] += 1
         by_rule.setdefault((finding.severity, finding.rule, finding.title, finding.engine), []).append(finding)
     counts = tuple((severity, max(found[severity], data.counts.get(severity, 0))) for severity in shapes.SEVERITIES)
@@ -194,6 +204,9 @@ def _group(severity: shapes.Severity, findings: Sequence[shapes.Finding], limit:
             message=own_message,
             how_to_check=own_check,
             check=each.check,
+            flow=_steps(each.flow),
+            steps_between=max(0, len(each.flow) - MAX_STEPS),
+            is_new=each.state == "new",
         )
         for each, own_message, own_check in zip(findings[:limit], own_messages, own_checks, strict=False)
     ]
@@ -208,6 +221,18 @@ def _group(severity: shapes.Severity, findings: Sequence[shapes.Finding], limit:
         how_to_check=check,
         total=len(findings),
         places=some(places, limit, len(findings)),
+    )
+
+
+def _steps(flow: Sequence[shapes.Step]) -> tuple[shapes.Step, ...]:
+    kept = flow if len(flow) <= MAX_STEPS else (*flow[: MAX_STEPS // 2], *flow[-(MAX_STEPS // 2) :])
+    return tuple(
+        msgspec.structs.replace(
+            step,
+            message=wording.cut(step.message, MAX_MESSAGE_CHARS),
+            snippet=wording.cut(step.snippet.strip("\r\n"), MAX_SNIPPET_CHARS),
+        )
+        for step in kept
     )
 
 

@@ -13,6 +13,15 @@ Severity = Literal["critical", "high", "medium", "low"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 
 
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One place on the way of a value to where it does harm."""
+
+    file: str
+    line: int
+    message: str = ""
+    snippet: str = ""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One security finding."""
 
@@ -29,6 +38,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     engine: str = ""
     fingerprint: str = ""
     check: Check | None = None
+    flow: list[Step] = []
+    """The source first."""
+    state: str = ""
+    """`new` or `same`, against an earlier revision."""
 
 
 class ScanEngine(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +65,48 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class TakenOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding that a file of the target takes out of the count, and why."""
+
+    rule: str
+    file: str
+    line: int
+    by: str
+    severity: str = ""
+    title: str = ""
+    reason: str = ""
+
+
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file of the target knows from before."""
+
+    file: str
+    entries: int
+    found_again: int = 0
+    gone: list[str] = []
+    gone_total: int = 0
+
+
+class Fixed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the earlier revision had and this one has not."""
+
+    rule: str
+    file: str
+    line: int
+    severity: str = ""
+    title: str = ""
+
+
+class SecuritySince(msgspec.Struct, frozen=True, kw_only=True):
+    """Against an earlier revision."""
+
+    revision: str
+    new: int
+    same: int
+    fixed_total: int
+    fixed: list[Fixed] = []
+
+
 class SecurityData(msgspec.Struct, frozen=True, kw_only=True):
     """Of `security`."""
 
@@ -62,6 +117,9 @@ class SecurityData(msgspec.Struct, frozen=True, kw_only=True):
     set_aside: list[SetAside] = []
     suppressed_total: int | None = None
     """Taken back by comments in the target's code."""
+    by_files: list[TakenOut] = []
+    baseline: Baseline | None = None
+    since: SecuritySince | None = None
     files_analysed: int | None = None
 
 

@@ -62,6 +62,14 @@ FACTS = (
     "src/shop/x.py:44",
     "subprocess.run(command_230, shell=True)",
     "cwe.mitre.org/data/definitions/78.html",
+    "src/shop/web.py:8 args of the request|src/shop/web.py:8 args of the request",
+    "src/shop/web.py:9 passed as command",
+    "src/shop/run.py:17 new",
+    "Since v1.2.0: 1 new, 1 fixed, 3 the same.",
+    "src/shop/gone.py:12",
+    ".sanctuary-baseline.sarif knows 9 findings; 6 found again, 3 gone.",
+    "src/shop/report.py:71",
+    "accepted by Ada until 2026-12-31: an enumeration",
     "high confidence",
     "sed -n '230p' src/shop/jobs.py: follow the argument back.|sed -n '230p' src/shop/jobs.py : follow",
     # architecture
@@ -285,6 +293,15 @@ def test_counts_are_those_of_the_data_even_where_the_list_was_cut(tmp_path: Path
     for text in write(review(section("security", data=SECURITY | {"counts": counts})), tmp_path).texts:
         assert "504 findings" in text
         assert "500 more findings in sanctuary task show id-security --json" in text
+
+
+def test_a_long_flow_is_told_by_its_ends(tmp_path: Path) -> None:
+    steps = [{"file": "a.py", "line": line, "message": f"step {line}", "snippet": ""} for line in range(1, 31)]
+    data = SECURITY | {"findings": [SECURITY["findings"][0] | {"flow": steps}]}
+    for text in write(review(section("security", data=data)), tmp_path).texts:
+        told = re.findall(r"a\.py:(\d+)", text)
+        assert [int(line) for line in told if int(line) <= 30] == [*range(1, 7), *range(25, 31)]
+        assert "18 steps between" in text
 
 
 def test_a_rule_is_explained_once_and_a_place_that_differs_by_itself(tmp_path: Path) -> None:
