@@ -233,13 +233,17 @@ def _about(found: "Run") -> list[str]:
 @where_options
 @json_option
 def history(workflow_id: str, where: Where, *, as_json: bool) -> None:
-    """Print the history of the run ID: every event that its state follows from, and which Omega wrote it."""
+    """Print the history of the run ID: every event that its state follows from, and which Omega wrote it.
+
+    Lines with → are what follows from the entry above them: they stand in no entry of their own. `under` is the entry of the
+    ledger, the run's start or a wake-up, for which that Omega drove the run; `audit show ID` has it.
+    """
     run(_history(workflow_id, where, as_json=as_json))
 
 
 async def _history(workflow_id: str, where: Where, *, as_json: bool) -> None:
     from ops.entries import without_secret
-    from ops.history_words import of_entry
+    from ops.history_rows import rows
 
     async with where.open("workflow history") as network:
         found = await _find(network, workflow_id)
@@ -249,17 +253,15 @@ async def _history(workflow_id: str, where: Where, *, as_json: bool) -> None:
         ]
         print_json({"entries": entries})
     elif found.history:
-        rows = [
-            (
-                f"#{each.sequence}",
-                moment(each.entry.at),
-                each.entry.instance,
-                f"#{each.entry.activation}",
-                of_entry(each.entry),
-            )
-            for each in found.history
+        shown = [
+            (_number(row.sequence), moment(row.at), row.by or "-", _number(row.under), row.words)
+            for row in rows(found.history, found.definition, found.story.result)
         ]
         columns = ("entry", "at", "by", "under", "what happened")
-        show(table(columns, rows, right=("entry", "under"), cut="what happened", least=("under", "by", "at")))
+        show(table(columns, shown, right=("entry", "under"), cut="what happened", least=("under", "by", "at")))
     else:
         click.echo("It has not begun: there is no history yet.")
+
+
+def _number(sequence: int | None) -> str:
+    return "-" if sequence is None else f"#{sequence}"
