@@ -32,8 +32,10 @@ _ENV = {
     "LC_ALL": "C.UTF-8",
 }
 _FILE_MODES = (b"100644", b"100755")
-_MAX_TREE_BYTES = 48 * 1024 * 1024
-"""What is read of a revision's files together, below the bound on a tool's output."""
+_MAX_TREE_BYTES = 512 * 1024 * 1024
+"""What is written out of a revision."""
+_MAX_READ_BYTES = 48 * 1024 * 1024
+"""What is read of its files at once, below the bound on a tool's output; a larger file is left out."""
 
 
 class Since(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,11 +112,12 @@ def extract(target: Path, commit: str, suffixes: Sequence[str], into: Path) -> b
     """Write the files of `commit` below the target's directory that end in one of `suffixes` to `into`.
 
     Their content as git stores it: no filter, no attribute. Links are left out. Returns False where there was more than
-    `_MAX_TREE_BYTES`, and the rest was left out.
+    `_MAX_TREE_BYTES` or a file larger than `_MAX_READ_BYTES`, and that was left out.
     """
     listed = run(target, "ls-tree", "-r", "-z", "-l", commit, "--", ".")
-    wanted: list[tuple[str, str]] = []
-    size = 0
+    batches: list[list[tuple[str, str]]] = [[]]
+    size = batch_size = 0
+    is_whole = True
     for entry in filter(None, listed.split(b"\0")):
         # git-ls-tree(1): <mode> SP <type> SP <object> SP <size, padded> TAB <file>
         fields, _, name = entry.partition(b"\t")
@@ -122,10 +125,22 @@ def extract(target: Path, commit: str, suffixes: Sequence[str], into: Path) -> b
         path = os.fsdecode(name)
         if mode not in _FILE_MODES or not path.endswith(tuple(suffixes)) or not _is_below(path):
             continue
+        if size + int(length) > _MAX_TREE_BYTES or int(length) > _MAX_READ_BYTES:
+            is_whole = False
+            continue
         size += int(length)
-        if size > _MAX_TREE_BYTES:
-            break
-        wanted.append((path, found.decode("ascii")))
+        batch_size += int(length)
+        if batch_size > _MAX_READ_BYTES:
+            batches.append([])
+            batch_size = int(length)
+        batches[-1].append((path, found.decode("ascii")))
+    for batch in batches:
+        _write_out(target, batch, into)
+    return is_whole
+
+
+def _write_out(target: Path, wanted: Sequence[tuple[str, str]], into: Path) -> None:
+    """Write files, given as path and object."""
     blobs = run(target, "cat-file", "--batch", stdin="".join(f"{found}\n" for _, found in wanted).encode())
     at = 0
     for path, _ in wanted:
@@ -137,7 +152,6 @@ def extract(target: Path, commit: str, suffixes: Sequence[str], into: Path) -> b
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(blobs[begin:end])
         at = end + 1
-    return size <= _MAX_TREE_BYTES
 
 
 def prefix(target: Path) -> str:

@@ -90,7 +90,7 @@ def _scan(target: Path, scratch: Path, progress: Progress) -> tuple[Scope, tuple
 def _compare(
     target: Path, earlier: git.Since, scratch: Path, now: tuple[Scope, Findings], progress: Progress
 ) -> Compared | None:
-    """Scan the earlier revision as well; None where it cannot be written out."""
+    """Scan the earlier revision as well; None where it cannot be written out whole."""
     before = scratch / "earlier"
     before.mkdir()
     if not git.extract(target, earlier.commit, ("",), before):

@@ -198,7 +198,9 @@ def _message(said: str, note: str) -> str:
 def _flow(each: Merged, redactor: Redactor, text_at: again.TextAt) -> tuple[Step, ...]:
     steps = each.flow
     if len(steps) > MAX_STEPS:
-        steps = (*steps[: MAX_STEPS // 2], *steps[-(MAX_STEPS // 2) :])
+        first, *last = steps[-(MAX_STEPS // 2) :]
+        between = f"({len(steps) - MAX_STEPS} steps later) {first.message}"
+        steps = (*steps[: MAX_STEPS // 2], msgspec.structs.replace(first, message=between), *last)
     return tuple(
         Step(
             file=step.path,

@@ -15,7 +15,9 @@ from clones.engines.security.weakness import family
 
 _IMPORT_HINTS = frozenset({*(f"B40{digit}" for digit in range(1, 10)), "B411", "B415"})
 _BY_FLOW = frozenset(map(family, (22, 78, 79, 89, 95, 502, 601, 611, 643, 90, 918, 1336)))
-"""Weaknesses that are there only where a value from outside gets to the place."""
+"""Weaknesses that are there only where a value from outside gets to the place,"""
+_BY_SETTING = frozenset({"B701", "B702"})
+"""but for these rules, which are about how something is set up."""
 _SWALLOWED = frozenset({"B110", "B112"})
 _NO_SHELL = frozenset({"B603", "B606"})
 _GUARDS = re.compile(
@@ -147,7 +149,7 @@ def judge(each: Merged, rule: Rule, where: str, text: str, *, followed: bool = F
     severity, confidence, note = (rule.severity, rule.confidence, "") if is_secret else _rating(each, rule)
     if each.rule == "B301" and _ROUND_TRIP.search(text):
         severity, note = "low", "Rated low: what is loaded was pickled in the same expression."
-    if followed and each.engines <= PATTERNS and each.cwe is not None and family(each.cwe) in _BY_FLOW:
+    if followed and _needs_flow(each):
         if severity in {"critical", "high"}:
             severity = "medium"
         confidence, note = "low", "Rated down: no value from outside was followed to here."
@@ -167,6 +169,11 @@ def judge(each: Merged, rule: Rule, where: str, text: str, *, followed: bool = F
         context=where,
         note=note or (f"This is {where}." if where else ""),
     )
+
+
+def _needs_flow(each: Merged) -> bool:
+    by_flow = each.cwe is not None and family(each.cwe) in _BY_FLOW and each.rule not in _BY_SETTING
+    return by_flow and each.engines <= PATTERNS
 
 
 def _rating(each: Merged, rule: Rule) -> tuple[Severity, Confidence, str]:

@@ -15,6 +15,7 @@ from clones.engines.security import analyse, sarif, scope
 from clones.engines.security.findings import MAX_STEPS, Findings, build
 from clones.engines.security.reported import FlowStep, Reported, Scan
 from clones.params import SecurityParams
+from tests.clones.engines.history import History
 from tests.clones.engines.security import seeded
 
 
@@ -107,6 +108,7 @@ def test_a_long_flow_keeps_its_ends(tmp_path: Path) -> None:
     _, findings = scanned(tmp_path / "target", tainted(*steps(*range(1, 401))))
     lines = [each.line for each in findings.counted[0].flow]
     assert (len(lines), lines[0], lines[-1]) == (MAX_STEPS, 1, 400)
+    assert findings.counted[0].flow[MAX_STEPS // 2].message == "(376 steps later) step 389"
 
 
 def test_a_result_without_a_file_or_a_weakness_is_a_finding_all_the_same(tmp_path: Path) -> None:
@@ -117,26 +119,17 @@ def test_a_result_without_a_file_or_a_weakness_is_a_finding_all_the_same(tmp_pat
     validate(sarif.document(scans, findings, ()))
 
 
-def git(target: Path, *arguments: str) -> None:
-    named = ("-c", "user.name=a", "-c", "user.email=a@example.com")
-    subprocess.run(["git", *named, *arguments], cwd=target, check=True, capture_output=True)
-
-
 def test_what_is_new_fixed_and_the_same_since_a_revision(tmp_path: Path) -> None:
-    target = tmp_path / "target"
-    target.mkdir()
-    git(target, "init", "-q")
+    history = History(tmp_path / "target")
+    target = history.root
     files = {
         "same.py": "eval(input())\n",
         "fixed.py": "import os\n\nos.system(input())\n",
         "moved.py": "exec(input())\n",
         "known.py": "import yaml\n\nyaml.load(input(), Loader=yaml.Loader)\n",
     }
-    for name, text in files.items():
-        (target / name).write_text(text)
-    git(target, "add", "-A")
-    git(target, "commit", "-q", "-m", "before")
-    git(target, "tag", "v1")
+    history.commit("before", files)
+    history.git("tag", "v1")
     (target / "same.py").write_text("# a line\n\neval(input())\n")
     (target / "fixed.py").write_text("import os\n")
     (target / "new.py").write_text("import pickle\n\npickle.loads(input())\n")
@@ -178,7 +171,7 @@ def test_what_is_new_fixed_and_the_same_since_a_revision(tmp_path: Path) -> None
 
 
 def test_a_revision_that_is_not_there(tmp_path: Path) -> None:
-    git(tmp_path, "init", "-q")
+    History(tmp_path)
     with pytest.raises(EngineError, match="no revision 'v9'") as raised:
         analyse(tmp_path, SecurityParams(target=".", since="v9"), tmp_path, lambda *_: None)
     assert raised.value.code == "target_not_found"
