@@ -3,7 +3,8 @@
 import secrets
 
 from bus.consumers import consumer_state
-from bus.journal import insist
+from bus.journal import event_of, insist
+from bus.ledger import entries
 from bus.network import Network
 from bus.task import Task, TaskError
 from clones.omega.workflows.ports import Definitions, Kept, Others
@@ -42,6 +43,21 @@ async def first_event(
         priority=start.priority,
     )
     return begun, workflow
+
+
+async def may_begin(network: Network, task: Task) -> bool:
+    """Tell whether a run without a history is this start's to begin.
+
+    Events may tell the run's id before its history does. Who hears it may store a start of his own, with another input, which must
+    not be the first: the start that they tell of is not acknowledged yet, and begins the run whichever Omega dies.
+    """
+    if task.attempt == 1:
+        return True  # nothing was told of it
+    subject = network.subjects.event(task.task_type, task.id)
+    async for message in entries(network, subject):
+        event = event_of(message)
+        return event is None or event.sequence in (None, task.sequence)
+    return True
 
 
 async def new_secret(network: Network, task: Task) -> str:

@@ -23,7 +23,7 @@ from bus.journal import insist
 from bus.sleepers import anew, sleeper
 from bus.task import Ended, LetGo, Outcome, Suspended, Task, TaskError
 from clones.omega.clock import Clock
-from clones.omega.workflows.beginning import first_event, new_secret, version_kept
+from clones.omega.workflows.beginning import first_event, may_begin, new_secret, version_kept
 from clones.omega.workflows.issuing import Issuing
 from clones.omega.workflows.means import Means, asked_by
 from clones.omega.workflows.nudges import Nudges
@@ -187,6 +187,8 @@ class Driver:
         """Write the first entry; None where somebody has."""
         if self._task.id.startswith(SEQUENCE_PREFIX) and self._task.id != sequence_id(self._task.sequence):
             # It looks like a wake-up, of a run that never began. That id may be somebody else's, or will be.
+            raise Overtaken
+        if not await insist(lambda: may_begin(self._means.network, self._task)):
             raise Overtaken
         name = self._task.subject.rpartition(".")[2]
         begun, workflow = await first_event(name, self._start, self._books.definitions, self._means.others)

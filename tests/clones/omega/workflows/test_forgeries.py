@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from msgspec.structs import replace
 from nats.aio.msg import Msg
 
 from bus.client import Submitter
+from bus.consumers import consumer_state
 from bus.jetstream import publish
+from bus.journal import Journal
 from bus.network import Network, open_network
 from bus.schedules import standing
 from bus.server import EmbeddedServer
@@ -23,9 +25,19 @@ from bus.topology import Limits
 from clones.omega.coordination import make_network
 from clones.scheduling import run_id
 from clones.workflows.ids import SECRET_BYTES, step_id
-from schemas import Schedule, ScheduleChange, TaskAssignment, TaskCompletion, WorkflowBegun, WorkflowStart, encode
+from schemas import (
+    Schedule,
+    ScheduleChange,
+    TaskAssignment,
+    TaskCompletion,
+    TaskStarted,
+    WorkflowBegun,
+    WorkflowStart,
+    encode,
+)
 from tests.bus.eventually import eventually
 from tests.bus.rig import Rig
+from tests.bus.taking import answer, take
 from tests.clones.omega.clocks import SetClock
 from tests.clones.omega.workflows.flows import Doers, clones, completed, definition, history, put, start, task
 from tests.clones.omega.workflows.told import verdict
@@ -186,6 +198,41 @@ async def test_a_start_under_a_sub_workflows_id_changes_nothing(scene: Scene) ->
     assert ended.output == "true"
     assert {each.id for each in doers.tasks if each.parent_id == sub}.isdisjoint(deep)
     assert sub not in forged
+
+
+async def test_a_start_under_the_id_of_a_run_that_is_about_to_begin_changes_nothing(scene: Scene) -> None:
+    """An Omega that is slow, or dies, may tell that it has a run before the run has a history."""
+    rig, outsider = scene.rig, scene.outsider
+    flow = definition({"only": task("${input.at}")}, "slow", input={"at": {}}, output="${steps.only.output.target}")
+    await put(rig, flow)
+    await start(rig, "slow", "public-6", input={"at": "true"})
+    (held,) = await take(rig.network, rig.subjects.workflows_consumer)
+    begun = TaskStarted(
+        task_id="public-6",
+        task_type=WORKFLOW_TYPE,
+        clone="omega",
+        instance="omega-1",
+        attempt=1,
+        at=datetime.now(UTC),
+        sequence=held.sequence,
+    )
+    await Journal(rig.network.requester, rig.subjects).store(begun)
+    await eventually(lambda: outsider.was_told("public-6"))
+    for name, given in (("slow", {"at": "forged"}), ("slow", {"else": 1}), ("unknown", {})):
+        # Under other names than the library gives them: the server takes each for a start of its own.
+        lie = encode(WorkflowStart(id="public-6", input=given))
+        await outsider.network.requester.request(rig.subjects.workflow(name), lie)
+    async with clones(rig, Doers()), rig.omega():
+
+        async def all_but_one_are_gone() -> bool:
+            state = await consumer_state(rig.network, rig.subjects.workflows_consumer)
+            return state is not None and (state.num_pending, state.num_ack_pending) == (0, 1)
+
+        await eventually(all_but_one_are_gone)
+        assert await history(rig, "public-6") == []
+        await answer(rig.network, held, b"-NAK")
+        ended = await completed(rig, "public-6")
+    assert ended.output == "true"
 
 
 async def test_a_start_under_the_id_of_a_schedules_run_changes_nothing(scene: Scene) -> None:
