@@ -1,19 +1,19 @@
 """`sanctuary schedule`: when workflows are started by themselves."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ops.cli.options import json_option, print_json, run, where_options
+from ops.cli.schedule_fields import check_name, checked, described
 from ops.connect import Where
 from ops.hints import command_line
 
 if TYPE_CHECKING:
     from ops.schedules import Known
-    from schemas import Schedule
 
 OVERLAPS = ("skip", "buffer_one", "cancel_other", "allow_all")
 SHOWN_TIMES = 5
@@ -104,73 +104,17 @@ async def _add(
     from ops.workflows import known
     from schemas import ScheduleChange
 
-    _check_name(name)
-    wanted = _described(workflow, **times)
+    check_name(name)
+    wanted = described(workflow, **times)
     async with where.open("schedule add") as network:
         in_force = await known(Definitions(network), workflow)
         wanted["input"] = read_input(in_force.definition, pairs, input_file, target)
         found = await standing(network, name)
         if found is not None and found.record is not None and not replace:
             raise SanctuaryError(f"there is a schedule {name} already: --replace puts this one in its place")
-        command = ScheduleChange(name=name, schedule=_checked(wanted), by=person(), reason=reason)
+        command = ScheduleChange(name=name, schedule=checked(wanted, is_new=found is None), by=person(), reason=reason)
         shown_by = command_line("schedule show", name)
         return await send(network, command, shown_by, as_json=as_json, storing=storing)
-
-
-def _described(
-    workflow: str,
-    *,
-    cron: str | None,
-    timezone: str,
-    every: str | None,
-    at: str | None,
-    labels: tuple[str, ...],
-    overlap: str,
-    catch_up: str,
-    paused: bool,
-) -> dict[str, Any]:
-    """Return the fields of a schedule, without its input."""
-    from ops.assignments import labels as read_labels
-    from ops.cli.times import length_s, point_ahead
-
-    if [cron, every, at].count(None) != 2:
-        raise click.UsageError("say when: one of --cron, --every and --at")
-    return {
-        "workflow": workflow,
-        "labels": dict(read_labels(labels)),
-        "cron": cron,
-        "timezone": timezone,
-        "every_s": None if every is None else length_s(every, "--every"),
-        "at": None if at is None else point_ahead(at, datetime.now(UTC), "--at"),
-        "overlap": overlap,
-        "catch_up_s": length_s(catch_up, "--catch-up"),
-        "paused": paused,
-    }
-
-
-def _checked(fields: dict[str, Any]) -> "Schedule":
-    """Return the schedule; what is wrong with it is told before it is sent.
-
-    Raises:
-        ValueError: it cannot be kept.
-    """
-    from clones.schedule_times import check
-    from schemas import Schedule, SchemaError, convert
-
-    try:
-        wanted: Schedule = convert(Schedule, fields)
-    except SchemaError as error:
-        raise ValueError(f"the schedule cannot be sent: {error.message}") from None
-    check(wanted)
-    return wanted
-
-
-def _check_name(name: str) -> None:
-    from ops.cli.text import clean
-    from schemas import is_token
-
-    if not is_token(name):
-        raise ValueError(f"{clean(name)!r} is no name of a schedule: those have 1 to 64 of a-z 0-9 _ -")
 
 
 @schedule.command()
@@ -204,7 +148,7 @@ async def _change(name: str, *, paused: bool | None, where: Where, reason: str, 
     from ops.schedules import known
     from schemas import ScheduleChange
 
-    _check_name(name)
+    check_name(name)
     async with where.open("schedule") as network:
         found = await known(network, name)
         wanted = None
@@ -263,9 +207,10 @@ def _row(each: "Known") -> tuple[str, ...]:
 
 
 def _moment(at: datetime) -> str:
+    """Return a time here, with its zone: that of the schedule may be another one."""
     from ops.cli.text import moment
 
-    return moment(at).partition(".")[0]
+    return f"{moment(at).partition('.')[0]} {at.astimezone():%Z}"
 
 
 def _plain(each: "Known") -> dict[str, Any]:
@@ -303,7 +248,7 @@ def show_(name: str, where: Where, *, as_json: bool) -> None:
 async def _show(name: str, where: Where, *, as_json: bool) -> None:
     from ops.schedules import known
 
-    _check_name(name)
+    check_name(name)
     async with where.open("schedule show") as network:
         found = await known(network, name, count=SHOWN_TIMES)
     if as_json:
