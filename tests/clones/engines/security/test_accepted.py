@@ -66,6 +66,14 @@ def test_an_entry_holds_until_its_last_day_and_is_told_with_who_and_why() -> Non
     assert "has expired on 2026-05-01" in later.notes[0].reason
 
 
+def test_the_example_of_the_page_is_a_list() -> None:
+    page = (Path(__file__).parents[4] / "docs/security.md").read_text(encoding="utf-8")
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    (entry,) = parse_accepted(example.encode())
+    assert entry.covers(finding("1", file="app/reports/year.py"))
+    assert not entry.covers(finding("1", file="app/db.py"))
+
+
 def test_an_entry_about_nothing_is_told() -> None:
     (note,) = apply(Decisions(accepted=parse_accepted(ENTRY.encode())), findings(), TODAY).notes
     assert note.subject == ".sanctuary-accepted.toml"
