@@ -111,7 +111,8 @@ async def changes(requester: Requester, bucket: str, *, after: int = 0) -> Async
 
     Nothing where there is no bucket yet. Raises as `last_in`.
     """
-    found = stream_entries(requester, stream_of(bucket), subject_of(bucket, ">"), start=after + 1)
+    # All that the stream holds: with the keys' own wildcard the server would look through all of them for each.
+    found = stream_entries(requester, stream_of(bucket), ">", start=after + 1)
     try:
         async for message in found:
             yield message

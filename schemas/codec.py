@@ -65,7 +65,11 @@ def decode_grown(kind: type[_T], data: bytes) -> _T:
     Raises:
         SchemaError: the bytes are no such message.
     """
-    return convert(kind, _known_part(msgspec.inspect.type_info(kind), decode(Any, data)))
+    try:
+        # As it is nearly always, and many times as quick.
+        return decode(kind, data)
+    except SchemaError:
+        return convert(kind, _known_part(msgspec.inspect.type_info(kind), decode(Any, data)))
 
 
 def _known_part(known: msgspec.inspect.Type, value: Any) -> Any:

@@ -3,11 +3,13 @@
 A run is woken by storing its start anew under its id, once: who claims the record, by compare-and-set, stores it under the
 record's own mark, and where whoever claimed it died first, another does so in its place. A wake-up that comes twice, or too
 early, does no harm: the driver that it brings finds what the history says, and has the run sleep again.
+
+However many are due at once, those go first that are due longest, and no more than drivers come for soon.
 """
 
 import asyncio
+import heapq
 import logging
-import math
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -32,7 +34,11 @@ TIDY_EVERY_S = 30.0
 """How often it is looked for records of runs that have ended all the same: somebody has settled them by hand."""
 TAKEN_OVER_AFTER_S = 5.0
 """A run that was to be woken so long ago, and whose driver has not come, is looked at again: whoever woke it may be dead."""
-AT_ONCE = 64
+MISSING_AFTER_S = 60.0
+"""A driver that has not come for so long keeps no other run from being woken."""
+AT_ONCE = 128
+MOST_COMING = 512
+"""No more runs are woken than so many whose drivers have not come yet: whatever else is begun or woken waits behind them all."""
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +47,18 @@ class _Known(NamedTuple):
     sleeper: Sleeper
     revision: int
     since: float
-    """When this was read, by the monotonic clock; once its wake-up is seen to stand: infinity."""
+    """When this was read, by the monotonic clock."""
+    stands: bool = False
+    """Whether its wake-up is seen to stand."""
 
     def is_late(self, now: float) -> bool:
-        """Tell whether it was to be woken and its driver has not come for a while."""
-        return self.sleeper.woken_behind is not None and now - self.since > TAKEN_OVER_AFTER_S
+        """Tell whether it was to be woken, and who was to wake it may be dead, as its driver has not come."""
+        is_claimed = self.sleeper.woken_behind is not None
+        return is_claimed and not self.stands and now - self.since > TAKEN_OVER_AFTER_S
+
+    def is_coming(self, now: float) -> bool:
+        """Tell whether its driver is to come soon."""
+        return self.sleeper.woken_behind is not None and now - self.since <= MISSING_AFTER_S
 
 
 class Waker:
@@ -80,15 +93,22 @@ class Waker:
         self._observer.sleeping(len(self._known))
         known, now, since = dict(self._known), self._clock.now(), time.monotonic()
         waiting = [each.sleeper for each in known.values() if each.sleeper.woken_behind is None]
-        due = {sleeper.workflow_id for sleeper in waiting if sleeper.until is not None and sleeper.until <= now}
-        due |= await self._with_results(sleeper for sleeper in waiting if sleeper.workflow_id not in due)
+        due = {
+            sleeper.workflow_id: sleeper.until
+            for sleeper in waiting
+            if sleeper.until is not None and sleeper.until <= now
+        }
+        found = await self._with_results(sleeper for sleeper in waiting if sleeper.workflow_id not in due)
+        due |= dict.fromkeys(found, now)
         late = {each for each in known if known[each].is_late(since)}
         to_tidy = late
         if since - self._tidied_at > TIDY_EVERY_S:
             self._tidied_at = since
-            to_tidy = known.keys() - due
+            to_tidy = known.keys() - due.keys()
         ended = await self._tidy([known[each].sleeper for each in to_tidy])
-        await self._wake_all([known[each] for each in due])
+        coming = sum(each.is_coming(since) for each in known.values())
+        soonest = heapq.nsmallest(max(0, MOST_COMING - coming), due, key=lambda each: (due[each], each))
+        await self._wake_all([known[each] for each in soonest])
         await self._replace_dead([known[each] for each in late - ended])
 
     async def wake(self, workflow_id: str) -> None:
@@ -98,7 +118,10 @@ class Waker:
         """
         while True:
             standing = await self._sleepers.read(workflow_id)
-            if standing.sleeper is None or await self._wake(standing.sleeper, standing.revision):
+            if standing.sleeper is None:
+                return
+            behind = await last_sequence(self._network)
+            if await self._wake(standing.sleeper, standing.revision, behind):
                 return
 
     def _begin_anew(self) -> None:
@@ -145,9 +168,12 @@ class Waker:
         return found
 
     async def _wake_all(self, wanted: Sequence[_Known]) -> None:
+        if not wanted:
+            return
+        behind = await last_sequence(self._network)
         for first in range(0, len(wanted), AT_ONCE):
             part = wanted[first : first + AT_ONCE]
-            await asyncio.gather(*(self._wake(each.sleeper, each.revision) for each in part))
+            await asyncio.gather(*(self._wake(each.sleeper, each.revision, behind) for each in part))
 
     async def _replace_dead(self, late: Sequence[_Known]) -> None:
         """Wake those whose wake-ups do not stand: whoever claimed their records has died.
@@ -164,7 +190,7 @@ class Waker:
             await self._wake_all([each for mark, each in sought.items() if mark not in standing])
         for each in late:
             if self._known.get(each.sleeper.workflow_id) == each:
-                self._known[each.sleeper.workflow_id] = each._replace(since=math.inf)
+                self._known[each.sleeper.workflow_id] = each._replace(stands=True)
 
     async def _marks(self, subject: str, sought: Mapping[str, _Known]) -> set[str]:
         """Return those of the marks under which a wake-up stands on `subject`, by one reading for all of them."""
@@ -177,15 +203,18 @@ class Waker:
                     break
         return found
 
-    async def _wake(self, sleeper: Sleeper, revision: int) -> bool:
-        """Store the wake-up of a sleeper whose record has this revision; False where the record is another one by now."""
+    async def _wake(self, sleeper: Sleeper, revision: int, behind: int) -> bool:
+        """Store the wake-up of a sleeper whose record has this revision; False where the record is another one by now.
+
+        `behind` is a sequence that the ledger had before, the newer the less is searched where this Omega dies now.
+        """
         subject = self._network.subjects.workflow(sleeper.workflow)
         mark = mark_of(sleeper.nonce)
         if sleeper.woken_behind is not None:
             start, headers = await wake_up(self._network, sleeper.start, driven=sleeper.activation)
             await store_once(self._network, subject, start, mark=mark, behind=sleeper.woken_behind, headers=headers)
             return True
-        claimed = msgspec.structs.replace(sleeper, woken_behind=await last_sequence(self._network))
+        claimed = msgspec.structs.replace(sleeper, woken_behind=behind)
         start, headers = await wake_up(self._network, sleeper.start, driven=sleeper.activation)
         if not await self._sleepers.replace(claimed, revision):
             return False
