@@ -133,7 +133,7 @@ def build(scans: Sequence[Scan], scope: Scope, copy: Path) -> Findings:
             how_to_check=again.how_to_check(place, rule.check),
             fingerprint=fingerprint,
             engine=place.engine,
-            reported_as=tuple(f"{result.engine} {result.rule}" for result in place.reported),
+            reported_as=tuple(dict.fromkeys(f"{result.engine} {result.rule}" for result in place.reported)),
             context=verdict.context,
             check=again.statement(place, rule.title, text_at, shown),
             flow=_flow(place, redactor, text_at),

@@ -52,16 +52,21 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
 def merge(results: Iterable[Reported], known: dict[str, Rule]) -> list[Merged]:
     """Join what different scanners report of one weakness at one place, each result used once.
 
-    bandit's and ruff's results of one rule first; then all others of one family of weaknesses on one line; and what only
-    looks at a line goes into the flow that passes over it. `known` are the described rules.
+    bandit's and ruff's results of one rule first, and the ways that lead to one line, of which the shortest stands; then all
+    others of one family of weaknesses on one line; and what only looks at a line goes into the flow that passes over it.
+    `known` are the described rules.
     """
     places: dict[tuple[str, str], dict[str, list[Reported]]] = defaultdict(lambda: defaultdict(list))
+    flows: dict[tuple[str, str, str, int], list[Reported]] = defaultdict(list)
     merged: list[Merged] = []
     for result in results:
         if result.engine in PATTERNS:
             places[result.path, shared_id(result.rule)][result.engine].append(result)
+        elif result.flow:
+            flows[result.engine, result.rule, result.path, result.line].append(result)
         else:
             merged.append(_merged((result,), known))
+    merged += [_merged(tuple(sorted(ways, key=_length)), known) for ways in flows.values()]
     merged += [_merged(pair, known) for engines in places.values() for pair in _pairs(engines)]
     return sorted(_joined(merged), key=lambda each: (each.path, each.line, each.rule))
 
@@ -76,6 +81,10 @@ def _merged(reported: tuple[Reported, ...], known: dict[str, Rule]) -> Merged:
         end_line=first.end_line,
         reported=reported,
     )
+
+
+def _length(result: Reported) -> int:
+    return len(result.flow)
 
 
 def _pairs(engines: dict[str, list[Reported]]) -> list[tuple[Reported, ...]]:
@@ -169,13 +178,16 @@ def fingerprints(merged: Sequence[Merged], text: Callable[[Merged], str]) -> lis
     """Return a name for each finding: 128 bits over weakness, path, what is there, and occurrence.
 
     It stays when lines move, when a scanner words or numbers its rules anew, and when another one reports the place too.
-    `merged` is sorted by line. What is there is the scanner's `key`, or the source line that `text` gives: without
-    secrets, for a hash of a short one could be guessed, and with space at the ends and runs of it not counted.
+    `merged` is sorted by line. What is there is the scanner's `key`, where all who report the place have one; else the
+    source line that `text` gives: without secrets, for a hash of a short one could be guessed, and with space at the ends
+    and runs of it not counted.
     """
     seen: Counter[tuple[str, str, str]] = Counter()
     names = []
     for each in merged:
-        key = (each.weakness, each.path, each.reported[0].key or " ".join(text(each).split()))
+        has_key = all(result.key for result in each.reported)
+        there = each.reported[0].key if has_key else " ".join(text(each).split())
+        key = (each.weakness, each.path, there)
         names.append(hashlib.sha256("\0".join((*key, str(seen[key]))).encode()).hexdigest()[:32])
         seen[key] += 1
     return names

@@ -206,6 +206,8 @@ def test_what_a_flow_passes_over_is_one_finding_with_it() -> None:
 def test_two_flows_and_two_advisories_stay_two() -> None:
     flows = merge([flow("a", 1, 3, 7), flow("b", 2, 3, 9)], KNOWN)
     assert [each.line for each in flows] == [7, 9]
+    (shortest,) = merge([flow("a", 1, 2, 3, 7), flow("a", 5, 7)], KNOWN)
+    assert ([step.line for step in shortest.flow], len(shortest.reported)) == ([5, 7], 2)
     advisory = msgspec.structs.replace(flow("x", 1, cwe=400), engine="osv", flow=())
     assert len(merge([advisory, msgspec.structs.replace(advisory, rule="y")], KNOWN)) == 2
 
@@ -227,6 +229,9 @@ def test_a_fingerprint_survives_another_scanner_and_goes_by_a_key() -> None:
 
     assert name(bandit("B605", 3)) == name(ruff("S605", 8)) == name(bandit("B605", 5), flow("command-injection", 1, 5))
     assert name(bandit("B605", 3)) != name(bandit("B307", 3))
+    keyed = flow("command-injection", 1, 5, key="f os.system request.args")
+    assert name(keyed) == name(msgspec.structs.replace(keyed, line=9, end_line=9)) != name(bandit("B605", 5))
+    assert name(keyed, bandit("B605", 5)) == name(bandit("B605", 5))
     advisory = msgspec.structs.replace(flow("x", 1), engine="osv", flow=(), key="urllib3 CVE-2023-1")
     assert name(advisory) == fingerprints([only(advisory)], lambda _: "urllib3==1.0  # moved")[0]
 
