@@ -17,6 +17,7 @@ from bus.server_config import Durability
 from clones.escalation import Escalations
 from clones.routing import DEFAULT_TABLE, types_by_clone
 from ops.connect import Where
+from ops.logs import LogFormat
 from ops.rights import keep_rights
 from ops.status import ask
 from ops.supervisor import Supervisor
@@ -50,6 +51,8 @@ class LocalOptions:
     model: Path | None = None
     """The configuration of the clones' language model."""
     verbose: bool = False
+    log_format: LogFormat | None = None
+    """Of the daemons' logs; None: by where they go."""
     log_directory: Path | None = None
     """Where each daemon's log goes; None: to this process's standard error."""
 
@@ -129,6 +132,8 @@ def _argv(name: str, number: int, options: LocalOptions, server: EmbeddedServer 
         argv += ["--metrics-port", str(options.metrics_port + number if options.metrics_port else 0)]
     if name == OMEGA and server is not None:
         argv += ["--ledger-max-bytes", str(int(server.max_file_bytes * LEDGER_SHARE))]
+    if options.log_format is not None:
+        argv += ["--log", options.log_format]
     return [*argv, "--verbose"] if options.verbose else argv
 
 

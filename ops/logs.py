@@ -1,10 +1,18 @@
-"""Logs on standard error: lines for people on a terminal, JSON objects elsewhere."""
+"""Logs on standard error: lines for people on a terminal, JSON objects elsewhere, unless a format is named."""
 
 import json
 import logging
+import os
 import sys
 import traceback
 from datetime import UTC, datetime
+from typing import Literal
+
+import click
+
+LogFormat = Literal["text", "json"]
+COLOURS = {"DEBUG": "bright_black", "WARNING": "yellow", "ERROR": "red", "CRITICAL": "bright_red"}
+"""Of levels, on a terminal; where the variable NO_COLOR is set there are none."""
 
 
 class JsonLines(logging.Formatter):
@@ -28,11 +36,26 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def configure(process: str, *, verbose: bool = False) -> None:
-    """Send this process's logs to standard error; `process` is its name in them."""
+class TextLines(logging.Formatter):
+    """A line a record: time of day, process, level and message, and below it an exception's traceback."""
+
+    def __init__(self, process: str, *, colour: bool) -> None:
+        super().__init__(f"%(asctime)s {process:<8} %(level)s %(message)s", "%H:%M:%S")
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return `record` as text; its level has a colour where there are any."""
+        level, style = f"{record.levelname:<7}", COLOURS.get(record.levelname)
+        record.level = click.style(level, fg=style) if self._colour and style else level
+        return super().format(record)
+
+
+def configure(process: str, *, verbose: bool = False, log_format: LogFormat | None = None) -> None:
+    """Send this process's logs to standard error; `process` is its name in them. No format: text on a terminal, JSON elsewhere."""
     handler = logging.StreamHandler()
-    if sys.stderr.isatty():
-        handler.setFormatter(logging.Formatter(f"%(asctime)s {process:<8} %(levelname)-7s %(message)s", "%H:%M:%S"))
+    terminal = sys.stderr.isatty()
+    if log_format == "text" or (log_format is None and terminal):
+        handler.setFormatter(TextLines(process, colour=terminal and not os.environ.get("NO_COLOR")))
     else:
         handler.setFormatter(JsonLines(process))
     root = logging.getLogger()

@@ -1,11 +1,15 @@
 """`sanctuary omega` and `sanctuary clone`: one daemon in this process."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ops.cli.options import UNUSABLE, clone_options, fail, loaded_model, run, verbose_option, where_options
+from ops.cli.options import UNUSABLE, clone_options, fail, loaded_model, log_option, run, verbose_option, where_options
 from ops.connect import Where
+
+if TYPE_CHECKING:
+    from ops.logs import LogFormat
 
 _metrics_option = click.option(
     "--metrics-port",
@@ -23,12 +27,20 @@ _metrics_option = click.option(
     help="Refuse new tasks when the ledger has this size; -1: never; default: as it is.",
 )
 @verbose_option
-def omega(where: Where, *, verbose: bool, metrics_port: int | None, ledger_max_bytes: int | None) -> None:
+@log_option
+def omega(
+    where: Where,
+    *,
+    verbose: bool,
+    log_format: "LogFormat | None",
+    metrics_port: int | None,
+    ledger_max_bytes: int | None,
+) -> None:
     """Run Omega: makes the streams, answers calls, runs workflows. Several may run."""
     from ops.daemon import run_omega
     from ops.logs import configure
 
-    configure("omega", verbose=verbose)
+    configure("omega", verbose=verbose, log_format=log_format)
     run(run_omega(where, metrics_port=metrics_port, ledger_max_bytes=ledger_max_bytes))
 
 
@@ -46,11 +58,13 @@ def omega(where: Where, *, verbose: bool, metrics_port: int | None, ledger_max_b
     help="Make this an instance of a new version that takes at most this share of the tasks, such as 0.1.",
 )
 @verbose_option
+@log_option
 def clone(
     name: str,
     where: Where,
     *,
     verbose: bool,
+    log_format: "LogFormat | None",
     metrics_port: int | None,
     workspace: Path,
     roots: tuple[Path, ...],
@@ -72,7 +86,7 @@ def clone(
         definition = load(name)
     except InvalidClone as error:
         fail(error.message, status=UNUSABLE)
-    configure(definition.name, verbose=verbose)
+    configure(definition.name, verbose=verbose, log_format=log_format)
     options = CloneOptions(
         workspace=workspace.resolve(),
         roots=tuple(root.resolve() for root in roots),

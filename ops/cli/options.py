@@ -99,6 +99,12 @@ def clone_options(command: _F) -> _F:
 
 
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Log more.")
+log_option = click.option(
+    "--log",
+    "log_format",
+    type=click.Choice(["text", "json"]),
+    help="How logs are written: for people, or an object a line; default: text on a terminal, json elsewhere.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ops.cli.options import clone_options, loaded_model, run, verbose_option, where_options
+from ops.cli.options import clone_options, loaded_model, log_option, run, verbose_option, where_options
 from ops.connect import Where
 
 sync_option = click.option(
@@ -23,6 +23,7 @@ sync_option = click.option(
 @where_options
 @clone_options
 @verbose_option
+@log_option
 @sync_option
 @click.option(
     "--port",
@@ -45,7 +46,7 @@ def up(where: Where, **rest: Any) -> None:
     """
     from ops.logs import configure
 
-    configure("up", verbose=rest["verbose"])
+    configure("up", verbose=rest["verbose"], log_format=rest["log_format"])
     # Each clone loads its own and looks for its server; what is wrong with the file is told here, before anything is started.
     loaded_model(rest["model"], look=False)
     run(_up(where, rest))

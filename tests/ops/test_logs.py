@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import click
 import pytest
 
 from ops import logs
@@ -59,4 +60,19 @@ def test_on_a_terminal_lines_are_for_people(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     logs.configure("gamma")
     logging.getLogger("x").error("no disk")
-    assert capsys.readouterr().err.split()[1:] == ["gamma", "ERROR", "no", "disk"]
+    assert click.unstyle(capsys.readouterr().err).split()[1:] == ["gamma", "ERROR", "no", "disk"]
+    warned = logging.makeLogRecord({"levelname": "WARNING", "levelno": logging.WARNING, "msg": "full"})
+    assert "\x1b[33mWARNING\x1b[0m full" in logs.TextLines("gamma", colour=True).format(warned)
+    assert logs.TextLines("gamma", colour=False).format(warned).endswith("gamma    WARNING full")
+
+
+def test_a_format_that_is_named_is_taken_wherever_logs_go(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs.configure("gamma", log_format="text")
+    logging.getLogger("x").error("no disk")
+    assert capsys.readouterr().err.endswith(" gamma    ERROR   no disk\n")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    logs.configure("gamma", log_format="json")
+    logging.getLogger("x").error("no disk")
+    assert json.loads(capsys.readouterr().err)["message"] == "no disk"
