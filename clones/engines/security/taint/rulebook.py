@@ -262,19 +262,27 @@ class Rulebook:
     @cached_property
     def source_words(self) -> frozenset[str]:
         """Identifiers of which one at least stands wherever a source is read by name."""
-        return frozenset(_words(self.sources.names))
+        return frozenset(word for word, _ in _words(self.sources.names))
 
     @cached_property
     def check_words(self) -> frozenset[str]:
         """Identifiers of which one at least stands wherever a call is checked by itself."""
-        return frozenset(_words(self.checks.names))
+        return frozenset(word for word, _ in _words(self.checks.names))
+
+    @cached_property
+    def owners(self) -> dict[str, frozenset[str]]:
+        """By these identifiers: the packages that they belong to; none where they may belong to anything."""
+        found: dict[str, set[str]] = {}
+        for word, owner in _words([*self.sources.names, *self.checks.names]):
+            found.setdefault(word, set()).add(owner)
+        return {word: frozenset() if "" in owners else frozenset(owners) for word, owners in found.items()}
 
 
-def _words(names: Iterable[str]) -> Iterator[str]:
+def _words(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     for name in names:
-        parts = [part for part in re.split(r"\W+", name) if part]
+        parts = [part for part in re.split(r"\W+", name) if part and not part.startswith("__")]
         if parts:
-            yield parts[-1]
+            yield parts[-1], parts[0] if len(parts) > 1 and name[0] not in "?*" else ""
 
 
 def load(directory: Traversable | None = None) -> Rulebook:
@@ -292,13 +300,13 @@ def load(directory: Traversable | None = None) -> Rulebook:
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise RuleError(f"{file.name}: {error}") from error
     known = {each.id for file in read.values() for each in file.category}
-    for name, file in read.items():
-        _verify(name, file, known)
+    for name, rules in read.items():
+        _verify(name, rules, known)
     return Rulebook(list(read.values()))
 
 
 def _verify(name: str, file: RuleFile, known: set[str]) -> None:
-    used = [(each.match, (each.category,)) for each in file.sink]
+    used: list[tuple[tuple[str, ...], tuple[str, ...]]] = [(each.match, (each.category,)) for each in file.sink]
     used += [(each.match, (each.category,)) for each in file.check]
     used += [(each.match, each.categories) for each in file.sanitizer]
     used += [(each.match, each.categories) for each in file.guard]

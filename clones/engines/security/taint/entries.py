@@ -1,0 +1,136 @@
+"""Where a program is entered: what the parameters of a function hold that nobody in the project calls."""
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from clones.engines.security.taint.base import Arguments
+from clones.engines.security.taint.project import ClassInfo, FunctionInfo
+from clones.engines.security.taint.rulebook import SourceRule
+from clones.engines.security.taint.values import UNKNOWN, Function, Value, join, named, tainted
+
+if TYPE_CHECKING:
+    from clones.engines.security.taint.analysis import Analysis
+    from clones.engines.security.taint.interpreter import Frame
+
+_CONVERTER = re.compile(r"<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>")
+_GROUP = re.compile(r"\(\?P<(?P<name>\w+)>(?P<pattern>[^()]*)\)")
+_HARMLESS = {"int", "float", "uuid"}
+_PLAIN = {"int", "float", "bool"}
+
+
+def rules(analysis: "Analysis", info: FunctionInfo) -> list[tuple[SourceRule, str]]:
+    """Return the rules by which a function's parameters come from outside, each with the route's text."""
+    found = [(rule, text) for name, text in info.decorators for rule in analysis.book.decorated.of(name)]
+    if info.cls is not None:
+        for base in info.cls.outside_bases():
+            found += [(rule, "") for rule in analysis.book.methods_of.of(base) if info.name in rule.names]
+    view = analysis.book.first_parameter
+    if view is not None and not found and _is_view(analysis, info):
+        found.append((view, analysis.routes.get(info, "")))
+    return found
+
+
+def _is_view(analysis: "Analysis", info: FunctionInfo) -> bool:
+    names = info.positional[1:] if info.cls is not None else info.positional
+    return info in analysis.routes or (names[:1] == ["request"] and "django" in info.module.imported)
+
+
+def bind(frame: "Frame", info: FunctionInfo) -> dict[str, Value]:
+    """Return what the parameters hold where nothing is known of who calls."""
+    variables: dict[str, Value] = {}
+    matched = rules(frame.analysis, info)
+    names = [*info.positional, *info.keyword_only]
+    node = info.node.args
+    own = info.positional[0] if info.cls is not None and info.positional and "staticmethod" not in info.flags else ""
+    for name in names:
+        if name == own and info.cls is not None:
+            variables[name] = frame.instance(info.cls, (info, name))
+            continue
+        value = _typed(frame, info, name)
+        if matched:
+            value = _from_outside(frame, info, name, value, matched[0], is_first=name == names[1 if own else 0])
+        elif (default := _default(info, name)) is not None:
+            value = join(value, frame.evaluate(default))
+        variables[name] = value
+    content = UNKNOWN
+    if matched and not matched[0][0].first_parameter_of:
+        content = tainted(frame.source(info.name, matched[0][0].kind, info.node))
+    if node.vararg is not None:
+        variables[node.vararg.arg] = frame.container("tuple", (info, "args"), [], content)
+    if node.kwarg is not None:
+        variables[node.kwarg.arg] = frame.call_outside("dict", Arguments([], rest_keywords=content), info.node, None)
+    return variables
+
+
+def _typed(frame: "Frame", info: FunctionInfo, name: str) -> Value:
+    annotation = info.annotations.get(name)
+    value = frame.annotated(annotation, info.node) if annotation is not None else UNKNOWN
+    return named(f"?{name}") if value is UNKNOWN else value
+
+
+def _default(info: FunctionInfo, name: str) -> ast.expr | None:
+    node = info.node.args
+    pairs = dict(zip(info.positional[len(info.positional) - len(node.defaults) :], node.defaults, strict=True))
+    pairs |= {key: each for key, each in zip(info.keyword_only, node.kw_defaults, strict=True) if each is not None}
+    return pairs.get(name)
+
+
+def _from_outside(
+    frame: "Frame",
+    info: FunctionInfo,
+    name: str,
+    value: Value,
+    matched: tuple[SourceRule, str],
+    *,
+    is_first: bool,
+) -> Value:
+    rule, text = matched
+    if rule.first_parameter_of and (is_first or info not in frame.analysis.routes):
+        return named(rule.type if is_first else f"?{name}")
+    default = _default(info, name)
+    if isinstance(default, ast.Call) and ast.unparse(default.func).rpartition(".")[2] in {"Depends", "Security"}:
+        return _dependency(frame, default, value)
+    names = {frame.book.canonical(each) for each in value.names}
+    if name in _harmless_parts(text) or names & {*rule.except_types}:
+        return UNKNOWN
+    if names & {*rule.except_classes}:
+        return value
+    message = f"parameter `{name}` of `{info.name}`, which gets it from outside"
+    taints = frame.source(name, rule.kind, info.node, message)
+    for identity, obj in frame.now.objects(value):
+        if obj.cls is not None:
+            frame.store(identity, obj.changed(rest=tainted(taints), attrs=_plain_fields(obj.cls)))
+            return value
+    return tainted(taints)
+
+
+def _harmless_parts(text: str) -> set[str]:
+    """Return the parts of a route that hold numbers alone."""
+    found = {each["name"] for each in _CONVERTER.finditer(text) if each["kind"] in _HARMLESS}
+    return found | {each["name"] for each in _GROUP.finditer(text) if re.fullmatch(r"(\\d|\[0-9\])[+*{\d},]*", each[2])}
+
+
+def _plain_fields(cls: ClassInfo) -> dict[str, Value]:
+    fields: dict[str, Value] = {}
+    for each in reversed(cls.mro()):
+        for node in each.node.body:
+            if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
+                continue
+            kind = ast.unparse(node.annotation).partition(" ")[0].removeprefix("Optional[").rstrip("]")
+            if kind in _PLAIN:
+                fields[node.target.id] = UNKNOWN
+    return fields
+
+
+def _dependency(frame: "Frame", default: ast.Call, value: Value) -> Value:
+    """Call what a parameter's value is asked of."""
+    if not default.args:
+        return value
+    function = frame.evaluate(default.args[0])
+    result = Value()
+    for each in function.funcs:
+        if isinstance(each, Function):
+            each.info.decorators = each.info.decorators or list(frame.info.decorators if frame.info else [])
+            result = join(result, frame.run(each.info, bind(frame, each.info), each.closure, default))
+    return value if result.is_nothing else result

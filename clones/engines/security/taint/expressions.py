@@ -1,0 +1,455 @@
+"""What expressions may be."""
+
+import ast
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+from clones.engines.security.taint import constants
+from clones.engines.security.taint.base import Arguments, Base, DeadError
+from clones.engines.security.taint.heap import Key, Obj, State, join_states
+from clones.engines.security.taint.values import (
+    NO_TAINTS,
+    NOTHING,
+    UNKNOWN,
+    Function,
+    Value,
+    beginning,
+    const,
+    join,
+    join_all,
+    merge,
+    named,
+    ref,
+    tainted,
+)
+
+_DUNDER = {
+    ast.Add: "__add__",
+    ast.Mod: "__mod__",
+    ast.BitOr: "__or__",
+    ast.BitAnd: "__and__",
+    ast.Div: "__truediv__",
+    ast.Sub: "__sub__",
+    ast.Mult: "__mul__",
+}
+
+
+class Expressions(Base):
+    """Evaluation of expressions."""
+
+    def evaluate(self, node: ast.expr) -> Value:
+        """Return what an expression may be; its effects are in the state afterwards."""
+        self.analysis.tick()
+        handler = self._by_expression.get(type(node))
+        return handler(self, node) if handler else UNKNOWN
+
+    def _constant(self, node: ast.Constant) -> Value:
+        value = node.value
+        return UNKNOWN if value is Ellipsis else const(value)
+
+    def _name(self, node: ast.Name) -> Value:
+        value = self.lookup(node.id)
+        if value.names and not value.taints:
+            value = self._sourced(value, node)
+        if value.other and not value.names and not value.refs and not value.funcs:
+            return join(value, named(f"?{node.id}"))
+        return value
+
+    def _sourced(self, value: Value, node: ast.AST) -> Value:
+        taints = value.taints
+        for name in sorted(value.names):
+            taints = merge(taints, self.outside(name, node, NO_TAINTS).taints)
+        return value.with_taints(taints)
+
+    def lookup(self, name: str) -> Value:
+        """Return what a variable may be."""
+        state = self.now
+        value = state.vars.get(name)
+        if value is not None:
+            return value
+        closure = self.closure
+        while closure is not None:
+            frame = state.get(closure)
+            if frame is None:
+                break
+            if name in frame.items:
+                return frame.items[name]
+            closure = next(iter(frame.attrs["closure"].refs)) if "closure" in frame.attrs else None
+        value = self.analysis.global_value(self.module, name)
+        return named(name) if value is None else value
+
+    def _attribute(self, node: ast.Attribute) -> Value:
+        if _is_super(node.value):
+            return self.inherited(node.attr, node)
+        return self.attribute(self.evaluate(node.value), node.attr, node)
+
+    def _subscript(self, node: ast.Subscript) -> Value:
+        container = self.evaluate(node.value)
+        if isinstance(node.slice, ast.Slice):
+            bounds = [
+                self.evaluate(each) if each else const(None)
+                for each in (node.slice.lower, node.slice.upper, node.slice.step)
+            ]
+            return self._slice(container, bounds, node)
+        return self.item(container, self.evaluate(node.slice), node)
+
+    def _slice(self, container: Value, bounds: list[Value], node: ast.AST) -> Value:
+        folded = constants.part(Value(consts=container.consts), bounds) if container.consts else NOTHING
+        start_at_zero = bounds[0].is_single and bounds[0].constant in {None, 0}
+        result = Value(
+            taints=container.taints,
+            consts=folded.consts,
+            other=folded.other or container.other or bool(container.names or container.funcs),
+            prefix=container.prefix if start_at_zero and bounds[1].constant is None else "",
+        )
+        for identity, obj in self.now.objects(container):
+            elements = list(obj.items.values())
+            if obj.kind in {"list", "tuple"} and obj.is_exact and all(each.is_single for each in bounds):
+                ends = [each.constant if isinstance(each.constant, int) else None for each in bounds]
+                kept = elements[slice(*ends)] if ends[2] != 0 else elements
+                made = self.container(obj.kind, (node, identity), kept)
+            else:
+                made = self.container("list", (node, identity), [], obj.element())
+            result = join(result, made)
+        return result
+
+    def _binary(self, node: ast.BinOp) -> Value:
+        return self.operate(node.op, self.evaluate(node.left), self.evaluate(node.right), node)
+
+    def operate(self, kind: ast.operator, left: Value, right: Value, node: ast.AST) -> Value:
+        """Return `left <kind> right`."""
+        folded = constants.binary(kind, left, right)
+        if folded.is_constant:
+            return folded
+        state = self.now
+        for name in sorted(left.names):
+            dunder = _DUNDER.get(type(kind))
+            if dunder and self.analysis.is_ruled(f"{name}.{dunder}"):
+                return self.call_outside(f"{name}.{dunder}", Arguments([right]), node, left)
+        lists = [state.objects(each) for each in (left, right)]
+        if isinstance(kind, ast.Add) and all(lists):
+            return self._concatenate([obj for _, obj in lists[0]], [obj for _, obj in lists[1]], node)
+        if isinstance(kind, ast.BitOr) and all(lists):
+            items = {**lists[0][0][1].items, **lists[1][0][1].items}
+            rest = join(lists[0][0][1].rest, lists[1][0][1].rest)
+            return self.allocate(node, Obj(lists[0][0][1].kind, items=items, rest=rest))
+        taints = merge(state.taints(left), state.taints(right))
+        if isinstance(kind, ast.Mod) and isinstance(text := beginning(left), str) and "%" in text:
+            start = self._formatted_start(left, right, text)
+        elif isinstance(kind, ast.Add):
+            start = f"{left.constant}{beginning(right)}" if isinstance(left.constant, str) else beginning(left)
+        else:
+            start = ""
+        names = (
+            frozenset(each for each in left.names if not each.startswith("?")) if taints or left.refs else NOTHING.names
+        )
+        return Value(taints=taints, names=names, refs=_paths(left, kind), other=True, prefix=start)
+
+    def _formatted_start(self, left: Value, right: Value, text: str) -> str:
+        start, _, rest = text.partition("%")
+        if start or not rest.startswith("s"):
+            return start
+        firsts = [obj.items.get(0, UNKNOWN) for _, obj in self.now.objects(right)] or [right]
+        first = firsts[0]
+        return f"{first.constant}{rest[1:].partition('%')[0]}" if isinstance(first.constant, str) else beginning(first)
+
+    def _concatenate(self, left: list[Obj], right: list[Obj], node: ast.AST) -> Value:
+        if len(left) == len(right) == 1 and left[0].is_exact and right[0].is_exact:
+            return self.container(left[0].kind, node, [*left[0].items.values(), *right[0].items.values()])
+        return self.container(left[0].kind, node, [], join_all(obj.element() for obj in (*left, *right)))
+
+    def _unary(self, node: ast.UnaryOp) -> Value:
+        operand = self.evaluate(node.operand)
+        if isinstance(node.op, ast.Not):
+            known = constants.truth(operand)
+            return UNKNOWN if known is None else const(not known)
+        folded = constants.unary(node.op, operand)
+        return folded if folded.is_constant else tainted(operand.taints)
+
+    def _formatted(self, node: ast.JoinedStr) -> Value:
+        return self.text_of([self._piece(part) for part in node.values])
+
+    def _piece(self, part: ast.expr) -> Value:
+        if not isinstance(part, ast.FormattedValue):
+            return self.evaluate(part)
+        value = self.evaluate(part.value)
+        if part.format_spec is not None:
+            spec = self.evaluate(part.format_spec).constant
+            return UNKNOWN if isinstance(spec, str) and spec[-1:] in {*"dfeEgGxXobn%"} and spec else _opaque(value)
+        return _opaque(value) if part.conversion not in {-1, ord("s")} else value
+
+    def text_of(self, parts: Iterable[Value]) -> Value:
+        """Return the text that is made by writing values one after another."""
+        state = self.now
+        result = const("")
+        for part in parts:
+            text = constants.function("str", [part]) if part.is_constant else part
+            folded = constants.binary(ast.Add(), result, text) if result.is_constant else UNKNOWN
+            if folded.is_constant:
+                result = folded
+                continue
+            known = result.constant if result.is_single else None
+            start = f"{known}{beginning(text)}" if isinstance(known, str) else beginning(result)
+            result = Value(taints=merge(result.taints, state.taints(part)), other=True, prefix=start)
+        return result
+
+    def _compare(self, node: ast.Compare) -> Value:
+        left = self.evaluate(node.left)
+        result: Value = const(True)
+        for kind, right_node in zip(node.ops, node.comparators, strict=True):
+            right = self.evaluate(right_node)
+            one = self.compare(kind, left, right)
+            known = constants.truth(one)
+            if known is False:
+                return const(False)
+            if known is None:
+                result = Value(consts=(True, False))
+            left = right
+        return result
+
+    def compare(self, kind: ast.cmpop, left: Value, right: Value) -> Value:
+        """Return `left <kind> right`."""
+        folded = constants.compare(kind, left, right)
+        if folded.is_constant:
+            return folded
+        is_none = isinstance(kind, ast.Is | ast.IsNot) and right.is_single and right.constant is None
+        if is_none and (left.refs or left.funcs) and not (left.consts or left.other or left.names):
+            return const(isinstance(kind, ast.IsNot))
+        if isinstance(kind, ast.In | ast.NotIn) and left.is_constant:
+            found = [self._contains(obj, left) for _, obj in self.now.objects(right)]
+            if found and not right.other and None not in found and len(set(found)) == 1:
+                return const(found[0] is isinstance(kind, ast.In))
+        return UNKNOWN
+
+    def _contains(self, obj: Obj, value: Value) -> bool | None:
+        if not obj.is_exact or obj.kind == "instance":
+            return None
+        if obj.kind == "dict":
+            inside = {each in obj.items for each in value.consts}
+        elif all(each.is_single for each in obj.items.values()):
+            inside = {any(each == one.constant for one in obj.items.values()) for each in value.consts}
+        else:
+            return None
+        return inside.pop() if len(inside) == 1 else None
+
+    def _logical(self, node: ast.BoolOp) -> Value:
+        stops_at = isinstance(node.op, ast.Or)
+        result, ended = NOTHING, []
+        for position, each in enumerate(node.values):
+            begin = self.now.copy()
+            value = self.evaluate(each)
+            if position == len(node.values) - 1:
+                result = join(result, value)
+                break
+            known = constants.truth(value)
+            if known is stops_at:
+                result = join(result, value)
+                break
+            if known is None:
+                result = join(result, constants.without_false(value, stops_at))
+                after = self.state
+                self.state = begin
+                held, failed = self.branch(each)
+                stopped, going = (held, failed) if stops_at else (failed, held)
+                ended.append(stopped)
+                self.state = going or after
+        self.state = join_states([*ended, self.state])
+        return result
+
+    def _conditional(self, node: ast.IfExp) -> Value:
+        values, states = [], []
+        for state, chosen in zip(self.branch(node.test), (node.body, node.orelse), strict=True):
+            if state is None:
+                continue
+            self.state = state
+            try:
+                values.append(self.evaluate(chosen))
+                states.append(self.state)
+            except DeadError:
+                pass
+        self.state = join_states(states)
+        if self.state is None:
+            raise DeadError
+        return join_all(values)
+
+    def _walrus(self, node: ast.NamedExpr) -> Value:
+        value = self.evaluate(node.value)
+        self.assign(node.target, value)
+        return value
+
+    def _lambda(self, node: ast.Lambda) -> Value:
+        info = self.analysis.lambda_info(self.module, node, self.info)
+        return Value(funcs=(Function(info, self.capture()),))
+
+    def capture(self) -> int | None:
+        """Put the variables where functions that are defined here find them."""
+        if self.info is None:
+            return self.closure
+        wanted = self.info.words
+        state = self.now
+        attrs = {"closure": ref(self.closure)} if self.closure is not None else {}
+        items: dict[Key, Value] = {name: value for name, value in state.vars.items() if name in wanted}
+        state.heap[self.identity] = Obj("frame", items=items, attrs=attrs)
+        return self.identity
+
+    def _sequence(self, node: ast.List | ast.Tuple | ast.Set) -> Value:
+        kind = {ast.List: "list", ast.Tuple: "tuple", ast.Set: "set"}[type(node)]
+        elements: list[Value] = []
+        rest = NOTHING
+        for each in node.elts:
+            if not isinstance(each, ast.Starred):
+                elements.append(self.evaluate(each))
+                continue
+            value = self.evaluate(each.value)
+            objects = [obj for _, obj in self.now.objects(value)]
+            if len(objects) == 1 and objects[0].is_exact and objects[0].kind in {"list", "tuple"} and not value.other:
+                elements.extend(objects[0].items.values())
+            else:
+                rest = join(rest, self.elements(value, each))
+        return self.container(kind, node, elements, rest)
+
+    def _mapping(self, node: ast.Dict) -> Value:
+        items: dict[Key, Value] = {}
+        rest, is_open = NOTHING, False
+        for key_node, value_node in zip(node.keys, node.values, strict=True):
+            value = self.evaluate(value_node)
+            if key_node is None:
+                for _, obj in self.now.objects(value):
+                    items.update(obj.items)
+                    rest = join(rest, obj.rest)
+                    is_open |= obj.open
+                if value.other or value.names:
+                    rest, is_open = join(rest, tainted(value.taints)), True
+                continue
+            key = self.evaluate(key_node)
+            if key.is_single:
+                items[key.constant] = value
+            else:
+                rest = join(rest, value)
+        return self.allocate(node, Obj("dict", items=items, rest=rest, open=is_open))
+
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Value:
+        before = dict(self.now.vars)
+        made = Value()
+        if self._enter(node.generators):
+            made = self.evaluate(node.value if isinstance(node, ast.DictComp) else node.elt)
+            if isinstance(node, ast.DictComp):
+                self.evaluate(node.key)
+        state: State = self.now
+        state.vars = before
+        kinds = {ast.ListComp: "list", ast.SetComp: "set", ast.DictComp: "dict"}
+        return self.allocate(node, Obj(kinds.get(type(node), "iterator"), rest=made))
+
+    def _enter(self, generators: list[ast.comprehension]) -> bool:
+        """Bind the targets; False where the conditions never hold."""
+        for each in generators:
+            self.assign(each.target, self.elements(self.evaluate(each.iter), each.iter))
+            for test in each.ifs:
+                before = self.state
+                held, _ = self.branch(test)
+                if held is None:
+                    self.state = before
+                    return False
+                self.state = held
+        return True
+
+    def _await(self, node: ast.Await) -> Value:
+        return self.evaluate(node.value)
+
+    def _yield(self, node: ast.Yield) -> Value:
+        if node.value:
+            self.yields.append(self.evaluate(node.value))
+        return UNKNOWN
+
+    def _yield_from(self, node: ast.YieldFrom) -> Value:
+        value = self.evaluate(node.value)
+        self.yields.append(self.elements(value, node))
+        return value
+
+    def _starred(self, node: ast.Starred) -> Value:
+        return self.elements(self.evaluate(node.value), node)
+
+    def _call(self, node: ast.Call) -> Value:
+        receiver = None
+        if isinstance(node.func, ast.Attribute) and not _is_super(node.func.value):
+            receiver = self.evaluate(node.func.value)
+            callee = self.attribute(receiver, node.func.attr, node.func)
+        else:
+            callee = self.evaluate(node.func)
+        return self.call(callee, self._arguments(node), node, receiver)
+
+    def _arguments(self, node: ast.Call) -> Arguments:
+        positional: list[Value] = []
+        rest: Value | None = None
+        nodes: dict[int | str, ast.expr] = {}
+        for each in node.args:
+            if not isinstance(each, ast.Starred):
+                if rest is None:
+                    nodes[len(positional)] = each
+                    positional.append(self.evaluate(each))
+                else:
+                    rest = join(rest, self.evaluate(each))
+                continue
+            value = self.evaluate(each.value)
+            objects = [obj for _, obj in self.now.objects(value)]
+            if len(objects) == 1 and objects[0].is_exact and objects[0].kind in {"list", "tuple"} and rest is None:
+                positional.extend(objects[0].items.values())
+            else:
+                rest = join(rest or NOTHING, self.elements(value, each))
+        keywords: dict[str, Value] = {}
+        more: Value | None = None
+        for keyword in node.keywords:
+            value = self.evaluate(keyword.value)
+            if keyword.arg is not None:
+                keywords[keyword.arg] = value
+                nodes[keyword.arg] = keyword.value
+                continue
+            for _, obj in self.now.objects(value):
+                keywords |= {key: each for key, each in obj.items.items() if isinstance(key, str)}
+                more = join(more or NOTHING, obj.rest) if not obj.rest.is_nothing else more
+            if value.taints or value.other:
+                more = join(more or NOTHING, tainted(value.taints))
+        return Arguments(positional, keywords, rest=rest, rest_keywords=more, nodes=nodes)
+
+    _by_expression: ClassVar[dict[type[ast.expr], Callable[..., Value]]] = {
+        ast.Constant: _constant,
+        ast.Name: _name,
+        ast.Attribute: _attribute,
+        ast.Subscript: _subscript,
+        ast.BinOp: _binary,
+        ast.UnaryOp: _unary,
+        ast.JoinedStr: _formatted,
+        ast.FormattedValue: _piece,
+        ast.Compare: _compare,
+        ast.BoolOp: _logical,
+        ast.IfExp: _conditional,
+        ast.NamedExpr: _walrus,
+        ast.Lambda: _lambda,
+        ast.List: _sequence,
+        ast.Tuple: _sequence,
+        ast.Set: _sequence,
+        ast.Dict: _mapping,
+        ast.ListComp: _comprehension,
+        ast.SetComp: _comprehension,
+        ast.DictComp: _comprehension,
+        ast.GeneratorExp: _comprehension,
+        ast.Await: _await,
+        ast.Yield: _yield,
+        ast.YieldFrom: _yield_from,
+        ast.Starred: _starred,
+        ast.Call: _call,
+    }
+
+
+def _is_super(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
+
+
+def _opaque(value: Value) -> Value:
+    """Return a text of which only its origin is known."""
+    return Value(taints=value.taints, refs=value.refs, other=True) if not value.is_constant else UNKNOWN
+
+
+def _paths(left: Value, kind: ast.operator) -> frozenset[int]:
+    """Return the objects that stay what they are under `/`, as paths do."""
+    return left.refs if isinstance(kind, ast.Div) else frozenset()

@@ -1,0 +1,85 @@
+"""What the analysis has found: data from outside that reaches a place where it does harm, and calls that are flaws."""
+
+from typing import NamedTuple
+
+from clones.engines.security.taint.rulebook import Category
+from clones.engines.security.taint.values import Step, Taint
+
+
+class Place(NamedTuple):
+    """A call, or what is like one."""
+
+    path: str
+    line: int
+    end_line: int
+    column: int
+    within: str
+    """Qualified name of the function that it stands in."""
+
+
+class Hit(NamedTuple):
+    """Data from outside at a place where it does harm."""
+
+    place: Place
+    category: str
+    sink: str
+    """The canonical name of what is called."""
+    taint: Taint
+    sure: bool
+    """Whether the callee and the conditions of its rule are known."""
+
+    def steps(self) -> list[Step]:
+        """Return the way of the data, the source first."""
+        last = Step(self.place.path, self.place.line, f"reaches `{self.sink.lstrip('?.')}`")
+        return [*self.taint.trace.steps(), last]
+
+
+class Flaw(NamedTuple):
+    """A call that is a flaw by itself."""
+
+    place: Place
+    category: str
+    name: str
+    message: str
+
+
+class Findings:
+    """Collects them: of each place and category the best way."""
+
+    def __init__(self) -> None:
+        self.hits: dict[tuple[str, int, int, str], Hit] = {}
+        self.flaws: dict[tuple[str, int, int, str], Flaw] = {}
+
+    def hit(self, hit: Hit) -> None:
+        """Take a hit in."""
+        at = (hit.place.path, hit.place.line, hit.place.column, hit.category)
+        known = self.hits.get(at)
+        if known is None or _rank(hit) < _rank(known):
+            self.hits[at] = hit
+
+    def flaw(self, flaw: Flaw) -> None:
+        """Take a flaw in."""
+        self.flaws.setdefault((flaw.place.path, flaw.place.line, flaw.place.column, flaw.category), flaw)
+
+
+_LOCAL = {"cli", "env", "file"}
+
+
+def _rank(hit: Hit) -> tuple[bool, bool, bool, int, str, int]:
+    source = hit.taint.source
+    trace = hit.taint.trace
+    return (source.kind in _LOCAL, hit.taint.guessed, not hit.sure, trace.length, source.path, source.line)
+
+
+_LOWER = {"critical": "high", "high": "medium", "medium": "low", "low": "low"}
+
+
+def severity(hit: Hit, category: Category) -> str:
+    """Rate a hit: who starts the program, or owns its files, does less harm than who sends it a request."""
+    return _LOWER[category.severity] if hit.taint.source.kind in _LOCAL else category.severity
+
+
+def confidence(hit: Hit) -> str:
+    """Say how much had to be guessed."""
+    guesses = hit.taint.guessed + (not hit.sure)
+    return ("high", "medium", "low")[guesses]

@@ -1,0 +1,348 @@
+"""Conditions: which way is taken, and what is known of the values on it."""
+
+import ast
+
+from clones.engines.security.taint import constants
+from clones.engines.security.taint.base import Base, DeadError
+from clones.engines.security.taint.heap import State, join_states
+from clones.engines.security.taint.patterns import harmless_for
+from clones.engines.security.taint.rulebook import ALL
+from clones.engines.security.taint.values import NORMAL_PATH, NOTHING, Value, beginning, join
+
+Ways = tuple[State | None, State | None]
+ANYTHING = frozenset((ALL,))
+_PATH = frozenset(("path-traversal",))
+_URL = frozenset(("ssrf", "open-redirect"))
+_LINES = frozenset(("log-injection", "header-injection", "email-injection"))
+_ABSENT: dict[str, frozenset[str]] = {
+    "..": _PATH,
+    "../": _PATH,
+    "/": _PATH,
+    "\n": _LINES,
+    "\r": _LINES,
+    "<": frozenset(("xss",)),
+    "://": frozenset(("ssrf",)),
+}
+"""What a text without such a part is harmless for."""
+_TELLS_LETTERS = {"isdigit", "isnumeric", "isdecimal", "isalnum", "isalpha", "isidentifier"}
+_SAME_TEXT = {"strip", "lower", "upper", "casefold", "lstrip", "rstrip", "encode", "decode", "title", "capitalize"}
+_HOST_PARTS = {"hostname", "netloc"}
+_NORMALISING = {"realpath", "abspath", "normpath", "resolve", "absolute"}
+_MAX_FACTS = 3
+_NUMBERS = {"int", "float", "bool", "complex"}
+
+
+class Guards(Base):
+    """Evaluation of conditions."""
+
+    def branch(self, test: ast.expr) -> Ways:
+        """Return the states after a condition that held, and after one that did not; None where it cannot be so."""
+        if self.state is None:
+            return None, None
+        try:
+            if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+                held, failed = self.branch(test.operand)
+                return failed, held
+            if isinstance(test, ast.BoolOp):
+                return self._branch_logical(test)
+            value = self.evaluate(test)
+        except DeadError:
+            return None, None
+        known = constants.truth(value)
+        state = self.now
+        told = self.conditions.pop(test, None)
+        held = None if known is False else (told[0] if told else state)
+        failed = None if known is True else (told[1] if told else state)
+        return self._narrow(test, True, held), self._narrow(test, False, failed)
+
+    def _branch_logical(self, test: ast.BoolOp) -> Ways:
+        is_and = isinstance(test.op, ast.And)
+        decided: list[State | None] = []
+        for each in test.values:
+            held, failed = self.branch(each)
+            stopped, going = (failed, held) if is_and else (held, failed)
+            decided.append(stopped)
+            self.state = going
+            if going is None:
+                break
+        early = join_states(decided)
+        return (self.state, early) if is_and else (early, self.state)
+
+    def _narrow(self, test: ast.expr, truth: bool, state: State | None, depth: int = 0) -> State | None:
+        """Return the state, with what the condition says of the values in it."""
+        if state is None:
+            return None
+        before = self.state
+        self.state = state.copy()
+        try:
+            self._learn(test, truth, depth)
+        except DeadError:
+            self.state = None
+        narrowed, self.state = self.state, before
+        return narrowed
+
+    def _learn(self, test: ast.expr, truth: bool, depth: int) -> None:
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            self._learn(test.operand, not truth, depth)
+        elif isinstance(test, ast.BoolOp):
+            if isinstance(test.op, ast.And) is truth:
+                for each in test.values:
+                    self._learn(each, truth, depth)
+        elif isinstance(test, ast.NamedExpr):
+            self._learn_truth(test.target, truth)
+            self._learn(test.value, truth, depth)
+        elif isinstance(test, ast.Compare):
+            if len(test.ops) == 1:
+                self._learn_compare(test.left, test.ops[0], test.comparators[0], truth)
+        elif isinstance(test, ast.Call):
+            self._learn_call(test, truth)
+        elif isinstance(test, ast.Name):
+            self._learn_truth(test, truth)
+            fact = self.now.facts.get(test.id)
+            if fact is not None and depth < _MAX_FACTS:
+                self._learn(fact[0], truth, depth + 1)
+        elif isinstance(test, ast.Attribute) and not truth and test.attr in _HOST_PARTS:
+            self.cleanse(test.value, frozenset(("open-redirect",)))
+
+    def _learn_truth(self, target: ast.Name, truth: bool) -> None:
+        value = self.now.vars.get(target.id)
+        if value is not None:
+            narrowed = constants.without_false(value, truth)
+            if not truth and value.other and not value.refs:
+                narrowed = narrowed.with_taints({}) if narrowed.taints else narrowed  # an empty text does no harm
+            self.now.vars[target.id] = narrowed if not narrowed.is_nothing else value
+
+    def _learn_compare(self, left: ast.expr, kind: ast.cmpop, right: ast.expr, truth: bool) -> None:
+        if isinstance(kind, ast.NotEq | ast.NotIn | ast.IsNot):
+            opposite = {ast.NotEq: ast.Eq, ast.NotIn: ast.In, ast.IsNot: ast.Is}[type(kind)]()
+            kind, truth = opposite, not truth
+        if isinstance(kind, ast.In):
+            self._learn_membership(left, right, truth)
+        elif isinstance(kind, ast.Eq | ast.Is):
+            for one, other in ((left, right), (right, left)):
+                self._learn_equal(one, other, truth)
+
+    def _learn_equal(self, target: ast.expr, other: ast.expr, truth: bool) -> None:
+        value = self.evaluate(other)
+        if isinstance(target, ast.Name) and value.is_single:
+            known = self.now.vars.get(target.id)
+            if truth:
+                self.now.vars[target.id] = value
+            elif known is not None and value.constant in known.consts:
+                kept = tuple(each for each in known.consts if each is not value.constant and each != value.constant)
+                self.now.vars[target.id] = Value(
+                    taints=known.taints,
+                    consts=kept,
+                    names=known.names,
+                    refs=known.refs,
+                    funcs=known.funcs,
+                    prefix=known.prefix,
+                    other=known.other or known.is_constant,
+                )
+        elif truth and not self.now.taints(value):
+            self._trust(target)
+
+    def _learn_membership(self, left: ast.expr, right: ast.expr, truth: bool) -> None:
+        container = self.evaluate(right)
+        if truth:
+            if not self.now.taints(container) and not container.is_constant:
+                self._trust(left)
+            return
+        part = self.evaluate(left)
+        if part.is_single and isinstance(part.constant, str) and (harmless := _ABSENT.get(part.constant)):
+            self.cleanse(right, harmless)
+
+    def _trust(self, node: ast.expr) -> None:
+        """Make what an expression is made from harmless as far as knowing the expression's value does."""
+        harmless = ANYTHING
+        for _ in range(8):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _SAME_TEXT:
+                node = node.func.value
+            elif isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.func, ast.Name):
+                if node.func.id != "str":
+                    return
+                node = node.args[0]
+            elif (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "commonpath"
+                and node.args
+            ):
+                self._trust_parts(node.args[0], _PATH)
+                return
+            elif isinstance(node, ast.Attribute) and node.attr in _HOST_PARTS:
+                harmless, node = _URL, node.value
+            else:
+                break
+        self._cleanse_made(node, harmless)
+
+    def _trust_parts(self, node: ast.expr, harmless: frozenset[str]) -> None:
+        for each in ast.walk(node):
+            if isinstance(each, ast.Name):
+                self._cleanse_made(each, harmless)
+
+    def _cleanse_made(self, node: ast.expr, harmless: frozenset[str], depth: int = 0) -> None:
+        """Cleanse a variable, and what it was made from where that is as much as the same."""
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            inner = [*node.args, *([node.func.value] if isinstance(node.func, ast.Attribute) else [])]
+            if name in {"urlparse", "urlsplit", "url_parse"}:
+                for each in inner:
+                    self._cleanse_made(each, harmless & _URL if harmless != ANYTHING else _URL, depth + 1)
+            elif name in _NORMALISING and harmless == _PATH:
+                for each in inner:
+                    self._trust_parts(each, _PATH) if depth < _MAX_FACTS else None
+            return
+        self.cleanse(node, harmless)
+        if not isinstance(node, ast.Name) or depth >= _MAX_FACTS:
+            return
+        fact = self.now.facts.get(node.id)
+        if fact is None:
+            return
+        made_by = fact[0]
+        if isinstance(made_by, ast.Attribute) and made_by.attr in _HOST_PARTS:
+            self._cleanse_made(made_by.value, _URL, depth + 1)
+        elif isinstance(made_by, ast.Call):
+            name = made_by.func.attr if isinstance(made_by.func, ast.Attribute) else ""
+            if name in _SAME_TEXT and isinstance(made_by.func, ast.Attribute):
+                self._cleanse_made(made_by.func.value, harmless, depth + 1)
+            else:
+                self._cleanse_made(made_by, harmless, depth + 1)
+
+    def cleanse(self, node: ast.expr, categories: frozenset[str]) -> None:
+        """Make what stands in a variable or attribute harmless."""
+        if isinstance(node, ast.Name):
+            value = self.now.vars.get(node.id)
+            if value is not None and value.taints:
+                self.now.vars[node.id] = _harmless(value, categories)
+            elif value is not None and value.refs:
+                self._cleanse_objects(value, categories)
+        elif isinstance(node, ast.Attribute):
+            for identity, obj in self.now.objects(self.evaluate(node.value)):
+                value = obj.attrs.get(node.attr)
+                if value is not None and value.taints:
+                    self.store(identity, obj.changed(attrs={**obj.attrs, node.attr: _harmless(value, categories)}))
+        elif isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
+            key = self.evaluate(node.slice)
+            for identity, obj in self.now.objects(self.evaluate(node.value)):
+                value = obj.items.get(key.constant) if key.is_single else None
+                if value is not None and value.taints:
+                    self.store(identity, obj.changed(items={**obj.items, key.constant: _harmless(value, categories)}))
+
+    def _cleanse_objects(self, value: Value, categories: frozenset[str]) -> None:
+        for identity, obj in self.now.objects(value):
+            items = {key: _harmless(each, categories) for key, each in obj.items.items()}
+            self.store(identity, obj.changed(items=items, rest=_harmless(obj.rest, categories)))
+
+    def _learn_call(self, test: ast.Call, truth: bool) -> None:
+        function = test.func
+        if isinstance(function, ast.Name):
+            if truth and function.id == "isinstance" and len(test.args) == 2:
+                kinds = self.evaluate(test.args[1]).names
+                if kinds and kinds <= _NUMBERS:
+                    self.cleanse(test.args[0], ANYTHING)
+            elif truth and function.id == "all" and len(test.args) == 1:
+                self._learn_all(test.args[0])
+            elif not truth and function.id == "any" and len(test.args) == 1:
+                self._learn_none(test.args[0])
+        if not isinstance(function, ast.Attribute):
+            return
+        receiver, name = function.value, function.attr
+        if truth and name in _TELLS_LETTERS and not test.args:
+            self._trust(receiver)
+        elif truth and name == "startswith" and len(test.args) == 1:
+            self._learn_beginning(receiver, self.evaluate(test.args[0]))
+        elif truth and name == "is_relative_to":
+            self._cleanse_made(receiver, _PATH)
+        elif truth and name in {"fullmatch", "match", "search"}:
+            self._learn_match(function, test)
+
+    def _learn_all(self, made: ast.expr) -> None:
+        """`all(c in ALLOWED for c in text)`, `all(c.isalnum() or c in "-_" for c in text)`."""
+        if isinstance(made, ast.GeneratorExp | ast.ListComp) and len(made.generators) == 1:
+            first = made.generators[0]
+            tests = made.elt.values if isinstance(made.elt, ast.BoolOp) else [made.elt]
+            if all(_limits(each, first.target) for each in tests):
+                self._trust(first.iter)
+
+    def _learn_none(self, made: ast.expr) -> None:
+        """`not any(part in text for part in ("..", "/"))`."""
+        if not isinstance(made, ast.GeneratorExp | ast.ListComp) or len(made.generators) != 1:
+            return
+        test, each = made.elt, made.generators[0]
+        if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.In) and ast.dump(test.left)[:9] == "Name(id='":
+            parts = self.elements(self.evaluate(each.iter), each.iter)
+            for _, obj in self.now.objects(self.evaluate(each.iter)):
+                parts = obj.element()
+            for part in parts.consts:
+                if isinstance(part, str) and part in _ABSENT:
+                    self.cleanse(test.comparators[0], _ABSENT[part])
+
+    def _learn_beginning(self, receiver: ast.expr, start: Value) -> None:
+        value = self.evaluate(receiver)
+        made_by = receiver
+        if isinstance(receiver, ast.Name) and receiver.id in self.now.facts:
+            made_by = self.now.facts[receiver.id][0]
+        if NORMAL_PATH in value.names or (isinstance(made_by, ast.Call) and _normalises(made_by)):
+            self._cleanse_made(receiver, _PATH)
+            return
+        text = beginning(start)
+        if isinstance(receiver, ast.Name) and text and isinstance(start.constant, str) and value.taints:
+            self.now.vars[receiver.id] = Value(
+                taints=value.taints, names=value.names, refs=value.refs, other=value.other, prefix=text
+            )
+
+    def _learn_match(self, function: ast.Attribute, test: ast.Call) -> None:
+        """`re.fullmatch(pattern, text)`, `compiled.fullmatch(text)`."""
+        owner = self.evaluate(function.value)
+        if "re" in owner.names or "regex" in owner.names:
+            if len(test.args) < 2:
+                return
+            pattern, text = self.evaluate(test.args[0]), test.args[1]
+        elif test.args:
+            pattern, text = NOTHING, test.args[0]
+            for _, obj in self.now.objects(owner):
+                if "re.Pattern" in obj.names:
+                    pattern = join(pattern, obj.rest)
+        else:
+            return
+        if pattern.is_single and isinstance(pattern.constant, str):
+            harmless = harmless_for(pattern.constant, function.attr)
+            if ALL in harmless:
+                self._trust(text)
+            elif harmless:
+                self._cleanse_made(text, harmless)
+
+
+def _harmless(value: Value, categories: frozenset[str]) -> Value:
+    """Return a value made harmless; one that is so altogether is no more what brought it in."""
+    cleansed = value.cleansed(categories)
+    if value.taints and not cleansed.taints:
+        return Value(consts=value.consts, refs=value.refs, funcs=value.funcs, prefix=value.prefix, other=True)
+    return cleansed
+
+
+def _limits(test: ast.expr, target: ast.expr) -> bool:
+    """Whether a condition on one character lets harmless ones through alone."""
+    name = getattr(target, "id", None)
+    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.In):
+        return getattr(test.left, "id", None) == name
+    if isinstance(test, ast.Call) and isinstance(test.func, ast.Attribute) and test.func.attr in _TELLS_LETTERS:
+        return getattr(test.func.value, "id", None) == name
+    return False
+
+
+def _normalises(call: ast.Call) -> bool:
+    inner: ast.expr = call
+    while isinstance(inner, ast.Call):
+        if isinstance(inner.func, ast.Attribute):
+            if inner.func.attr in _NORMALISING:
+                return True
+            inner = inner.args[0] if inner.args and inner.func.attr == "str" else inner.func.value
+        elif isinstance(inner.func, ast.Name) and inner.args:
+            if inner.func.id in _NORMALISING:
+                return True
+            inner = inner.args[0]
+        else:
+            return False
+    return False

@@ -1,0 +1,96 @@
+"""The taint analysis as a scanner: the project's Python files in, findings with their ways out."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from clones.engines.security.reported import FlowStep, Reported, Scan
+from clones.engines.security.scope import Scope
+from clones.engines.security.taint import rulebook
+from clones.engines.security.taint.analysis import Analysis
+from clones.engines.security.taint.findings import Findings, Flaw, Hit, confidence, severity
+from clones.engines.security.taint.project import read
+from clones.engines.security.taint.rulebook import Rulebook
+
+NAME = "taint"
+_RECURSION = 12_000
+"""Python frames: calls that are followed nest, and so do the expressions in them."""
+
+
+def scan(copy: Path, scope: Scope, progress: Callable[[float], None], book: Rulebook | None = None) -> Scan:
+    """Follow data from outside through the Python files of `scope` that stand in `copy`; runs nothing of them.
+
+    Raises:
+        rulebook.RuleError: a rule file is wrong.
+    """
+    begin = time.monotonic()
+    rules = book or rulebook.load()
+    files = [name for name in scope.python if name.endswith(".py")]
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, _RECURSION))
+    try:
+        project, unread = read(copy, files)
+        progress(0.2)
+        analysis = Analysis(project, rules)
+        analysis.run(lambda done: progress(0.2 + 0.8 * done))
+    finally:
+        sys.setrecursionlimit(limit)
+    return Scan(
+        name=NAME,
+        version=version("sanctuary-bus"),
+        command=(),
+        results=tuple(_reported(analysis.findings, rules)),
+        files_analysed=len(project.modules),
+        duration_s=time.monotonic() - begin,
+        unread={**unread, **analysis.unfinished},
+    )
+
+
+def _reported(findings: Findings, rules: Rulebook) -> Iterator[Reported]:
+    found = [(at, _hit(hit, rules)) for at, hit in findings.hits.items()]
+    found += [(at, _flaw(flaw, rules)) for at, flaw in findings.flaws.items()]
+    for _, each in sorted(found, key=lambda pair: pair[0]):
+        yield each
+
+
+def _hit(hit: Hit, rules: Rulebook) -> Reported:
+    category = rules.categories[hit.category]
+    steps = hit.steps()
+    sink = hit.sink.lstrip("?.")
+    source = hit.taint.source
+    where = f"line {source.line}" if source.path == hit.place.path else f"{source.path}:{source.line}"
+    return Reported(
+        engine=NAME,
+        rule=f"{NAME}/{hit.category}",
+        path=hit.place.path,
+        line=hit.place.line,
+        end_line=hit.place.end_line,
+        message=f"`{source.name}` ({where}) reaches `{sink}` in {len(steps)} steps",
+        severity=severity(hit, category),
+        confidence=confidence(hit),
+        flow=tuple(FlowStep(path=step.path, line=step.line, message=step.message) for step in steps),
+        cwe=category.cwe,
+        title=category.title,
+        check=category.check,
+        key=f"{hit.place.within} {sink} {source.name}",
+    )
+
+
+def _flaw(flaw: Flaw, rules: Rulebook) -> Reported:
+    category = rules.categories[flaw.category]
+    return Reported(
+        engine=NAME,
+        rule=f"{NAME}/{flaw.category}",
+        path=flaw.place.path,
+        line=flaw.place.line,
+        end_line=flaw.place.end_line,
+        message=flaw.message or f"`{flaw.name}`: {category.title}",
+        severity=category.severity,
+        confidence="high",
+        cwe=category.cwe,
+        title=category.title,
+        check=category.check,
+        key=f"{flaw.place.within} {flaw.name}",
+    )

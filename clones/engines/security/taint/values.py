@@ -1,0 +1,341 @@
+"""What a variable may hold, as the analysis sees it: data from outside, constants, types, objects, functions.
+
+A `Value` is the union of its parts. Nothing here is changed after it is made, but for caches.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from clones.engines.security.taint.project import ClassInfo, FunctionInfo, Module
+
+MAX_CONSTANTS = 12
+MAX_NAMES = 6
+MAX_TAINTS = 8
+_MAX_STEPS = 40
+
+Constant = str | bytes | int | float | complex | bool | None
+NORMAL_PATH = "~normal"
+"""A name that marks a path without `..` parts and links."""
+
+
+class Step(NamedTuple):
+    """One place on the way of a value."""
+
+    path: str
+    line: int
+    message: str
+
+
+class Trace:
+    """The way of a value so far, the newest step first."""
+
+    __slots__ = ("length", "previous", "step")
+
+    def __init__(self, step: Step, previous: "Trace | None" = None) -> None:
+        self.step = step
+        self.previous = previous
+        self.length: int = previous.length + 1 if previous else 1
+
+    def steps(self) -> list[Step]:
+        """Return the steps, the source first."""
+        found = []
+        node: Trace | None = self
+        while node:
+            found.append(node.step)
+            node = node.previous
+        return found[::-1]
+
+
+class Source(NamedTuple):
+    """A place where data comes in."""
+
+    path: str
+    line: int
+    name: str
+    kind: str
+
+
+class Taint:
+    """That a value is made from a source's data."""
+
+    __slots__ = ("cleansed", "guessed", "source", "trace")
+
+    def __init__(
+        self, source: Source, trace: Trace, cleansed: frozenset[str] = frozenset(), guessed: bool = False
+    ) -> None:
+        self.source = source
+        self.trace = trace
+        self.cleansed = cleansed
+        """Categories for which the value is harmless."""
+        self.guessed = guessed
+        """Whether the way leads through code that is not known."""
+
+    def stepped(self, step: Step) -> "Taint":
+        """Return it one step further."""
+        last = self.trace.step
+        if (last.path == step.path and last.line == step.line) or self.trace.length >= _MAX_STEPS:
+            return self
+        return Taint(self.source, Trace(step, self.trace), self.cleansed, self.guessed)
+
+
+Taints = Mapping[Source, Taint]
+NO_TAINTS: Taints = {}
+
+
+class Function(NamedTuple):
+    """A function or method of the project as a value."""
+
+    info: "FunctionInfo"
+    closure: int | None = None
+    receiver: "Value | None" = None
+
+
+class Class(NamedTuple):
+    """A class of the project as a value."""
+
+    info: "ClassInfo"
+
+
+class ModuleRef(NamedTuple):
+    """A module of the project as a value."""
+
+    module: "Module"
+
+
+class Method(NamedTuple):
+    """A method of a container or text, or of what is not known, with its receiver."""
+
+    receiver: "Value"
+    name: str
+
+
+class Partial(NamedTuple):
+    """What `functools.partial` makes."""
+
+    function: "Value"
+    positional: "tuple[Value, ...]"
+    keywords: "tuple[tuple[str, Value], ...]"
+
+
+Callable_ = Function | Class | ModuleRef | Method | Partial
+
+
+class Value:
+    """What an expression may be."""
+
+    __slots__ = ("consts", "funcs", "key", "names", "other", "prefix", "refs", "taints")
+
+    def __init__(
+        self,
+        *,
+        taints: Taints = NO_TAINTS,
+        consts: tuple[Constant, ...] = (),
+        names: frozenset[str] = frozenset(),
+        refs: frozenset[int] = frozenset(),
+        funcs: tuple[Callable_, ...] = (),
+        prefix: str = "",
+        other: bool = False,
+    ) -> None:
+        self.taints = taints
+        self.consts = consts
+        self.names = names
+        """Of things outside the project: canonical names of what it is, or of the class that it is an instance of."""
+        self.refs = refs
+        """Objects of the heap."""
+        self.funcs = funcs
+        self.prefix = prefix
+        """What a text that is not constant begins with."""
+        self.other = other
+        """It may be something that no other part tells."""
+        self.key: object = None
+        """What `summaries` compares it by; kept for values that refer to no object."""
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is one of `consts` and nothing else."""
+        return bool(self.consts) and not (self.other or self.names or self.refs or self.funcs or self.taints)
+
+    @property
+    def constant(self) -> Constant:
+        """The only constant that it may be; None too where there is none (ask `is_single`)."""
+        return self.consts[0] if self.is_single else None
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one known constant."""
+        return len(self.consts) == 1 and self.is_constant
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether no way through the program gives it a value."""
+        return not (self.consts or self.other or self.names or self.refs or self.funcs or self.taints)
+
+    def with_taints(self, taints: Taints) -> "Value":
+        """Return it with other taints."""
+        if not taints and not self.taints:
+            return self
+        return Value(
+            taints=taints,
+            consts=self.consts,
+            names=self.names,
+            refs=self.refs,
+            funcs=self.funcs,
+            prefix=self.prefix,
+            other=self.other,
+        )
+
+    def stepped(self, step: Step) -> "Value":
+        """Return it with one step more on the way of its taints."""
+        if not self.taints:
+            return self
+        return self.with_taints({source: taint.stepped(step) for source, taint in self.taints.items()})
+
+    def cleansed(self, categories: Iterable[str]) -> "Value":
+        """Return it made harmless for some categories, or for `*`."""
+        return self.with_taints(cleanse(self.taints, frozenset(categories))) if self.taints else self
+
+
+NOTHING = Value()
+UNKNOWN = Value(other=True)
+
+
+def const(value: Constant) -> Value:
+    """Return a known constant."""
+    return Value(consts=(value,))
+
+
+def named(*names: str, taints: Taints = NO_TAINTS) -> Value:
+    """Return something outside the project."""
+    return Value(names=frozenset(names), taints=taints)
+
+
+def ref(identity: int) -> Value:
+    """Return an object of the heap."""
+    return Value(refs=frozenset((identity,)))
+
+
+def tainted(taints: Taints) -> Value:
+    """Return something unknown that is made of `taints`."""
+    return Value(taints=taints, other=True) if taints else UNKNOWN
+
+
+def cleanse(taints: Taints, categories: frozenset[str]) -> Taints:
+    """Return what is left after something made the data harmless for `categories`; nothing makes chance unguessable."""
+    if "*" in categories:
+        return {source: taint for source, taint in taints.items() if source.kind == "random"}
+    return {
+        source: taint
+        if categories <= taint.cleansed
+        else Taint(source, taint.trace, taint.cleansed | categories, taint.guessed)
+        for source, taint in taints.items()
+    }
+
+
+def merge(first: Taints, second: Taints) -> Taints:
+    """Return the taints of both; of one source the more harmful."""
+    if not second or first is second:
+        return first
+    if not first:
+        return second
+    merged = dict(first)
+    for source, taint in second.items():
+        known = merged.get(source)
+        if known is None:
+            if len(merged) < MAX_TAINTS:
+                merged[source] = taint
+        elif known is not taint:
+            merged[source] = _worse(known, taint)
+    return merged
+
+
+def _worse(first: Taint, second: Taint) -> Taint:
+    common = first.cleansed & second.cleansed
+    order = sorted((first, second), key=lambda taint: (len(taint.cleansed), taint.guessed, taint.trace.length))
+    best = order[0]
+    return best if best.cleansed == common else Taint(best.source, best.trace, common, best.guessed)
+
+
+def guessed(taints: Taints) -> Taints:
+    """Return the taints after a way through code that is not known."""
+    return {
+        source: taint if taint.guessed else Taint(source, taint.trace, taint.cleansed, True)
+        for source, taint in taints.items()
+    }
+
+
+def _same(first: Constant, second: Constant) -> bool:
+    return type(first) is type(second) and (first == second or first is second)
+
+
+def _common(texts: list[str]) -> str:
+    """Return the longest text that all begin with."""
+    if not texts:
+        return ""
+    first, last = min(texts), max(texts)
+    length = next((place for place, char in enumerate(first) if char != last[place]), len(first))
+    return first[:length]
+
+
+def beginning(value: Value) -> str:
+    """Return the text with which it begins for sure."""
+    if value.is_constant:
+        texts = [each for each in value.consts if isinstance(each, str)]
+        return _common(texts)
+    return value.prefix
+
+
+def join(first: Value, second: Value) -> Value:
+    """Return what is the one or the other."""
+    if first is second or second.is_nothing:
+        return first
+    if first.is_nothing:
+        return second
+    consts, other = first.consts, first.other or second.other
+    for each in second.consts:
+        if not any(_same(each, known) for known in consts):
+            consts = (*consts, each)
+    if len(consts) > MAX_CONSTANTS:
+        consts, other = (), True
+    names = first.names | second.names
+    if len(names) > MAX_NAMES:
+        names, other = frozenset(sorted(names)[:MAX_NAMES]), True
+    funcs = (
+        first.funcs + tuple(each for each in second.funcs if each not in first.funcs) if second.funcs else first.funcs
+    )
+    if len(funcs) > MAX_CONSTANTS:
+        funcs, other = funcs[:MAX_CONSTANTS], True
+    # a missing text says nothing of how the text begins
+    starts = [beginning(each) for each in (first, second) if each.consts != (None,) or not each.is_constant]
+    return Value(
+        taints=merge(first.taints, second.taints),
+        consts=consts,
+        names=names,
+        refs=first.refs | second.refs if second.refs else first.refs,
+        funcs=funcs,
+        prefix=_common(starts),
+        other=other,
+    )
+
+
+def join_all(values: Iterable[Value]) -> Value:
+    """Return what is any of `values`."""
+    result = NOTHING
+    for value in values:
+        result = join(result, value)
+    return result
+
+
+def same(first: Value, second: Value) -> bool:
+    """Whether two values differ in their ways alone."""
+    return first is second or (
+        len(first.consts) == len(second.consts)
+        and all(_same(*pair) for pair in zip(first.consts, second.consts, strict=True))
+        and first.names == second.names
+        and first.refs == second.refs
+        and first.funcs == second.funcs
+        and first.other == second.other
+        and first.prefix == second.prefix
+        and first.taints.keys() == second.taints.keys()
+        and all(taint.cleansed == second.taints[source].cleansed for source, taint in first.taints.items())
+    )
