@@ -10,9 +10,20 @@ from collections.abc import Mapping
 from bus import buckets
 from bus.jetstream import StoredMessage
 from bus.network import Network
-from schemas import SchemaError, WorkflowInForce, decode_grown, encode
+from schemas import SchemaError, WorkflowInForce, decode, decode_grown, encode
 
 log = logging.getLogger(__name__)
+
+
+class GrownWorkflow(WorkflowInForce, frozen=True, kw_only=True, tag="WorkflowInForce"):
+    """A version that says more than is known here, as a later version of the product has stored it: to be shown, never to be run."""
+
+    def beyond(self) -> str:
+        """Return in words what it is."""
+        return (
+            f"version {self.version} of the workflow {self.definition.name} is of a later version of Sanctuary: "
+            "it has fields that are not known here"
+        )
 
 
 async def create(network: Network, workflow: WorkflowInForce) -> bool:
@@ -30,8 +41,8 @@ class Definitions:
     """All versions of all definitions, as one process knows them; one may be asked for at any number of places at once.
 
     A version never changes, so what is known is not read again. What is newest is asked of the bucket each time, in one request
-    for all who ask meanwhile: who has just stored a version starts that one, at whichever Omega. All methods raise
-    SanctuaryError where the bucket could not be read.
+    for all who ask meanwhile: who has just stored a version starts that one, at whichever Omega. What has fields that are not
+    known here comes as a GrownWorkflow. All methods raise SanctuaryError where the bucket could not be read.
     """
 
     def __init__(self, network: Network) -> None:
@@ -108,9 +119,19 @@ class Definitions:
             known.pop(int(version), None)
             return
         try:
-            known[int(version)] = decode_grown(WorkflowInForce, message.data)
+            known[int(version)] = _read(message.data)
         except SchemaError as error:
             log.warning("version %s of the workflow %s cannot be read: %s", version, name, error)
+
+
+def _read(data: bytes) -> WorkflowInForce:
+    try:
+        # What is around the definition may grow; a field of the definition itself may be what its runs depend on.
+        return decode(WorkflowInForce, data)
+    except SchemaError as error:
+        grown = decode_grown(GrownWorkflow, data)
+        log.warning("%s, and its runs are left to Omegas of that version: %s", grown.beyond(), error)
+        return grown
 
 
 def _key(name: str, version: int) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from bus import buckets
-from bus.definitions import Definitions
+from bus.definitions import Definitions, GrownWorkflow
 from bus.errors import (
     AuthorizationFailed,
     ConnectionFailed,
@@ -180,6 +180,10 @@ async def workflows_check(network: Network) -> Check:
         for name, definition in sorted(definitions.items())
         for problem in problems(definition, task_types=types, workflows=definitions)
     ]
+    grown = [each.beyond() for each in stored.values() if isinstance(each, GrownWorkflow)]
+    if grown:
+        advice = "Bring Omega and the command line here to that version: until then its runs wait for an Omega that is"
+        return wrong("workflows", "; ".join(grown), advice)
     if found:
         advice = (
             "Their runs fail at these steps. Give the task types to a clone (sanctuary routes set), "

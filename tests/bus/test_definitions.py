@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from bus import buckets
-from bus.definitions import Definitions, create
+from bus.definitions import Definitions, GrownWorkflow, create
 from bus.jetstream import publish
 from bus.server import EmbeddedServer
-from schemas import Step, Wait, WorkflowDefinition, WorkflowInForce
+from schemas import Step, Wait, WorkflowDefinition, WorkflowInForce, encode
 from tests.bus.rig import Rig, open_rig
 
 
@@ -95,6 +95,21 @@ async def test_a_reading_that_fails_is_made_again(server: EmbeddedServer, monkey
             told = await asyncio.gather(*(definitions.newest("flow") for _ in range(3)), return_exceptions=True)
         assert all(isinstance(each, ConnectionError) for each in told)
         assert await definitions.newest("flow") == flow()
+
+
+async def test_what_a_later_version_has_stored_is_shown_and_told_apart(server: EmbeddedServer) -> None:
+    """Around the definition all may grow; in it a field that is not known here may be what its runs depend on."""
+    async with open_rig(server) as rig:
+        definitions = await with_bucket(rig)
+        around = encode(flow()).replace(b'"version":1', b'"version":1,"signed":true')
+        within = encode(flow(version=2)).replace(b'"steps":{', b'"quota":3,"steps":{')
+        for version, body in enumerate((around, within), 1):
+            await publish(rig.network.requester, buckets.subject_of(rig.subjects.workflows, f"flow.{version}"), body)
+        assert await definitions.version("flow", 1) == flow()
+        newest = await definitions.newest("flow")
+        assert isinstance(newest, GrownWorkflow)
+        assert newest.definition == flow().definition
+        assert newest.beyond().startswith("version 2 of the workflow flow is of a later version of Sanctuary")
 
 
 async def test_what_cannot_be_read_or_is_deleted_is_not_there(server: EmbeddedServer) -> None:

@@ -3,6 +3,7 @@
 import secrets
 
 from bus.consumers import consumer_state
+from bus.definitions import GrownWorkflow
 from bus.journal import event_of, insist
 from bus.ledger import entries
 from bus.network import Network
@@ -11,7 +12,7 @@ from clones.omega.workflows.ports import Definitions, Kept, Others
 from clones.workflows.ids import SECRET_BYTES
 from clones.workflows.inputs import filled
 from clones.workflows.problems import InvalidInput
-from schemas import ErrorCode, WorkflowBegun, WorkflowEntry, WorkflowInForce, WorkflowStart, is_token
+from schemas import ErrorCode, SchemaError, WorkflowBegun, WorkflowEntry, WorkflowInForce, WorkflowStart, is_token
 
 
 async def first_event(
@@ -78,12 +79,13 @@ async def version_of(definitions: Definitions, name: str, version: int | None) -
 
     Raises:
         TaskError: there is none.
+        SchemaError: it is of a later version of the product.
     """
     found = None
     if is_token(name):
         found = await insist(lambda: definitions.version(name, version) if version else definitions.newest(name))
     if found is not None:
-        return found
+        return whole(found)
     known = await insist(definitions.all_newest)
     if name in known:
         message = f"there is no version {version} of the workflow {name}; the newest is {known[name].version}"
@@ -102,7 +104,18 @@ async def version_kept(definitions: Definitions, entry: WorkflowEntry) -> Workfl
     if found is None:
         message = f"version {entry.version} of the workflow {entry.workflow}, which this run goes by, is not there or cannot be read"
         raise TaskError(ErrorCode.UNKNOWN_WORKFLOW, message, retryable=True)
-    return found
+    return whole(found)
+
+
+def whole(workflow: WorkflowInForce) -> WorkflowInForce:
+    """Return a version that runs may go by here.
+
+    Raises:
+        SchemaError: it is of a later version of the product, and may mean something else than what is known of it here.
+    """
+    if isinstance(workflow, GrownWorkflow):
+        raise SchemaError(workflow.beyond())
+    return workflow
 
 
 async def _kept(start: WorkflowStart, others: Others) -> Kept | None:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Container, Iterable
 from datetime import datetime
 
-from bus.definitions import Definitions, create
+from bus.definitions import Definitions, GrownWorkflow, create
 from bus.identity import OMEGA
 from bus.network import Network
 from bus.task import Done, TaskError
@@ -42,7 +42,7 @@ async def put_definition(
         own = next((each for each in known if each.command == sequence), None)
         if own is not None:
             return _done(own, known, is_new=True)
-        if known and known[-1].definition == definition:
+        if known and known[-1].definition == definition and not isinstance(known[-1], GrownWorkflow):
             return _done(known[-1], known, is_new=False)
         if found := problems(definition, task_types=task_types, workflows=await _by_name(definitions)):
             words = "; ".join(map(str, found))
@@ -62,7 +62,7 @@ async def store_shipped(
     """Store those definitions of the product that are not there, unless a person has replaced them.
 
     One that was in force before is not stored again: while Omegas of two versions of the product run, neither takes the
-    other's place at each of its starts.
+    other's place at each of its starts, and neither does one of a version that does not know all fields of what is there.
 
     Raises:
         SanctuaryError: the network did not answer; trying again repeats nothing.
@@ -71,6 +71,8 @@ async def store_shipped(
         known, version = await definitions.versions(definition.name), definitions.following(definition.name)
         ours = [each for each in known if each.command == 0]
         if known and (known[-1].command != 0 or any(each.definition == definition for each in ours)):
+            continue
+        if known and isinstance(known[-1], GrownWorkflow):
             continue
         wanted = WorkflowInForce(definition=definition, version=version, at=at, by=OMEGA, reason=SHIPPED)
         if await create(network, wanted):

@@ -112,7 +112,7 @@ class Driver:
             return LetGo()
         except SchemaError as error:
             # An Omega of that version is to go on with it.
-            message = f"the run's history is of a later version, and cannot be read here: {error.message}"
+            message = f"the run is left to an Omega of a later version, as it cannot be read here: {error.message}"
             raise TaskError(ErrorCode.HANDLER_FAILED, message, retryable=True) from None
         finally:
             self._seeking.close()

@@ -13,6 +13,7 @@ from bus.histories import Written
 from bus.identity import Identity
 from bus.network import Network
 from clones.omega.clock import Clock
+from clones.omega.workflows.beginning import whole
 from clones.omega.workflows.ports import Definitions, Histories
 from clones.omega.workflows.waking import Waker
 from clones.workflows.advance import replay
@@ -77,6 +78,7 @@ class Telling:
                 f"version {first.version} of the workflow {first.workflow}, which {workflow_id} runs by, is not there "
                 "or cannot be read here"
             )
+        whole(workflow)
         state = replay(workflow.definition, workflow_id, (written.entry for written in history))
         if state is None:
             raise SchemaError(f"the history of {workflow_id} does not begin with its beginning")

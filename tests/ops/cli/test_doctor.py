@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
+from bus import buckets
 from bus.definitions import create
-from bus.jetstream import api
+from bus.jetstream import api, publish
 from bus.server import EmbeddedServer
 from clones.routing import DEFAULT_TABLE, types_by_clone
 from ops.doctor import installation
 from ops.doctor.installation import disk, lock, packages, python, requirements
 from ops.doctor.network import buckets_check, streams_check, workflows_check
 from ops.status import ask
-from schemas import Step, WorkflowDefinition, WorkflowInForce
+from schemas import Step, WorkflowDefinition, WorkflowInForce, encode
 from tests.bus.eventually import eventually
 from tests.bus.rig import Runs
 from tests.ops.rig import OpsRig
@@ -112,6 +113,17 @@ async def test_workflows_that_ask_for_what_nobody_does(ops_rig: OpsRig) -> None:
     assert "juggling" in check.found
     assert "gone" in check.found
     assert "review:" not in check.found
+
+
+async def test_a_workflow_of_a_later_version(ops_rig: OpsRig) -> None:
+    network = ops_rig.bus.network
+    flow = WorkflowDefinition(name="flow", steps={"one": Step(task="security")})
+    body = encode(WorkflowInForce(definition=flow, version=1, at=datetime.now(UTC)))
+    subject = buckets.subject_of(network.subjects.workflows, "flow.1")
+    await publish(network.requester, subject, body.replace(b'"steps"', b'"quota":3,"steps"'))
+    check = await workflows_check(network)
+    assert check.verdict == "wrong"
+    assert check.found.startswith("version 1 of the workflow flow is of a later version of Sanctuary")
 
 
 def test_an_old_python_is_wrong() -> None:

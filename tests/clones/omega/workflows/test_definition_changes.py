@@ -17,7 +17,7 @@ from clones.omega.workflows.waking import Waker
 from clones.workflows.shipped import shipped
 from schemas import TaskRetrying, WorkflowDefinition, WorkflowPut
 from tests.bus.eventually import eventually
-from tests.clones.omega.workflows.flows import Doers, clones, completed, definition, put, start, task
+from tests.clones.omega.workflows.flows import Doers, clones, completed, definition, history, put, start, task
 from tests.clones.omega.workflows.told import decision, putting, refusal, sleeps, verdict
 from tests.clones.rig import TABLE, ClonesRig
 
@@ -162,6 +162,45 @@ async def test_a_run_whose_version_cannot_be_read_here_is_left_to_others(clones_
             await verdict(clones_rig, decision())
             await completed(clones_rig)
     assert doers.targets == ["old"]
+
+
+async def grow(rig: ClonesRig, key: str) -> tuple[bytes, int]:
+    """Have a stored version say more than is known here; returns what it said, and the revision."""
+    requester, bucket = rig.network.requester, rig.subjects.workflows
+    stored = await buckets.last_in(requester, bucket, key)
+    assert stored is not None
+    grown = stored.data.replace(b'"steps":{', b'"quota":3,"steps":{')
+    revision = await buckets.put(requester, stored.subject, grown, stored.sequence)
+    assert revision is not None
+    return stored.data, revision
+
+
+async def test_what_a_later_version_has_stored_is_not_run_here(clones_rig: ClonesRig) -> None:
+    """Neither without the fields that are not known here nor by the version before: Omegas that know them do it."""
+    nap = definition({"nap": {"wait": {"for_s": 0.1}}})
+    await put(clones_rig, ONE)
+    await put(clones_rig, nap, version=2)
+    body, revision = await grow(clones_rig, "flow.2")
+    async with clones_rig.omega():
+        call = clones_rig.subjects.call_workflow("flow")
+        calling = asyncio.create_task(clones_rig.network.requester.request(call, b'{"id":"w"}', timeout_s=30))
+        await eventually(lambda: is_put_off(clones_rig))
+        assert await history(clones_rig) == []
+        subject = buckets.subject_of(clones_rig.subjects.workflows, "flow.2")
+        await buckets.put(clones_rig.network.requester, subject, body, revision)
+        calling.cancel()
+    async with clones_rig.omega():
+        assert (await completed(clones_rig)).version == 2
+
+
+async def test_what_a_later_product_brought_stays(clones_rig: ClonesRig) -> None:
+    await put(clones_rig, ONE)
+    await grow(clones_rig, "flow.1")
+    definitions = Definitions(clones_rig.network)
+    await store_shipped(clones_rig.network, definitions, [TWO], NOW)
+    assert [each.version for each in await definitions.versions("flow")] == [1]
+    # Whether it is the same as what a person puts cannot be told here.
+    assert (await carried_out(clones_rig, putting(ONE), 70))["version"] == 2
 
 
 async def is_put_off(rig: ClonesRig) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from bus import buckets
 from bus.consumers import consumer_state
 from bus.jetstream import api
-from bus.ledger import entries
+from bus.ledger import entries, last_sequence
 from bus.sleepers import Sleepers, sleeper
 from clones.omega.once import is_wake_up
 from clones.omega.workflows import waking
@@ -67,7 +67,6 @@ async def test_they_are_woken_in_their_order_and_each_once(
     clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
-    last_sequence = waking.last_sequence
 
     async def counted(*arguments: Any) -> int:
         nonlocal asked
