@@ -140,7 +140,7 @@ def _over_lost_answers(handler: Handler) -> Handler:
         except SanctuaryError as error:
             raise TaskError(ErrorCode.NETWORK_UNAVAILABLE, error.message) from None
         except SchemaError as error:
-            # A result: of a later version, or of somebody who stored something else. It stands.
-            raise refused(f"the task's result stands and cannot be read here: {error.message}") from None
+            # A result, a history, a definition: of a later version, or of somebody who stored something else. It stands.
+            raise refused(f"what this is about cannot be read by this version of Sanctuary: {error.message}") from None
 
     return insisting

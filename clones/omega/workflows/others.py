@@ -15,6 +15,7 @@ from bus.wake import dismiss
 from clones.omega.submissions import consumer_of, find_open
 from clones.omega.workflows.ports import Kept
 from clones.omega.workflows.telling import Run, Telling
+from clones.workflows.left import not_undone
 from clones.workflows.views import Expected, expected, finished, kept
 from schemas import CancelRequested, ErrorCode, TaskAssignment, TaskCompletion
 
@@ -72,6 +73,11 @@ class Others:
         # What drove it may have asked for more before it learnt of the result.
         await asyncio.sleep(STOPPED_WITHIN_S)
         return ended | await self._end_steps(workflow_id, reason)
+
+    async def not_undone(self, workflow_id: str) -> tuple[str, ...]:
+        """Return the steps of a run that are done and would be undone if it failed by itself; raises as `Telling`."""
+        run = await self._telling.run(workflow_id)
+        return () if run is None else not_undone(run.state)
 
     async def _end_steps(self, workflow_id: str, reason: str) -> set[str]:
         """End what a run's history says it waits for."""

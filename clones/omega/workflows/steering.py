@@ -48,11 +48,15 @@ class Workflows:
         return await cancel_run(self.network, self.submitter, self.telling, command, wanted)
 
     async def end_steps(self, done: Done, wanted: TaskCancel | RecoveryAction) -> Done:
-        """Return `done`, the verdict on a command that gave a run its result, with what else was ended: its steps."""
+        """Return `done`, the verdict on a command that gave a run its result, with what else was ended, and what is left."""
         reason = f"cancelled with its workflow {wanted.task_id}{on_behalf(wanted.by, wanted.reason)}"
         steps = await self.others.end_steps(wanted.task_id, reason)
+        told = f"{done.summary}{with_steps(len(steps))}"
         output = {**done.output, "ended": True, "steps": sorted(steps)}
-        return Done(summary=f"{done.summary}{with_steps(len(steps))}", output=output)
+        is_completed = isinstance(wanted, RecoveryAction) and wanted.action == "complete"
+        if not is_completed and (left := await self.others.not_undone(wanted.task_id)):
+            told, output = f"{told}; done and not undone: {', '.join(left)}", {**output, "not_undone": list(left)}
+        return Done(summary=told, output=output)
 
     async def put(self, command: Task, wanted: WorkflowPut) -> Done:
         """Carry out a WorkflowPut; as `clones.omega.workflows.definition_changes.put_definition`."""

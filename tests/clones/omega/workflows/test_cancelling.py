@@ -219,6 +219,19 @@ async def test_ended_by_hand_its_steps_are_cancelled(clones_rig: ClonesRig, acti
     assert "after" not in doers.targets
 
 
+async def test_ended_by_hand_what_is_not_undone_is_named(clones_rig: ClonesRig) -> None:
+    """Whoever ends it so sees to that, or cancels it instead."""
+    await put(clones_rig, UNDONE)
+    doers = Doers()
+    doers.hold("last")
+    async with clones(clones_rig, doers), clones_rig.omega():
+        await start(clones_rig)
+        await eventually(doers.begun("last"))
+        told = await verdict(clones_rig, RecoveryAction(task_id="w", task_type=WORKFLOW_TYPE, action="fail"))
+    assert told.summary == "workflow w is failed, with 1 of its steps; done and not undone: first, second"
+    assert told.output["not_undone"] == ["first", "second"]
+
+
 async def test_ended_by_hand_its_sleeping_sub_workflow_is_cancelled(clones_rig: ClonesRig) -> None:
     """Nobody holds it, and nothing of it waits in a queue."""
     child = msgspec.structs.replace(WAITING, name="child")
