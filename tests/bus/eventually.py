@@ -4,9 +4,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+WITHIN_S = 30.0
+"""Enough for whatever is not waited out in vain, on a machine with much else to do."""
 
-async def eventually(condition: Callable[[], bool | Awaitable[bool]], *, within_s: float = 30.0) -> None:
-    """Return once `condition` holds; AssertionError where it does not within `within_s`, long enough for a busy machine."""
+
+async def eventually(condition: Callable[[], bool | Awaitable[bool]], *, within_s: float = WITHIN_S) -> None:
+    """Return once `condition` holds; AssertionError where it does not within `within_s`."""
     deadline = time.monotonic() + within_s
     while True:
         holds = condition()

@@ -20,7 +20,7 @@ from bus.errors import AuthorizationFailed, ConfigurationError, ConnectionFailed
 from bus.keys import new_seed
 from bus.server import EmbeddedServer, ServerOptions
 from bus.settings import ConnectionSettings
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 from tests.bus.streams import api
 
 
@@ -66,7 +66,7 @@ class TestStart:
             match=rf"cannot connect to nats://127.0.0.1:{port} \(from NATS_URL\): nobody listens there",
         ):
             await connect(settings_for(f"nats://127.0.0.1:{port}"), name="test", wait_s=0.3)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < WITHIN_S
 
     async def test_what_listens_is_silent(self) -> None:
         with a_listener() as listener, pytest.raises(ConnectionFailed, match="no answer in time"):
@@ -186,13 +186,11 @@ class TestBreaks:
             await connection.client.flush()
             await freeze(own_server)
             try:
-                began = time.monotonic()
                 # More than the kernel's buffers take: a graceful close would wait on the rest for as long as it is frozen.
                 with pytest.raises(Disconnected):
-                    await asyncio.wait_for(_flood(connection), 5)
-                assert time.monotonic() - began < 5
+                    await asyncio.wait_for(_flood(connection), WITHIN_S)
                 # It tries again already, rather than wait for the old socket.
-                await eventually(lambda: _attempts(connection) >= 1, within_s=6)
+                await eventually(lambda: _attempts(connection) >= 1)
             finally:
                 os.kill(own_server.pid, signal.SIGCONT)
             await eventually(lambda: connection.state is ConnectionState.RECONNECTED)

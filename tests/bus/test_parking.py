@@ -217,17 +217,16 @@ class TestInCharge:
 
 
 class TestEndedFromOutside:
-    async def test_a_result_stops_a_running_handler_at_once(self, rig: Rig) -> None:
+    async def test_a_result_stops_a_running_handler_at_once(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         """Before the lease's next tick, so that a cancelled task ends within a fraction of a second."""
+        monkeypatch.setattr("bus.lease.TICK_S", 600.0)
         runs = Runs()
         async with rig.worker(runs):
             await rig.submit("x", {"sleep_s": 60})
             await eventually(partial(rig.has_started, "x"))
             await asyncio.sleep(0.05)
-            began = time.monotonic()
             await rig.network.results.settle(failure("x"))
             await eventually(lambda: runs.cancelled == ["x"])
-            assert time.monotonic() - began < ACK_WAIT_S / 4 / 2
             await eventually(rig.all_settled)
         assert runs.finished == []
 

@@ -28,7 +28,7 @@ from schemas import (
     decode,
     encode,
 )
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 from tests.bus.rig import TYPE, Rig, Runs, failure
 
 
@@ -524,7 +524,7 @@ class TestDraining:
             began = time.monotonic()
             await worker.stop(0)
             assert worker.in_flight == 0
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < WITHIN_S
 
 
 class TestHolding:

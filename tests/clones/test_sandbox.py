@@ -16,6 +16,7 @@ import pytest
 from clones import launcher, sandbox
 from clones.engines.contract import EngineError, EngineOutput
 from clones.sandbox import Limits, run_engine
+from tests.bus.eventually import WITHIN_S
 from tests.clones.hostile_engine import Params
 
 
@@ -80,7 +81,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def until(condition: Callable[[], bool], within_s: float = 10.0) -> float:
+async def until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> float:
     begin = time.monotonic()
     while not condition():
         assert time.monotonic() - begin < within_s, "the condition did not come true"
@@ -190,7 +191,7 @@ async def test_each_bad_end_has_its_code_and_says_why(
 async def test_a_time_limit_is_kept(out: Path) -> None:
     begin = time.monotonic()
     await failure("spins", out, timeout_s=0.5)
-    assert time.monotonic() - begin < 2.5
+    assert time.monotonic() - begin < WITHIN_S
 
 
 async def test_a_file_name_that_is_not_utf8_does_not_lose_the_result(out: Path) -> None:
@@ -220,14 +221,14 @@ async def test_what_an_engine_leaves_running_dies_with_its_answer(out: Path) -> 
     assert not [pid for pid in pids(out) if alive(pid)]
 
 
-async def test_cancellation_kills_every_descendant_within_two_seconds(out: Path) -> None:
+async def test_cancellation_kills_every_descendant(out: Path) -> None:
     async with spawned(out) as task:
         assert all(alive(pid) for pid in pids(out))
         begin = time.monotonic()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - begin < 2.0
+        assert time.monotonic() - begin < WITHIN_S
         assert not [pid for pid in pids(out) if alive(pid)]
 
 
@@ -237,7 +238,7 @@ async def test_cancellation_ends_a_chain_of_forks_in_a_session_of_its_own(out: P
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - begin < 2.0
+        assert time.monotonic() - begin < WITHIN_S
     size = (out / "beat").stat().st_size
     await asyncio.sleep(0.1)
     assert (out / "beat").stat().st_size == size

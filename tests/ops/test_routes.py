@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from bus.routes import in_force
 from clones.routing import DEFAULT_TABLE
 from ops.table_text import write_table
 from schemas import RoutingTable, TaskAssignment, TaskCompletion, TaskResult
-from tests.ops.network import Client, Command, make_project, needs_proc, running
+from tests.bus.eventually import eventually
+from tests.conftest import CLONES
+from tests.ops.network import WITHIN_S, Client, Command, make_project, needs_proc, running
 from tests.ops.rig import SANCTUARY
 
 pytestmark = needs_proc
-EFFECT_S = 2.0
+CLIENTS = 3
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +44,12 @@ def sanctuary(network: Command, *arguments: str | Path, **environment: str) -> s
     )
 
 
-async def put_into_force(network: Command, table: RoutingTable) -> float:
-    """Set the table by the command line; returns when that was done."""
+async def put_into_force(network: Command, table: RoutingTable) -> None:
+    """Set the table by the command line."""
     path = network.directory / "routes.toml"
     path.write_text(write_table(table))
     ended = await asyncio.to_thread(sanctuary, network, "routes", "set", path)
     assert ended.returncode == 0, ended.stderr
-    return time.monotonic()
 
 
 def routed(task_type: str, **settings: Any) -> RoutingTable:
@@ -61,9 +63,31 @@ async def revisions(client: Client) -> set[int]:
     return {current.number, *(answer.routes_revision for answer in (await client.ready()).values())}
 
 
+async def agreed(client: Client) -> bool:
+    """Whether everybody goes by the table in force."""
+    return len(await revisions(client)) == 1
+
+
+async def instances(client: Client) -> dict[str, str]:
+    """By clone, the instance that is ready."""
+    return {clone: answer.instance for clone, answer in (await client.ready()).items()}
+
+
+async def is_complete(client: Client) -> bool:
+    """Whether all have answered in time that they are ready."""
+    return set(await instances(client)) == {"omega", *CLONES}
+
+
 async def test_a_type_moves_under_load_and_back_with_nobody_restarted(network: Command) -> None:
     results: list[tuple[float, TaskResult]] = []
     ending = asyncio.Event()
+
+    def later(moment: float) -> list[TaskResult]:
+        """The results of what was submitted after a moment."""
+        return [result for begun, result in results if begun > moment]
+
+    def is_over(moment: float, count: int) -> bool:
+        return len(later(moment)) >= count
 
     async def load(client: Client) -> None:
         assignment = TaskAssignment(params={"target": "project"}, timeout_s=60)
@@ -72,26 +96,26 @@ async def test_a_type_moves_under_load_and_back_with_nobody_restarted(network: C
             results.append((begun, await client.submitter.run("documentation", assignment, timeout_s=90)))
 
     async with network.open() as client:
-        before = {clone: answer.instance for clone, answer in (await client.ready()).items()}
+        await eventually(lambda: is_complete(client), within_s=WITHIN_S)
+        before = await instances(client)
         async with asyncio.TaskGroup() as group:
-            for _ in range(3):
+            for _ in range(CLIENTS):
                 group.create_task(load(client))
             try:
                 for clone, fallback in (("beta", "sigma"), ("sigma", "gamma")):
-                    changed_at = await put_into_force(
-                        network, routed("documentation", clone=clone, fallback=(fallback,), timeout_s=60)
-                    )
-                    await asyncio.sleep(EFFECT_S)
-                    assert len(await revisions(client)) == 1
-                    counted = len(results)
-                    while len([None for begun, _ in results if begun > changed_at + EFFECT_S]) < 4:
-                        assert time.monotonic() - changed_at < 60, results[counted:]
-                        await asyncio.sleep(0.05)
-                    late = {result.clone for begun, result in results if begun > changed_at + EFFECT_S}
-                    assert late == {clone}
+                    table = routed("documentation", clone=clone, fallback=(fallback,), timeout_s=60)
+                    await put_into_force(network, table)
+                    await eventually(lambda: agreed(client), within_s=WITHIN_S)
+                    # What was on its way has ended when each client has had its next result.
+                    agreed_at = time.monotonic()
+                    await eventually(partial(is_over, agreed_at, CLIENTS), within_s=WITHIN_S)
+                    moved_at = time.monotonic()
+                    await eventually(partial(is_over, moved_at, CLIENTS + 1), within_s=WITHIN_S)
+                    assert {result.clone for result in later(moved_at)} == {clone}
             finally:
                 ending.set()
-        assert {clone: answer.instance for clone, answer in (await client.ready()).items()} == before
+        await eventually(lambda: is_complete(client), within_s=WITHIN_S)
+        assert await instances(client) == before
     assert all(isinstance(result, TaskCompletion) for _, result in results), results
 
 
@@ -102,10 +126,7 @@ async def test_rollback_and_check(network: Command) -> None:
         await put_into_force(network, routed("testing", concurrency=1))
         back = await asyncio.to_thread(sanctuary, network, "routes", "rollback", str(current.number))
         assert back.returncode == 0, back.stderr
-        done_at = time.monotonic()
-        while len(await revisions(client)) > 1:
-            assert time.monotonic() - done_at < EFFECT_S
-            await asyncio.sleep(0.05)
+        await eventually(lambda: agreed(client), within_s=WITHIN_S)
     checked = await asyncio.to_thread(sanctuary, network, "routes", "check", "--json")
     assert json.loads(checked.stdout) == {"findings": [], "ok": True}
 

@@ -197,6 +197,7 @@ def surroundings(network: Command, tools: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(600)
 def test_what_the_page_says_to_do_is_done_and_seen(reader: Reader) -> None:
     done = 0

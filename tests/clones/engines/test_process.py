@@ -8,6 +8,7 @@ import pytest
 from clones.engines import process
 from clones.engines.contract import EngineError
 from clones.engines.process import minimal_env, run
+from tests.bus.eventually import WITHIN_S
 
 ROOT = Path("/")
 
@@ -35,10 +36,10 @@ def test_a_tool_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) 
     child = f"import time\nwhile True:\n open({str(beat)!r}, 'a').write('.'); time.sleep(0.01)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {child!r}])"
     begin = time.monotonic()
-    with pytest.raises(EngineError, match=r"had not ended after 1 s") as raised:
-        run(python(parent), cwd=ROOT, timeout_s=1)
+    with pytest.raises(EngineError, match=r"had not ended after 3 s") as raised:
+        run(python(parent), cwd=ROOT, timeout_s=3)
     assert raised.value.code == "engine_timeout"
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < WITHIN_S
     size = beat.stat().st_size
     time.sleep(0.1)
     assert beat.stat().st_size == size
@@ -47,7 +48,7 @@ def test_a_tool_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) 
 def test_a_child_that_holds_the_output_does_not_hold_the_call_and_is_killed() -> None:
     begin = time.monotonic()
     done = run(["sh", "-c", "sleep 60 & echo $!"], cwd=ROOT, timeout_s=30)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < WITHIN_S
     stat = Path(f"/proc/{int(done.stdout)}/stat")
     deadline = time.monotonic() + 5
     # an orphan is reaped by whoever is its new parent, some time later

@@ -34,11 +34,18 @@ async def test_a_network_with_everybody_there(ops_rig: OpsRig) -> None:
         async def all_there() -> bool:
             return len(await ask(ops_rig.bus.network)) == 5
 
+        async def nothing_wrong() -> bool:
+            nonlocal ended
+            ended = await ops_rig.cli("doctor", "--json")
+            return bool(ended.json["ok"])
+
         await eventually(all_there)
         ended = await ops_rig.cli("doctor", "--json")
+        # On a busy machine one of them may not answer in time.
+        await eventually(nothing_wrong, within_s=60)
     checks = by_name(ended.json)
     assert [name for name, check in checks.items() if check["verdict"] == "wrong"] == []
-    assert (ended.status, ended.json["ok"]) == (0, True)
+    assert ended.status == 0
     for name in (
         "python",
         "packages",

@@ -2,12 +2,10 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 
 from ops.cli.main import COMMANDS, main
-from tests.ops.rig import SANCTUARY
 
 HEAVY = (
     "autogen_core",
@@ -36,17 +34,11 @@ def imported_by(*arguments: str) -> set[str]:
     return set(done.stderr.splitlines())
 
 
-def test_the_help_of_all_imports_no_command_and_takes_less_than_300_ms() -> None:
+def test_the_help_of_all_imports_no_command_and_little_else() -> None:
     loaded = imported_by("--help")
     assert not {name for name in loaded if name.split(".")[0] in ("nats", "msgspec", "rich", "bus", "clones")}
-
-    def seconds() -> float:
-        begun = time.perf_counter()
-        subprocess.run([SANCTUARY, "--help"], capture_output=True, check=True, timeout=30)
-        return time.perf_counter() - begun
-
-    # The best of several: what else the machine does is no part of it.
-    assert min(seconds() for _ in range(5)) < 0.3
+    # What it loads is what it takes: click and what that needs of the standard library are about 110 modules.
+    assert len(loaded) < 150
 
 
 @pytest.mark.parametrize("command", ["up", "omega", "clone", "review"])

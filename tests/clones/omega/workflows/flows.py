@@ -87,20 +87,20 @@ async def start(rig: ClonesRig, name: str = "flow", workflow_id: str = "w", **fi
 
 
 async def result(
-    rig: ClonesRig, workflow_id: str = "w", *, within_s: float = 30.0
+    rig: ClonesRig, workflow_id: str = "w", *, within_s: float = 60.0
 ) -> WorkflowCompletion | WorkflowFailure:
     found = await rig.bus.result(workflow_id, WORKFLOW_TYPE, within_s=within_s)
     assert isinstance(found, WorkflowCompletion | WorkflowFailure), found
     return found
 
 
-async def completed(rig: ClonesRig, workflow_id: str = "w", *, within_s: float = 30.0) -> WorkflowCompletion:
+async def completed(rig: ClonesRig, workflow_id: str = "w", *, within_s: float = 60.0) -> WorkflowCompletion:
     found = await result(rig, workflow_id, within_s=within_s)
     assert isinstance(found, WorkflowCompletion), found
     return found
 
 
-async def failed(rig: ClonesRig, workflow_id: str = "w", *, within_s: float = 30.0) -> WorkflowFailure:
+async def failed(rig: ClonesRig, workflow_id: str = "w", *, within_s: float = 60.0) -> WorkflowFailure:
     found = await result(rig, workflow_id, within_s=within_s)
     assert isinstance(found, WorkflowFailure), found
     return found

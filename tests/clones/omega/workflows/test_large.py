@@ -1,5 +1,7 @@
 """Runs of many steps, and runs within runs, as whole Omegas and clones have them."""
 
+import pytest
+
 from schemas import ErrorCode
 from tests.clones.omega.workflows.flows import (
     Doers,
@@ -20,13 +22,14 @@ STEPS = 500
 UNDO = {"task": "documentation"}
 
 
+@pytest.mark.timeout(300)
 async def test_five_hundred_steps_of_their_own_side_by_side(clones_rig: ClonesRig) -> None:
     names = [f"step-{number}" for number in range(STEPS)]
     await put(clones_rig, definition({name: task(name) for name in names}))
     doers = Doers()
     async with clones(clones_rig, doers, capacity=128), clones_rig.omega():
         await start(clones_rig)
-        ended = await completed(clones_rig, within_s=90)
+        ended = await completed(clones_rig, within_s=240)
     assert set(states(ended).values()) == {"completed"}
     # Each was stored once and done once, also where an Omega had to look for many at a time.
     assert sorted(doers.targets) == sorted(names)

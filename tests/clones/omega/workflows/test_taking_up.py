@@ -231,6 +231,7 @@ async def test_a_cancelled_parent_cancels_its_sub_workflows_and_tasks(clones_rig
     assert sorted(doers.targets) == ["deep", "own"]
 
 
+@pytest.mark.timeout(300)
 async def test_five_hundred_parallel_steps(clones_rig: ClonesRig) -> None:
     steps = {"each": task("${item}", foreach="input.places", parallelism=500)}
     places = [str(number) for number in range(500)]
@@ -239,7 +240,7 @@ async def test_five_hundred_parallel_steps(clones_rig: ClonesRig) -> None:
     doers = Doers()
     async with clones(clones_rig, doers, capacity=128), clones_rig.omega():
         await start(clones_rig, input={"places": places})
-        ended = await completed(clones_rig, within_s=60)
+        ended = await completed(clones_rig, within_s=240)
     assert ended.output == 500
     assert sorted(doers.targets, key=int) == places
 
