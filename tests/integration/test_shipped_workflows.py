@@ -270,6 +270,7 @@ async def test_whoever_is_new_gets_an_order_to_read_in(begun: Command) -> None:
     async with begun.open() as client:
         left = await ended(client, begun, "onboard")
         assert set(left.states.values()) == {"completed"}
+        assert "security" in left.states
         code_map = await data(client, left.run, "map")
     assert "sums.totals" in [stop["module"] for stop in code_map["reading_order"]]
     assert (left.files / "code-map.md").is_file()

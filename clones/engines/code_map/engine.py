@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clones.engines.architecture import diagram, packages, sizes
+from clones.engines.architecture import diagram, packages, sizes, tree
 from clones.engines.architecture.packages import Dependency, Part
 from clones.engines.architecture.survey import Survey, survey, title
-from clones.engines.code_map import entry_points, page
+from clones.engines.code_map import entry_points, getting_started, page
 from clones.engines.code_map.order import Stop, Uses, by_weight, order, uses
 from clones.engines.code_map.purposes import Purpose, purpose
 from clones.engines.contract import EngineOutput, NotAnalysed, OutputFile, Progress
@@ -27,10 +27,10 @@ _MAX_FILES_IN_COMMAND = 60
 def analyse(target: Path, params: CodeMapParams, out: Path, progress: Progress) -> EngineOutput:
     """Map the code of `target`; writes `code-map.md` and `code-map.svg`.
 
-    `data`: `project`, `modules`, `lines`, `entry_points` {kind, name, module, file, line}, `packages` {name, kind, layer,
-    modules, files, lines, purpose {words, file, line, how_to_check, expected} or None, uses, used_by}, `dependencies` {user,
-    used, imports, places}, `reading_order` {place, module, file, lines, reason, purpose, importers, imports, resting}; each
-    with text, how_to_check and expected.
+    `data`: `project`, `modules`, `lines`, `getting_started` {kind, file, line}, `entry_points` {kind, name, module, file, line},
+    `packages` {name, kind, layer, modules, files, lines, purpose {words, file, line, how_to_check, expected} or None, uses,
+    used_by}, `dependencies` {user, used, imports, places}, `reading_order` {place, module, file, lines, reason, purpose,
+    importers, imports, resting}; each with text, how_to_check and expected.
     """
     progress(0.0, "building the import graph")
     surveyed = survey(target)
@@ -58,6 +58,7 @@ def analyse(target: Path, params: CodeMapParams, out: Path, progress: Progress) 
         "project": title(target, surveyed.subjects),
         "modules": len(graph.files),
         "lines": sum(len(lines.of(file)) for file in graph.files.values()),
+        "getting_started": [told.data() for told in getting_started.find(tree.walk(target).files, lines)],
         "entry_points": [point.data() for point in points[: entry_points.MAX_LISTED]],
         "entry_points_total": len(points),
         "packages": [
@@ -72,7 +73,7 @@ def analyse(target: Path, params: CodeMapParams, out: Path, progress: Progress) 
         f"{_count(data['modules'], 'module')} with {data['lines']:,} lines in {_count(len(data['packages']), 'part')}, "
         f"{_count(len(points), 'way')} in; to be read in {_count(len(stops), 'stop')}."
     )
-    facts = _facts(structure.parts, measured, surveyed)
+    facts = _facts(structure.parts, measured, surveyed, lines)
     drawn = diagram.draw(f"{data['project']}: a map of the code", summary, structure, facts)
     (out / "code-map.md").write_text(page.write(data, summary), encoding="utf-8")
     (out / "code-map.svg").write_text(drawn, encoding="utf-8")
@@ -163,8 +164,6 @@ class _Map:
         """Say why a module is read, with its size and who imports it, and show the imports."""
         file = self._files[module]
         importers, imported = sorted(self.uses.importers[module]), sorted(self.uses.imported[module])
-        used = f"{_count(len(importers), 'module')} of the project import{'s' if len(importers) == 1 else ''} it"
-        text = f"`{module}` ({file}, {_count(count, 'line')}): {why}: {used}, and it imports {len(imported)}"
         commands, printed = [f"awk 'END {{print NR}}' {quoted(file)}"], [str(count)]
         searched = self._search(module, importers) if len(importers) > _MAX_PLACES else None
         if searched is not None:
@@ -176,8 +175,15 @@ class _Map:
                 command, expected = self._lines.shown(shown)
                 commands.append(command)
                 printed.append(expected)
-        if len(imported) > _MAX_SHOWN or len(importers) > len(places) > 0:
-            text += f"; of either at most {_MAX_SHOWN} are shown"
+        # What the commands show, and no more, is said.
+        many = "at least " if not searched and len(importers) > _MAX_SHOWN else ""
+        users = len(importers) if searched else len(places)
+        used = f"{many}{_count(users, 'module')} of the project import{'s' if users == 1 else ''} it"
+        more = "at least " if len(imported) > _MAX_SHOWN else ""
+        text = (
+            f"`{module}` ({file}, {_count(count, 'line')}): {why}: {used}, "
+            f"and it imports {more}{min(len(imported), _MAX_SHOWN)}"
+        )
         return Statement(text=text, how_to_check="; ".join(commands), expected="\n".join(printed))
 
     def _search(self, module: str, importers: Sequence[str]) -> str | None:
@@ -241,13 +247,17 @@ class _Map:
         return Statement(text=f"{text}; the first {len(shown)} have {part}", how_to_check=command, expected=str(part))
 
 
-def _facts(parts: Sequence[Part], measured: Sequence[sizes.FileSize], surveyed: Survey) -> dict[str, diagram.PartFacts]:
+def _facts(
+    parts: Sequence[Part], measured: Sequence[sizes.FileSize], surveyed: Survey, lines: Lines
+) -> dict[str, diagram.PartFacts]:
+    """Return what the picture says of each part; its lines are counted as the statements count them."""
+    files = surveyed.graph.files
     size_of = {size.file: size for size in measured}
     facts = {}
     for part in parts:
-        found = [size for module in part.modules if (size := size_of.get(surveyed.graph.files[module])) is not None]
+        found = [size for module in part.modules if (size := size_of.get(files[module])) is not None]
         facts[part.name] = diagram.PartFacts(
-            nloc=sum(size.nloc for size in found),
+            nloc=sum(len(lines.of(files[module])) for module in part.modules),
             modules=len(part.modules),
             max_complexity=max((function.complexity for size in found for function in size.functions), default=0),
         )
@@ -262,7 +272,9 @@ def _dropped(dependencies: Sequence[Dependency]) -> list[NotAnalysed]:
 
 
 def _nothing(target: Path) -> dict[str, Any]:
-    empty: dict[str, Any] = {name: [] for name in ("entry_points", "packages", "dependencies", "reading_order")}
+    empty: dict[str, Any] = {
+        name: [] for name in ("getting_started", "entry_points", "packages", "dependencies", "reading_order")
+    }
     return {"project": target.resolve().name, "modules": 0, "lines": 0, "omitted_packages": [], **empty}
 
 

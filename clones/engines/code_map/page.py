@@ -21,6 +21,8 @@ def write(data: Mapping[str, Any], summary: str) -> str:
         f"# {markdown.line(data['project'])}: a map of the code",
         sentence(summary),
         _CHECKS,
+        "## To install, test and run it",
+        "\n".join(statement(told) for told in data["getting_started"]) or "Nothing of the project says how.",
         "## Ways in",
         "\n".join(statement(point) for point in data["entry_points"]) or "None was found.",
         "## In this order",

@@ -23,6 +23,7 @@ from clones.params import KnowledgeParams
 MAX_DOCUMENTS = 200
 MAX_OPEN = 200
 _MAX_ENTRY_CHARS = 8000
+_MAX_NAMED = 3
 _ORDER = ("readme", "document", "contributing", "changelog", "security policy", "conduct", "people", "licence")
 
 
@@ -152,9 +153,15 @@ def _term(term: Term, directories: Sequence[str], lines: Lines) -> dict[str, Any
         where = " ".join(map(quoted, directories))
         command += f"; grep -rlw --include='*.py' {term.term} {where} | wc -l | tr -d ' '"
         expected += f"\n{term.used_in}"
-        text += f" (named in {_count(term.used_in, 'file')})"
+        text += f" (named in {_count(term.used_in, 'Python file')} {_below(directories)})"
     plain: dict[str, Any] = msgspec.to_builtins(term)
     return {**plain, **Statement(text=text, how_to_check=command, expected=expected.rstrip()).plain()}
+
+
+def _below(directories: Sequence[str]) -> str:
+    """Return where names are counted, in words: the tests beside a package are no part of it."""
+    shown = " and ".join(directories) if len(directories) <= _MAX_NAMED else f"the {len(directories)} packages"
+    return f"of {shown}"
 
 
 def _question(question: Question, lines: Lines) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def write(data: Mapping[str, Any], summary: str) -> str:
         _documents(data),
         *(["\n".join(map(statement, documents))] if documents else []),
         "## The project's own words",
-        "Its public names that most of its files name, and the terms that its documents define.",
+        "Its public names that most files of its packages name, and the terms that its documents define.",
         "\n".join(map(statement, data["glossary"])) or "None was found.",
         "## Left open by its own account",
         f"{marks}." if marks else "Nothing says so.",

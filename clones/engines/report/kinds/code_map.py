@@ -58,11 +58,18 @@ class Dependency(Stated, frozen=True, kw_only=True):
     imports: int
 
 
+class Told(Stated, frozen=True, kw_only=True):
+    """What the project says of how it is installed, tested or run."""
+
+    kind: str
+
+
 class Data(msgspec.Struct, frozen=True, kw_only=True):
     """Of `code-map`."""
 
     modules: int
     lines: int
+    getting_started: tuple[Told, ...] = ()
     entry_points: tuple[EntryPoint, ...] = ()
     entry_points_total: int | None = None
     packages: tuple[Part, ...] = ()
@@ -74,6 +81,14 @@ def content(section: Section, data: Data) -> Content:
     """Return the part: the reading order before what it was made from."""
     full = full_data(section, "code-map.md")
     blocks: list[Block] = [
+        *points(
+            "To install, test and run it",
+            [Point(text=told.text, check=told.check) for told in data.getting_started],
+            limit=_MAX_ROWS,
+            what="places",
+            full=full,
+            note="By its own account: its metadata, its makefile and its documents.",
+        ),
         *points(
             "Read in this order",
             [_stop(stop) for stop in data.reading_order],

@@ -59,6 +59,58 @@ def test_the_ways_in_are_what_the_project_declares(shop: Path, tmp_path: Path) -
     assert "offers 2 names that its modules define: `Till`, `sum_up`" in points[-1]["text"]
 
 
+def test_how_it_is_installed_and_tested_is_told_in_its_own_words(shop: Path, tmp_path: Path) -> None:
+    write(
+        shop,
+        {
+            "pyproject.toml": FILES["pyproject.toml"].replace(
+                "[project]\n",
+                '[build-system]\nbuild-backend = "hatchling.build"\n\n[project]\nrequires-python = ">=3.11"\n',
+            ),
+            "README.md": "# Shop\n\npip install it like so\n\n```sh\n$ pip install shop[tills]\npip install shop[tills]\n```\n"
+            "    make sure.\n    shop --open\n",
+            "CONTRIBUTING.rst": "Test it::\n\n    tox run -e py312\n    docker compose up\n",
+            "Makefile": "VAR := 1\ntest: all\n\tpytest\n",
+            "uv.lock": 'version = 1\n\n[[package]]\nname = "a"\n\n[[package]]\nname = "b"\n',
+        },
+    )
+    data = run(shop, tmp_path / "out").data
+    assert [(told["kind"], told["file"], told["text"]) for told in data["getting_started"]] == [
+        ("install", "pyproject.toml", 'it needs this Python: `requires-python = ">=3.11"` (pyproject.toml:5)'),
+        (
+            "install",
+            "pyproject.toml",
+            '`pip install .` builds it by this: `build-backend = "hatchling.build"` (pyproject.toml:2)',
+        ),
+        ("install", "uv.lock", "`uv sync` installs what uv.lock pins: 2 packages"),
+        ("install", "README.md", "README.md types `pip install shop[tills]` (line 6)"),
+        ("test", "Makefile", "Makefile has `make test`"),
+        ("test", "CONTRIBUTING.rst", "CONTRIBUTING.rst types `tox run -e py312` (line 3)"),
+        ("run", "CONTRIBUTING.rst", "CONTRIBUTING.rst types `docker compose up` (line 4)"),
+    ]
+    assert failed(shop, data) == []
+    assert "## To install, test and run it" in (tmp_path / "out" / "code-map.md").read_text()
+
+
+def test_no_more_importers_are_told_than_are_shown(tmp_path: Path) -> None:
+    # A name that other lines of the package have too is not counted by one search.
+    users = {f"pkg/user{number}.py": "from pkg import (\n    base,\n)\n" for number in range(30)}
+    target = write(tmp_path / "wide", {"pkg/__init__.py": "", "pkg/base.py": PAD, **users})
+    data = run(target, tmp_path / "out").data
+    stop = next(stop for stop in data["reading_order"] if stop["module"] == "pkg.base")
+    assert stop["importers"] == 30
+    assert "at least 25 modules of the project import it" in stop["text"]
+    assert stop["expected"].count("\n") == 25
+    assert failed(target, data) == []
+
+
+def test_the_picture_counts_the_lines_that_the_text_counts(shop: Path, tmp_path: Path) -> None:
+    data = run(shop, tmp_path / "out").data
+    drawn = (tmp_path / "out" / "code-map.svg").read_text()
+    for part in data["packages"]:
+        assert f"{part['lines']} line" in drawn, part
+
+
 def test_it_is_read_from_the_ways_in_to_what_all_rests_on(shop: Path, tmp_path: Path) -> None:
     stops = run(shop, tmp_path / "out").data["reading_order"]
     assert [(stop["place"], stop["module"], stop["reason"]) for stop in stops] == [

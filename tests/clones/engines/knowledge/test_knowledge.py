@@ -63,6 +63,9 @@ def test_documents_tell_what_they_are_about(shop: Path, tmp_path: Path) -> None:
 
 def test_the_projects_own_words_are_told_with_their_meaning(shop: Path, tmp_path: Path) -> None:
     found = run(shop, tmp_path / "out").data["glossary"]
+    counted = [term["text"] for term in found if term["used_in"]]
+    assert counted
+    assert all("files of shop)" in text for text in counted), counted
     assert [
         (term["term"], term["kind"], term["meaning"], term["file"], term["line"], term["used_in"]) for term in found
     ] == [
