@@ -45,6 +45,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The last day on which it holds."""
     fingerprint: str = ""
     rule: str = ""
+    """The finding's, or that of any scanner which reports it."""
     file: str = ""
     """A pattern as in a shell, with `*` for slashes too; empty: any file."""
 
@@ -57,7 +58,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Whether the decision is about this finding."""
         return (
             (not self.fingerprint or self.fingerprint == finding.fingerprint)
-            and (not self.rule or self.rule == finding.rule)
+            and (not self.rule or self.rule in {finding.rule, *(each.split()[-1] for each in finding.reported_as)})
             and (not self.file or fnmatchcase(finding.file, self.file))
         )
 

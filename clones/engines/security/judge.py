@@ -38,6 +38,7 @@ _NO_CREDENTIAL = (
 _EXAMPLES = frozenset({"doc", "docs", "example", "examples", "sample", "samples", "demo", "demos"})
 _ROUND_TRIP = re.compile(r"\bloads\(\s*(?:\w+\.)*dumps\(")
 _STATUS_CODES = re.compile(r"\b(?:requests|httpx)\.(?:status_)?codes\.")
+_FILTER = re.compile(r"\bfilter\s*=\s*(?:[\"'](?:data|tar)[\"']|(?:tarfile\.)?(?:data|tar)_filter\b)")
 _UNSPECIFIC = frozenset({"private-key", "generic-api-key", "jwt", "curl-auth-header", "curl-auth-user"})
 """Patterns that made-up credentials match as well; an issuer's own form of a token is seldom made up."""
 
@@ -101,6 +102,7 @@ def set_aside(each: Merged, where: str, text: str, cleared: Sequence[Cleared] = 
             each.rule in _NO_SHELL,
             "no shell reads the command, and nothing from outside was followed into it",
         ),
+        (each.rule == "B202" and _FILTER.search(text) is not None, "the filter refuses members that lead outside"),
         (each.rule == "B607", "who starts the program chooses its PATH"),
         (
             each.rule == "B311" and not _GUESSABLE.search(text),
@@ -115,18 +117,22 @@ def set_aside(each: Merged, where: str, text: str, cleared: Sequence[Cleared] = 
 
 
 def no_password(each: Merged, text: str) -> str:
-    """Return why a text named like a password is none; empty where it may be one."""
+    """Return why texts named like passwords are none; empty where one of them may be."""
     values = [value for value in map(value_of, each.reported) if value is not None]
     if not values:
         return ""  # ruff alone: it does not tell the text
-    value = values[0]
-    if each.engine == "bandit" and value in NO_TEXT:
+    if each.engine == "bandit" and all(value in NO_TEXT for value in values):
         return "there is no password: the value is empty, None or a boolean"
-    if not any(map(str.isalnum, value)):
-        return "there is no password: the text holds no letter and no digit"
-    if any(form.fullmatch(value) for form in _NO_CREDENTIAL) or _is_its_name(value, text):
-        return "the text is a name, an address, a sentence or a gap to be filled, and no credential"
+    if all(_is_no_credential(value, text) for value in values):
+        return "the text is a name, an address, a sentence, a sign or a gap to be filled, and no credential"
     return ""
+
+
+def _is_no_credential(value: str, text: str) -> bool:
+    if value in NO_TEXT:
+        return False  # with ruff's word for it that this is a text, or beside another one
+    is_sign = not any(map(str.isalnum, value))
+    return is_sign or any(form.fullmatch(value) for form in _NO_CREDENTIAL) or _is_its_name(value, text)
 
 
 def _is_its_name(value: str, text: str) -> bool:

@@ -124,7 +124,7 @@ def _joined_kind(of_a_kind: Iterable[Merged]) -> list[Merged]:
     taken: dict[int, list[Reported]] = {}
     by_place: dict[tuple[str, int], list[int]] = defaultdict(list)
     for each in sorted(of_a_kind, key=_evidence):
-        lead = next((lead for lead in _standing_at(each, by_place) if not each.engines & leads[lead].engines), None)
+        lead = next((lead for lead in _standing_at(each, by_place) if _is_another(each, leads[lead])), None)
         if lead is not None:
             taken[lead] += each.reported
             continue
@@ -133,6 +133,13 @@ def _joined_kind(of_a_kind: Iterable[Merged]) -> list[Merged]:
             by_place[place].append(len(leads))
         leads.append(each)
     return [msgspec.structs.replace(lead, reported=tuple(taken[at])) for at, lead in enumerate(leads)]
+
+
+def _is_another(each: Merged, lead: Merged) -> bool:
+    """Whether one result may be the same flaw as another: told by other scanners, or by another rule for one line."""
+    if each.engines <= PATTERNS and lead.engines <= PATTERNS:
+        return each.rule != lead.rule and each.line == lead.line
+    return not each.engines & lead.engines
 
 
 def _evidence(each: Merged) -> tuple[bool, bool, bool, str, int, str]:

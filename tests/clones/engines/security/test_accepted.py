@@ -38,7 +38,7 @@ def finding(fingerprint: str, rule: str = "B608", file: str = "app/db.py") -> Fi
         how_to_check="h",
         fingerprint=fingerprint,
         engine="bandit",
-        reported_as=("bandit B608",),
+        reported_as=(f"bandit {rule}",),
         context="",
         check=Statement(text="t", how_to_check="c", expected="e"),
     )
@@ -64,6 +64,13 @@ def test_an_entry_holds_until_its_last_day_and_is_told_with_who_and_why() -> Non
     later = apply(decisions, found, TODAY + dt.timedelta(days=1))
     assert later.findings == found
     assert "has expired on 2026-05-01" in later.notes[0].reason
+
+
+def test_a_rule_is_any_scanners_name_for_it() -> None:
+    entry = Entry(rule="B608", reason="r", by="b", until=TODAY)
+    followed = msgspec.structs.replace(finding("1", rule="taint/sql-injection"), reported_as=("taint x", "bandit B608"))
+    assert entry.covers(followed)
+    assert not entry.covers(finding("1", rule="B602"))
 
 
 def test_the_example_of_the_page_is_a_list() -> None:

@@ -79,6 +79,12 @@ def test_results_are_paired_once_each() -> None:
     ]
 
 
+def test_two_rules_for_one_weakness_on_a_line_are_one_finding() -> None:
+    both = only(bandit("B308", 1), bandit("B703", 1), ruff("S308", 1))
+    assert (both.rule, both.engine, len(both.reported)) == ("B308", "bandit+ruff", 3)
+    assert len(merge([bandit("B308", 1), bandit("B703", 2)], KNOWN)) == 2
+
+
 def test_the_same_line_pairs_before_the_nearest() -> None:
     merged = merge([bandit("B607", 1, 9), bandit("B607", 4), ruff("S607", 5), ruff("S607", 4)], KNOWN)
     assert [(each.line, [result.line for result in each.reported]) for each in merged] == [(1, [1, 5]), (4, [4, 4])]
@@ -147,6 +153,8 @@ def test_only_what_is_no_finding_is_set_aside() -> None:
     assert set_aside(only(bandit("B404", 1), ruff("S404", 1)), "", "import subprocess")
     assert set_aside(only(bandit("B603", 1)), "", "subprocess.run(command)")
     assert not set_aside(only(bandit("B602", 1)), "", "subprocess.run(command, shell=True)")
+    assert set_aside(only(bandit("B202", 1)), "", 'archive.extractall(into, filter="data")')
+    assert not set_aside(only(bandit("B202", 1)), "", 'archive.extractall(into, filter="fully_trusted")')
     assert set_aside(only(bandit("B311", 1)), "", "random.choice(colours)\ndef paint():")
     assert not set_aside(only(bandit("B311", 1)), "", "random.choice(letters)\ndef new_password():")
     assert set_aside(only(bandit("B113", 1)), "", 'requests.codes.get("OK")')
