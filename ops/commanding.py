@@ -12,7 +12,7 @@ from bus.network import Network
 from ops.hints import command_line
 from schemas import Command, SchemaError, TaskResult, decode, encode
 
-ABSENT_S = 6.0
+ABSENT_S = 8.0
 """How long it is waited for an Omega that does not answer: longer than `sanctuary up` takes to start one anew."""
 _LOOK_EVERY_S = 0.5
 _MAX_PERSON = 256

@@ -28,7 +28,7 @@ async def test_an_omega_that_starts_anew_is_waited_for(ops_rig: OpsRig) -> None:
         verdict = await asyncio.wait_for(asking, 20)
     assert isinstance(verdict, TaskFailure)
     assert verdict.task_id.startswith("seq-")
-    assert told == ["No Omega answers; waiting up to 6 s for one."]
+    assert told == ["No Omega answers; waiting up to 8 s for one."]
 
 
 async def test_an_omega_that_does_not_come_is_given_up(ops_rig: OpsRig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,7 +96,9 @@ async def test_workflows_by_name(ops_rig: OpsRig) -> None:
     await store(network)
     await store(network, version=2)
     assert (await known(Definitions(network), "release")).version == 2
-    with pytest.raises(ValueError, match=r"there is no workflow 'relese' \(did you mean release\?\)\. Known: .*release"):
+    with pytest.raises(
+        ValueError, match=r"there is no workflow 'relese' \(did you mean release\?\)\. Known: .*release"
+    ):
         await known(Definitions(network), "relese")
     types, workflows = await known_to(network)
     assert {"testing", "security"} <= types
