@@ -39,8 +39,9 @@ run: $(READY) ## review TARGET (default: this repository) with all clones, profi
 up: $(READY) ## start the network: server, Omega and the four clones (ARGS="--port -1" gives it options)
 	@$(BIN)/sanctuary up $(ARGS)
 
-test: $(READY) ## the fast test suite
-	@$(BIN)/pytest -m "not chaos and not interop and not models" $(ARGS)
+# Two tests at a time: most wait more than they compute. Those of one file share a server.
+test: $(READY) ## the fast test suite (ARGS="-n0 -x tests/bus": one test at a time, to the first that fails)
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not chaos and not interop and not models" $(ARGS)
 
 lint: $(READY) ## style, types and the import contracts
 	@$(BIN)/ruff check .
@@ -55,7 +56,7 @@ format: $(READY) ## rewrite the sources in the project's style
 bench: $(READY) ## tasks/s and latency against the raw nats-py floor (ARGS=--workflows: steps of workflows, one Omega and three)
 	@$(BIN)/sanctuary bench $(ARGS)
 
-chaos: $(READY) ## long fault and soak runs (CHAOS_ROUNDS=n)
+chaos: $(READY) ## faults, soak and measurements that take long (CHAOS_ROUNDS=n)
 	@$(BIN)/pytest -m chaos $(ARGS)
 
 interop: $(READY) $(CLI_READY) $(GO_READY) $(NODE_READY) ## the real nats CLI and a Go client (need Go) and a Node client (needs Node) against a running network

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,8 @@ def test_time_is_found_where_it_is_spent(profile: Profile, tmp_path: Path) -> No
 def test_a_command_that_fails_is_a_result_with_its_last_words(profile: Profile) -> None:
     output = profile(BUSY, "python", "-m", "busy", "3")
     assert output.data["exit_status"] == 3
-    assert output.data["stderr_tail"] == "that is no good argument"
+    # Where telling the time takes long, as in some virtual machines, the profiler says so before.
+    assert output.data["stderr_tail"].splitlines()[-1] == "that is no good argument"
     assert "exit status 3" in output.summary
 
 
@@ -68,7 +70,7 @@ def test_without_a_command_the_tests_are_profiled(profile: Profile) -> None:
         "tests/test_busy.py": "import busy\ndef test_spin(): busy.spin(0.3)\ndef test_bad(): assert False\n"
     }
     data = profile(files).data
-    assert data["command"] == ["python", "-m", "pytest", "tests"]
+    assert data["command"] == ["python", "-m", "pytest", *(["-n0"] if find_spec("xdist") else []), "tests"]
     assert data["exit_status"] == 1
     assert data["hot"][0]["function"] == "spin"
     assert data["share_by_kind"]["target"] > 0
