@@ -18,7 +18,7 @@ from clones.engines.security.taint import rulebook
 
 RULES = sorted(Path(str(files(rulebook.__package__) / "rules")).glob("*.toml"), key=lambda each: each.name)
 _PART = r"(?:[A-Za-z_]\w*(?:\(\))?|\*\*?)"
-_NAME = re.compile(rf"\??\.?{_PART}(?:\.{_PART})*=?")
+_NAME = re.compile(rf"(?:\?(?:\.|\*\*)?)?{_PART}(?:\.{_PART})*=?")
 _SET_BY_INSTANCES = (
     "http.server.BaseHTTPRequestHandler.",
     "socketserver.BaseRequestHandler.",
