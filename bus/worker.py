@@ -21,6 +21,8 @@ DRAIN_S = 10.0
 HAND_BACK_S = 3.0
 """How long handing back may take; a task that is not handed back by then is delivered again when its lease ends."""
 CONSUMER_POLL_S = 0.5
+NAMED = 3
+"""Of what is missing, so much is named in the log."""
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +95,8 @@ class Worker:
             missing = await missing_consumers(self._network.requester, self._network.subjects, self._serving.consumers)
         except SanctuaryError as error:
             return error.message
-        return f"the network has yet to make {', '.join(missing)}" if missing else ""
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        return f"the network has yet to make {', '.join(missing[:NAMED])}{more}" if missing else ""
 
     async def serve(self, services: Iterable[Service]) -> None:
         """Serve these, and nothing else, from now on; tasks that run go on under the service that they began with.
