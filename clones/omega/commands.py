@@ -141,6 +141,6 @@ def _over_lost_answers(handler: Handler) -> Handler:
             raise TaskError(ErrorCode.NETWORK_UNAVAILABLE, error.message) from None
         except SchemaError as error:
             # A result, a history, a definition: of a later version, or of somebody who stored something else. It stands.
-            raise refused(f"what this is about cannot be read by this version of Sanctuary: {error.message}") from None
+            raise refused(f"what this is about cannot be read here: {error.message}") from None
 
     return insisting

@@ -373,7 +373,7 @@ class TestRecovery:
         [
             (
                 Decision(workflow_id="w", step="s", verdict="approve", decided_by="ann"),
-                "no unfinished workflow w is known",
+                "no run w is known",
             ),
             (
                 RecoveryAction(task_id="t", task_type="workflow", action="retry"),

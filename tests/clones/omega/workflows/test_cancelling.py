@@ -159,7 +159,7 @@ async def test_what_has_ended_stays(clones_rig: ClonesRig) -> None:
         unknown = await refusal(clones_rig, cancel("nothing"))
     assert "workflow w was completed by omega-" in told.message
     assert "`sanctuary workflow retry w` begins it anew" in told.message
-    assert unknown.message.startswith("no unfinished workflow nothing is known")
+    assert unknown.message.startswith("no run nothing is known")
 
 
 @pytest.mark.parametrize("waits", ["a decision", "a task"])

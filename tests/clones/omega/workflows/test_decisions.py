@@ -191,7 +191,7 @@ async def _ended(rig: ClonesRig) -> bool:
     [
         (decision("before"), "before of workflow w takes no decision; these wait: ask"),
         (decision("nowhere"), "workflow w has no step 'nowhere'; these wait: ask"),
-        (decision(workflow_id="v"), "no unfinished workflow v is known"),
+        (decision(workflow_id="v"), "no run v is known"),
         (decision().__class__(workflow_id="w", step="ask", verdict="approve", decided_by=" "), "at `$.decided_by`"),
     ],
 )
