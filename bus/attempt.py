@@ -35,6 +35,8 @@ from schemas import (
 
 STARTED_AFTER_S = 0.1
 """A first attempt that is over sooner leaves no TaskStarted; its result tells when it started."""
+FENCED_STARTED_AFTER_S = 1.0
+"""The same of a fenced service, whose own records tell that it has begun."""
 PROGRESS_EVERY_S = 1.0
 UNSUBSCRIBE_S = 1.0
 """What taking back the interest in a result may take; a frozen server must not keep an outcome from being stored."""
@@ -90,7 +92,9 @@ class Attempt:
         lease.result_subject = self._network.subjects.result(self._request.task_type, self._request.id)
         lease.interruptible = True
         self._observer.started(self._request.task_type, self._context.started_at.timestamp() - delivery.stored_at_s)
-        timer = asyncio.get_running_loop().call_later(STARTED_AFTER_S, self._runs_on)
+        timer = asyncio.get_running_loop().call_later(
+            FENCED_STARTED_AFTER_S if self._service.fenced else STARTED_AFTER_S, self._runs_on
+        )
         try:
             ended = await self._call(is_last=is_last)
             if lease.stop_reason is not None:

@@ -86,13 +86,15 @@ class QuickClient(SteadyClient):
         Where `queue` names a group, one of its members hears each message. `unsubscribe` and `drain` of the subscription
         work as they do for nats-py's own.
         """
-
-        async def call(message: Msg) -> None:
-            listener(message)
-
-        subscription = await self.subscribe(subject, queue=queue, cb=call)
-        self._listeners[subscription._id] = listener  # noqa: SLF001  the number that its messages come with
-        return subscription
+        # The number that its messages will come with, the first of which may be read before this goes on.
+        number = self._sid + 1
+        self._listeners[number] = listener
+        try:
+            # Without a callback of nats-py's, for each of which it keeps a task.
+            return await self.subscribe(subject, queue=queue)
+        except BaseException:
+            self._listeners.pop(number, None)
+            raise
 
     async def end(self, subscription: Subscription) -> None:
         """End a subscription; what the server had sent by then is still heard, where it says so within 2 s."""

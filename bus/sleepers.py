@@ -109,20 +109,21 @@ class Sleepers:
             if await self.replace(sleeper, standing.revision):
                 return True
 
-    async def get_up(self, workflow_id: str, *, activation: int) -> bool:
-        """Take away the record of a run that is driven from now on; False where a later driver than this one has put it to sleep.
+    async def get_up(self, workflow_id: str, *, activation: int) -> Standing | None:
+        """Take away the record of a run that is driven from now on, and return what stood under its id.
 
-        What was written under the same activation stays: whoever wrote it may acknowledge that message.
-        To be called before the driver reads the history: whoever adds to that, and then finds no record, is heard.
+        None: a later driver than this one has put it to sleep. What was written under the same activation stays: whoever wrote it
+        may acknowledge that message. To be called before the driver reads the history, or writes it: whoever adds to that, and then
+        finds no record, is heard.
         """
         while True:
             standing = await self.read(workflow_id)
             if standing.sleeper is None or standing.sleeper.activation == activation:
-                return True
+                return standing
             if standing.sleeper.activation > activation:
-                return False
+                return None
             if await self._delete(workflow_id, standing.revision):
-                return True
+                return standing
 
     async def replace(self, sleeper: Sleeper, revision: int) -> bool:
         """Write a record in place of the given revision; False where another stands there now."""

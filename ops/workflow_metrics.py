@@ -70,7 +70,7 @@ class WorkflowMetrics(WorkflowObserver, Observer):
             "sanctuary_workflow_append_seconds",
             "To store an entry in a run's history: the state step, beside which nothing is stored.",
             APPEND_BUCKETS_S,
-        )
+        ).labels(clone)
         self._conflicts = counter(
             "sanctuary_workflow_append_conflicts", "Entries refused because the history had grown meanwhile."
         )
@@ -83,7 +83,7 @@ class WorkflowMetrics(WorkflowObserver, Observer):
 
     def appended(self, entry: WorkflowEntry, took_s: float) -> None:
         """As in WorkflowObserver."""
-        self._append.labels(self._clone).observe(took_s)
+        self._append.observe(took_s)
         for event in entry.events:
             match event:
                 case WorkflowBegun():

@@ -36,9 +36,8 @@ from clones.omega.strays import Strays
 from clones.omega.workflows import running
 from clones.omega.workflows.arrivals import Arrivals
 from clones.omega.workflows.definition_changes import store_shipped
-from clones.omega.workflows.driver import Books
 from clones.omega.workflows.giving_up import GivingUp
-from clones.omega.workflows.means import Means
+from clones.omega.workflows.means import Books, Means
 from clones.omega.workflows.observer import WorkflowObserver
 from clones.omega.workflows.steering import Workflows, workflows_of
 from clones.omega.workflows.submissions import Submissions

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
 from clones.workflows.expressions import Expression, Ref, Template, expression, template
@@ -11,6 +10,8 @@ from schemas import Step, WorkflowDefinition
 
 BUILT_IN = ("fail", "continue")
 """What `on_failure` may say besides a step's name."""
+REMEMBERED = 256
+"""Definitions whose plans are."""
 Kind = Literal["task", "workflow", "decision", "wait"]
 
 
@@ -74,17 +75,8 @@ class Plan:
     timeout: Template
 
 
-class _Same:
-    """A definition as a key of the memo: by identity, since it holds what cannot be hashed."""
-
-    def __init__(self, definition: WorkflowDefinition) -> None:
-        self.definition = definition
-
-    def __hash__(self) -> int:
-        return id(self.definition)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.definition is self.definition
+_known: dict[int, Plan] = {}
+"""By the identity of the definition, which cannot be hashed, and which lives as long as its plan does."""
 
 
 def plan(definition: WorkflowDefinition) -> Plan:
@@ -93,12 +85,16 @@ def plan(definition: WorkflowDefinition) -> Plan:
     Raises:
         BadExpression: it was not checked.
     """
-    return _plan(_Same(definition))
+    known = _known.get(id(definition))
+    if known is None:
+        known = _plan(definition)
+        _known[id(definition)] = known
+        if len(_known) > REMEMBERED:
+            del _known[next(iter(_known))]
+    return known
 
 
-@lru_cache(maxsize=256)
-def _plan(same: _Same) -> Plan:
-    definition = same.definition
+def _plan(definition: WorkflowDefinition) -> Plan:
     output, summary = template(definition.output), template(definition.summary)
     reading = {name: (_expressions(step), _texts(step)) for name, step in definition.steps.items()}
     own = {name: _read_by(*expressions.values(), *texts.values()) for name, (expressions, texts) in reading.items()}

@@ -19,6 +19,7 @@ from bus.task import printable
 from bus.topology import DEDUPLICATION_S
 from bus.wake import dismiss
 from clones.omega.submissions import consumer_of
+from clones.omega.workflows.chronicle import Chronicle
 from clones.omega.workflows.means import Asked, Means, expected_of
 from clones.omega.workflows.seeking import Seeking
 from clones.tables import table_of
@@ -41,12 +42,15 @@ REMEMBERED_S = DEDUPLICATION_S / 2
 class Issuing:
     """Carries out the commands of one run."""
 
-    def __init__(self, means: Means, workflow_id: str, begun: WorkflowBegun, seeking: Seeking) -> None:
+    def __init__(self, means: Means, chronicle: Chronicle, seeking: Seeking) -> None:
         """Take what seeks the results of what is asked for."""
         self._means = means
-        self._workflow_id = workflow_id
-        self._begun = begun
+        self._chronicle = chronicle
         self._seeking = seeking
+
+    @property
+    def _begun(self) -> WorkflowBegun:
+        return self._chronicle.state.begun
 
     async def known(self, wanted: Iterable[Asked], history: Sequence[Written], now: datetime) -> Mapping[str, int]:
         """Return which of `wanted` are stored already, by id, of those that the server may have forgotten; `now` is its time."""
@@ -64,17 +68,24 @@ class Issuing:
     async def carry_out(self, commands: Sequence[Command]) -> Sequence[StepInvalid]:
         """Have everything done that `commands` say; returns what cannot be asked for."""
         ended = {each.task_id: each for each in commands if isinstance(each, CancelTask)}
-        # What is cancelled as well need not be begun.
-        begin = [each for each in commands if isinstance(each, SubmitTask) and each.task_id not in ended]
-        start = [each for each in commands if isinstance(each, StartWorkflow)]
+        ask: list[Awaitable[object]] = []
+        tell: list[CancelWorkflow] = []
         for each in commands:
-            if isinstance(each, SubmitTask | StartWorkflow):
-                self._seeking.seek(expected_of(each))
-        asked = await _together([*(self._submit(each) for each in begin), *(self._start(each) for each in start)])
-        tell = [each for each in commands if isinstance(each, CancelWorkflow)]
-        told = await _together([*(self._end(each) for each in ended.values()), *(self._tell(each) for each in tell)])
-        self._seeking.sequences |= {each.id: each.sequence for each in asked if isinstance(each, Submitted)}
-        return [each for each in (*asked, *told) if isinstance(each, StepInvalid)]
+            match each:
+                case SubmitTask():
+                    self._seeking.seek(expected_of(each))
+                    # What is cancelled as well need not be begun.
+                    if each.task_id not in ended:
+                        ask.append(self._submit(each))
+                case StartWorkflow():
+                    self._seeking.seek(expected_of(each))
+                    ask.append(self._start(each))
+                case CancelWorkflow():
+                    tell.append(each)
+        said = [*await _together(ask)]
+        said += await _together([*(self._end(each) for each in ended.values()), *(self._tell(each) for each in tell)])
+        self._seeking.sequences |= {each.id: each.sequence for each in said if isinstance(each, Submitted)}
+        return [each for each in said if isinstance(each, StepInvalid)]
 
     async def _submit(self, command: SubmitTask) -> Submitted | StepInvalid:
         means = self._means
@@ -92,7 +103,7 @@ class Issuing:
             schedule_to_close_s=command.schedule_to_close_s,
             retries=command.retries,
             labels=self._begun.labels,
-            parent_id=self._workflow_id,
+            parent_id=self._chronicle.state.workflow_id,
             cache=command.cache,
             traceparent=self._begun.traceparent,
         )
@@ -111,7 +122,7 @@ class Issuing:
             reply_to=self._seeking.inbox(command.workflow_id),
             timeout_s=command.timeout_s,
             priority=command.priority,
-            parent_id=self._workflow_id,
+            parent_id=self._chronicle.state.workflow_id,
             labels=self._begun.labels,
             traceparent=self._begun.traceparent,
         )

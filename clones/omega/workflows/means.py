@@ -9,11 +9,22 @@ from bus.identity import Identity
 from bus.journal import Journal
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE, Subjects
+from clones.omega.clock import Clock
 from clones.omega.workflows.arrivals import Arrivals
-from clones.omega.workflows.ports import Others, Results, Submissions
+from clones.omega.workflows.ports import Definitions, Histories, Others, Results, Sleepers, Submissions
 from clones.workflows.commands import Command, StartWorkflow, SubmitTask
 from clones.workflows.views import Expected
 from schemas import RoutingTable
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What runs are read from and written to, for all runs of one Omega."""
+
+    histories: Histories
+    definitions: Definitions
+    sleepers: Sleepers
+    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,15 +52,11 @@ class Definitions(Protocol):
 class Sleepers(Protocol):
     """As `bus.sleepers.Sleepers`."""
 
-    async def read(self, workflow_id: str) -> Standing:
-        """As there."""
-        ...
-
     async def lie_down(self, sleeper: Sleeper) -> bool:
         """As there."""
         ...
 
-    async def get_up(self, workflow_id: str, *, activation: int) -> bool:
+    async def get_up(self, workflow_id: str, *, activation: int) -> Standing | None:
         """As there."""
         ...
 

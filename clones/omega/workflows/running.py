@@ -3,9 +3,9 @@
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import Outcome, Service, Task, TaskError
-from clones.omega.workflows.driver import Books, Driver
+from clones.omega.workflows.driver import Driver
 from clones.omega.workflows.giving_up import ENDINGS, GivingUp
-from clones.omega.workflows.means import Means
+from clones.omega.workflows.means import Books, Means
 from clones.omega.workflows.observer import WorkflowObserver
 from schemas import Backoff, ErrorCode
 

@@ -230,7 +230,7 @@ async def test_an_output_that_no_entry_can_hold_fails_its_step(
 async def test_results_that_go_into_no_single_entry_are_written_in_several(
     clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clones.omega.workflows.driver.MOST_BYTES", 3000)
+    monkeypatch.setattr("clones.omega.workflows.chronicle.MOST_BYTES", 3000)
     steps = {"each": task("${item}", foreach="['a', 'b', 'c', 'd']")}
     await put(clones_rig, definition(steps, output="${length(steps.each.output)}"))
     async with clones(clones_rig, Large(2500)), clones_rig.omega():

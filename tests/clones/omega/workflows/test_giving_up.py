@@ -8,6 +8,7 @@ import pytest
 from bus.subjects import WORKFLOW_TYPE
 from clones.omega.workflows import running
 from clones.omega.workflows.driver import Driver
+from clones.omega.workflows.taking_up import TakingUp
 from clones.omega.workflows.telling import Telling
 from clones.workflows.state import State
 from schemas import CancelRequested, TaskFailure, WorkflowEvent
@@ -134,7 +135,7 @@ async def _fails(*_: Any) -> None:
 async def test_one_that_never_began_fails_with_what_kept_it(
     clones_rig: ClonesRig, doers: Doers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Driver, "_begin", _fails)
+    monkeypatch.setattr(TakingUp, "commands", _fails)
     async with clones_rig.omega():
         await begin(clones_rig)
         result = await clones_rig.bus.result("w", WORKFLOW_TYPE, within_s=30)

@@ -26,8 +26,8 @@ from bus.network import open_network
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import Ended, Outcome, Suspended, Task
 from clones.omega.workflows.arrivals import Arrivals
-from clones.omega.workflows.driver import Books, Driver
-from clones.omega.workflows.means import Means
+from clones.omega.workflows.driver import Driver
+from clones.omega.workflows.means import Books, Means
 from clones.omega.workflows.steering import Workflows, workflows_of
 from clones.omega.workflows.submissions import Submissions
 from clones.omega.workflows.telling import Run
@@ -60,9 +60,7 @@ INNER = definition({"deep": task("${input.of}/deep")}, "inner", input={"of": {}}
 ALWAYS = frozenset(
     {
         "definitions.newest",
-        "histories.read",
         "histories.append",
-        "sleepers.read",
         "sleepers.get_up",
         "submissions.submit",
         "results.read",
@@ -144,7 +142,7 @@ CASES: Mapping[str, Case] = {
         ),
         at("first", "last"),
         tell=approves,
-        calls=ALWAYS | {"sleepers.lie_down"},
+        calls=ALWAYS | {"sleepers.lie_down", "histories.read"},
     ),
     "a cancel": Case(
         definition(

@@ -20,8 +20,8 @@ from bus.subjects import WORKFLOW_TYPE
 from bus.task import LetGo, Outcome, Suspended, Task
 from clones.omega.clock import SystemClock
 from clones.omega.workflows.arrivals import Arrivals
-from clones.omega.workflows.driver import Books, Driver
-from clones.omega.workflows.means import Means
+from clones.omega.workflows.driver import Driver
+from clones.omega.workflows.means import Books, Means
 from clones.omega.workflows.steering import workflows_of
 from clones.omega.workflows.submissions import Submissions
 from tests.bus.eventually import eventually
