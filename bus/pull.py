@@ -182,7 +182,8 @@ class PullLoop:
                 ready = {feed.consumer: feed for feed in line.feeds if self._ready.has(feed)}
                 if not ready:
                     self._slots.give_back(current.close())
-                elif asked := sorted(candidates & ready.keys()):
+                    continue
+                if asked := sorted(candidates & ready.keys()):
                     consumer = turns.turn(asked)
                     await self._pull(current, {inbox: ready[consumer]}, expires_s=0)
                     candidates.discard(consumer)

@@ -5,6 +5,7 @@ import math
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from bus import throttle
 from bus.canary import Share
 from bus.feeds import Feed, lines
+from bus.readiness import Readiness
 from bus.throttle import Throttle
 from schemas import TaskAssignment
 from tests.bus.eventually import eventually
-from tests.bus.rig import TYPE, Rig, Runs
+from tests.bus.rig import TYPE, Rig, Runs, weights
 from tests.bus.working import make, working
 
 BOTH = pytest.mark.parametrize("capacity", [12, 96], ids=["few slots", "slots to spare"])
@@ -207,6 +209,31 @@ async def test_limits_change_while_tasks_run(rig: Rig, capacity: int) -> None:
         runs.released.set()
         await eventually(rig.all_settled)
     assert len(runs.starts) == 92
+
+
+async def test_room_that_is_gone_again_when_there_is_a_slot_for_it_is_waited_for(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was on its way when services changed has taken it."""
+    runs, too_soon = Runs(), asyncio.Event()
+    any_of = Readiness.any_of
+
+    async def once_at_once(readiness: Readiness, feeds: Sequence[Feed]) -> None:
+        if too_soon.is_set():
+            await any_of(readiness, feeds)
+        too_soon.set()
+
+    async with working(rig, rig.service(runs, concurrency=1), capacity=2) as worker:
+        await rig.submit("first", {"held": True})
+        await eventually(lambda: runs.running == 1)
+        monkeypatch.setattr(Readiness, "any_of", once_at_once)
+        heavier = {name: 2 * weight for name, weight in weights(rig.subjects, TYPE).items()}
+        await worker.serve([rig.service(runs, concurrency=1, consumers=heavier)])
+        await eventually(too_soon.is_set)
+        runs.released.set()
+        await rig.run()
+        await eventually(rig.all_settled)
+    assert len(runs.starts) == 2
 
 
 @BOTH
