@@ -15,7 +15,7 @@ def path_of(title):
     return os.path.join(PAGES, title + ".md")
 
 
-@route("/page/<title>")
+@route("/page/<title:path>")
 def page(title):
     try:
         with open(path_of(title)) as file:  # seeded: flaw path-traversal helper
@@ -24,7 +24,7 @@ def page(title):
         return "<p>No page named " + title + "</p>"  # seeded: flaw xss exception
 
 
-@route("/clean/<title>")
+@route("/clean/<title:path>")
 def clean(title):
     title = re.sub(r"[^A-Za-z0-9_]", "", title)
     with open(path_of(title)) as file:  # seeded: twin path-traversal sanitised
