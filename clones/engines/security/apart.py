@@ -15,7 +15,7 @@ from clones.engines.contract import EngineError, NotAnalysed
 from clones.engines.security.reported import Scan
 from clones.engines.security.scope import Scope
 
-_TIMEOUT_S = 1200.0
+_TIMEOUT_S = 180.0
 _ROOT = Path(clones.__file__).resolve().parents[1]
 
 

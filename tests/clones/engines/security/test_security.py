@@ -107,8 +107,9 @@ def test_comments_take_findings_back_and_are_counted(application: Scanned) -> No
     # a bare noqa is meant for any linter, and one of another rule says nothing of this one
     assert taken_back == {*(("app/comments.py", line) for line in (4, 5, 6)), ("deploy/allowed.txt", 1)}
     assert [finding["line"] for finding in application.at("app/comments.py")] == [7, 8]
-    suppressed = {engine["name"]: engine["suppressed"] for engine in application.output.data["engines"]}
-    assert suppressed == {"bandit": 2, "ruff": 2, "gitleaks": 1, "taint": 0}
+    engines = application.output.data["engines"]
+    suppressed = {engine["name"]: engine["suppressed"] for engine in engines if engine["suppressed"]}
+    assert suppressed == {"bandit": 2, "ruff": 2, "gitleaks": 1}
 
 
 def test_test_code_and_examples_are_rated_openly(application: Scanned) -> None:
@@ -215,7 +216,8 @@ def test_a_target_without_python(tmp_path: Path, files: dict[str, str], analysed
     assert "there is none" in scanned.reason("Python code")
     engines = scanned.output.data["engines"]
     assert {engine["findings"] for engine in engines} == {0}
-    assert [by_hand(engine, target) for engine in engines if engine["command"]] == [[], [], []]
+    known = [engine for engine in engines if engine["name"] in {"bandit", "ruff", "gitleaks"}]
+    assert [by_hand(engine, target) for engine in known] == [[], [], []]
 
 
 def test_a_file_that_crashes_a_scanner_hides_nothing(tmp_path: Path) -> None:
