@@ -186,6 +186,12 @@ def test_a_text_that_is_no_password(value: str, line: str, expected: bool) -> No
     assert bool(set_aside(each, "", line)) is expected
 
 
+def test_passwords_of_tests_are_made_up_unless_they_are_recognised() -> None:
+    password = bandit("B105", 1, message="Possible hardcoded password: 'hunter2'")
+    assert set_aside(only(password), "test code", 'password = "hunter2"')
+    assert not set_aside(only(secret(1, "x" * 20), password), "test code", 'password = "[redacted]"')
+
+
 def test_a_text_that_only_ruff_reports_may_be_a_password() -> None:
     nothing = only(bandit("B105", 1, message="Possible hardcoded password: 'None'"), ruff("S105", 1))
     assert not set_aside(nothing, "", 'SECRET_KEY = "None"')  # ruff reports texts alone
