@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from clones.engines.architecture import digraph
+from clones.engines.architecture import digraph, feedback
 from clones.engines.architecture.graph import Import, ModuleGraph
 
 DEFERRED_WEIGHT = 0.25
@@ -24,7 +24,9 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True):
     at_import_time: bool
     """Whether it is still a cycle when imports inside functions are left out."""
     cut: tuple[Import, ...]
-    """Imports without which these modules have no cycle."""
+    """The cheapest imports, by `weight`, without which these modules have no cycle."""
+    cut_is_least: bool
+    """Whether it is proven that no others cost less."""
 
 
 def find(graph: ModuleGraph) -> list[Cycle]:
@@ -37,9 +39,9 @@ def find(graph: ModuleGraph) -> list[Cycle]:
 
 
 def weight(edge: Import) -> float:
-    """Return what it costs to cut an import."""
+    """Return what it costs to cut an import: each line that imports at run time counts."""
     facade = FACADE_WEIGHT if edge.imported.startswith(f"{edge.importer}.") else 1.0
-    return facade * (DEFERRED_WEIGHT if edge.deferred else 1.0)
+    return facade * sum(DEFERRED_WEIGHT if line.deferred else 1.0 for line in edge.lines if not line.typing_only)
 
 
 def _cycle(
@@ -53,10 +55,12 @@ def _cycle(
     # the shortest one at import time where there is one: it is the one that can break a start
     shortest = digraph.shortest_cycle(immediate if at_import_time else inside)
     arcs = zip(shortest, [*shortest[1:], *shortest[:1]], strict=True)
+    cut, is_least = feedback.lightest(inside)
     return Cycle(
         modules=tuple(sorted(modules)),
         shortest=tuple(shortest),
         shortest_imports=tuple(by_arc[arc] for arc in arcs),
         at_import_time=at_import_time,
-        cut=tuple(by_arc[arc] for arc in sorted(digraph.feedback_arcs(inside))),
+        cut=tuple(by_arc[arc] for arc in sorted(cut)),
+        cut_is_least=is_least,
     )

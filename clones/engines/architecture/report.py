@@ -1,15 +1,16 @@
 """What the engine says: the sentence, the findings as JSON values, and the graph as a file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from clones.engines.architecture import circles
 from clones.engines.architecture.churn import Churn
 from clones.engines.architecture.cycles import Cycle
 from clones.engines.architecture.diagram import PartFacts
 from clones.engines.architecture.discovery import Unit
-from clones.engines.architecture.graph import Import, ModuleGraph
+from clones.engines.architecture.graph import ModuleGraph
 from clones.engines.architecture.hotspots import HotSpot
 from clones.engines.architecture.orphans import Orphan
 from clones.engines.architecture.packages import Structure
@@ -17,8 +18,6 @@ from clones.engines.architecture.sizes import FileSize, by_language
 from clones.engines.statements import Lines, Statement, commits_command, complexity_command
 
 _MAX_CYCLES = 100
-_MAX_IMPORTS = 40
-"""Imports told of one cycle or dependency; `graph.json` has all."""
 _MAX_ORPHANS = 200
 _MAX_EXTERNAL = 100
 
@@ -84,7 +83,6 @@ def part_facts(report: Report) -> dict[str, PartFacts]:
 def data(report: Report, lines: Lines) -> dict[str, Any]:
     """Return the findings as JSON values; what can be shown by a command has it as `check`."""
     graph, structure = report.graph, report.structure
-    files = graph.files
     layer_of = {name: len(structure.layers) - at for at, layer in enumerate(structure.layers) for name in layer}
     facts = part_facts(report)
     return {
@@ -107,18 +105,18 @@ def data(report: Report, lines: Lines) -> dict[str, Any]:
             }
             for part in structure.parts
         ],
-        "modules": len(files),
+        "modules": len(graph.files),
         "imports": len(graph.imports),
         "typing_only_imports": sum(edge.typing_only for edge in graph.imports),
         "deferred_imports": sum(edge.deferred for edge in graph.imports),
         "cycles": [list(cycle.modules) for cycle in report.cycles[:_MAX_CYCLES]],
-        "cycle_details": [_cycle(cycle, files, lines) for cycle in report.cycles[:_MAX_CYCLES]],
+        "cycle_details": [circles.data(cycle, graph, report.units, lines) for cycle in report.cycles[:_MAX_CYCLES]],
         "layers": [list(layer) for layer in structure.layers],
         "upward_imports": [
             {
                 "importer": dependency.importer,
                 "imported": dependency.imported,
-                "imports": _imports(dependency.imports, files),
+                "imports": circles.imports(dependency.imports, graph),
             }
             for dependency in structure.dependencies
             if (dependency.importer, dependency.imported) in structure.upward
@@ -170,39 +168,6 @@ def graph_file(report: Report) -> dict[str, Any]:
         "layers": [list(layer) for layer in report.structure.layers],
         "cycles": [list(cycle.modules) for cycle in report.cycles],
     }
-
-
-def _cycle(cycle: Cycle, files: Mapping[str, str], lines: Lines) -> dict[str, Any]:
-    around = " -> ".join((*cycle.shortest, cycle.shortest[0]))
-    imports = _imports(cycle.shortest_imports, files)
-    command, expected = lines.shown([(row["file"], row["line"]) for row in imports])
-    places = ", ".join(f"{row['file']}:{row['line']}" for row in imports)
-    cut = (
-        "" if len(imports) == len(cycle.shortest_imports) else f"; the first {len(imports)} of these imports are shown"
-    )
-    check = Statement(
-        text=f"{around} import each other in a circle: {places}{cut}", how_to_check=command, expected=expected
-    )
-    return {
-        "modules": list(cycle.modules),
-        "shortest": list(cycle.shortest),
-        "imports": imports,
-        "at_import_time": cycle.at_import_time,
-        "cut": _imports(cycle.cut, files),
-        "cut_count": len(cycle.cut),
-        "how_to_check": f"Open each file under `imports` at its line: they lead round {around}.",
-        "check": check.plain(),
-    }
-
-
-def _imports(edges: Sequence[Import], files: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return each import with the line that proves it: the first that runs, at import time where there is one."""
-    rows = []
-    for edge in edges[:_MAX_IMPORTS]:
-        line = min(edge.lines, key=lambda line: (line.typing_only, line.deferred, line.line))
-        row = {"importer": edge.importer, "imported": edge.imported, "file": files[edge.importer], "line": line.line}
-        rows.append({**row, "code": line.code[:200], "deferred": edge.deferred})
-    return rows
 
 
 def _hot_spot(spot: HotSpot) -> dict[str, Any]:

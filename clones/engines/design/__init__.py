@@ -11,6 +11,7 @@ from typing import Any
 
 from clones.engines.architecture import churn, diagram, hotspots, packages, sizes
 from clones.engines.architecture import cycles as cycles_of
+from clones.engines.architecture.by_grimp import seen_by_grimp
 from clones.engines.architecture.packages import Part, Structure
 from clones.engines.architecture.survey import Survey, survey, title
 from clones.engines.contract import EngineOutput, NotAnalysed, OutputFile, Progress
@@ -197,7 +198,7 @@ def _notes(surveyed: Survey, history: str) -> list[NotAnalysed]:
     if others:
         reason = f"{others} Python files of tests, examples, scripts and documentation are in no component"
         notes.append(NotAnalysed(subject="other files", reason=reason))
-    if not linting.seen_by_grimp(surveyed.subjects):
+    if not seen_by_grimp(surveyed.subjects):
         reason = "its finder does not see these packages as they are laid out, so there is no file for import-linter"
         notes.append(NotAnalysed(subject=linting.FILE, reason=reason))
     return notes

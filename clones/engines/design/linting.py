@@ -3,35 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from clones.engines.architecture import discovery
+from clones.engines.architecture.by_grimp import roots, seen_by_grimp
 from clones.engines.architecture.graph import ModuleGraph
 from clones.engines.architecture.packages import Structure
 from clones.engines.design.components import Component
-from clones.engines.statements import quoted
 
 FILE = "design.importlinter"
-
-
-def seen_by_grimp(units: Sequence[discovery.Unit]) -> list[discovery.Unit]:
-    """Return the packages, where grimp's own finder sees them as this engine does; none where it does not."""
-    packages = [unit for unit in units if unit.is_package]
-    names = [unit.name for unit in packages]
-    odd = any(unit.implicit or "." in unit.name or not unit.path or not unit.name.isidentifier() for unit in packages)
-    return [] if odd or len(names) != len(set(names)) else packages
-
-
-def roots(packages: Sequence[discovery.Unit]) -> str:
-    """Return the assignment that puts the packages on Python's path."""
-    return f"PYTHONPATH={':'.join(quoted(root) for root in sorted({unit.root or '.' for unit in packages}))}"
-
-
-def grimp_command(units: Sequence[discovery.Unit], code: str) -> str | None:
-    """Return a command that runs `code` with the import graph as `g`; None where grimp sees another graph."""
-    packages = seen_by_grimp(units)
-    if not packages:
-        return None
-    names = ", ".join(repr(unit.name) for unit in packages)
-    build = f"g = grimp.build_graph({names}, cache_dir=None, exclude_type_checking_imports=True)"
-    return f'{roots(packages)} python3 -c "import grimp; {build}; {code}"'
 
 
 def lint_command(units: Sequence[discovery.Unit]) -> str:

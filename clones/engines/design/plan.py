@@ -6,13 +6,14 @@ from typing import Any
 import msgspec
 
 from clones.engines.architecture import discovery
+from clones.engines.architecture.by_grimp import grimp_command
 from clones.engines.architecture.cycles import Cycle
 from clones.engines.architecture.graph import Import, ModuleGraph
 from clones.engines.architecture.hotspots import HotSpot
 from clones.engines.architecture.sizes import COMPLEX
 from clones.engines.design.components import Component
 from clones.engines.design.contracts import Flow, import_places
-from clones.engines.design.linting import FILE, grimp_command, lint_command
+from clones.engines.design.linting import FILE, lint_command
 from clones.engines.statements import Lines, Statement, complexity_command
 
 _MAX_TURNED = 8

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clones.engines.architecture import discovery
+from clones.engines.architecture.by_grimp import grimp_command
 from clones.engines.architecture.cycles import Cycle
 from clones.engines.architecture.graph import ModuleGraph
 from clones.engines.architecture.hotspots import HotSpot
 from clones.engines.design.contracts import import_places
-from clones.engines.design.linting import grimp_command
 from clones.engines.statements import Lines, Statement, commits_command, complexity_command, quoted
 
 _MAX_EACH = 8
