@@ -27,6 +27,7 @@ _GUARDS = re.compile(
 _GUESSABLE = re.compile(
     r"token|passw|secret|key|nonce|salt|otp|session|csrf|cookie|auth|code|pin\b|captcha|uuid|reset|invit", re.IGNORECASE
 )
+_ASSIGNED = re.compile(r"\s*[\w.\[\]\"']+\s*(?::[^=]+)?=[^=]")
 _NO_CREDENTIAL = (
     re.compile(r"[a-z][a-z+]*://[^@]*|(?:/[\w.{}:<>-]*)+"),  # an address without a password in it, a path
     re.compile(r"(?:[A-Z][a-z]*(?:\s+[\w'-]+)+|\w.*\s.*[.:?!])\s*|\w+[:?]\s+"),  # a sentence, a prompt
@@ -67,8 +68,8 @@ def context(path: str, test_directories: frozenset[str]) -> str:
 def set_aside(each: Merged, where: str, text: str, cleared: Sequence[Cleared] = ()) -> str:
     """Return why a result is no finding, or an empty text where it is one.
 
-    `text` is the source line, and `cleared` what scanners have found harmless in the file. Only what no scanner has
-    evidence for but a pattern is set aside.
+    `text` is the source line, and below it the head of the function that it stands in; `cleared` is what scanners have
+    found harmless in the file. Only what no scanner has evidence for but a pattern is set aside.
     """
     if not each.engines <= PATTERNS:
         return ""
@@ -106,7 +107,7 @@ def set_aside(each: Merged, where: str, text: str, cleared: Sequence[Cleared] = 
         (each.rule == "B202" and _FILTER.search(text) is not None, "the filter refuses members that lead outside"),
         (each.rule == "B607", "who starts the program chooses its PATH"),
         (
-            each.rule == "B311" and not _GUESSABLE.search(text),
+            each.rule == "B311" and not _GUESSABLE.search(_named(text)),
             "nothing here says that nobody may guess the number",
         ),
         (
@@ -115,6 +116,13 @@ def set_aside(each: Merged, where: str, text: str, cleared: Sequence[Cleared] = 
         ),
     )
     return next((reason for applies, reason in reasons if applies), "")
+
+
+def _named(text: str) -> str:
+    """Return what tells what a number is for: the line where it gets a name, else the head of its function too."""
+    line, _, head = text.partition("\n")
+    code = line.partition("#")[0]
+    return code if _ASSIGNED.match(code) else f"{code}\n{head}"
 
 
 def no_password(each: Merged, text: str) -> str:
@@ -144,7 +152,7 @@ def _is_its_name(value: str, text: str) -> bool:
 
 def _is_there(one: Cleared, each: Merged) -> bool:
     same = each.cwe is not None and family(one.cwe) == family(each.cwe)
-    return same and one.path == each.path and each.line <= one.line <= each.end_line
+    return same and one.path == each.path and each.line <= max(one.line, one.end_line) and one.line <= each.end_line
 
 
 def judge(each: Merged, rule: Rule, where: str, text: str, *, followed: bool = False) -> Verdict:

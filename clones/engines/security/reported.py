@@ -54,6 +54,8 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
     line: int
     """Of the call, or of any line within the other scanner's result."""
     cwe: int
+    end_line: int = 0
+    """The call's last line; 0 where only one is meant."""
     why: str
     """`the command is the constant 'ls'`, for the sentence `set aside: <why>`; holds no secret."""
 

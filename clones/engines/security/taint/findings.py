@@ -1,9 +1,10 @@
 """What the analysis has found: data from outside that reaches a place where it does harm, and calls that are flaws."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from clones.engines.security.taint.rulebook import Category
-from clones.engines.security.taint.values import Step, Taint
+from clones.engines.security.taint.values import Step, Taint, Value
 
 
 class Place(NamedTuple):
@@ -43,12 +44,21 @@ class Flaw(NamedTuple):
     message: str
 
 
+_NOTHING_BUT_CONSTANTS, _NOTHING_FROM_OUTSIDE, _CLEANSED, _WHATEVER_CALLERS_GIVE = range(4)
+_WHYS = (
+    "only constants get there",
+    "nothing from outside gets there",
+    "what comes from outside is checked, converted or escaped before",
+)
+
+
 class Findings:
     """Collects them: of each place and category the best way."""
 
     def __init__(self) -> None:
         self.hits: dict[tuple[str, int, int, str], Hit] = {}
         self.flaws: dict[tuple[str, int, int, str], Flaw] = {}
+        self._looked: dict[tuple[str, int, int, str], tuple[Place, int]] = {}
 
     def hit(self, hit: Hit) -> None:
         """Take a hit in."""
@@ -56,6 +66,24 @@ class Findings:
         known = self.hits.get(at)
         if known is None or _rank(hit) < _rank(known):
             self.hits[at] = hit
+
+    def look(self, place: Place, category: str, value: Value, *, callers_known: bool) -> None:
+        """Note what gets to a place where data from outside would do harm."""
+        if value.taints:
+            why = _CLEANSED
+        elif value.is_constant:
+            why = _NOTHING_BUT_CONSTANTS
+        else:
+            why = _NOTHING_FROM_OUTSIDE if callers_known else _WHATEVER_CALLERS_GIVE
+        at = (place.path, place.line, place.column, category)
+        _, known = self._looked.get(at, (place, why))
+        self._looked[at] = (place, max(known, why))
+
+    def harmless(self) -> Iterator[tuple[Place, str, str]]:
+        """Yield the places that were looked at and where nothing was found, with the category and the reason."""
+        for at, (place, why) in sorted(self._looked.items()):
+            if at not in self.hits and why != _WHATEVER_CALLERS_GIVE:
+                yield place, at[-1], _WHYS[why]
 
     def flaw(self, flaw: Flaw) -> None:
         """Take a flaw in."""

@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 
-from clones.engines.security.taint import models
+from clones.engines.security.taint import entries, models
 from clones.engines.security.taint.base import Arguments, Base, DeadError
 from clones.engines.security.taint.findings import Flaw, Hit
 from clones.engines.security.taint.heap import Obj
@@ -234,13 +234,23 @@ class Outside(Base):
             return
         sure = not name.startswith("?") and self._fulfils(sink.when, sink.default, arguments, unknown=False)
         kinds = sink.kinds or self.book.categories[sink.category].kinds
-        self.analysis.reached(self.place(node), sink.category)
         for value in self._chosen(sink.args, arguments, receiver):
+            known = self._callers_known()
+            self.analysis.findings.look(self.place(node), sink.category, value, callers_known=known)
             taints = self._harmful(sink, value)
             for taint in taints.values():
                 if sink.category in taint.cleansed or taint.source.kind not in kinds:
                     continue
                 self.record(Hit(self.place(node), sink.category, name, taint, sure))
+
+    def _callers_known(self) -> bool:
+        """Whether the calls that led here began where nobody else gives arguments, or where rules say what they hold."""
+        if not self.stack:
+            return True
+        root = self.stack[0]
+        own = 1 if root.cls is not None and "staticmethod" not in root.flags else 0
+        given = len(root.positional) - own + len(root.keyword_only)
+        return given <= 0 or bool(entries.rules(self.analysis, root))
 
     def _harmful(self, sink: Sink, value: Value) -> Taints:
         """Return the taints of what the sink looks at."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from clones.engines.security.reported import FlowStep, Reported, Scan
+from clones.engines.security.reported import Cleared, FlowStep, Reported, Scan
 from clones.engines.security.scope import Scope
 from clones.engines.security.taint import rulebook
 from clones.engines.security.taint.analysis import Analysis
@@ -45,6 +45,11 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None], book: Rule
         files_analysed=len(project.modules),
         duration_s=time.monotonic() - begin,
         unread={**unread, **analysis.unfinished},
+        cleared=tuple(
+            Cleared(path=at.path, line=at.line, end_line=at.end_line, cwe=rules.categories[category].cwe, why=why)
+            for at, category, why in analysis.findings.harmless()
+            if at.path not in analysis.unfinished
+        ),
     )
 
 

@@ -87,7 +87,7 @@ def write(target: Path) -> None:
         place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
-    (target / "app/latin.py").write_bytes('# -*- coding: latin-1 -*-\nx = "\xe9"\nexec(x)\n'.encode("latin-1"))
+    (target / "app/latin.py").write_bytes('# -*- coding: latin-1 -*-\nx = input("\xe9")\nexec(x)\n'.encode("latin-1"))
     (target / ".venv/bin").mkdir()
     (target / "app/large.py").write_text("exec(input())\n" + "#" * 1024 * 1024)
     outside = target.parent / "outside.py"

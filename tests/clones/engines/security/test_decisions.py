@@ -157,6 +157,10 @@ def test_only_what_is_no_finding_is_set_aside() -> None:
     assert not set_aside(only(bandit("B202", 1)), "", 'archive.extractall(into, filter="fully_trusted")')
     assert set_aside(only(bandit("B311", 1)), "", "random.choice(colours)\ndef paint():")
     assert not set_aside(only(bandit("B311", 1)), "", "random.choice(letters)\ndef new_password():")
+    assert set_aside(
+        only(bandit("B311", 1)), "", "    colour = random.choice(colours)  # no token\ndef new_password():"
+    )
+    assert not set_aside(only(bandit("B311", 1)), "", "    self.token: str = random.choice(letters)\ndef paint():")
     assert set_aside(only(bandit("B113", 1)), "", 'requests.codes.get("OK")')
     assert not set_aside(only(bandit("B113", 1)), "", 'requests.get("http://localhost")')
 
@@ -230,7 +234,8 @@ def test_what_was_followed_and_found_harmless_is_set_aside() -> None:
     shell = only(bandit("B602", 3, 5, severity="high"), ruff("S602", 3))
     harmless = Cleared(path="a.py", line=4, cwe=77, why="the command is the constant 'ls'")
     assert "the constant 'ls'" in set_aside(shell, "", "run()", [harmless])
-    for other in ({"line": 6}, {"path": "b.py"}, {"cwe": 89}):
+    assert set_aside(shell, "", "run()", [msgspec.structs.replace(harmless, line=1, end_line=9)])
+    for other in ({"line": 6}, {"line": 1, "end_line": 2}, {"path": "b.py"}, {"cwe": 89}):
         assert not set_aside(shell, "", "run()", [msgspec.structs.replace(harmless, **other)])
     assert not set_aside(only(flow("command-injection", 1, 4)), "", "run()", [harmless])
     rated = judge(shell, KNOWN["B602"], "", "run()", followed=True)

@@ -127,7 +127,7 @@ def test_what_was_not_read_is_told(application: Scanned) -> None:
     assert application.reason("tests/broken.py").startswith("no scanner of Python code could read it")
     assert "line 1" in application.reason("tests/broken.py")
     assert "UTF-8" in application.reason("app/latin.py")
-    assert [finding["engine"] for finding in application.at("app/latin.py")] == ["bandit"]
+    assert [finding["engine"] for finding in application.at("app/latin.py")] == ["taint+bandit"]
     assert "too large" in application.reason("app/large.py")
     assert application.reason("app/pipe.py") == "no regular file"
     assert application.reason("symbolic links").endswith(": app/link.py, linked")
