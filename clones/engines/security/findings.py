@@ -17,8 +17,8 @@ from clones.engines.security.rules import CONFIDENCES, SEVERITIES, Confidence, S
 from clones.engines.security.scope import Scope, test_directories
 from clones.engines.statements import Lines, Statement
 
-MAX_STEPS = 24
-"""Steps of a flow that are told: of a longer one those at its beginning and its end."""
+MAX_STEPS = 64
+"""Steps of a flow that are kept: of a longer one those at its beginning and its end."""
 FOLLOWS_FLOWS = "taint"
 """The scanner that follows values."""
 _SNIPPET_CHARS = 240
@@ -196,20 +196,25 @@ def _message(said: str, note: str) -> str:
 
 
 def _flow(each: Merged, redactor: Redactor, text_at: again.TextAt) -> tuple[Step, ...]:
-    steps = each.flow
-    if len(steps) > MAX_STEPS:
-        first, *last = steps[-(MAX_STEPS // 2) :]
-        between = f"({len(steps) - MAX_STEPS} steps later) {first.message}"
-        steps = (*steps[: MAX_STEPS // 2], msgspec.structs.replace(first, message=between), *last)
-    return tuple(
+    steps = tuple(
         Step(
             file=step.path,
             line=step.line,
             message=_cut(redactor.text(step.message).strip()),
             snippet=_cut(text_at(step.path, step.line).strip()),
         )
-        for step in steps
+        for step in each.flow
     )
+    return shortened(steps, MAX_STEPS)
+
+
+def shortened(flow: tuple[Step, ...], limit: int) -> tuple[Step, ...]:
+    """Return a flow's beginning and end where it has more steps than `limit`, which is even; the gap is told in words."""
+    if len(flow) <= limit:
+        return flow
+    first, *last = flow[-(limit // 2) :]
+    told = msgspec.structs.replace(first, message=f"({len(flow) - limit} steps later) {first.message}")
+    return (*flow[: limit // 2], told, *last)
 
 
 def _cut(text: str) -> str:

