@@ -13,7 +13,7 @@ import pytest_asyncio
 
 import clones.omega.health
 import clones.omega.roll_call
-from bus.errors import StorageFull
+from bus.errors import SanctuaryError, StorageFull
 from bus.identity import Identity
 from bus.jetstream import publish
 from bus.network import open_network
@@ -22,7 +22,7 @@ from clones.omega.health import Health
 from clones.omega.roll_call import RollCall
 from clones.routing import DEFAULT_TABLE
 from schemas import ErrorCode, ErrorEscalation, Heartbeat, InstanceChanged, State, decode, encode
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 from tests.bus.rig import Rig, open_rig
 
 BEAT_S = 0.1
@@ -88,11 +88,14 @@ async def said(rig: Rig, instance: str) -> list[str]:
     return [decode(InstanceChanged, message.data).state for message in messages]
 
 
-async def says(rig: Rig, instance: str, *states: str, within_s: float = 10.0) -> None:
+async def says(rig: Rig, instance: str, *states: str, within_s: float = WITHIN_S) -> None:
     """Wait until the ledger says exactly this of an instance."""
 
     async def there() -> bool:
-        return len(await said(rig, instance)) >= len(states)
+        try:
+            return len(await said(rig, instance)) >= len(states)
+        except SanctuaryError:
+            return False  # the connection broke meanwhile
 
     await eventually(there, within_s=within_s)
     assert await said(rig, instance) == list(states)
