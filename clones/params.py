@@ -78,7 +78,10 @@ class PerformanceParams(CommandParams, frozen=True, kw_only=True, forbid_unknown
 
 
 class ArchitectureParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Gamma, `architecture`: module graph, cycles, layers, hot spots, and a diagram."""
+    """Gamma, `architecture`: module graph, cycles, layers, contracts, dead and duplicated code, hot spots, and diagrams."""
+
+    budget_s: Budget = 600.0
+    """Seconds after which what is not measured yet is left out, and told."""
 
 
 class DesignParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,6 +114,8 @@ class TestingParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fiel
     pytest_args: tuple[str, ...] = ()
     """Further arguments for pytest, for example `["tests/unit", "-k", "fast"]`."""
     budget_s: Budget = 600.0
+    shuffles: Annotated[int, Meta(ge=0, le=50)] = 0
+    """In how many other orders the tests are run again, to find those that are flaky or depend on the order."""
 
 
 class CoveredFile(msgspec.Struct, frozen=True, kw_only=True):

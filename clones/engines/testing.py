@@ -6,18 +6,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-from clones.engines import isolation
+from clones.engines import isolation, shuffles
 from clones.engines.contract import EngineError, EngineOutput, NotAnalysed, OutputFile, Progress
 from clones.engines.environment import Environment, prepare, run_env
 from clones.engines.running import pytest_config, pytest_record, stated
 from clones.engines.running.coverage_report import FileCoverage, by_file, totals
 from clones.engines.running.coverage_svg import coverage_svg
 from clones.engines.running.measured import MeasuredRun, run_measured
+from clones.engines.triage.running import Runner
 from clones.params import TestingParams
 
 INSTALL_SHARE = 0.6
 """Part of the budget that building the environment may take."""
 
+_SHUFFLES_SHARE = 0.95
+"""Where in the budget the last shuffled run ends."""
 _MAX_NAMED = 50
 
 
@@ -45,6 +48,8 @@ def analyse(target: Path, params: TestingParams, out: Path, progress: Progress) 
         if "pytest" not in environment.versions:
             why = next((item.reason for item in environment.missing if item.requirement == "pytest"), "unknown reason")
             return _not_run(f"pytest is not installed in the target's environment: {why}", copied.left_out, environment)
+        if params.shuffles:
+            shutil.copytree(copied.root, scratch / "pristine", symlinks=True)
         run = run_measured(
             copied.root,
             found=found,
@@ -55,13 +60,25 @@ def analyse(target: Path, params: TestingParams, out: Path, progress: Progress) 
             budget_s=max(1.0, begin + params.budget_s - time.monotonic()),
             progress=progress,
         )
+        shuffled = None
+        if params.shuffles and run.complete and run.outcome.tests_run:
+            runner = Runner(environment, found, scratch, begin + params.budget_s * _SHUFFLES_SHARE)
+            shuffled = shuffles.look(
+                copied.root,
+                scratch / "pristine",
+                params.pytest_args,
+                asked=params.shuffles,
+                runner=runner,
+                progress=progress,
+            )
         progress(0.97, "writing the results")
-        return _output(params, run, target=target, environment=environment, copied=copied, out=out)
+        return _output(params, run, shuffled, target=target, environment=environment, copied=copied, out=out)
 
 
 def _output(
     params: TestingParams,
     run: MeasuredRun,
+    shuffled: shuffles.Shuffled | None,
     *,
     target: Path,
     environment: Environment,
@@ -99,6 +116,13 @@ def _output(
     files = _write_files(target, run, run.coverage, out)
     data["statements"] = stated.totals(out)
     not_analysed = [*copied.left_out[:_MAX_NAMED], *_environment_gaps(environment)]
+    if shuffled is not None:
+        data["shuffles"] = shuffles.told(shuffled, params.shuffles, copied.root)
+        (out / shuffles.RECORD).write_text(shuffles.record(shuffled), encoding="utf-8", errors="surrogateescape")
+        files = (*files, OutputFile(name=shuffles.RECORD, media_type="text/plain"))
+        not_analysed += shuffles.left_out(shuffled, params.shuffles)
+    elif params.shuffles:
+        not_analysed.append(NotAnalysed(subject="shuffles", reason="the tests did not come to their end once"))
     if reason:
         not_analysed.append(NotAnalysed(subject="tests", reason=reason))
     if run.no_coverage:
@@ -150,6 +174,7 @@ def _summary(data: dict[str, Any]) -> str:
             f" and {_covered(coverage['branch_percent'])} of branches" if coverage["branch_percent"] is not None else ""
         )
         text += " covered"
+    text += shuffles.in_words(data["shuffles"]) if "shuffles" in data else ""
     return f"{text}; incomplete: {data['reason']}." if data.get("reason") else f"{text}."
 
 

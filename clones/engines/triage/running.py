@@ -61,8 +61,12 @@ class Runner:
         """Return the seconds that are left."""
         return max(0.0, self._deadline - time.monotonic())
 
-    def tests(self, root: Path, tests: Sequence[str], *, seed: int = 0, most_s: float = _MOST_S) -> Ran:
+    def tests(
+        self, root: Path, tests: Sequence[str], *, seed: int = 0, most_s: float = _MOST_S, order: str = ""
+    ) -> Ran:
         """Run `tests` in this order, or all where there are none; `seed` is the `PYTHONHASHSEED`.
+
+        `order` is another order, as `sanctuary_order` takes it; `tests` may then hold any arguments of pytest.
 
         Raises:
             EngineError: the interpreter cannot be started.
@@ -70,8 +74,8 @@ class Runner:
         own = ["-n0"] if "pytest-xdist" in self._environment.versions else []
         arguments = [*own, "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short", *tests]
         pytest = ["-m", "pytest", *pytest_arguments(root, self._found, arguments, self._environment)]
-        argv = [self._environment.python, *pytest, "-p", "sanctuary_recorder"]
-        return self._run(argv, root, seed, most_s, command=False)
+        argv = [self._environment.python, *pytest, "-p", "sanctuary_recorder", "-p", "sanctuary_order"]
+        return self._run(argv, root, seed, most_s, command=False, order=order)
 
     def command(self, root: Path, command: tuple[str, ...], *, seed: int = 0) -> Ran:
         """Run a Python command; it fails where its exit status is not 0.
@@ -88,13 +92,14 @@ class Runner:
         add_built_files(self._environment, root)
         return root
 
-    def _run(self, argv: list[str], root: Path, seed: int, most_s: float, *, command: bool) -> Ran:
+    def _run(self, argv: list[str], root: Path, seed: int, most_s: float, *, command: bool, order: str = "") -> Ran:
         self._count += 1
         place = self.scratch / f"run-{self._count}"
         place.mkdir()
         record = place / "record.jsonl"
         env = run_env(self._environment, root, place, first=INSIDE)
         env |= {"SANCTUARY_RECORD": str(record), "PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1"}
+        env |= {"SANCTUARY_ORDER": order} if order else {}
         budget_s = max(1.0, min(most_s, self.left_s()))
         done = run_watched(argv, cwd=root, env=env, record=record, budget_s=budget_s, on_event=lambda _: None)
         words = last_words(done.stderr.strip() or done.stdout)
