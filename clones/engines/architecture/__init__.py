@@ -3,6 +3,7 @@
 Other languages are measured (size, complexity), not graphed. Nothing of the target is imported or run.
 """
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from clones.engines.architecture import cycles as cycles_of
 from clones.engines.architecture import diagram, discovery, hotspots, mermaid, packages, sizes, survey
 from clones.engines.architecture import orphans as orphans_of
 from clones.engines.architecture import report as report_of
+from clones.engines.architecture.contracts import proposal
+from clones.engines.architecture.contracts import rows as contract_rows
 from clones.engines.contract import EngineOutput, NotAnalysed, OutputFile, Progress
 from clones.engines.statements import Lines
 from clones.params import ArchitectureParams
@@ -30,6 +33,11 @@ _ROLE_NAMES: Mapping[discovery.Role, str] = {
 
 def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progress) -> EngineOutput:
     """Analyse the architecture of the project in `target`; writes `graph.json`, `architecture.svg` and `.mmd`."""
+    ends_at = time.monotonic() + params.budget_s
+
+    def is_over() -> bool:
+        return time.monotonic() >= ends_at
+
     progress(0.0, "looking for packages")
     surveyed = survey.survey(target)
     found, subjects, others, modules = surveyed.found, surveyed.subjects, surveyed.others, surveyed.graph
@@ -37,11 +45,13 @@ def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progr
     progress(0.3, "finding cycles and layers")
     cycles = cycles_of.find(modules)
     structure = packages.structure(modules)
+    lines = Lines(target)
+    contracts = contract_rows.data(target, structure, modules, subjects, lines)
     orphans = orphans_of.find(target, modules, subjects, others, surveyed.facts)
 
     progress(0.5, "measuring size and complexity")
     measured, unmeasured = sizes.measure(
-        target, found.files, lambda fraction, message: progress(0.5 + 0.4 * fraction, message)
+        target, found.files, lambda fraction, message: progress(0.5 + 0.4 * fraction, message), is_over=is_over
     )
     progress(0.9, "reading the git history")
     churn = churn_of.read(target)
@@ -59,7 +69,7 @@ def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progr
         hot_spots=hot_spots,
         churn=churn,
     )
-    files = _write(target, out, output)
+    files = _write(target, out, output, contracts.proposal)
     left_out = [
         *found.left_out,
         *modules.unreadable,
@@ -69,7 +79,7 @@ def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progr
     ]
     return EngineOutput(
         summary=report_of.summary(output),
-        data=report_of.data(output, Lines(target)),
+        data=report_of.data(output, lines) | {"contracts": contracts.data},
         files=files,
         not_analysed=tuple(left_out),
     )
@@ -81,7 +91,9 @@ def _subject_files(measured: Sequence[sizes.FileSize], others: Sequence[discover
     return [size for size in measured if size.file not in aside and discovery.role_of_path(size.file) in _HOT]
 
 
-def _write(target: Path, out: Path, report: report_of.Report) -> tuple[OutputFile, ...]:
+def _write(
+    target: Path, out: Path, report: report_of.Report, proposed: proposal.Proposal | None
+) -> tuple[OutputFile, ...]:
     if not report.graph.files:
         return ()
     title = f"{survey.title(target, list(report.units))}: what imports what"
@@ -92,11 +104,15 @@ def _write(target: Path, out: Path, report: report_of.Report) -> tuple[OutputFil
     (out / "graph.json").write_bytes(msgspec.json.format(msgspec.json.encode(report_of.graph_file(report)), indent=1))
     (out / "architecture.svg").write_text(diagram.draw(title, subtitle, report.structure, facts), encoding="utf-8")
     (out / "architecture.mmd").write_text(mermaid.write(report.structure), encoding="utf-8")
-    return (
+    files = [
         OutputFile(name="architecture.svg", media_type="image/svg+xml"),
         OutputFile(name="architecture.mmd", media_type="text/vnd.mermaid"),
         OutputFile(name="graph.json", media_type="application/json"),
-    )
+    ]
+    if proposed is not None:
+        (out / proposal.FILE).write_text(proposed.text, encoding="utf-8")
+        files.append(OutputFile(name=proposal.FILE, media_type="application/toml"))
+    return tuple(files)
 
 
 def _not_in_graph(

@@ -6,6 +6,7 @@ of the same name. Here it is told the files instead, through its two finder port
 
 import contextlib
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -61,6 +62,8 @@ class ModuleGraph(msgspec.Struct, frozen=True, kw_only=True):
     """Sorted by importer and imported, those for type checking only among them."""
     external: Mapping[str, int]
     """Top-level package outside the target, the standard library left out, to the number of modules that import it."""
+    outside: tuple[Import, ...]
+    """Imports of packages outside the target, the standard library among them, sorted by importer and imported."""
     stdlib: int
     """How many modules of the standard library are imported."""
     unreadable: tuple[NotAnalysed, ...]
@@ -71,21 +74,21 @@ def build(target: Path, units: Sequence[Unit], others: Sequence[Unit], facts: Ma
     unreadable: dict[str, NotAnalysed] = {}
     files: dict[str, str] = {}
     imports: list[Import] = []
-    external: dict[str, set[str]] = {}
+    outside: list[Import] = []
     for universe in _universes(units):
         scanned = _Scan(target, universe, facts, unreadable)
         files.update(scanned.files)
         imports.extend(scanned.imports)
-        for package, importers in scanned.external.items():
-            external.setdefault(package, set()).update(importers)
+        outside.extend(scanned.outside)
     own = {unit.name.partition(".")[0] for unit in (*units, *others)}
-    foreign = {name: found for name, found in external.items() if name.partition(".")[0] not in own}
-    third_party = {name: len(found) for name, found in foreign.items() if not _is_stdlib(name)}
+    foreign = [edge for edge in outside if edge.imported.partition(".")[0] not in own]
+    third_party = Counter(edge.imported for edge in foreign if not is_stdlib(edge.imported))
     return ModuleGraph(
         files=dict(sorted(files.items())),
         imports=tuple(sorted(imports, key=lambda edge: (edge.importer, edge.imported))),
         external=dict(sorted(third_party.items(), key=lambda item: (-item[1], item[0]))),
-        stdlib=sum(map(_is_stdlib, foreign)),
+        outside=tuple(sorted(foreign, key=lambda edge: (edge.importer, edge.imported))),
+        stdlib=sum(map(is_stdlib, {edge.imported for edge in foreign})),
         unreadable=tuple(unreadable[file] for file in sorted(unreadable)),
     )
 
@@ -160,14 +163,14 @@ class _Scan:
         runtime = self._build(self._file_of, universe.units, exclude_type_checking_imports=True)
         self.files = {self._shown(name): file for name, file in self._file_of.items() if name in self._new}
         self.imports: list[Import] = []
-        self.external: dict[str, set[str]] = {}
+        self.outside: list[Import] = []
         for importer in sorted(self._new & self._file_of.keys()):
             deferred_lines = facts[self._file_of[importer]].deferred_lines
             for imported in sorted(everything.find_modules_directly_imported_by(importer)):
-                if imported not in self._file_of or not self._sees(importer, imported):
-                    self.external.setdefault(imported, set()).add(self._shown(importer))
-                    continue
                 lines = _lines(everything, runtime, importer, imported, deferred_lines)
+                if imported not in self._file_of or not self._sees(importer, imported):
+                    self.outside.append(Import(importer=self._shown(importer), imported=imported, lines=lines))
+                    continue
                 edge = Import(importer=self._shown(importer), imported=self._shown(imported), lines=lines)
                 self.imports.append(edge)
 
@@ -288,5 +291,6 @@ def ancestors(name: str) -> list[str]:
     return [f"{directory}{colon}{'.'.join(parts[:end])}" for end in range(len(parts) - 1, 0, -1)]
 
 
-def _is_stdlib(name: str) -> bool:
+def is_stdlib(name: str) -> bool:
+    """Tell whether a module is of the standard library of the Python that runs this."""
     return name.partition(".")[0] in sys.stdlib_module_names

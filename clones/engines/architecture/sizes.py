@@ -1,7 +1,7 @@
 """Size and complexity of the source files, in every language that lizard reads."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 import lizard
@@ -66,8 +66,10 @@ class LanguageSize(msgspec.Struct, frozen=True, kw_only=True):
     max_complexity: int
 
 
-def measure(target: Path, files: Sequence[str], progress: Progress) -> tuple[list[FileSize], list[NotAnalysed]]:
-    """Measure each of `files` whose language lizard knows; vendored and minified ones are left out and told."""
+def measure(
+    target: Path, files: Sequence[str], progress: Progress, *, is_over: Callable[[], bool] = lambda: False
+) -> tuple[list[FileSize], list[NotAnalysed]]:
+    """Measure each of `files` whose language lizard knows, until `is_over`; vendored and minified ones are left out and told."""
     known = [(file, reader) for file in files if (reader := lizard.get_reader_for(file)) is not None]
     sizes: list[FileSize] = []
     left_out: list[NotAnalysed] = []
@@ -78,6 +80,10 @@ def measure(target: Path, files: Sequence[str], progress: Progress) -> tuple[lis
     for index, (file, reader) in enumerate(known):
         if index % 200 == 0:
             progress(index / len(known), f"measuring {file}")
+        if is_over():
+            reason = f"the time was over: {len(known) - index} of {len(known)} files are not measured"
+            left_out.append(NotAnalysed(subject="size and complexity", reason=reason))
+            break
         if file in excluded:
             continue
         content = _read(target / file)

@@ -1,0 +1,127 @@
+"""Reads what a target declares for import-linter. Nothing of the target is imported: its own contract types are only named."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from configparser import ConfigParser
+from configparser import Error as ConfigError
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clones.engines.architecture.tree import MAX_FILE_BYTES
+from clones.engines.statements import Lines
+
+_SECTION = "importlinter"
+_INI_FILES = ("setup.cfg", ".importlinter")
+_MAX_CONTRACTS = 200
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True):
+    """One contract as it is written."""
+
+    name: str
+    kind: str
+    """`layers`, `forbidden`, `independence`, or another of import-linter or of the target's own."""
+    line: int
+    """Where it is declared, from 1; 0 where the place is not known."""
+    options: Mapping[str, tuple[str, ...]]
+
+    def flag(self, option: str, *, default: bool) -> bool:
+        """Return a yes-or-no option."""
+        return is_yes(self.options.get(option), default=default)
+
+
+class Declaration(msgspec.Struct, frozen=True, kw_only=True):
+    """What one file declares."""
+
+    file: str
+    leaves_typing_out: bool
+    """Whether imports under `if TYPE_CHECKING` do not count."""
+    contracts: tuple[Contract, ...]
+
+
+def read(target: Path, lines: Lines) -> Declaration | None:
+    """Return the declaration that import-linter would use: the first of its three files that has one."""
+    for file in _INI_FILES:
+        text = _text(target / file)
+        if text and (found := _of_ini(file, text, lines)) is not None:
+            return found
+    text = _text(target / "pyproject.toml")
+    return _of_toml("pyproject.toml", text, lines) if text else None
+
+
+def is_yes(value: Sequence[str] | None, *, default: bool) -> bool:
+    """Return what an option says."""
+    return default if not value else value[0].strip().lower() == "true"
+
+
+def _text(path: Path) -> str:
+    """Return a file's text; empty where there is none that may be read: links may lead out of the target."""
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
+            return ""
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _of_ini(file: str, text: str, lines: Lines) -> Declaration | None:
+    config = ConfigParser(interpolation=None, strict=False)
+    try:
+        config.read_string(text)
+    except ConfigError:
+        return None
+    if not config.has_section(_SECTION):
+        return None
+    sections = [name for name in config.sections() if name.startswith(f"{_SECTION}:")]
+    top = dict(config[_SECTION])
+    return Declaration(
+        file=file,
+        leaves_typing_out=is_yes((top.get("exclude_type_checking_imports", ""),), default=False),
+        contracts=tuple(
+            _contract(
+                {option: value.strip().split("\n") for option, value in config[name].items()},
+                name.rpartition(":")[2],
+                _line(lines.of(file), f"[{name}]"),
+            )
+            for name in sections[:_MAX_CONTRACTS]
+        ),
+    )
+
+
+def _of_toml(file: str, text: str, lines: Lines) -> Declaration | None:
+    try:
+        read = tomllib.loads(text)
+    except ValueError:
+        return None
+    tool = read.get("tool")
+    linter = tool.get(_SECTION) if isinstance(tool, dict) else None
+    if not isinstance(linter, dict) or not linter:
+        return None
+    contracts = linter.get("contracts")
+    rows = [row for row in contracts if isinstance(row, dict)] if isinstance(contracts, list) else []
+    return Declaration(
+        file=file,
+        leaves_typing_out=linter.get("exclude_type_checking_imports") in {True, "true", "True"},
+        contracts=tuple(
+            _contract(
+                {str(option): value if isinstance(value, list) else [value] for option, value in row.items()},
+                str(row.get("id", "")),
+                _line(lines.of(file), str(row.get("name", ""))),
+            )
+            for row in rows[:_MAX_CONTRACTS]
+        ),
+    )
+
+
+def _contract(options: Mapping[str, list[Any]], identifier: str, line: int) -> Contract:
+    texts = {
+        option: tuple(text for value in values if (text := str(value).strip())) for option, values in options.items()
+    }
+    first = {option: values[0] for option, values in texts.items() if values}
+    return Contract(name=first.get("name", identifier), kind=first.get("type", ""), line=line, options=texts)
+
+
+def _line(lines: Sequence[str], text: str) -> int:
+    return next((number for number, line in enumerate(lines, 1) if text and text in line), 0)
