@@ -8,7 +8,7 @@ from itertools import count
 
 from clones.engines.security.taint import entries
 from clones.engines.security.taint.base import DeadError, OutOfStepsError
-from clones.engines.security.taint.findings import Findings, Place
+from clones.engines.security.taint.findings import Findings
 from clones.engines.security.taint.heap import Obj, State, join_objects, same_objects
 from clones.engines.security.taint.interpreter import Frame
 from clones.engines.security.taint.project import ClassInfo, FunctionInfo, Module, Project
@@ -18,12 +18,18 @@ from clones.engines.security.taint.values import NOTHING, Class, Function, Value
 
 MAX_STEPS = 40_000_000
 """Statements and expressions that are looked at in one project."""
-MAX_ROOT_STEPS = 400_000
+MAX_ROOT_STEPS = 50_000
 """And from one function on."""
-_MAX_RUNS = 4
+_MAX_RUNS = 3
 """Times that a function is looked at again, after what it reads has changed."""
-_MAX_CALLERS = 150
+_MAX_READERS = 60
 _MAX_PUBLISHED = 500
+
+
+def is_test(path: str) -> bool:
+    """Whether a file is in a directory of tests."""
+    return any(part in {"test", "tests", "testing"} for part in path.split("/")[:-1])
+
 
 Progress = Callable[[float], None]
 
@@ -41,6 +47,8 @@ class Analysis:
         """What the bodies of classes define."""
         self.routes: dict[FunctionInfo, str] = {}
         """Functions that the project's URL patterns name, with the patterns."""
+        self.hot: set[FunctionInfo] = set()
+        """Functions that read outside data, or return some that they have from others."""
         self.unfinished: dict[str, str] = {}
         """Files in which something was not looked at to its end, and why."""
         self._environments: dict[str, dict[str, Value]] = {}
@@ -59,20 +67,26 @@ class Analysis:
         self._runs: dict[FunctionInfo, int] = {}
         self._mentions: dict[str, list[FunctionInfo]] = {}
         self._identities = count(1)
+        self._executed: dict[FunctionInfo, int] = {}
         self._steps = 0
         self._limit = 0
 
     # bounds
 
-    def tick(self) -> None:
-        """Count a step.
+    def tick(self, steps: int = 1) -> None:
+        """Count steps.
 
         Raises:
             OutOfStepsError: there were too many.
         """
-        self._steps += 1
+        self._steps += steps
         if self._steps > self._limit:
             raise OutOfStepsError
+
+    def may_execute(self, info: FunctionInfo, limit: int) -> bool:
+        """Whether a function may be looked at once more from where the work is now, with other arguments."""
+        times = self._executed[info] = self._executed.get(info, 0) + 1
+        return times <= limit
 
     def fresh(self) -> int:
         """Return the identity of a new object."""
@@ -93,7 +107,10 @@ class Analysis:
         packages = {module.path: self._packages(module) for module in modules}
         for info in functions:
             if self._is_root(info, packages[info.path]):
-                self.enqueue(info)
+                self.hot.add(info)
+        # tests last, so that they take no steps from what ships
+        for info in sorted(self.hot, key=lambda info: (is_test(info.path), info.path, info.node.lineno)):
+            self.enqueue(info)
         done = 0
         while self._queue:
             info = self._queue.popleft()
@@ -107,6 +124,7 @@ class Analysis:
         if self._steps >= MAX_STEPS:
             self.unfinished.setdefault(path, "not looked at to its end: the project is too large")
             return
+        self._executed.clear()
         self._limit = min(self._steps + MAX_ROOT_STEPS, MAX_STEPS)
         try:
             work()
@@ -159,7 +177,8 @@ class Analysis:
             result, ended = frame.body()
             if ended is not None:
                 self._publish_changes(ended)
-                if result is not None and not info.decorators and ended.taints(result):
+                if result is not None and ended.taints(result):
+                    self.hot.add(info)
                     self._enqueue_callers(info)
                 self._start_nested(frame, ended)
         for dependency in depends:
@@ -175,12 +194,15 @@ class Analysis:
                 self.start(info, function.closure, ended.heap)
 
     def _enqueue_callers(self, info: FunctionInfo) -> None:
-        name = info.cls.name if info.cls is not None and info.name == "__init__" else info.name
-        callers = self._mentions.get(name, [])
-        if len(callers) <= _MAX_CALLERS:
-            for caller in callers:
-                if caller is not info and not self._runs.get(caller):
-                    self.enqueue(caller)
+        self._enqueue_readers(info.cls.name if info.cls is not None and info.name == "__init__" else info.name)
+
+    def _enqueue_readers(self, name: str) -> None:
+        """Look at the functions that mention a name, if they were not looked at."""
+        readers = self._mentions.get(name, [])
+        if len(readers) <= _MAX_READERS:
+            for reader in readers:
+                if not self._runs.get(reader):
+                    self.enqueue(reader)
 
     # modules
 
@@ -230,11 +252,13 @@ class Analysis:
         """Assign to a module's variable from a function."""
         variables = self.environment(module)
         known = variables.get(name, NOTHING)
-        new = join(known, value)
+        new = join(known, _news(known, value))
         if not same(known, new):
             self._publish(value, state, ("global", module.path, name))
             variables[name] = new
             self._bump(("global", module.path, name))
+            if value.taints:
+                self._enqueue_readers(name)
 
     # classes
 
@@ -255,10 +279,12 @@ class Analysis:
     def write_class(self, cls: ClassInfo, name: str, value: Value) -> None:
         """Assign to an attribute of a class."""
         known = self._fields.get((cls, name), NOTHING)
-        new = join(known, value)
+        new = join(known, _news(known, value))
         if not same(known, new):
             self._fields[cls, name] = new
             self._bump(("field", name))
+            if value.taints:
+                self._enqueue_readers(name)
 
     def class_writes(self, cls: ClassInfo, name: str) -> Value:
         """Return what was assigned to an attribute of a class from outside its body."""
@@ -282,8 +308,10 @@ class Analysis:
         for identity, obj in list(ended.heap.items()):
             if obj.summary and obj.cls is not None:
                 for name, value in obj.attrs.items():
-                    self._publish(value, ended, ("field", name))
-                    self.write_class(obj.cls, name, value)
+                    known = self._fields.get((obj.cls, name), NOTHING)
+                    kept = self._folded(known, value, ended)
+                    self._publish(kept, ended, ("field", name))
+                    self.write_class(obj.cls, name, kept)
             shared = self.shared.get(identity)
             if shared is not None and shared is not obj:
                 merged = join_objects(shared, obj)
@@ -291,8 +319,11 @@ class Analysis:
                     self.shared[identity] = merged
                     for part in (*obj.items.values(), obj.rest, *obj.attrs.values()):
                         self._publish(part, ended, self._owners.get(identity, ()))
-                    if identity in self._owners:
-                        self._bump(self._owners[identity])
+                    owner = self._owners.get(identity)
+                    if owner is not None:
+                        self._bump(owner)
+                        if ended.taints(merged.element()):
+                            self._enqueue_readers(str(owner[-1]))
 
     def _publish(self, value: Value, state: State, owner: Dependency) -> None:
         waiting = [*value.refs]
@@ -309,6 +340,33 @@ class Analysis:
             self._owners.setdefault(identity, owner)
             for part in (*obj.items.values(), obj.rest, *obj.attrs.values()):
                 waiting.extend(part.refs)
+
+    def _folded(self, known: Value, value: Value, state: State) -> Value:
+        """Return a value in which objects like those that are known, made anew by each look, are taken for these."""
+        refs = set()
+        for identity, obj in state.objects(value):
+            like = (
+                each
+                for each in known.refs
+                if (other := self.shared.get(each)) is not None
+                and (other.kind, other.cls, other.names) == (obj.kind, obj.cls, obj.names)
+            )
+            twin = next(like, identity)
+            refs.add(twin)
+            if twin != identity:
+                merged = join_objects(self.shared[twin], obj)
+                if state.taints(merged.element()) and not same_objects(merged, self.shared[twin]):
+                    self._publish(Value(refs=value.refs), state, ("field", ""))
+                    self.shared[twin] = merged
+        return Value(
+            taints=value.taints,
+            consts=value.consts,
+            names=value.names,
+            refs=frozenset(refs),
+            funcs=value.funcs,
+            prefix=value.prefix,
+            other=value.other,
+        )
 
     def _bump(self, dependency: Dependency) -> None:
         self._versions[dependency] = self._versions.get(dependency, 0) + 1
@@ -362,5 +420,9 @@ class Analysis:
             self._ruled[name] = known
         return known
 
-    def reached(self, place: Place, category: str) -> None:
-        """Note that a sink was looked at."""
+
+def _news(known: Value, value: Value) -> Value:
+    """Return a value without the taints that do no more harm than those that are known; one of a kind is told."""
+    told = {(taint.source.kind, taint.cleansed) for taint in known.taints.values()}
+    taints = {source: taint for source, taint in value.taints.items() if (source.kind, taint.cleansed) not in told}
+    return value if len(taints) == len(value.taints) else value.with_taints(taints)

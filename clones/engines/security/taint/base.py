@@ -90,6 +90,7 @@ class Base(ABC):
         cls: ClassInfo | None = None,
         closure: int | None = None,
         depth: int = 0,
+        cold: int = 0,
         stack: tuple[FunctionInfo, ...] = (),
     ) -> None:
         self.analysis = analysis
@@ -100,6 +101,8 @@ class Base(ABC):
         """The class of a class body."""
         self.closure = closure
         self.depth = depth
+        self.cold = cold
+        """Calls on the way here, from the last that was given or may have found outside data."""
         self.stack = stack
         self.state: State | None = state
         self.returns: list[Return] = []

@@ -1,9 +1,10 @@
 """Calls: of functions of the project, by what they do; of what is outside, by the rules."""
 
 import ast
+from collections.abc import Iterator
 
 from clones.engines.security.taint.base import Arguments, Base, DeadError, Return
-from clones.engines.security.taint.heap import Key, Obj, State, join_states
+from clones.engines.security.taint.heap import Key, Obj, State, join_states, references
 from clones.engines.security.taint.project import FunctionInfo
 from clones.engines.security.taint.summaries import Frozen, Outcome, Summary, TooLargeError, Translation
 from clones.engines.security.taint.values import (
@@ -21,9 +22,15 @@ from clones.engines.security.taint.values import (
     named,
 )
 
-MAX_CALL_DEPTH = 14
+MAX_CALL_DEPTH = 9
 _MAX_SAME = 2
 """Times that a function may call itself within the analysis."""
+_CONTEXTS = 12
+"""Different arguments with which a function is looked at in one part of the work."""
+_COLD_CONTEXTS = 3
+"""The same where no outside data is near."""
+_MAX_COLD = 3
+"""Calls in a row that are followed for types and constants alone."""
 _ALL = frozenset("*")
 
 
@@ -143,6 +150,9 @@ class Calls(Base):
         """Call a function of the project whose parameters are bound."""
         if self.depth >= MAX_CALL_DEPTH or self.stack.count(info) >= _MAX_SAME:
             return self._unfollowed(variables)
+        cold = self._cold(info, variables)
+        if cold > _MAX_COLD:
+            return UNKNOWN
         frozen = Frozen(self.now)
         key: object = None
         try:
@@ -151,13 +161,38 @@ class Calls(Base):
                 tuple((name, frozen.value(value)) for name, value in sorted(variables.items())),
                 None if closure is None else frozen.reachable(closure),
                 self.stack.count(info),
+                cold,
             )
             known = self.analysis.summary(key)
         except TooLargeError:
             known = None
+        self.analysis.tick(len(frozen.ids) // 2)
+        if known is None and not self.analysis.may_execute(info, _COLD_CONTEXTS if cold else _CONTEXTS):
+            return self._unfollowed(variables)
         if known is None:
-            known = self._execute(info, variables, closure, frozen, key)
+            known = self._execute(info, variables, closure, frozen, key, cold=cold)
         return self._apply(known, frozen, info, node, arguments)
+
+    def _cold(self, info: FunctionInfo, variables: dict[str, Value]) -> int:
+        """Return how far the function is from outside data: 0 where it gets or may read some."""
+        if info in self.analysis.hot:
+            return 0
+        state = self.now
+        for value in variables.values():
+            if value.taints or any(state.taints(each) for each in self._read(value, info)):
+                return 0
+        return self.cold + 1
+
+    def _read(self, value: Value, info: FunctionInfo) -> Iterator[Value]:
+        """Yield what a function that gets a value may read of it: of an instance, the attributes that it mentions."""
+        if value.funcs:
+            yield Value(funcs=value.funcs)
+        for identity, obj in self.now.objects(value):
+            if obj.kind != "instance":
+                yield Value(refs=frozenset((identity,)))
+                continue
+            yield obj.rest
+            yield from (each for name, each in obj.attrs.items() if name in info.words)
 
     def _unfollowed(self, variables: dict[str, Value]) -> Value:
         result = UNKNOWN
@@ -166,7 +201,14 @@ class Calls(Base):
         return result
 
     def _execute(
-        self, info: FunctionInfo, variables: dict[str, Value], closure: int | None, frozen: Frozen, key: object
+        self,
+        info: FunctionInfo,
+        variables: dict[str, Value],
+        closure: int | None,
+        frozen: Frozen,
+        key: object,
+        *,
+        cold: int,
     ) -> Summary:
         begin = self.now
         # without a key all objects are in reach, and nothing is kept
@@ -179,13 +221,14 @@ class Calls(Base):
             info=info,
             closure=closure,
             depth=self.depth + 1,
+            cold=cold,
             stack=(*self.stack, info),
         )
         with self.analysis.depending() as depends:
             result, ended = frame.body()
         objects: dict[int, Obj] = {}
         if ended is not None:
-            objects = {identity: obj for identity, obj in ended.heap.items() if heap.get(identity) is not obj}
+            objects = _left(result, heap, ended)
         outcomes = {name: _outcome(frame.returns, name) for name in checked}
         summary = Summary(
             frozen,
@@ -294,6 +337,29 @@ class Calls(Base):
             self.state = before
         if held is not None and isinstance(node, ast.expr):
             self.conditions[node] = (held, failed)
+
+
+def _left(result: Value | None, before: dict[int, Obj], ended: State) -> dict[int, Obj]:
+    """Return the objects that a call changed, and those that it made and that can be reached after it."""
+    left: dict[int, Obj] = {}
+    waiting: list[int] = []
+    for identity, obj in ended.heap.items():
+        if before.get(identity) is not obj and (identity in before or identity in ended.globals):
+            waiting.append(identity)
+    if result is not None:
+        waiting += references(result)
+    while waiting:
+        identity = waiting.pop()
+        if identity in left:
+            continue
+        found = ended.heap.get(identity)
+        if found is None or before.get(identity) is found:
+            continue
+        left[identity] = found
+        for part in (*found.items.values(), found.rest, *found.attrs.values()):
+            if part.refs or part.funcs:
+                waiting += references(part)
+    return left
 
 
 def _outcome(returns: list[Return], name: str) -> Outcome:

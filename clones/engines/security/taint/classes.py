@@ -75,7 +75,7 @@ class Classes(Base):
             if obj.summary:
                 result = self.analysis.field(obj.cls, name)
         outside = sorted(obj.names) or (obj.cls.outside_bases() if obj.cls else [])
-        taints = self.now.taints(obj.rest)
+        taints = self.now.taints(obj.rest) if obj.rest.taints or obj.rest.refs else NO_TAINTS
         for each in outside:
             if each not in {"object", "abc.ABC"}:
                 result = join(result, self.outside(f"{each}.{name}", node, taints))

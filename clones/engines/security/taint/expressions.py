@@ -51,7 +51,8 @@ class Expressions(Base):
         value = self.lookup(node.id)
         if value.names and not value.taints:
             value = self._sourced(value, node)
-        if value.other and not value.names and not value.refs and not value.funcs:
+        is_unknown = value.other and all(name.endswith("()") for name in value.names)
+        if is_unknown and not value.refs and not value.funcs:
             return join(value, named(f"?{node.id}"))
         return value
 

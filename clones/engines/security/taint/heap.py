@@ -3,7 +3,20 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from clones.engines.security.taint.values import NO_TAINTS, NOTHING, UNKNOWN, Constant, Taints, Value, join, merge, same
+from clones.engines.security.taint.values import (
+    NO_TAINTS,
+    NOTHING,
+    UNKNOWN,
+    Constant,
+    Function,
+    Method,
+    Partial,
+    Taints,
+    Value,
+    join,
+    merge,
+    same,
+)
 
 if TYPE_CHECKING:
     import ast
@@ -166,6 +179,20 @@ class State:
                 if part.taints or part.refs:
                     result = merge(result, self._taints(part, seen, depth + 1))
         return result
+
+
+def references(value: Value) -> list[int]:
+    """Return the objects that a value refers to, as an object, a receiver or a closure."""
+    found = list(value.refs)
+    for function in value.funcs:
+        if isinstance(function, Function) and function.closure is not None:
+            found.append(function.closure)
+        if isinstance(function, Partial):
+            for part in (function.function, *function.positional, *(each for _, each in function.keywords)):
+                found += references(part)
+        elif isinstance(function, Function | Method) and function.receiver is not None:
+            found += references(function.receiver)
+    return found
 
 
 def join_states(states: Iterable[State | None]) -> State | None:

@@ -32,14 +32,16 @@ class FunctionInfo:
         self.annotations = {
             each.arg: each.annotation for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
         }
-        self.words = frozenset(_words(node))
-        """Identifiers that stand in it."""
         self.is_generator = False
         self.has_nested = False
         self.globals: frozenset[str] = frozenset()
         self.nonlocals: frozenset[str] = frozenset()
         self.fields: frozenset[str] = frozenset()
         """Attributes that it assigns to its first parameter."""
+        self.words: frozenset[str] = frozenset()
+        """Identifiers that stand in it."""
+        self.assigned: frozenset[str] = frozenset()
+        """Variables that it binds."""
         self._look()
         self.decorators: list[tuple[str, str]] = []
         """Canonical names of its decorators, each with its first argument where that is a constant text."""
@@ -48,23 +50,26 @@ class FunctionInfo:
 
     def _look(self) -> None:
         own = self.positional[0] if self.positional else None
-        fields, outer, enclosing, assigned = set(), set(), set(), set()
+        fields, outer, enclosing, assigned, words = set(), set(), set(), set(), set()
         for node in ast.walk(self.node):
             if node is self.node:
                 continue
-            if isinstance(node, (*_FUNCTION, ast.Lambda)):
-                self.has_nested = True
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == own:
-                if isinstance(node.ctx, ast.Store):
+            if isinstance(node, ast.Name):
+                words.add(node.id)
+                if not isinstance(node.ctx, ast.Load):
+                    assigned.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                words.add(node.attr)
+                if isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name) and node.value.id == own:
                     fields.add(node.attr)
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
-                assigned.add(node.id)
+            elif isinstance(node, (*_FUNCTION, ast.Lambda)):
+                self.has_nested = True
             elif isinstance(node, ast.Global):
                 outer.update(node.names)
             elif isinstance(node, ast.Nonlocal):
                 enclosing.update(node.names)
         self.fields, self.globals, self.nonlocals = frozenset(fields), frozenset(outer), frozenset(enclosing)
-        self.assigned = frozenset(assigned)
+        self.assigned, self.words = frozenset(assigned), frozenset(words)
         self.is_generator = any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _own(self.node))
 
     @property
@@ -81,14 +86,6 @@ def _own(function: ast.AST) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, (*_FUNCTION, ast.Lambda, ast.ClassDef)):
             waiting.extend(ast.iter_child_nodes(node))
-
-
-def _words(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            yield node.id
-        elif isinstance(node, ast.Attribute):
-            yield node.attr
 
 
 class ClassInfo:

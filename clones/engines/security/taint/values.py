@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 MAX_CONSTANTS = 12
 MAX_NAMES = 6
+MAX_REFS = 6
 MAX_TAINTS = 8
 _MAX_STEPS = 40
 
@@ -305,13 +306,16 @@ def join(first: Value, second: Value) -> Value:
     )
     if len(funcs) > MAX_CONSTANTS:
         funcs, other = funcs[:MAX_CONSTANTS], True
+    refs = first.refs | second.refs if second.refs else first.refs
+    if len(refs) > MAX_REFS:
+        refs, other = frozenset(sorted(refs)[:MAX_REFS]), True
     # a missing text says nothing of how the text begins
     starts = [beginning(each) for each in (first, second) if each.consts != (None,) or not each.is_constant]
     return Value(
         taints=merge(first.taints, second.taints),
         consts=consts,
         names=names,
-        refs=first.refs | second.refs if second.refs else first.refs,
+        refs=refs,
         funcs=funcs,
         prefix=_common(starts),
         other=other,
