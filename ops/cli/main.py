@@ -18,6 +18,7 @@ COMMANDS = {
     "status": ("status", "Who is there and how it fares."),
     "routes": ("routes", "Show and change who serves which task type."),
     "audit": ("audit", "Read the ledger."),
+    "ask": ("ask", "Answer a question from code, documents, past results and decisions."),
     "osv": ("osv", "Take in the advisories that dependencies are held against."),
     "schema": ("schema", "Export the messages' JSON Schema."),
     "bench": ("bench", "Measure against raw nats-py."),

@@ -6,6 +6,9 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from clones.engines.architecture import discovery
+from clones.engines.statements import Lines
+
 SUFFIXES = (".md", ".markdown", ".rst", ".txt", ".adoc")
 _MAX_ABOUT = 280
 _LEAST_WORDS = 4
@@ -30,6 +33,7 @@ _KINDS = (
     ("notice", "licence"),
     ("security", "security policy"),
 )
+_ORDER = ("readme", "document", "contributing", "changelog", "security policy", "conduct", "people", "licence")
 _UNDERLINE = re.compile(r"([=\-~^\"'`*+#:.<>_])\1{2,}\s*")
 _ATX = re.compile(r"(?P<level>#{1,6})\s+(?P<title>.*?)\s*#*\s*")
 _ADOC = re.compile(r"(?P<level>={1,6})\s+(?P<title>\S.*)")
@@ -71,6 +75,18 @@ def is_document(file: str) -> bool:
         names = [part.lower() for part in path.parts]
         return not any(mark in name for mark in _NOT_DOCUMENTS for name in names)
     return path.suffix == "" and any(path.name.lower() == name for name, _ in _KINDS)
+
+
+def find(files: Sequence[str], lines: Lines) -> list[Document]:
+    """Read the documents among `files`, what explains the project first; those of tests are none."""
+    meant = [file for file in files if is_document(file) and discovery.role_of_path(file) != "test"]
+
+    def rank(file: str) -> tuple[int, int, str]:
+        kind = kind_of(file)
+        # the readme of a directory explains that directory alone
+        return _ORDER.index("document" if kind == "readme" and "/" in file else kind), file.count("/"), file
+
+    return [read(file, lines.of(file)) for file in sorted(meant, key=rank)]
 
 
 def read(file: str, lines: Sequence[str]) -> Document:

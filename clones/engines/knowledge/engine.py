@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import griffe
 import msgspec
 
 from clones.engines.architecture import discovery, tree
 from clones.engines.contract import EngineOutput, NotAnalysed, OutputFile, Progress
 from clones.engines.documentation import loading, sources
-from clones.engines.knowledge import documents, glossary, index, page, questions
+from clones.engines.knowledge import documents, glossary, index, page, pieces, questions
 from clones.engines.knowledge.documents import Document
 from clones.engines.knowledge.glossary import Term
 from clones.engines.knowledge.index import Entry
@@ -22,9 +21,7 @@ from clones.params import KnowledgeParams
 
 MAX_DOCUMENTS = 200
 MAX_OPEN = 200
-_MAX_ENTRY_CHARS = 8000
 _MAX_NAMED = 3
-_ORDER = ("readme", "document", "contributing", "changelog", "security policy", "conduct", "people", "licence")
 
 
 def analyse(target: Path, params: KnowledgeParams, out: Path, progress: Progress) -> EngineOutput:
@@ -37,7 +34,7 @@ def analyse(target: Path, params: KnowledgeParams, out: Path, progress: Progress
     progress(0.0, "looking for documents and code")
     walked = tree.walk(target)
     lines = Lines(target)
-    found = [documents.read(file, lines.of(file)) for file in _documents(walked.files)]
+    found = documents.find(walked.files, lines)
     progress(0.2, "reading the code")
     code = sources.find(target)
     loaded = loading.load(target, code.modules)
@@ -51,7 +48,10 @@ def analyse(target: Path, params: KnowledgeParams, out: Path, progress: Progress
     left_open = [*questions.of_code(kept), *questions.of_documents(prose)]
     progress(0.7, "writing the index")
     kinds: Counter[str] = Counter()
-    entries = index.write(out / index.FILE, _counted(_entries(found, loaded, code, lines), kinds))
+    cut: list[NotAnalysed] = []
+    imported = {module.file: module.name for module in code.modules}
+    whole = pieces.bounded(pieces.of_project(walked.files, found, imported, lines), cut)
+    entries = index.write(out / index.FILE, _counted(whole, kinds))
     data: dict[str, Any] = {
         "project": target.resolve().name,
         "documents": [_document(document, lines) for document in found[:MAX_DOCUMENTS]],
@@ -83,20 +83,8 @@ def analyse(target: Path, params: KnowledgeParams, out: Path, progress: Progress
             OutputFile(name="knowledge.md", media_type="text/markdown"),
             OutputFile(name=index.FILE, media_type="application/vnd.sqlite3"),
         ),
-        not_analysed=(*walked.left_out, *code.not_analysed, *loaded.not_analysed, *_cut(found, left_open)),
+        not_analysed=(*walked.left_out, *code.not_analysed, *loaded.not_analysed, *_cut(found, left_open), *cut),
     )
-
-
-def _documents(files: Sequence[str]) -> list[str]:
-    """Return the documents, what explains the project first."""
-    meant = [file for file in files if documents.is_document(file) and discovery.role_of_path(file) != "test"]
-
-    def rank(file: str) -> tuple[int, int, str]:
-        kind = documents.kind_of(file)
-        # the readme of a directory explains that directory alone
-        return _ORDER.index("document" if kind == "readme" and "/" in file else kind), file.count("/"), file
-
-    return sorted(meant, key=rank)
 
 
 def _directories(code: sources.Sources) -> list[str]:
@@ -169,39 +157,6 @@ def _question(question: Question, lines: Lines) -> dict[str, Any]:
     text = f"{question.mark} at {question.file}:{question.line}: {_unmarked(question.words) or 'without words'}"
     plain: dict[str, Any] = msgspec.to_builtins(question)
     return {**plain, **Statement(text=text, how_to_check=command, expected=expected.rstrip()).plain()}
-
-
-def _entries(found: Sequence[Document], loaded: loading.Loaded, code: sources.Sources, lines: Lines) -> Iterator[Entry]:
-    for document in found:
-        for section in document.sections:
-            name = section.title if section.level <= 1 else f"{document.title}: {section.title}"
-            text = section.text[:_MAX_ENTRY_CHARS]
-            yield Entry(kind=document.kind, name=name, file=document.file, line=section.line, text=text)
-    for module in code.modules:
-        parsed = loaded.find(module.name)
-        if parsed is not None:
-            said = parsed.docstring.value if parsed.docstring else ""
-            yield Entry(kind="module", name=module.name, file=module.file, line=1, text=said)
-            yield from _members(parsed, module.file, lines.of(module.file))
-
-
-def _members(holder: griffe.Object, file: str, lines: Sequence[str]) -> Iterator[Entry]:
-    """Yield the classes and functions below a module: what they say and how they are written."""
-    for member in holder.members.values():
-        if isinstance(member, griffe.Class | griffe.Function) and member.lineno and member.endlineno:
-            # a class's methods are entries of their own
-            until = member.endlineno if member.is_function else min(member.lineno + 12, member.endlineno)
-            text = "\n".join(lines[member.lineno - 1 : until])[:_MAX_ENTRY_CHARS]
-            said = member.docstring.value if member.docstring and member.is_class else ""
-            yield Entry(
-                kind=str(member.kind.value),
-                name=member.path,
-                file=file,
-                line=member.lineno,
-                text=f"{said}\n{text}".strip(),
-            )
-            if member.is_class:
-                yield from _members(member, file, lines)
 
 
 def _counted(entries: Iterator[Entry], kinds: Counter[str]) -> Iterator[Entry]:

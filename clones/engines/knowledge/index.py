@@ -1,5 +1,6 @@
 """The index: an SQLite database with one FTS5 table, to be searched by anything that has SQLite."""
 
+import re
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,6 +9,8 @@ import msgspec
 
 FILE = "knowledge.sqlite"
 _QUERY = "SELECT file, line, kind, name FROM knowledge WHERE knowledge MATCH ? ORDER BY rank LIMIT 10"
+_CAMEL = re.compile(r"\b[A-Za-z]*[a-z][A-Z][A-Za-z]*\b|\b[A-Z]{2,}[a-z][A-Za-z]*\b")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 SEARCH = " ".join(
     (
         'python3 -c "import sqlite3, sys;',
@@ -41,14 +44,15 @@ def write(path: Path, entries: Iterable[Entry]) -> int:
         connection.execute("PRAGMA synchronous = OFF")
         # names count most, then what the piece says; paths are found by their words as well
         connection.execute(
-            "CREATE VIRTUAL TABLE knowledge USING fts5(name, text, file, kind UNINDEXED, line UNINDEXED, "
+            "CREATE VIRTUAL TABLE knowledge USING fts5(words, text, file, parts, name UNINDEXED, "
+            "kind UNINDEXED, line UNINDEXED, "
             "tokenize = 'porter unicode61 remove_diacritics 2')"
         )
-        connection.execute("INSERT INTO knowledge(knowledge, rank) VALUES ('rank', 'bm25(8.0, 1.0, 2.0)')")
+        connection.execute("INSERT INTO knowledge(knowledge, rank) VALUES ('rank', 'bm25(8.0, 1.0, 2.0, 0.5)')")
         connection.execute("BEGIN")
         for entry in entries:
-            row = (_spelt(entry.name), entry.text, entry.file, entry.kind, entry.line)
-            connection.execute("INSERT INTO knowledge(name, text, file, kind, line) VALUES (?, ?, ?, ?, ?)", row)
+            row = (_spelt(entry.name), entry.text, entry.file, _parts(entry.text), entry.name, entry.kind, entry.line)
+            connection.execute("INSERT INTO knowledge VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             count += 1
         connection.execute("COMMIT")
         connection.execute("INSERT INTO knowledge(knowledge) VALUES ('optimize')")
@@ -60,14 +64,15 @@ def write(path: Path, entries: Iterable[Entry]) -> int:
 
 def _spelt(name: str) -> str:
     """Return a name with its parts as words behind it, so that `session` finds `SessionInterface` and `open_session`."""
-    parts: list[str] = []
-    for piece in name.replace("_", " ").replace(".", " ").split():
-        word = ""
-        for letter in piece:
-            if letter.isupper() and word and not word[-1].isupper():
-                parts.append(word)
-                word = ""
-            word += letter
-        parts.append(word)
-    words = " ".join(parts)
+    words = " ".join(split(name))
     return name if words == name else f"{name} ({words})"
+
+
+def _parts(text: str) -> str:
+    """Return the parts of the identifiers in capitals and small letters; those with underscores are words already."""
+    return " ".join(sorted({part for name in _CAMEL.findall(text) for part in split(name)}))
+
+
+def split(name: str) -> list[str]:
+    """Return the words that a name is made of: `HTTPError` is of `HTTP` and `Error`."""
+    return _WORD.findall(name)
