@@ -69,10 +69,9 @@ class Others:
         Raises:
             SanctuaryError: the network did not answer; trying again repeats nothing.
         """
-        ended = await self._end_steps(workflow_id, reason)
-        # What drove it may have asked for more before it learnt of the result.
+        # Until it learns of the result, what drives the run may ask for more, and would undo steps for one that is cancelled.
         await asyncio.sleep(STOPPED_WITHIN_S)
-        return ended | await self._end_steps(workflow_id, reason)
+        return await self._end_steps(workflow_id, reason)
 
     async def not_undone(self, workflow_id: str) -> tuple[str, ...]:
         """Return the steps of a run that are done and would be undone if it failed by itself; raises as `Telling`."""

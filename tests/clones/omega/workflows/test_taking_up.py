@@ -111,7 +111,7 @@ async def test_a_silent_run_sleeps_and_its_result_wakes_it(clones_rig: ClonesRig
     async with clones(clones_rig, doers), clones_rig.omega() as omega:
         await start(clones_rig)
         await eventually(lambda: sleeps(clones_rig))
-        assert omega.daemon.worker.in_flight == 0
+        await eventually(lambda: omega.daemon.worker.in_flight == 0)
         hold.set()
         ended = await completed(clones_rig)
         assert (await Sleepers(clones_rig.network).read("w")).sleeper is None
