@@ -57,7 +57,8 @@ async def test_past_results_and_decisions_answer_too(ops_rig: OpsRig, tmp_path: 
     )
     await publish(ops_rig.bus.network.requester, ops_rig.bus.subjects.command("workflow"), encode(decision))
     async with ops_rig.clone("beta", find):
-        await ops_rig.cli("call", "security", "--id", "t1", "-t", "shop")
+        called = await ops_rig.cli("call", "security", "--id", "t1", "-t", shop)
+        assert called.status == 0, called.err
         past = await ops_rig.cli("ask", "does anybody reach in?", "-t", shop, "-n", "1", "--json")
         decided = await ops_rig.cli("ask", "why was release-7 rejected?", "-t", shop, "-n", "1")
 
