@@ -13,7 +13,7 @@ GO_READY := $(INTEROP)/bin/.clients-ready
 NODE_READY := $(INTEROP)/node/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run test up lint format bench bench-autogen autogen-suites trials chaos interop models lock clean
+.PHONY: help setup run test up lint format bench bench-autogen autogen-suites trials eval chaos interop models lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,9 @@ models: $(EXTRAS_READY) ## a language model behind a clone: a real endpoint on t
 trials: $(READY) ## each shipped workflow on three real projects, its report checked by what it names for that (ARGS="review flask")
 	@$(BIN)/python -m tests.trials $(ARGS)
 
+eval: $(READY) ## the clones measured on seeded and on known material, beside each engine alone (ARGS="--why security")
+	@$(BIN)/python -m tests.eval $(ARGS)
+
 autogen-suites: $(EXTRAS_READY) ## AutoGen's own tests of runtimes and teams, with ours in place of its own
 	@$(BIN)/python -m tests.autogen_suites $(ARGS)
 
@@ -104,4 +107,4 @@ lock: $(READY) ## resolve the dependencies anew: hashes, no addresses
 	@$(LOCK) --group dev --group extras --constraint requirements.lock -o requirements-extras.lock
 
 clean: ## remove what the targets made
-	@rm -rf $(VENV) .sanctuary .autogen-suites .trials report build dist $(INTEROP)/bin $(INTEROP)/node/node_modules
+	@rm -rf $(VENV) .sanctuary .autogen-suites .trials .eval report build dist $(INTEROP)/bin $(INTEROP)/node/node_modules
