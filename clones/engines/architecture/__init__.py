@@ -12,7 +12,19 @@ import msgspec
 
 from clones.engines.architecture import churn as churn_of
 from clones.engines.architecture import cycles as cycles_of
-from clones.engines.architecture import diagram, discovery, hotspots, mermaid, packages, sizes, survey
+from clones.engines.architecture import (
+    definitions,
+    diagram,
+    discovery,
+    duplicates,
+    hotspots,
+    mermaid,
+    packages,
+    sizes,
+    surface,
+    survey,
+    unused,
+)
 from clones.engines.architecture import orphans as orphans_of
 from clones.engines.architecture import report as report_of
 from clones.engines.architecture.contracts import proposal
@@ -49,6 +61,12 @@ def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progr
     contracts = contract_rows.data(target, structure, modules, subjects, lines)
     orphans = orphans_of.find(target, modules, subjects, others, surveyed.facts)
 
+    progress(0.35, "reading definitions")
+    code, unread = definitions.read(target, found.python, frozenset(modules.files.values()), is_over)
+    shapes = [shape for file in sorted(set(modules.files.values())) if file in code for shape in code[file].shapes]
+    dead = [] if unread else unused.find(target, surveyed, code)
+    alike = duplicates.find(shapes)
+
     progress(0.5, "measuring size and complexity")
     measured, unmeasured = sizes.measure(
         target, found.files, lambda fraction, message: progress(0.5 + 0.4 * fraction, message), is_over=is_over
@@ -72,6 +90,7 @@ def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progr
     files = _write(target, out, output, contracts.proposal)
     left_out = [
         *found.left_out,
+        *unread,
         *modules.unreadable,
         *unmeasured,
         *_not_in_graph(found.python, surveyed.units, others, structure),
@@ -79,7 +98,15 @@ def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progr
     ]
     return EngineOutput(
         summary=report_of.summary(output),
-        data=report_of.data(output, lines) | {"contracts": contracts.data},
+        data={
+            **report_of.data(output, lines),
+            "contracts": contracts.data,
+            "unused": unused.data(dead, lines, found.files),
+            "unused_count": len(dead),
+            "duplicates": duplicates.data(alike, lines),
+            "duplicate_count": len(alike),
+            "surface": surface.data(surface.find(code, modules.files), subjects),
+        },
         files=files,
         not_analysed=tuple(left_out),
     )

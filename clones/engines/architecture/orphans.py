@@ -43,7 +43,7 @@ def find(
     orphans = []
     for module, file in graph.files.items():
         name = module.rpartition(":")[2]
-        if module in imported or file not in in_packages or facts[file].is_script or _is_left_out(file):
+        if module in imported or file not in in_packages or facts[file].is_script or is_left_out(file):
             continue
         if name in named:
             continue
@@ -70,7 +70,8 @@ def _without_plugins(orphans: Sequence[Orphan], graph: ModuleGraph) -> list[Orph
     ]
 
 
-def _is_left_out(file: str) -> bool:
+def is_left_out(file: str) -> bool:
+    """Tell whether something finds a file by its name or place, without an import."""
     *directories, name = file.split("/")
     stem = name.removesuffix(".py")
     by_name = stem in {"__init__", "__main__", "conftest"} or stem.startswith("test_")
