@@ -39,6 +39,7 @@ def scanners() -> tuple[Scanner, ...]:
         Scanner("gitleaks", secrets_scan.scan),
         Scanner("osv", osv_scan.scan),
         Scanner("zizmor", ci_scan.scan),
+        Scanner("config", partial(scan_apart, "config", "clones.engines.security.config.scan")),
         Scanner("taint", partial(scan_apart, "taint", "clones.engines.security.taint.taint_scan"), share=0.5),
     )
 
