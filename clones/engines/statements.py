@@ -1,5 +1,6 @@
 """Statements that a reader can check: each says what holds, a shell command for the target's directory, and what it prints."""
 
+import io
 import shlex
 import tokenize
 from collections.abc import Sequence
@@ -8,6 +9,10 @@ from typing import Any
 
 import msgspec
 
+from clones.engines import target_files
+
+MAX_FILE_BYTES = 64 * 1024 * 1024
+"""Of a larger file no line is shown."""
 MAX_SHOWN_CHARS = 160
 """What is shown of a line; the commands cut there too, so that what they print is what the statement says."""
 
@@ -36,11 +41,11 @@ class Lines:
     def of(self, file: str) -> list[str]:
         """Return a file's lines without their ends, as `sed` counts them; none where it cannot be read."""
         if file not in self._files:
+            read = target_files.content(self._target, file, MAX_FILE_BYTES) or b""
             try:
-                with (self._target / file).open("rb") as opened:
-                    encoding = tokenize.detect_encoding(opened.readline)[0] if file.endswith(".py") else "utf-8"
-                text = (self._target / file).read_bytes().decode(encoding, "replace")
-            except (OSError, SyntaxError, LookupError):
+                encoding = tokenize.detect_encoding(io.BytesIO(read).readline)[0] if file.endswith(".py") else "utf-8"
+                text = read.decode(encoding, "replace")
+            except (SyntaxError, LookupError):
                 text = ""
             lines = text.split("\n")
             self._files[file] = lines[:-1] if lines[-1] == "" else lines

@@ -2,15 +2,13 @@
 
 import ast
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from configparser import ConfigParser
-from configparser import Error as ConfigError
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from clones.engines import target_files
 from clones.engines.architecture.discovery import Unit
 from clones.engines.architecture.source import SourceFacts
 from clones.engines.statements import Lines, Statement
@@ -83,10 +81,7 @@ def _declared(target: Path, files: Mapping[str, str], lines: Lines) -> Iterator[
 
 
 def _of_pyproject(target: Path) -> Iterator[tuple[str, str, str, str]]:
-    try:
-        read = tomllib.loads((target / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
+    read = target_files.toml(target, "pyproject.toml")
     poetry = _table(_table(read, "tool"), "poetry")
     project = _table(read, "project")
     for group, table in (
@@ -105,11 +100,7 @@ def _table(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _of_setup_cfg(target: Path) -> Iterator[tuple[str, str, str, str]]:
-    config = ConfigParser(interpolation=None, strict=False)
-    try:
-        config.read(target / "setup.cfg", encoding="utf-8")
-    except (ConfigError, OSError, ValueError):
-        return
+    config = target_files.ini(target, "setup.cfg")
     if config.has_section("options.entry_points"):
         for group, text in config.items("options.entry_points"):
             yield from (("setup.cfg", group, *pair) for pair in _pairs(text.splitlines()))
@@ -117,8 +108,8 @@ def _of_setup_cfg(target: Path) -> Iterator[tuple[str, str, str, str]]:
 
 def _of_setup_py(target: Path) -> Iterator[tuple[str, str, str, str]]:
     try:
-        tree = ast.parse((target / "setup.py").read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
+        tree = ast.parse(target_files.text(target, "setup.py"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg == "entry_points":

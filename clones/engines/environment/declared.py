@@ -6,7 +6,6 @@ are taken only where there are no others, because they bring linters and release
 
 import configparser
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from packaging.dependency_groups import resolve_dependency_groups
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from clones.engines import target_files
 from clones.engines.environment import locks, requirement_files
 
 TEST_NAMES = ("test", "tests", "testing")
@@ -59,8 +59,8 @@ class _Level(msgspec.Struct, kw_only=True):
 
 def read_declared(target: Path) -> Declared:
     """Read every place where Python projects declare dependencies; files that are no valid TOML or INI are absent."""
-    pyproject = _toml(target / "pyproject.toml")
-    setup_cfg = _ini(target / "setup.cfg")
+    pyproject = target_files.toml(target, "pyproject.toml")
+    setup_cfg = target_files.ini(target, "setup.cfg")
     project = _table(pyproject, "project")
     options = setup_cfg["options"] if setup_cfg.has_section("options") else {}
     base = _Level()
@@ -100,7 +100,7 @@ def read_declared(target: Path) -> Declared:
 def extra_requirements(target: Path, extras: Iterable[str]) -> list[str]:
     """Return what the target's `extras` bring, as far as `pyproject.toml` or `setup.cfg` says so."""
     wanted = set(extras)
-    tables = _extras_of(_toml(target / "pyproject.toml"), _ini(target / "setup.cfg"))
+    tables = _extras_of(target_files.toml(target, "pyproject.toml"), target_files.ini(target, "setup.cfg"))
     return [line for name, lines in tables.items() if canonicalize_name(name) in wanted for line in lines]
 
 
@@ -164,7 +164,7 @@ def _take_tox(target: Path, pyproject: Mapping[str, Any], setup_cfg: configparse
     deps = [dep for dep in native.get("deps", []) if isinstance(dep, str)]
     extras = _strings(native.get("extras"))
     groups = _strings(native.get("dependency_groups"))
-    legacy = _ini(target / "tox.ini")
+    legacy = target_files.ini(target, "tox.ini")
     embedded = _table(pyproject, "tool", "tox").get("legacy_tox_ini")
     for parser in (legacy, _parsed_ini(embedded) if isinstance(embedded, str) else setup_cfg):
         if parser.has_section("testenv"):
@@ -229,20 +229,6 @@ def _from_poetry(table: Mapping[str, Any]) -> list[str]:
 
 def _is_poetry(pyproject: Mapping[str, Any]) -> bool:
     return bool(_table(pyproject, "tool", "poetry").get("name"))
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
-def _ini(path: Path) -> configparser.ConfigParser:
-    try:
-        return _parsed_ini(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return _parsed_ini("")
 
 
 def _parsed_ini(text: str) -> configparser.ConfigParser:

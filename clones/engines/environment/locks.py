@@ -8,6 +8,8 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from clones.engines import target_files
+
 _FILES = (("pylock.toml", "packages"), ("uv.lock", "package"), ("poetry.lock", "package"), ("pdm.lock", "package"))
 _MAX_BYTES = 32 * 1024 * 1024
 
@@ -18,12 +20,12 @@ def locked_versions(target: Path) -> tuple[str | None, tuple[str, ...]]:
     Left out: packages that do not come from an index, and those with several versions that no marker tells apart.
     """
     for name, table in _FILES:
-        path = target / name
-        if not path.is_file() or path.stat().st_size > _MAX_BYTES:
+        read = target_files.content(target, name, _MAX_BYTES)
+        if read is None:
             continue
         try:
-            packages = tomllib.loads(path.read_text(encoding="utf-8")).get(table, [])
-        except (OSError, ValueError):
+            packages = tomllib.loads(read.decode()).get(table, [])
+        except (ValueError, RecursionError):
             continue
         versions: defaultdict[str, set[str]] = defaultdict(set)
         for package in packages if isinstance(packages, list) else []:

@@ -1,11 +1,11 @@
 """Configuration of coverage.py for a target: its own packages, and its own word on which lines do not count."""
 
 import configparser
-import tomllib
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from clones.engines import target_files
 from clones.engines.isolation import NOT_COPIED
 
 # directories of a project that hold no part of what it delivers
@@ -85,10 +85,7 @@ def _target_settings(root: Path) -> dict[str, dict[str, list[str]]]:
         found = _from_ini(root / name, prefix)
         if any(found.values()):
             return found
-    try:
-        tool = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("tool", {})
-    except (OSError, ValueError):
-        tool = {}
+    tool = target_files.toml(root, "pyproject.toml").get("tool", {})
     table = tool.get("coverage", {}) if isinstance(tool, dict) else {}
     return {
         section: {key: lines for key in keys if (lines := _as_list(table.get(section, {}).get(key)))}
@@ -97,11 +94,7 @@ def _target_settings(root: Path) -> dict[str, dict[str, list[str]]]:
 
 
 def _from_ini(path: Path, prefix: str) -> dict[str, dict[str, list[str]]]:
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, configparser.Error):
-        return {section: {} for section in _KEPT}
+    parser = target_files.ini(path.parent, path.name)
     return {
         section: {
             key: lines

@@ -1,12 +1,11 @@
 """Where a target's tests are, and how pytest is to be started there."""
 
-import configparser
-import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 
 import msgspec
 
+from clones.engines import target_files
 from clones.engines.contract import EngineError
 from clones.engines.isolation import NOT_COPIED
 
@@ -98,10 +97,7 @@ def _configuration(root: Path) -> tuple[str | None, list[str]]:
 
 
 def _toml_addopts(path: Path) -> list[str] | None:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    content = target_files.toml(path.parent, path.name)
     if path.name == "pyproject.toml":
         content = content.get("tool", {})
     table = content.get("pytest")
@@ -112,12 +108,8 @@ def _toml_addopts(path: Path) -> list[str] | None:
 
 
 def _ini_addopts(path: Path, section: str) -> list[str] | None:
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, configparser.Error):
-        return None
+    parser = target_files.ini(path.parent, path.name)
     if not parser.has_section(section):
         # pytest takes an empty pytest.ini for a configuration too
-        return [] if path.name in {"pytest.ini", ".pytest.ini"} else None
+        return [] if path.is_file() and path.name in {"pytest.ini", ".pytest.ini"} else None
     return parser.get(section, "addopts", fallback="").split()

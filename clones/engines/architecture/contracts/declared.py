@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from clones.engines.architecture.tree import MAX_FILE_BYTES
+from clones.engines import target_files
 from clones.engines.statements import Lines
 
 _SECTION = "importlinter"
@@ -44,26 +44,16 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
 def read(target: Path, lines: Lines) -> Declaration | None:
     """Return the declaration that import-linter would use: the first of its three files that has one."""
     for file in _INI_FILES:
-        text = _text(target / file)
+        text = target_files.text(target, file)
         if text and (found := _of_ini(file, text, lines)) is not None:
             return found
-    text = _text(target / "pyproject.toml")
+    text = target_files.text(target, "pyproject.toml")
     return _of_toml("pyproject.toml", text, lines) if text else None
 
 
 def is_yes(value: Sequence[str] | None, *, default: bool) -> bool:
     """Return what an option says."""
     return default if not value else value[0].strip().lower() == "true"
-
-
-def _text(path: Path) -> str:
-    """Return a file's text; empty where there is none that may be read: links may lead out of the target."""
-    try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
-            return ""
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""
 
 
 def _of_ini(file: str, text: str, lines: Lines) -> Declaration | None:
@@ -93,7 +83,7 @@ def _of_ini(file: str, text: str, lines: Lines) -> Declaration | None:
 def _of_toml(file: str, text: str, lines: Lines) -> Declaration | None:
     try:
         read = tomllib.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     tool = read.get("tool")
     linter = tool.get(_SECTION) if isinstance(tool, dict) else None
