@@ -16,8 +16,10 @@ from clones.engines.security.taint.rulebook import Rulebook
 from clones.engines.security.taint.summaries import Dependency, Summary
 from clones.engines.security.taint.values import NOTHING, Class, Function, Value, join, same
 
-MAX_STEPS = 40_000_000
+MAX_STEPS = 4_000_000
 """Statements and expressions that are looked at in one project."""
+MAX_TEST_STEPS = 300_000
+"""Of these, from functions in directories of tests on."""
 MAX_ROOT_STEPS = 50_000
 """And from one function on."""
 _MAX_RUNS = 3
@@ -26,9 +28,11 @@ _MAX_READERS = 60
 _MAX_PUBLISHED = 500
 
 
-def is_test(path: str) -> bool:
-    """Whether a file is in a directory of tests."""
-    return any(part in {"test", "tests", "testing"} for part in path.split("/")[:-1])
+def _tests_of(path: str) -> str:
+    """Return the directory of tests that a file is in; empty where it is in none."""
+    parts = path.split("/")[:-1]
+    place = next((place for place, part in enumerate(parts) if part in {"test", "tests", "testing"}), None)
+    return "" if place is None else "/".join(parts[: place + 1])
 
 
 Progress = Callable[[float], None]
@@ -69,6 +73,7 @@ class Analysis:
         self._identities = count(1)
         self._executed: dict[FunctionInfo, int] = {}
         self._steps = 0
+        self._test_steps = 0
         self._limit = 0
 
     # bounds
@@ -96,7 +101,7 @@ class Analysis:
 
     def run(self, progress: Progress) -> None:
         """Look at all that data from outside may reach."""
-        modules = sorted(self.project.modules.values(), key=lambda module: module.path)
+        modules = sorted(self.project.modules.values(), key=lambda module: (bool(_tests_of(module.path)), module.path))
         for position, module in enumerate(modules):
             self._guarded(module.path, lambda module=module: self.environment(module))  # type: ignore[misc]
             progress(0.3 * (position + 1) / len(modules))
@@ -109,7 +114,7 @@ class Analysis:
             if self._is_root(info, packages[info.path]):
                 self.hot.add(info)
         # tests last, so that they take no steps from what ships
-        for info in sorted(self.hot, key=lambda info: (is_test(info.path), info.path, info.node.lineno)):
+        for info in sorted(self.hot, key=lambda info: (bool(_tests_of(info.path)), info.path, info.node.lineno)):
             self.enqueue(info)
         done = 0
         while self._queue:
@@ -121,11 +126,14 @@ class Analysis:
 
     def _guarded(self, path: str, work: Callable[[], object]) -> None:
         """Do a part of the work; what goes wrong in it ends this part alone."""
-        if self._steps >= MAX_STEPS:
-            self.unfinished.setdefault(path, "not looked at to its end: the project is too large")
+        left = MAX_TEST_STEPS - self._test_steps if _tests_of(path) else MAX_STEPS - self._steps + self._test_steps
+        if left <= 0:
+            place = _tests_of(path) or path
+            self.unfinished.setdefault(place, "not looked at to its end: there is too much of it")
             return
         self._executed.clear()
-        self._limit = min(self._steps + MAX_ROOT_STEPS, MAX_STEPS)
+        begin = self._steps
+        self._limit = begin + min(MAX_ROOT_STEPS, left)
         try:
             work()
         except OutOfStepsError:
@@ -134,6 +142,7 @@ class Analysis:
             self.unfinished.setdefault(path, "not looked at to its end: it is nested too deeply")
         finally:
             self._depending.clear()
+            self._test_steps += self._steps - begin if _tests_of(path) else 0
 
     def _packages(self, module: Module) -> set[str]:
         """Return the first parts of names that a module may use from outside."""
@@ -150,6 +159,8 @@ class Analysis:
         words = info.words & (self.book.source_words | self.book.check_words)
         if any(not owners or owners & packages or "request" in info.words for owners in map(self._owners_of, words)):
             return True
+        if not info.has_nested:
+            return False
         nested = (each for each in info.module.functions.values() if each.qualname.startswith(f"{info.qualname}."))
         return any(each.node.decorator_list for each in nested if not isinstance(each.node, ast.Lambda))
 

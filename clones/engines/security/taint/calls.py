@@ -29,7 +29,7 @@ _CONTEXTS = 12
 """Different arguments with which a function is looked at in one part of the work."""
 _COLD_CONTEXTS = 3
 """The same where no outside data is near."""
-_MAX_COLD = 3
+_MAX_COLD = 2
 """Calls in a row that are followed for types and constants alone."""
 _ALL = frozenset("*")
 
@@ -176,7 +176,7 @@ class Calls(Base):
     def _cold(self, info: FunctionInfo, variables: dict[str, Value]) -> int:
         """Return how far the function is from outside data: 0 where it gets or may read some."""
         if info in self.analysis.hot:
-            return 0
+            return self.cold
         state = self.now
         for value in variables.values():
             if value.taints or any(state.taints(each) for each in self._read(value, info)):

@@ -5,10 +5,19 @@ import posixpath
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 MAX_DEPTH = 150
 """Deeper nesting of the syntax tree than people write."""
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+_NESTED = (*_FUNCTION, ast.Lambda)
+_YIELDS = (ast.Yield, ast.YieldFrom)
+_COMPOUND = (
+    *(ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.Match),
+    *(ast.excepthandler, ast.match_case),
+)
+"""Statements that hold statements."""
+_EMPTY = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
 
 
 class FunctionInfo:
@@ -32,45 +41,53 @@ class FunctionInfo:
         self.annotations = {
             each.arg: each.annotation for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
         }
-        self.is_generator = False
-        self.has_nested = False
-        self.globals: frozenset[str] = frozenset()
-        self.nonlocals: frozenset[str] = frozenset()
-        self.fields: frozenset[str] = frozenset()
-        """Attributes that it assigns to its first parameter."""
         self.words: frozenset[str] = frozenset()
         """Identifiers that stand in it."""
         self.assigned: frozenset[str] = frozenset()
         """Variables that it binds."""
-        self._look()
+        self.fields: frozenset[str] = frozenset()
+        """Attributes that it assigns to its first parameter."""
+        self.globals: frozenset[str] = frozenset()
+        self.nonlocals: frozenset[str] = frozenset()
+        self.is_generator = False
+        self.has_nested = False
         self.decorators: list[tuple[str, str]] = []
         """Canonical names of its decorators, each with its first argument where that is a constant text."""
         self.flags: frozenset[str] = frozenset()
         """`staticmethod`, `classmethod`, `property`, `contextmanager`."""
+        self._look()
 
     def _look(self) -> None:
+        """Look at what stands in the function itself; functions in it add their words when they are made."""
         own = self.positional[0] if self.positional else None
-        fields, outer, enclosing, assigned, words = set(), set(), set(), set(), set()
-        for node in ast.walk(self.node):
-            if node is self.node:
-                continue
-            if isinstance(node, ast.Name):
+        words, assigned, fields, outer, enclosing = set[str](), set[str](), set[str](), set[str](), set[str]()
+        waiting = list(_parts(self.node))
+        while waiting:
+            node = waiting.pop()
+            kind = type(node)
+            if kind is ast.Name:
                 words.add(node.id)
-                if not isinstance(node.ctx, ast.Load):
+                if type(node.ctx) is not ast.Load:
                     assigned.add(node.id)
-            elif isinstance(node, ast.Attribute):
+                continue
+            if kind is ast.Attribute:
                 words.add(node.attr)
-                if isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name) and node.value.id == own:
+                if type(node.ctx) is ast.Store and type(node.value) is ast.Name and node.value.id == own:
                     fields.add(node.attr)
-            elif isinstance(node, (*_FUNCTION, ast.Lambda)):
+            elif kind in _NESTED:
                 self.has_nested = True
-            elif isinstance(node, ast.Global):
+            elif kind is ast.Global:
                 outer.update(node.names)
-            elif isinstance(node, ast.Nonlocal):
+            elif kind is ast.Nonlocal:
                 enclosing.update(node.names)
-        self.fields, self.globals, self.nonlocals = frozenset(fields), frozenset(outer), frozenset(enclosing)
-        self.assigned, self.words = frozenset(assigned), frozenset(words)
-        self.is_generator = any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _own(self.node))
+            elif kind in _YIELDS:
+                self.is_generator = True
+            if kind in _FUNCTION or kind is ast.ClassDef:
+                waiting.extend(node.decorator_list)
+            elif kind is not ast.Constant:
+                waiting.extend(_parts(node))
+        self.words, self.assigned, self.fields = frozenset(words), frozenset(assigned), frozenset(fields)
+        self.globals, self.nonlocals = frozenset(outer), frozenset(enclosing)
 
     @property
     def path(self) -> str:
@@ -78,14 +95,14 @@ class FunctionInfo:
         return self.module.path
 
 
-def _own(function: ast.AST) -> Iterator[ast.AST]:
-    """Yield what stands in a function and in none that is nested in it."""
-    waiting = list(ast.iter_child_nodes(function))
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if not isinstance(node, (*_FUNCTION, ast.Lambda, ast.ClassDef)):
-            waiting.extend(ast.iter_child_nodes(node))
+def _parts(node: Any) -> Iterator[Any]:
+    """Yield the nodes right below one, but for those that hold nothing."""
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if type(value) is list:
+            yield from (each for each in value if isinstance(each, ast.AST))
+        elif isinstance(value, ast.AST) and not isinstance(value, _EMPTY):
+            yield value
 
 
 class ClassInfo:
@@ -136,9 +153,11 @@ class Module:
         self.classes: dict[ast.AST, ClassInfo] = {}
         self.top: dict[str, FunctionInfo | ClassInfo] = {}
         """What the module itself defines."""
-        self.imported: frozenset[str] = frozenset(_imported(tree))
+        self.imported: frozenset[str] = frozenset()
         """First parts of the names that it imports."""
+        self._imports: set[str] = set()
         self._define(tree, "", None, 0)
+        self.imported = frozenset(self._imports)
 
     def _define(self, tree: ast.AST, prefix: str, cls: ClassInfo | None, depth: int) -> None:
         if depth > MAX_DEPTH:
@@ -152,27 +171,28 @@ class Module:
                         cls.methods[node.name] = function
                 elif not prefix:
                     self.top[node.name] = function
+                made = len(self.functions)
                 self._define(node, f"{prefix}{node.name}.", None, depth + 1)
+                nested = (
+                    list(self.functions.values())[made:] if function.has_nested or len(self.functions) > made else []
+                )
+                function.words = function.words.union(*(each.words for each in nested))
             elif isinstance(node, ast.ClassDef):
                 found = ClassInfo(self, node, f"{prefix}{node.name}")
                 self.classes[node] = found
                 if not prefix:
                     self.top[node.name] = found
                 self._define(node, f"{prefix}{node.name}.", found, depth + 1)
-            elif isinstance(node, ast.stmt | ast.excepthandler | ast.match_case):
+            elif isinstance(node, ast.Import):
+                self._imports.update(alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                self._imports.add((node.module or "").partition(".")[0])
+            elif isinstance(node, _COMPOUND):
                 self._define(node, prefix, cls, depth + 1)
 
 
 def _is_setter(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any(isinstance(each, ast.Attribute) and each.attr in {"setter", "deleter"} for each in node.decorator_list)
-
-
-def _imported(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module.partition(".")[0]
 
 
 class Project:
