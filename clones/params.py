@@ -133,6 +133,20 @@ class StrategyParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fie
     """`files` of a testing task's output; without it, whether the tests name a function stands for it."""
 
 
+class MutationParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Delta, `mutation`: which small changes to the code no test notices, in a copy of the target."""
+
+    files: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=4096)], ...], Meta(max_length=1000)] = ()
+    """The files to change, relative to the target. Empty: those changed since `since`, or without it the riskiest."""
+    since: Revision | None = None
+    mutants: Annotated[int, Meta(ge=1, le=5000)] = 100
+    """How many changes are tried, at most."""
+    seed: Annotated[int, Meta(ge=0, le=2**31)] = 0
+    """Decides which of the possible changes those are."""
+    pytest_args: tuple[str, ...] = ()
+    budget_s: Budget = 600.0
+
+
 class TriageParams(CommandParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Delta, `triage`: whether a failure comes again, where it happens, and which commit brought it, in a copy of the target.
 
@@ -215,6 +229,7 @@ PARAMS: dict[str, type[TargetParams]] = {
     "impact": ImpactParams,
     "testing": TestingParams,
     "strategy": StrategyParams,
+    "mutation": MutationParams,
     "triage": TriageParams,
     "documentation": DocumentationParams,
     "api-changes": ApiChangesParams,

@@ -30,6 +30,7 @@ DEFAULT_TABLE = RoutingTable(
         "scalability": Route(clone="gamma", fallback=("sigma",), default_priority="medium", timeout_s=300, retries=1),
         "impact": Route(clone="gamma", fallback=("sigma",), default_priority="medium", timeout_s=120, retries=1),
         "strategy": Route(clone="delta", fallback=("beta",), default_priority="medium", timeout_s=120, retries=1),
+        "mutation": Route(clone="delta", fallback=("beta",), default_priority="low", timeout_s=600, retries=1),
         "triage": Route(clone="delta", fallback=("beta",), default_priority="high", timeout_s=600, retries=1),
         "api-changes": Route(clone="sigma", fallback=("gamma",), default_priority="medium", timeout_s=60, retries=1),
         "changelog": Route(clone="sigma", fallback=("gamma",), default_priority="medium", timeout_s=60, retries=1),

@@ -76,6 +76,12 @@ def copy_target(target: Path, parent: Path) -> Copied:
     return Copied(root=root, files=count, bytes=size, left_out=tuple(left_out))
 
 
+def restore(root: Path, pristine: Path) -> None:
+    """Make a copy what it was when `pristine` was copied from it, whatever has run there."""
+    shutil.rmtree(root, ignore_errors=True)
+    shutil.copytree(pristine, root, symlinks=True, dirs_exist_ok=True)
+
+
 def git_tag(target: Path) -> str | None:
     """Return the last tag that `target`'s checkout descends from, for builds that take their version from git."""
     found = _git(target, "describe", "--tags", "--abbrev=0")

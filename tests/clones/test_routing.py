@@ -43,6 +43,7 @@ def test_the_default_table_is_the_plans() -> None:
         "scalability": ("medium", 300, 1),
         "impact": ("medium", 120, 1),
         "strategy": ("medium", 120, 1),
+        "mutation": ("low", 600, 1),
         "triage": ("high", 600, 1),
         "api-changes": ("medium", 60, 1),
         "changelog": ("medium", 60, 1),

@@ -1,11 +1,11 @@
 """Flaky and order-dependent tests: the tests run again in other orders, each time from the same files."""
 
 import shlex
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from clones.engines import isolation
 from clones.engines.checks import literal
 from clones.engines.contract import NotAnalysed, Progress
 from clones.engines.running.by_hand import pytest_line
@@ -18,7 +18,7 @@ __all__ = ["RECORD", "Shuffled", "in_words", "left_out", "look", "record", "told
 RECORD = "shuffles.txt"
 """The file with each outcome of the tests that changed theirs: `order=3 failed tests/test_a.py::test_b`, run by run."""
 _MOST_NAMES = 50
-"""On one command line; more are read from a file."""
+"""In a statement's command."""
 _TRIES = 30
 
 
@@ -32,21 +32,13 @@ def look(
     """
 
     def run(tests: Sequence[str], seed: int | None) -> Ran:
-        restore(root, pristine)
+        isolation.restore(root, pristine)
+        if tests:
+            return runner.some(root, tests, arguments, most_s=runner.left_s())
         order = "" if seed is None else f"seed:{seed}"
-        if tests and (arguments or len(tests) > _MOST_NAMES):
-            names = runner.scratch / "order.txt"
-            names.write_text("".join(f"{test}\n" for test in tests), encoding="utf-8")
-            tests, order = (), f"file:{names}"
-        return runner.tests(root, tests or arguments, most_s=runner.left_s(), order=order)
+        return runner.tests(root, arguments, most_s=runner.left_s(), order=order)
 
     return shuffle(run, asked, runner.left_s, lambda message: progress(0.9, message))
-
-
-def restore(root: Path, pristine: Path) -> None:
-    """Make `root` what `pristine` is."""
-    shutil.rmtree(root, ignore_errors=True)
-    shutil.copytree(pristine, root, symlinks=True, dirs_exist_ok=True)
 
 
 def record(found: Shuffled) -> str:

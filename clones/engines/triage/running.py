@@ -18,6 +18,8 @@ from clones.engines.triage.frames import last_words
 
 _MOST_S = 300.0
 """For one run of single tests or of the command."""
+_MOST_NAMES = 50
+"""On one command line; more are read from a file."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     order: tuple[str, ...]
     """The tests as they were begun."""
     interrupted: bool
+    exit_status: int | None
     duration_s: float
     last_words: str
     """The end of its output, for when it did not run at all."""
@@ -77,6 +80,21 @@ class Runner:
         argv = [self._environment.python, *pytest, "-p", "sanctuary_recorder", "-p", "sanctuary_order"]
         return self._run(argv, root, seed, most_s, command=False, order=order)
 
+    def some(
+        self, root: Path, tests: Sequence[str], arguments: Sequence[str], *, most_s: float, stop: bool = False
+    ) -> Ran:
+        """Run `tests`, however many, in this order, with the task's own `arguments` for pytest; `stop` at the first failure.
+
+        Raises:
+            EngineError: the interpreter cannot be started.
+        """
+        own = ["-x"] if stop else []
+        if not arguments and len(tests) <= _MOST_NAMES:
+            return self.tests(root, [*own, *tests], most_s=most_s)
+        names = self.scratch / "order.txt"
+        names.write_text("".join(f"{test}\n" for test in tests), encoding="utf-8")
+        return self.tests(root, [*own, *arguments], most_s=most_s, order=f"file:{names}")
+
     def command(self, root: Path, command: tuple[str, ...], *, seed: int = 0) -> Ran:
         """Run a Python command; it fails where its exit status is not 0.
 
@@ -111,6 +129,7 @@ class Runner:
                 failed=failed if done.exit_status != 0 else {},
                 order=(),
                 interrupted=done.interrupted,
+                exit_status=done.exit_status,
                 duration_s=done.duration_s,
                 last_words=words,
             )
@@ -127,6 +146,7 @@ class Runner:
             },
             order=tuple(str(event["test"]) for event in done.events if event.get("event") == "running"),
             interrupted=done.interrupted,
+            exit_status=done.exit_status,
             duration_s=done.duration_s,
             last_words=words,
         )

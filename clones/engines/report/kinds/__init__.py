@@ -13,6 +13,7 @@ from clones.engines.report.kinds import (
     design,
     impact,
     knowledge,
+    mutation,
     other,
     scalability,
     strategy,
@@ -49,6 +50,12 @@ KINDS = {
     "design": Kind(title="Design", shape=design.Data, content=design.content),
     "impact": Kind(title="Impact", shape=impact.Data, content=impact.content),
     "knowledge": Kind(title="Knowledge", shape=knowledge.Data, content=knowledge.content),
+    "mutation": Kind(
+        title="Mutation",
+        shape=mutation.Data,
+        content=mutation.content,
+        stands_out="changes to the code that no test notices",
+    ),
     "scalability": Kind(title="Scalability", shape=scalability.Data, content=scalability.content),
     "strategy": Kind(
         title="Test strategy",

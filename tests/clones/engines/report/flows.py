@@ -277,6 +277,44 @@ TRIAGE: dict[str, Any] = {
         **stated("`tests/test_cart.py::test_total` passes at dddddddddddd and fails at eeeeeeeeeeee", "true", ""),
     },
 }
+MUTATION: dict[str, Any] = {
+    "ran": True,
+    "chosen": "riskiest: most places to change",
+    "seed": 0,
+    "files": [
+        {
+            "file": "src/shop/cart.py",
+            "mutants": 40,
+            "no_tests": 7,
+            "tried": 20,
+            "killed": 17,
+            "timeout": 1,
+            "survived": 2,
+            "score_percent": 90.0,
+        }
+    ],
+    "totals": {
+        "mutants": 40,
+        "no_tests": 7,
+        "tried": 20,
+        "killed": 17,
+        "timeout": 1,
+        "survived": 2,
+        "score_percent": 90.0,
+    },
+    "survivors": [
+        {
+            "number": 1,
+            "file": "src/shop/cart.py",
+            "line": 61,
+            "operator": "comparison",
+            "diff": "--- a/src/shop/cart.py\n+++ b/src/shop/cart.py\n@@ -61 +61 @@\n-    if a < b:\n+    if a <= b:\n",
+            "needs_file": "survivor-1.diff",
+            **stated("all 3 tests that run src/shop/cart.py:61 pass with the change of survivor-1.diff", "true", ""),
+        }
+    ],
+    "survivors_total": 2,
+}
 SLOWER: dict[str, Any] = PERFORMANCE | {
     "compared": {
         "against": "v1.2.0",
@@ -302,6 +340,7 @@ FLOWS: dict[str, dict[str, Any]] = {
     "design": DESIGN,
     "impact": IMPACT,
     "knowledge": KNOWLEDGE,
+    "mutation": MUTATION,
     "scalability": SCALABILITY,
     "strategy": STRATEGY,
     "triage": TRIAGE,

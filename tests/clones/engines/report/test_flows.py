@@ -85,6 +85,10 @@ FACTS = (
     "-8.5%",
     "59.6%",
     "0.0341 s",
+    # mutation
+    "of 20 changes noticed by a test",
+    "2 changes to the code are noticed by no test",
+    "+ if a <= b:",
     # strategy
     "test_total_when_empty: lines empty; expect 0",
     "320.6",

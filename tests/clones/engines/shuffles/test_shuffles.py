@@ -66,7 +66,16 @@ def test_files_that_a_run_leaves_are_gone_in_the_next(tmp_path: Path) -> None:
 def ran(order: Sequence[str], failed: Sequence[str]) -> Ran:
     passed = frozenset(order) - set(failed)
     said = {test: Failure(message="assert False", said="") for test in failed}
-    return Ran(passed=passed, failed=said, order=tuple(order), interrupted=False, duration_s=1.0, last_words="")
+    status = 1 if failed else 0
+    return Ran(
+        passed=passed,
+        failed=said,
+        order=tuple(order),
+        interrupted=False,
+        exit_status=status,
+        duration_s=1.0,
+        last_words="",
+    )
 
 
 class Suite:
