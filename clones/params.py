@@ -75,6 +75,8 @@ class PerformanceParams(CommandParams, frozen=True, kw_only=True, forbid_unknown
     against: Revision | None = None
     """A revision of the target's history to compare with: both are profiled `rounds` times, in turn."""
     rounds: Annotated[int, Meta(ge=2, le=30)] = 5
+    memory: bool = True
+    """Whether to run it once more with each allocation traced, which can take ten times as long as the profile."""
 
 
 class ArchitectureParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,7 +1,6 @@
 """Beta's engine `performance`: profile a Python command of the target, or its tests, in a copy."""
 
 import json
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -9,29 +8,27 @@ from typing import Any
 
 import msgspec
 
-from clones.engines import git, isolation
+from clones.engines import git, isolation, memory
 from clones.engines.contract import EngineError, EngineOutput, NotAnalysed, OutputFile, Progress
-from clones.engines.environment import Environment, prepare, run_env
+from clones.engines.environment import Environment, prepare
 from clones.engines.environment.interpreter import standard_library
 from clones.engines.regression import Pair, Profiled, compare
 from clones.engines.running import pytest_config
 from clones.engines.running.flame_svg import flame_svg
-from clones.engines.running.measured import INSIDE, pytest_arguments
+from clones.engines.running.measured import pytest_arguments
 from clones.engines.running.places import Places
 from clones.engines.running.profile_fold import Hot, Kind, flame_tree, hot_functions, stacks_of, thinned
+from clones.engines.running.profiler import INTERVAL_S, PROFILER, run_profiler
 from clones.engines.running.python_command import PythonCommand, python_command
-from clones.engines.running.watched import Watched, run_watched
+from clones.engines.running.watched import Watched
 from clones.engines.statements import Lines, Statement
 from clones.params import PerformanceParams
 
-INTERVAL_S = 0.001
-"""Between two samples: pyinstrument's default, which slows code down by about half."""
 LEAST_SHARE = 0.001
 """Calls with a smaller share of the time are not in `profile.json`; the hottest functions are taken before that cut."""
 MAX_HOT_OWN, MAX_HOT_OTHER = 40, 20
 
 _INSTALL_SHARE = 0.6
-_PROFILER = "sanctuary_profiler.py"
 _MAX_NAMED = 50
 
 
@@ -42,6 +39,7 @@ class _Run(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float
     exit_status: int
     samples: int
+    peak_rss_bytes: int
 
 
 def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progress) -> EngineOutput:
@@ -72,11 +70,22 @@ def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progre
         shown = params.argv or ("python", *program.program)
         left_s = max(1.0, begin + params.budget_s - time.monotonic())
         if earlier is not None:
-            left_s /= 2 * params.rounds + 2  # this profile, one to warm up, and those of both revisions
+            left_s /= 2 * params.rounds + 4  # this profile, one to warm up, those of both revisions, two for memory
         progress(0.3, f"profiling {' '.join(shown)[:200]}")
-        done = _profile(copied.root, program, environment, scratch, left_s)
-        progress(0.9, "reading the profile")
+        done = run_profiler("time", copied.root, program, environment, place=scratch, budget_s=left_s)
+        progress(0.4, "reading the profile")
         output = _output(done, shown, copied=copied, environment=environment, scratch=scratch, out=out, left_s=left_s)
+        left_s = 2 * left_s if earlier is not None else begin + params.budget_s - time.monotonic()
+        if not params.memory:
+            output = memory.without(output, "not asked for")
+        elif left_s > done.duration_s:
+            progress(0.45, "once more, with each allocation traced")
+            place = scratch / "memory"
+            place.mkdir()
+            done = run_profiler("memory", copied.root, program, environment, place=place, budget_s=left_s)
+            output = memory.told(output, done, place, root=copied.root, environment=environment, out=out)
+        else:
+            output = memory.without(output, "the time was used up by the profile; give a larger budget")
         if earlier is None:
             return output
 
@@ -106,7 +115,7 @@ def _own_times(
     root: Path, program: PythonCommand, environment: Environment, place: Path, budget_s: float
 ) -> Profiled | None:
     """Profile once; returns the time of the whole and in each function of the target, None where it left no profile."""
-    done = _profile(root, program, environment, place, budget_s)
+    done = run_profiler("time", root, program, environment, place=place, budget_s=budget_s)
     try:
         run = msgspec.json.decode((place / "run.json").read_bytes(), type=_Run)
         session = json.loads((place / "profile.json").read_bytes())
@@ -114,7 +123,7 @@ def _own_times(
         return None
     places = Places(root, standard_library(Path(environment.python)))
     own: dict[tuple[str, str], float] = {}
-    for hot in hot_functions(stacks_of(session, places.place, skip=_PROFILER)):
+    for hot in hot_functions(stacks_of(session, places.place, skip=PROFILER)):
         if hot.frame.kind is Kind.TARGET:
             key = hot.frame.short, hot.frame.function
             own[key] = own.get(key, 0.0) + hot.self_s
@@ -127,16 +136,6 @@ def _in_one_process(copy: Path, found: pytest_config.FoundTests, environment: En
     """Return pytest's arguments; workers of pytest-xdist would do the work where the profiler does not look."""
     own = ["-n0"] if "pytest-xdist" in environment.versions else []
     return [*own, *pytest_arguments(copy, found, (), environment)]
-
-
-def _profile(copy: Path, program: PythonCommand, environment: Environment, scratch: Path, budget_s: float) -> Watched:
-    inside = scratch / "inside"
-    inside.mkdir()
-    profiler = shutil.copy2(INSIDE / _PROFILER, inside)
-    record = scratch / "record.jsonl"
-    argv = [environment.python, *program.flags, str(profiler), str(scratch), repr(INTERVAL_S), *program.program]
-    env = {**run_env(environment, copy, scratch), "SANCTUARY_RECORD": str(record)}
-    return run_watched(argv, cwd=copy, env=env, record=record, budget_s=budget_s, on_event=lambda _: None)
 
 
 def _output(
@@ -158,7 +157,7 @@ def _output(
         message = f"the command left no profile ({ended}): it ended without returning to Python. {stderr_tail[-1000:]}"
         raise EngineError(message) from error
     places = Places(copied.root, standard_library(Path(environment.python)))
-    stacks = stacks_of(session, places.place, skip=_PROFILER)
+    stacks = stacks_of(session, places.place, skip=PROFILER)
     whole = sum(seconds for _, seconds in stacks)
     hot = hot_functions(stacks)
     own = [item for item in hot if item.frame.kind is Kind.TARGET]
@@ -171,6 +170,7 @@ def _output(
         "interrupted": done.interrupted,
         "wall_s": round(run.wall_s, 4),
         "cpu_s": round(run.cpu_s, 4),
+        "peak_rss_bytes": run.peak_rss_bytes,
         "sample_interval_s": INTERVAL_S,
         "samples": run.samples,
         "share_by_kind": _shares(stacks, whole),

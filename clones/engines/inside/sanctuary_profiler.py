@@ -1,20 +1,28 @@
-"""Run a Python command under pyinstrument and write its session, whatever way the command ends.
+"""Run a Python command under pyinstrument, or with its memory traced, and write what was seen, whatever way it ends.
 
-    python sanctuary_profiler.py OUT INTERVAL_S (script.py | -m module | -c code) [argument …]
+    python sanctuary_profiler.py OUT (INTERVAL_S | memory) (script.py | -m module | -c code) [argument …]
 
-`OUT/profile.json` is a pyinstrument session (`pyinstrument --load`), with equal stacks merged and at most `_MAX_SAMPLES`
-samples; `OUT/run.json` has `{"wall_s", "cpu_s", "exit_status"}`. The line `{"event": "start", "pid": …}` goes to the
+With an interval, `OUT/profile.json` is a pyinstrument session (`pyinstrument --load`), with equal stacks merged and at most
+`_MAX_SAMPLES` samples; `OUT/run.json` has `{"wall_s", "cpu_s", "exit_status", "samples", "peak_rss_bytes"}`. With `memory`,
+`OUT/memory.json` has `{"exit_status", "peak_bytes", "seen_bytes", "at_peak", "at_end"}`: the highest that tracemalloc
+counted, how much was held when it was looked at nearest to that, and what was held then and at the end, as
+`[[bytes, blocks, [[file, line], …]], …]`, the innermost line first. The line `{"event": "start", "pid": …}` goes to the
 file that `SANCTUARY_RECORD` names. The exit status is the command's.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import resource
 import runpy
 import sys
+import threading
 import time
 import traceback
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +30,121 @@ _MAX_SAMPLES = 20_000
 _LINE = "\x01l"
 """pyinstrument's mark for the line that a frame was at."""
 
+_FRAMES = 4
+"""Lines kept of an allocation, so that what a library allocates is found where it was asked for; each costs time."""
+_LOOK_EVERY_S = 0.005
+_GROWTH = 1.1
+"""A snapshot is taken when a tenth more is held than at the last: their number grows with the peak's logarithm."""
+_REST = 4
+"""Times as long as a snapshot took, no other is taken: the command has most of the time."""
+_LEAST_BYTES = 256 * 1024
+_MAX_PLACES = 5000
+
 
 def main() -> int:
     """Run the command and return its exit status."""
-    from pyinstrument import Profiler
-
-    out, interval = Path(sys.argv[1]), float(sys.argv[2])
+    out, measure = Path(sys.argv[1]), sys.argv[2]
     command = sys.argv[3:]
-    pid = os.getpid()
     record = os.environ.pop("SANCTUARY_RECORD", None)
     if record:
-        Path(record).write_text(json.dumps({"event": "start", "pid": pid}) + "\n", encoding="utf-8")
+        Path(record).write_text(json.dumps({"event": "start", "pid": os.getpid()}) + "\n", encoding="utf-8")
+    if measure == "memory":
+        return _trace_memory(command, out)
+    return _profile(command, out, float(measure))
+
+
+def _profile(command: list[str], out: Path, interval: float) -> int:
+    from pyinstrument import Profiler
+
+    pid = os.getpid()
     profiler = Profiler(interval=interval, async_mode="disabled")
     cpu = time.process_time()
     begin = time.perf_counter()
-    profiler.start()
+    # where the clock is slow it says so once, in the command's own error output
+    with contextlib.redirect_stderr(io.StringIO()):
+        profiler.start()
     status = _run(command)
     wall_s, cpu_s = time.perf_counter() - begin, time.process_time() - cpu
     if os.getpid() == pid:  # not in what the command forked and let return
         session = profiler.stop()
-        run = {"wall_s": wall_s, "cpu_s": cpu_s, "exit_status": status, "samples": session.sample_count}
+        run = {
+            "wall_s": wall_s,
+            "cpu_s": cpu_s,
+            "exit_status": status,
+            "samples": session.sample_count,
+            "peak_rss_bytes": _peak_rss_bytes(),
+        }
         _save(session, command, out / "profile.json")
         (out / "run.json").write_text(json.dumps(run), encoding="utf-8")
     return status
+
+
+def _peak_rss_bytes() -> int:
+    """Return the most that this process had resident; Linux's `ru_maxrss` would count the process that started it, too."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _trace_memory(command: list[str], out: Path) -> int:
+    pid = os.getpid()
+    tracemalloc.start(_FRAMES)
+    watch = _PeakWatch()
+    watch.start()
+    status = _run(command)
+    if os.getpid() == pid and tracemalloc.is_tracing():
+        watch.stop()
+        peak = tracemalloc.get_traced_memory()[1]
+        end = tracemalloc.take_snapshot()
+        seen, snapshot = max(
+            (watch.held, watch.snapshot), (tracemalloc.get_traced_memory()[0], end), key=lambda x: x[0]
+        )
+        tracemalloc.stop()
+        found: dict[str, Any] = {"exit_status": status, "peak_bytes": peak, "seen_bytes": min(seen, peak)}
+        found |= {"at_peak": _places(snapshot), "at_end": _places(end)}
+        (out / "memory.json").write_text(json.dumps(found), encoding="utf-8")
+    return status
+
+
+class _PeakWatch(threading.Thread):
+    """Looks again and again how much is held, and keeps a snapshot of when it was most."""
+
+    def __init__(self) -> None:
+        super().__init__(name="watch-memory", daemon=True)
+        self.held = 0
+        self.snapshot: tracemalloc.Snapshot | None = None
+        self._ended = threading.Event()
+
+    def stop(self) -> None:
+        self._ended.set()
+        self.join()
+
+    def run(self) -> None:
+        rest_s = _LOOK_EVERY_S
+        while not self._ended.wait(rest_s) and tracemalloc.is_tracing():
+            begin = time.perf_counter()
+            held = tracemalloc.get_traced_memory()[0]
+            if held > max(self.held * _GROWTH, _LEAST_BYTES):
+                with contextlib.suppress(RuntimeError):  # the command itself has stopped the tracing
+                    self.snapshot = None  # two at once would double what is held
+                    self.snapshot = tracemalloc.take_snapshot()
+                    self.held = held
+            rest_s = max(_LOOK_EVERY_S, _REST * (time.perf_counter() - begin))
+
+
+def _places(snapshot: tracemalloc.Snapshot | None) -> list[Any]:
+    if snapshot is None:
+        return []
+    found: dict[Any, list[int]] = {}
+    # the public view makes an object of each trace and of each line in it, which takes several times as long
+    for _, size, frames, *_ in snapshot.traces._traces:  # type: ignore[attr-defined]  # noqa: SLF001
+        if frames[0][0] not in {__file__, tracemalloc.__file__}:
+            held = found.setdefault(frames, [0, 0])
+            held[0] += size
+            held[1] += 1
+    largest = sorted(found.items(), key=lambda item: -item[1][0])[:_MAX_PLACES]
+    return [[size, blocks, frames] for frames, (size, blocks) in largest]
 
 
 def _run(command: list[str]) -> int:

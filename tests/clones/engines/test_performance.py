@@ -1,6 +1,7 @@
 """Beta's profiles of real runs."""
 
 import json
+import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,7 @@ from pyinstrument.session import Session
 from clones.engines.contract import EngineError, EngineOutput
 from clones.engines.performance import analyse
 from clones.params import PerformanceParams
+from tests.clones.engines.claims import wrong
 from tests.clones.engines.running.projects import BUSY, project
 
 Profile = Callable[..., EngineOutput]
@@ -18,10 +20,10 @@ Profile = Callable[..., EngineOutput]
 
 @pytest.fixture
 def profile(tmp_path: Path) -> Profile:
-    def run(files: dict[str, str], *command: str, budget_s: float = 60.0) -> EngineOutput:
+    def run(files: dict[str, str], *command: str, budget_s: float = 60.0, memory: bool = False) -> EngineOutput:
         target = project(tmp_path / "target", files)
         (tmp_path / "out").mkdir()
-        params = PerformanceParams(target=str(target), command=command, budget_s=budget_s)
+        params = PerformanceParams(target=str(target), command=command, budget_s=budget_s, memory=memory)
         output = analyse(target, params, tmp_path / "out", lambda *_: None)
         assert {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()} == set(files)
         json.dumps(output.data)
@@ -53,8 +55,8 @@ def test_time_is_found_where_it_is_spent(profile: Profile, tmp_path: Path) -> No
 def test_a_command_that_fails_is_a_result_with_its_last_words(profile: Profile) -> None:
     output = profile(BUSY, "python", "-m", "busy", "3")
     assert output.data["exit_status"] == 3
-    # Where telling the time takes long, as in some virtual machines, the profiler says so before.
-    assert output.data["stderr_tail"].splitlines()[-1] == "that is no good argument"
+    # nothing of the profiler's own, which says where telling the time takes long, as in some virtual machines
+    assert output.data["stderr_tail"] == "that is no good argument"
     assert "exit status 3" in output.summary
 
 
@@ -78,11 +80,55 @@ def test_without_a_command_the_tests_are_profiled(profile: Profile) -> None:
 
 def test_a_command_without_end_is_interrupted_and_what_it_did_is_there(profile: Profile) -> None:
     output = profile(
-        {"app.py": "import time\ndef wait():\n    while True: time.sleep(0.01)\nwait()\n"}, "app.py", budget_s=2.0
+        {"app.py": "import time\ndef wait():\n    while True: time.sleep(0.01)\nwait()\n"},
+        "app.py",
+        budget_s=2.0,
+        memory=True,
     )
     assert output.data["interrupted"] is True
     assert output.data["hot"][0]["function"] == "wait"
     assert any(item.subject == "the rest of the command" for item in output.not_analysed)
+    assert output.data["memory"] is None
+    assert any(item.subject == "memory" and "larger budget" in item.reason for item in output.not_analysed)
+
+
+HUNGRY = """
+import json
+
+
+def build():
+    return [str(number) * 20 for number in range(100_000)]
+
+
+def parse():
+    return json.loads("[" + ",".join(f'"name {number}"' for number in range(40_000)) + "]")
+
+
+def main():
+    built = build()
+    del built
+    return parse()
+
+
+KEPT = main()
+"""
+
+
+def test_memory_is_found_at_the_lines_that_ask_for_it(profile: Profile, tmp_path: Path) -> None:
+    output = profile({"hungry.py": HUNGRY}, "hungry.py", memory=True)
+    memory = output.data["memory"]
+    first, last = memory["at_peak"][0], memory["at_end"][0]
+    assert (first["file"], first["line"], first["kind"]) == ("hungry.py", 6, "target")
+    assert first["source"].startswith("return [str(number)")
+    assert first["share"] > 0.8
+    assert 10_000_000 < memory["seen_bytes"] <= memory["peak_bytes"] < output.data["peak_rss_bytes"]
+    # what a library builds counts for the line that called it
+    assert (last["file"], last["line"]) == ("hungry.py", 10)
+    assert 40_000 <= last["blocks"] < 41_000
+    assert "MiB of Python's memory at the peak" in output.summary
+    record = memory["record"]
+    shutil.copy(tmp_path / "out" / record["needs_file"], tmp_path / "target")
+    assert wrong({"memory": memory}, tmp_path / "target") == []
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ other()
 
 def run(history: History, out: Path, **params: Any) -> EngineOutput:
     out.mkdir()
-    settings = PerformanceParams(target=str(history.root), command=("job.py",), budget_s=60.0, **params)
+    settings = PerformanceParams(target=str(history.root), command=("job.py",), budget_s=60.0, memory=False, **params)
     return analyse(history.root, settings, out, lambda *_: None)
 
 
