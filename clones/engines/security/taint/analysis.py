@@ -331,7 +331,7 @@ class Analysis:
                     for part in (*obj.items.values(), obj.rest, *obj.attrs.values()):
                         self._publish(part, ended, self._owners.get(identity, ()))
                     owner = self._owners.get(identity)
-                    if owner is not None:
+                    if owner:
                         self._bump(owner)
                         if ended.taints(merged.element()):
                             self._enqueue_readers(str(owner[-1]))

@@ -1,5 +1,6 @@
 """The taint analysis as a scanner: the project's Python files in, findings with their ways out."""
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from clones.engines.security.scope import Scope
 from clones.engines.security.taint import rulebook
 from clones.engines.security.taint.analysis import Analysis
 from clones.engines.security.taint.findings import Findings, Flaw, Hit, confidence, severity
-from clones.engines.security.taint.project import read
+from clones.engines.security.taint.project import Project, read
 from clones.engines.security.taint.rulebook import Rulebook
 
 NAME = "taint"
@@ -31,12 +32,13 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None], book: Rule
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, _RECURSION))
     try:
-        project, unread = read(copy, files)
+        project, unread = _parsed(copy, files)
         progress(0.2)
         analysis = Analysis(project, rules)
         analysis.run(lambda done: progress(0.2 + 0.8 * done))
     finally:
         sys.setrecursionlimit(limit)
+        gc.unfreeze()
     return Scan(
         name=NAME,
         version=version("sanctuary-bus"),
@@ -51,6 +53,18 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None], book: Rule
             if at.path not in analysis.unfinished
         ),
     )
+
+
+def _parsed(copy: Path, files: list[str]) -> tuple[Project, dict[str, str]]:
+    """Parse the files; looking through millions of syntax nodes for garbage would take longer than that."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return read(copy, files)
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
 
 
 def _reported(findings: Findings, rules: Rulebook) -> Iterator[Reported]:
