@@ -74,9 +74,18 @@ class PerformanceParams(CommandParams, frozen=True, kw_only=True, forbid_unknown
     budget_s: Budget = 600.0
     against: Revision | None = None
     """A revision of the target's history to compare with: both are profiled `rounds` times, in turn."""
+    beside: tuple[str, ...] = ()
+    """Another Python command of the target to compare with, in the same way; in place of a revision."""
     rounds: Annotated[int, Meta(ge=2, le=30)] = 5
+    """Four are the fewest that can tell a difference from noise."""
     memory: bool = True
     """Whether to run it once more with each allocation traced, which can take ten times as long as the profile."""
+
+    def __post_init__(self) -> None:
+        """Refuse two things to compare with at once, with a ValueError."""
+        super().__post_init__()
+        if self.beside and self.against is not None:
+            raise ValueError("either `against` a revision or `beside` another command, not both")
 
 
 class ArchitectureParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,6 +119,25 @@ class ImpactParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_field
     """Default: the newest tag before HEAD."""
 
 
+Percent = Annotated[float, Meta(ge=0, le=100)]
+
+
+class Gates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a run of the tests has to keep; a gate that is not set is not looked at."""
+
+    no_failures: bool = False
+    """No test fails or has an error."""
+    line_percent: Percent | None = None
+    """The least coverage of lines."""
+    branch_percent: Percent | None = None
+    diff_percent: Percent | None = None
+    """The least coverage of the lines changed since `since`."""
+    no_flaky: bool = False
+    """No test changes its outcome in `shuffles` other orders."""
+    max_duration_s: Annotated[float, Meta(gt=0)] | None = None
+    """Of the tests, in their own order, under coverage."""
+
+
 class TestingParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Delta, `testing`: run the target's tests with branch coverage in an isolated copy."""
 
@@ -118,6 +146,12 @@ class TestingParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fiel
     budget_s: Budget = 600.0
     shuffles: Annotated[int, Meta(ge=0, le=50)] = 0
     """In how many other orders the tests are run again, to find those that are flaky or depend on the order."""
+    since: Revision | None = None
+    """A revision: the coverage of the lines changed since then is told, too."""
+    gates: Gates | None = None
+    """The task completes whether they are passed or not; its data say which are, and why."""
+    network: bool = False
+    """Whether the target's code is given the network; what it is installed from is reached either way."""
 
 
 class CoveredFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +181,8 @@ class MutationParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fie
     """Decides which of the possible changes those are."""
     pytest_args: tuple[str, ...] = ()
     budget_s: Budget = 600.0
+    network: bool = False
+    """Whether the target's code is given the network; what it is installed from is reached either way."""
 
 
 class TriageParams(CommandParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -162,6 +198,8 @@ class TriageParams(CommandParams, frozen=True, kw_only=True, forbid_unknown_fiel
     repeats: Annotated[int, Meta(ge=1, le=50)] = 5
     """How often each is run by itself."""
     budget_s: Budget = 600.0
+    network: bool = False
+    """Whether the target's code is given the network; what it is installed from is reached either way."""
 
 
 class ReportSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,9 +9,10 @@ from typing import Any
 from clones.engines import isolation, shuffles
 from clones.engines.contract import EngineError, EngineOutput, NotAnalysed, OutputFile, Progress
 from clones.engines.environment import Environment, prepare, run_env
-from clones.engines.running import pytest_config, pytest_record, stated
+from clones.engines.running import gates, offline, pytest_config, pytest_record, stated
 from clones.engines.running.coverage_report import FileCoverage, by_file, totals
 from clones.engines.running.coverage_svg import coverage_svg
+from clones.engines.running.diff_coverage import diff_coverage
 from clones.engines.running.measured import MeasuredRun, run_measured
 from clones.engines.triage.running import Runner
 from clones.params import TestingParams
@@ -43,11 +44,13 @@ def analyse(target: Path, params: TestingParams, out: Path, progress: Progress) 
         found = pytest_config.find_tests(copied.root)
         if not found.files and found.configured_in is None and not params.pytest_args:
             reason = "no tests found: no configuration of pytest and no file named test_*.py or *_test.py"
-            return _not_run(reason, copied.left_out)
+            return _not_run(params, reason, copied.left_out)
         environment = prepare(target, copied.root, progress, deadline=begin + params.budget_s * INSTALL_SHARE)
         if "pytest" not in environment.versions:
             why = next((item.reason for item in environment.missing if item.requirement == "pytest"), "unknown reason")
-            return _not_run(f"pytest is not installed in the target's environment: {why}", copied.left_out, environment)
+            return _not_run(
+                params, f"pytest is not installed in the target's environment: {why}", copied.left_out, environment
+            )
         if params.shuffles:
             shutil.copytree(copied.root, scratch / "pristine", symlinks=True)
         run = run_measured(
@@ -59,10 +62,13 @@ def analyse(target: Path, params: TestingParams, out: Path, progress: Progress) 
             scratch=scratch,
             budget_s=max(1.0, begin + params.budget_s - time.monotonic()),
             progress=progress,
+            network=params.network,
         )
         shuffled = None
         if params.shuffles and run.complete and run.outcome.tests_run:
-            runner = Runner(environment, found, scratch, begin + params.budget_s * _SHUFFLES_SHARE)
+            runner = Runner(
+                environment, found, scratch, begin + params.budget_s * _SHUFFLES_SHARE, network=params.network
+            )
             shuffled = shuffles.look(
                 copied.root,
                 scratch / "pristine",
@@ -107,7 +113,7 @@ def _output(
         "coverage": totals(run.coverage),
         "files": by_file(run.coverage),
         "slowest": list(outcome.slowest),
-        "failures": stated.failures(outcome.failures, copied.root),
+        "failures": stated.failures(outcome.failures, copied.root, network=params.network),
         "failures_total": outcome.failures_total,
         "environment": environment.report(),
     }
@@ -116,6 +122,8 @@ def _output(
     files = _write_files(target, run, run.coverage, out)
     data["statements"] = stated.totals(out)
     not_analysed = [*copied.left_out[:_MAX_NAMED], *_environment_gaps(environment)]
+    messages = [str(failure["message"]) for failure in outcome.failures]
+    not_analysed += offline.notes(network=params.network, messages=messages)
     if shuffled is not None:
         data["shuffles"] = shuffles.told(shuffled, params.shuffles, copied.root)
         (out / shuffles.RECORD).write_text(shuffles.record(shuffled), encoding="utf-8", errors="surrogateescape")
@@ -123,6 +131,10 @@ def _output(
         not_analysed += shuffles.left_out(shuffled, params.shuffles)
     elif params.shuffles:
         not_analysed.append(NotAnalysed(subject="shuffles", reason="the tests did not come to their end once"))
+    if params.since is not None or (params.gates is not None and params.gates.diff_percent is not None):
+        data["diff_coverage"] = diff_coverage(target, run.coverage, params.since)
+    if params.gates is not None:
+        data["gates"] = gates.judge(params.gates, data)
     if reason:
         not_analysed.append(NotAnalysed(subject="tests", reason=reason))
     if run.no_coverage:
@@ -160,8 +172,9 @@ def _covered(percent: float) -> str:
 
 def _summary(data: dict[str, Any]) -> str:
     counts = data["counts"]
+    judged = gates.in_words(data["gates"]) if "gates" in data else ""
     if not data["ran"]:
-        return f"The tests did not run: {data['reason']}."
+        return f"The tests did not run: {data['reason']}{judged}."
     parts = [f"{counts['passed']} of {counts['total']} tests passed"]
     parts += [
         f"{counts[name]} {name}" for name in ("failed", "errors", "skipped", "xfailed", "xpassed") if counts[name]
@@ -175,6 +188,7 @@ def _summary(data: dict[str, Any]) -> str:
         )
         text += " covered"
     text += shuffles.in_words(data["shuffles"]) if "shuffles" in data else ""
+    text += judged
     return f"{text}; incomplete: {data['reason']}." if data.get("reason") else f"{text}."
 
 
@@ -199,7 +213,9 @@ def _environment_gaps(environment: Environment) -> list[NotAnalysed]:
     ]
 
 
-def _not_run(reason: str, left_out: tuple[NotAnalysed, ...], environment: Environment | None = None) -> EngineOutput:
+def _not_run(
+    params: TestingParams, reason: str, left_out: tuple[NotAnalysed, ...], environment: Environment | None = None
+) -> EngineOutput:
     counts: dict[str, int] = dict.fromkeys(("total", *pytest_record.CATEGORIES.values()), 0)
     data: dict[str, Any] = {
         "ran": False,
@@ -213,5 +229,7 @@ def _not_run(reason: str, left_out: tuple[NotAnalysed, ...], environment: Enviro
         "failures": [],
         "environment": environment.report() if environment else {},
     }
+    if params.gates is not None:
+        data["gates"] = gates.judge(params.gates, data)
     not_analysed = (*left_out[:_MAX_NAMED], NotAnalysed(subject="tests", reason=reason))
     return EngineOutput(summary=_summary(data), data=data, not_analysed=not_analysed)

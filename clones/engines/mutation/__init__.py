@@ -22,7 +22,7 @@ from clones.engines.mutation import telling
 from clones.engines.mutation.covering import Covering, cover
 from clones.engines.mutation.mutants import Mutant, mutants
 from clones.engines.mutation.trying import Trial, Tried, in_order, tests_of
-from clones.engines.running import pytest_config
+from clones.engines.running import offline, pytest_config
 from clones.engines.triage.running import Runner
 from clones.params import MutationParams
 from schemas.errors import ErrorCode
@@ -64,7 +64,7 @@ def analyse(target: Path, params: MutationParams, out: Path, progress: Progress)
         if missing:
             reason = f"{' and '.join(missing)} cannot be used in the target's environment"
             return _not_run(reason, copied.left_out, environment, out)
-        runner = Runner(environment, found, scratch, begin + params.budget_s * _END_SHARE)
+        runner = Runner(environment, found, scratch, begin + params.budget_s * _END_SHARE, network=params.network)
         progress(0.1, "running the tests as they are, to see which of them run which line")
         covering = cover(
             copied.root,
@@ -73,6 +73,7 @@ def analyse(target: Path, params: MutationParams, out: Path, progress: Progress)
             environment=environment,
             scratch=scratch,
             budget_s=max(1.0, runner.left_s() * _COVER_SHARE),
+            network=params.network,
         )
         if covering.problem:
             return _not_run(covering.problem, copied.left_out, environment, out)
@@ -164,7 +165,7 @@ def _by_file(chosen: Chosen, covered: Sequence[Mutant], tried: Sequence[Tried]) 
 def _notes(
     covered: Sequence[Mutant], tried: Sequence[Tried], params: MutationParams, covering: Covering
 ) -> list[NotAnalysed]:
-    notes = []
+    notes = offline.notes(network=params.network)
     if len(tried) < min(params.mutants, len(covered)):
         reason = f"the budget allowed {len(tried)} of {min(params.mutants, len(covered))} changes; allow more time"
         notes.append(NotAnalysed(subject="mutants", reason=reason))

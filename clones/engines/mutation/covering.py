@@ -42,6 +42,7 @@ def cover(
     environment: Environment,
     scratch: Path,
     budget_s: float,
+    network: bool,
 ) -> Covering:
     """Run the tests of `copy` for at most `budget_s` seconds.
 
@@ -63,7 +64,9 @@ def cover(
     pytest = ["-m", "pytest", *pytest_arguments(copy, found, options, environment)]
     loaded = [part for plugin in _PLUGINS for part in ("-p", plugin)]
     argv = [environment.python, "-m", "coverage", "run", f"--rcfile={rcfile}", *pytest, *loaded]
-    done = run_watched(argv, cwd=copy, env=env, record=record, budget_s=budget_s, on_event=lambda _: None)
+    done = run_watched(
+        argv, cwd=copy, env=env, record=record, budget_s=budget_s, on_event=lambda _: None, network=network
+    )
     outcome = fold(done.events)
     problem = ""
     if done.interrupted:

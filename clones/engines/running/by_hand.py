@@ -10,11 +10,15 @@ from clones.engines.statements import quoted
 TOLD = "&& echo passes || echo fails"
 
 
-def pytest_line(copy: Path, tests: Sequence[str]) -> str:
-    """Return how a reader runs these tests in the project's directory; it prints `passes` or `fails`."""
+def pytest_line(copy: Path, tests: Sequence[str], *, network: bool = True) -> str:
+    """Return how a reader runs these tests in the project's directory; it prints `passes` or `fails`.
+
+    Without `network` in a network of its own that holds nothing, as unshare(1) makes it.
+    """
+    alone = "" if network else "unshare -rn "
     named = " ".join(map(quoted, tests))
     return (
-        f"PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={_roots(copy)} python3 -m pytest -q -p no:randomly -p no:cacheprovider {named} "
+        f"PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={_roots(copy)} {alone}python3 -m pytest -q -p no:randomly -p no:cacheprovider {named} "
         f">/dev/null 2>&1 {TOLD}"
     )
 

@@ -21,6 +21,9 @@ class FileCoverage(msgspec.Struct, frozen=True, kw_only=True):
     branches_total: int
     missing: tuple[str, ...]
     """Ranges of lines that no test ran: `"12"`, `"40-45"`."""
+    executed: tuple[int, ...] = ()
+    not_executed: tuple[int, ...] = ()
+    """Every line with a statement is in one of the two."""
 
 
 def files_of(report: Mapping[str, Any]) -> tuple[FileCoverage, ...]:
@@ -37,6 +40,8 @@ def files_of(report: Mapping[str, Any]) -> tuple[FileCoverage, ...]:
                     branches_covered=summary.get("covered_branches", 0),
                     branches_total=summary.get("num_branches", 0),
                     missing=tuple(ranges(entry["missing_lines"])[:MAX_MISSING]),
+                    executed=tuple(entry["executed_lines"]),
+                    not_executed=tuple(entry["missing_lines"]),
                 )
             )
     return tuple(sorted(found, key=lambda item: item.file))

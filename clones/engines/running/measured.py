@@ -58,6 +58,7 @@ def run_measured(
     scratch: Path,
     budget_s: float,
     progress: Progress,
+    network: bool,
 ) -> MeasuredRun:
     """Run pytest in `copy` for at most `budget_s` seconds; `scratch/inside` is to be on the module path of `env`.
 
@@ -84,7 +85,13 @@ def run_measured(
         record = scratch / name
         variables = {**env, "SANCTUARY_RECORD": str(record)}
         return run_watched(
-            argv, cwd=copy, env=variables, record=record, budget_s=max(left_s, 1.0), on_event=follow.take
+            argv,
+            cwd=copy,
+            env=variables,
+            record=record,
+            budget_s=max(left_s, 1.0),
+            on_event=follow.take,
+            network=network,
         )
 
     done = attempt([environment.python, *measure, *full], "record-1.jsonl", budget_s)

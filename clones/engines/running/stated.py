@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clones.engines.running.by_hand import pytest_line
+from clones.engines.running.offline import wants_network, why_not
 from clones.engines.statements import Statement
 
 MAX_FAILURES = 30
@@ -31,16 +32,22 @@ def totals(out: Path) -> list[dict[str, Any]]:
     return found
 
 
-def failures(found: Sequence[Mapping[str, Any]], copy: Path) -> list[dict[str, Any]]:
-    """Return the failures, the first of them with `check`: the test run once more, by itself."""
+def failures(found: Sequence[Mapping[str, Any]], copy: Path, *, network: bool) -> list[dict[str, Any]]:
+    """Return the failures, the first of them with `check`: the test run once more, by itself.
+
+    `network` is whether the tests were given one.
+    """
     return [
-        {**each, "check": _failure(str(each["test"]), copy).plain()} if place < MAX_FAILURES else dict(each)
+        {**each, "check": _failure(each, copy, network=network).plain()} if place < MAX_FAILURES else dict(each)
         for place, each in enumerate(found)
     ]
 
 
-def _failure(test: str, copy: Path) -> Statement:
-    return Statement(text=f"`{test}` fails", how_to_check=pytest_line(copy, [test]), expected="fails")
+def _failure(failure: Mapping[str, Any], copy: Path, *, network: bool) -> Statement:
+    test = str(failure["test"])
+    without = not network and not why_not() and wants_network(str(failure["message"]))
+    text = f"`{test}` fails" + (" without a network" if without else "")
+    return Statement(text=text, how_to_check=pytest_line(copy, [test], network=not without), expected="fails")
 
 
 def _first(file: Path, pattern: str) -> re.Match[str] | None:

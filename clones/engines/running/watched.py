@@ -14,6 +14,7 @@ import msgspec
 
 from clones.engines import process
 from clones.engines.contract import EngineError
+from clones.engines.running.offline import offline
 
 GRACE_S = 10.0
 """How long an interrupted program may take to end by itself, and so to write its results."""
@@ -45,11 +46,12 @@ def run_watched(
     record: Path,
     budget_s: float,
     on_event: Callable[[Event], None],
+    network: bool = True,
 ) -> Watched:
     """Run `argv`, whose JSON lines appear in `record`, of which the first holds its `pid`.
 
     After `budget_s` it gets SIGINT, as from a person's Ctrl-C, and `GRACE_S` later its process group is killed.
-    `on_event` is called in a thread of its own.
+    `on_event` is called in a thread of its own. Without `network` it gets loopback alone, where the machine allows that.
 
     Raises:
         EngineError: the program cannot be started.
@@ -59,7 +61,7 @@ def run_watched(
     begin = time.monotonic()
     watch.start()
     try:
-        done = process.run(argv, cwd=cwd, timeout_s=budget_s + GRACE_S, env=env)
+        done = process.run(argv if network else offline(argv), cwd=cwd, timeout_s=budget_s + GRACE_S, env=env)
     except EngineError as error:
         if error.code != "engine_timeout":
             raise

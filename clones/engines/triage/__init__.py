@@ -14,7 +14,7 @@ from clones.engines import git, isolation
 from clones.engines.architecture import tree
 from clones.engines.contract import EngineError, EngineOutput, NotAnalysed, OutputFile, Progress
 from clones.engines.environment import Environment, prepare
-from clones.engines.running import pytest_config
+from clones.engines.running import offline, pytest_config
 from clones.engines.statements import Lines
 from clones.engines.triage import page, telling
 from clones.engines.triage.bisecting import Bisected, bisect, commits, first_parents
@@ -54,7 +54,13 @@ def analyse(target: Path, params: TriageParams, out: Path, progress: Progress) -
         environment = prepare(target, copied.root, progress, deadline=begin + params.budget_s * _INSTALL_SHARE)
         if not params.argv and "pytest" not in environment.versions:
             raise EngineError("pytest is not installed in the target's environment, and no command is given")
-        runner = Runner(environment, pytest_config.find_tests(copied.root), scratch, begin + params.budget_s * 0.95)
+        runner = Runner(
+            environment,
+            pytest_config.find_tests(copied.root),
+            scratch,
+            begin + params.budget_s * 0.95,
+            network=params.network,
+        )
         progress(0.3, "running what fails again")
         found, more = _reproduced(copied.root, params, runner, progress)
         known = frozenset(tree.walk(target).files)
@@ -92,7 +98,10 @@ def analyse(target: Path, params: TriageParams, out: Path, progress: Progress) -
             else None,
             "environment": environment.report(),
         }
-        notes = _notes(copied.left_out, environment, data, has_history, bisected)
+        notes = (
+            *_notes(copied.left_out, environment, data, has_history, bisected),
+            *offline.notes(network=params.network),
+        )
     summary = telling.summary(data)
     (out / "triage.md").write_text(page.write(target.resolve().name, data, summary), encoding="utf-8")
     files_out = (OutputFile(name="triage.md", media_type="text/markdown"),)

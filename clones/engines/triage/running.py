@@ -52,12 +52,15 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
 class Runner:
     """Runs what is looked into, each run in a process of its own and within the time that is left."""
 
-    def __init__(self, environment: Environment, found: FoundTests, scratch: Path, deadline: float) -> None:
-        """`deadline` is a time of `time.monotonic`."""
+    def __init__(
+        self, environment: Environment, found: FoundTests, scratch: Path, deadline: float, *, network: bool
+    ) -> None:
+        """`deadline` is a time of `time.monotonic`; `network` is what the code gets beside loopback."""
         self._environment = environment
         self._found = found
         self.scratch = scratch
         self._deadline = deadline
+        self._network = network
         self._count = 0
 
     def left_s(self) -> float:
@@ -119,7 +122,15 @@ class Runner:
         env |= {"SANCTUARY_RECORD": str(record), "PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1"}
         env |= {"SANCTUARY_ORDER": order} if order else {}
         budget_s = max(1.0, min(most_s, self.left_s()))
-        done = run_watched(argv, cwd=root, env=env, record=record, budget_s=budget_s, on_event=lambda _: None)
+        done = run_watched(
+            argv,
+            cwd=root,
+            env=env,
+            record=record,
+            budget_s=budget_s,
+            on_event=lambda _: None,
+            network=self._network,
+        )
         words = last_words(done.stderr.strip() or done.stdout)
         if command:
             ended = done.exit_status if done.exit_status is not None else "killed"
