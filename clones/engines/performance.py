@@ -1,6 +1,7 @@
 """Beta's engine `performance`: profile a Python command of the target, or its tests, in a copy."""
 
 import json
+import shlex
 import tempfile
 import time
 from pathlib import Path
@@ -69,13 +70,15 @@ def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progre
         program = _program(params.argv, copied.root, environment)
         shown = params.argv or ("python", *program.program)
         left_s = max(1.0, begin + params.budget_s - time.monotonic())
-        if earlier is not None:
-            left_s /= 2 * params.rounds + 4  # this profile, one to warm up, those of both revisions, two for memory
+        compared = earlier is not None or bool(params.beside)
+        other = python_command(params.beside, copied.root, environment.bin()) if params.beside else None
+        if compared:
+            left_s /= 2 * params.rounds + 4  # this profile, one to warm up, those of both, two for memory
         progress(0.3, f"profiling {' '.join(shown)[:200]}")
         done = run_profiler("time", copied.root, program, environment, place=scratch, budget_s=left_s)
         progress(0.4, "reading the profile")
         output = _output(done, shown, copied=copied, environment=environment, scratch=scratch, out=out, left_s=left_s)
-        left_s = 2 * left_s if earlier is not None else begin + params.budget_s - time.monotonic()
+        left_s = 2 * left_s if compared else begin + params.budget_s - time.monotonic()
         if not params.memory:
             output = memory.without(output, "not asked for")
         elif left_s > done.duration_s:
@@ -86,17 +89,18 @@ def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progre
             output = memory.told(output, done, place, root=copied.root, environment=environment, out=out)
         else:
             output = memory.without(output, "the time was used up by the profile; give a larger budget")
-        if earlier is None:
+        if not compared:
             return output
 
-        def run_once(root: Path, place: Path, budget_s: float) -> Profiled | None:
-            return _own_times(root, _program(params.argv, root, environment), environment, place, budget_s)
+        def run_once(word: str, root: Path, place: Path, budget_s: float) -> Profiled | None:
+            chosen = other if other is not None and word == "before" else _program(params.argv, root, environment)
+            return _own_times(root, chosen, environment, place, budget_s)
 
+        name = earlier.revision if earlier is not None else shlex.join(params.beside)
         return compare(
             output,
             target,
-            Pair(now=copied.root, scratch=scratch, environment=environment),
-            earlier,
+            Pair(now=copied.root, scratch=scratch, environment=environment, earlier=earlier, name=name),
             rounds=params.rounds,
             run_once=run_once,
             deadline=begin + params.budget_s,

@@ -1,13 +1,15 @@
 """Profiles at two revisions: what is told of their difference, and of its noise."""
 
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from scipy.stats import mannwhitneyu
 
 from clones.engines.contract import EngineError, EngineOutput
 from clones.engines.performance import analyse
-from clones.engines.running.compared import Change, functions
+from clones.engines.running.compared import Change, functions, interval
 from clones.params import PerformanceParams
 from tests.clones.engines.claims import wrong
 from tests.clones.engines.history import History
@@ -42,10 +44,12 @@ def test_a_slower_function_is_named_with_its_noise(tmp_path: Path) -> None:
     history.commit("Begin", {"job.py": WORK.format(seconds=0.1)})
     history.git("tag", "v1")
     history.commit("Work more", {"job.py": "# longer\n" + WORK.format(seconds=0.5)})
-    output = run(history, tmp_path / "out", against="v1", rounds=3)
+    output = run(history, tmp_path / "out", against="v1", rounds=4)
     compared = output.data["compared"]
-    assert (compared["against"], compared["rounds"]) == ("v1", 3)
-    assert compared["wall"]["certain"] and 0.2 < compared["wall"]["change_s"] < 1.0
+    assert (compared["against"], compared["rounds"]) == ("v1", 4)
+    wall = compared["wall"]
+    assert (wall["verdict"], wall["certain"], wall["confidence"]) == ("slower", True, 0.9714)
+    assert 0 < wall["interval_s"][0] <= wall["change_s"] <= wall["interval_s"][1]
     first = compared["functions"][0]
     assert (first["file"], first["function"], first["commits"], first["certain"]) == ("job.py", "work", 1, True)
     assert "slower than v1" in output.summary and "most of it in work" in output.summary
@@ -72,19 +76,57 @@ def test_where_the_earlier_one_cannot_be_profiled_the_profile_stays(tmp_path: Pa
     assert output.data["hot"][0]["function"] == "work"
 
 
-def test_rounds_that_overlap_are_no_certain_change() -> None:
-    noisy = Change(before=(1.0, 1.2, 1.1), after=(1.15, 1.3, 1.4))
-    assert not noisy.certain
-    assert noisy.plain()["change_s"] == 0.2
-    assert noisy.plain()["noise_s"] == 0.25
-    assert Change(before=(1.0, 1.1), after=(1.2, 1.3)).certain
-    assert Change(before=(1.0, 1.1), after=(0.8, 0.9)).certain
+def test_another_command_is_compared_in_the_same_tree(tmp_path: Path) -> None:
+    history = History(tmp_path / "job")
+    job = "import sys, time\n\n\ndef work():\n    time.sleep(float(sys.argv[1]))\n\n\nwork()\n"
+    history.commit("Begin", {"job.py": job})
+    settings = PerformanceParams(
+        target=str(history.root), command="job.py 0.02", beside=("job.py", "0.3"), rounds=4, budget_s=60.0, memory=False
+    )
+    (tmp_path / "out").mkdir()
+    compared = analyse(history.root, settings, tmp_path / "out", lambda *_: None).data["compared"]
+    assert (compared["against"], compared["commit"], compared["wall"]["verdict"]) == ("job.py 0.3", None, "faster")
+    assert compared["functions"][0]["function"] == "work"
+    with pytest.raises(ValueError, match="not both"):
+        PerformanceParams(target=".", beside=("job.py",), against="v1")
+
+
+def test_rounds_that_overlap_show_no_difference() -> None:
+    noisy = Change(before=(1.0, 1.2, 1.1, 1.05), after=(1.15, 1.3, 1.02, 1.4))
+    assert noisy.verdict == "no difference seen"
+    assert noisy.plain()["change_s"] == 0.15
+    assert noisy.plain()["noise_s"] == 0.38
+    assert Change(before=(1.0, 1.1, 1.2, 1.3), after=(1.4, 1.5, 1.6, 1.7)).verdict == "slower"
+    assert Change(before=(1.0, 1.1, 1.2, 1.3), after=(0.6, 0.7, 0.8, 0.9)).verdict == "faster"
+
+
+def test_three_rounds_are_too_few_for_a_verdict() -> None:
+    few = Change(before=(1.0, 1.1, 1.2), after=(5.0, 5.1, 5.2))
+    assert few.verdict == "no difference seen"
+    assert few.plain()["confidence"] == 0.9
+    assert few.plain()["interval_s"] == [3.8, 4.2]
+
+
+@pytest.mark.parametrize(("m", "n"), [(4, 4), (5, 5), (4, 7), (10, 10)])
+def test_the_interval_leaves_out_no_shift_just_where_the_mann_whitney_test_rejects_it(m: int, n: int) -> None:
+    random = Random(m * n)  # noqa: S311 -- a seed, for the same values every time
+    verdicts = set()
+    for shift in range(12):
+        before = [random.gauss(0, 1) for _ in range(m)]
+        after = [random.gauss(shift / 4, 1) for _ in range(n)]
+        low, high, confidence = interval(before, after)
+        rejected = bool(mannwhitneyu(before, after, method="exact").pvalue <= 0.05)
+        assert rejected == (not low <= 0 <= high)
+        assert confidence >= 0.95
+        verdicts.add(rejected)
+    assert verdicts == {True, False}
 
 
 def test_what_is_certain_comes_first_and_what_no_sample_sees_is_left_out() -> None:
-    before = [{("a", "f"): 1.0, ("a", "g"): 0.5, ("a", "h"): 0.1}] * 2
+    before = [{("a", "f"): 1.0, ("a", "g"): 0.5 + number / 1000, ("a", "h"): 0.1} for number in range(4)]
     after = [
-        {("a", "f"): 0.9, ("a", "g"): 0.6, ("a", "h"): 0.1},
-        {("a", "f"): 1.9, ("a", "g"): 0.61, ("a", "new"): 0.2},
+        {("a", "f"): each, ("a", "g"): 0.6 + each / 1000, ("a", "h"): 0.1, ("a", "new"): 0.2}
+        for each in (0.9, 1.9, 0.8, 2)
     ]
-    assert [place for place, _ in functions(before, after)] == [("a", "g"), ("a", "f"), ("a", "new"), ("a", "h")]
+    names = [place[1] for place, _ in functions(before, after)]
+    assert names == ["new", "g", "f"]
