@@ -16,7 +16,7 @@ from clones.engines.security.taint.rulebook import Rulebook
 from clones.engines.security.taint.summaries import Dependency, Summary
 from clones.engines.security.taint.values import NOTHING, Class, Function, Value, join, same
 
-MAX_STEPS = 4_000_000
+MAX_STEPS = 2_000_000
 """Statements and expressions that are looked at in one project."""
 MAX_TEST_STEPS = 300_000
 """Of these, from functions in directories of tests on."""
