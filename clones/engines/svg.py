@@ -81,6 +81,12 @@ class Picture:
             f'<path d="M{x - 4:.2f} {y - 7:.2f}L{x + 4:.2f} {y - 7:.2f}L{x:.2f} {y:.2f}z" fill="{fill}"/>'
         )
 
+    def point_up(self, x: float, y: float, *, fill: str) -> None:
+        """Draw the tip of an arrow that comes from below to `y`."""
+        self._parts.append(
+            f'<path d="M{x - 4:.2f} {y + 7:.2f}L{x + 4:.2f} {y + 7:.2f}L{x:.2f} {y:.2f}z" fill="{fill}"/>'
+        )
+
     def render(self) -> str:
         """Return the document."""
         return (

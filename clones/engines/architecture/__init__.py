@@ -5,7 +5,7 @@ Other languages are measured (size, complexity), not graphed. Nothing of the tar
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,9 +17,11 @@ from clones.engines.architecture import (
     diagram,
     discovery,
     duplicates,
+    entry_points,
     hotspots,
     mermaid,
     packages,
+    plain_sizes,
     sizes,
     surface,
     survey,
@@ -27,6 +29,8 @@ from clones.engines.architecture import (
 )
 from clones.engines.architecture import orphans as orphans_of
 from clones.engines.architecture import report as report_of
+from clones.engines.architecture.c4 import mermaid as c4_mermaid
+from clones.engines.architecture.c4 import model, picture, systems, views
 from clones.engines.architecture.contracts import proposal
 from clones.engines.architecture.contracts import rows as contract_rows
 from clones.engines.contract import EngineOutput, NotAnalysed, OutputFile, Progress
@@ -87,7 +91,19 @@ def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progr
         hot_spots=hot_spots,
         churn=churn,
     )
-    files = _write(target, out, output, contracts.proposal)
+    drawn = views.views(
+        views.Ground(
+            title=survey.title(target, subjects),
+            about=views.about(target),
+            graph=modules,
+            units=subjects,
+            structure=structure,
+            points=entry_points.find(target, modules.files, surveyed.units, surveyed.facts, lines),
+            outside=systems.find(modules.outside),
+            lines=lines,
+        )
+    )
+    files = (*_write(target, out, output, contracts.proposal), *_write_views(out, drawn))
     left_out = [
         *found.left_out,
         *unread,
@@ -105,6 +121,8 @@ def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progr
             "unused_count": len(dead),
             "duplicates": duplicates.data(alike, lines),
             "duplicate_count": len(alike),
+            "plain_languages": msgspec.to_builtins(plain_sizes.measure(target, found.files, is_over)),
+            "c4": [model.data(view) for view in drawn],
             "surface": surface.data(surface.find(code, modules.files), subjects),
         },
         files=files,
@@ -140,6 +158,14 @@ def _write(
         (out / proposal.FILE).write_text(proposed.text, encoding="utf-8")
         files.append(OutputFile(name=proposal.FILE, media_type="application/toml"))
     return tuple(files)
+
+
+def _write_views(out: Path, drawn: Sequence[model.View]) -> Iterator[OutputFile]:
+    for view in drawn:
+        (out / f"c4-{view.name}.svg").write_text(picture.draw(view), encoding="utf-8")
+        (out / f"c4-{view.name}.mmd").write_text(c4_mermaid.write(view), encoding="utf-8")
+        yield OutputFile(name=f"c4-{view.name}.svg", media_type="image/svg+xml")
+        yield OutputFile(name=f"c4-{view.name}.mmd", media_type="text/vnd.mermaid")
 
 
 def _not_in_graph(

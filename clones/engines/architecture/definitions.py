@@ -85,7 +85,7 @@ def _parsed(path: Path) -> ast.Module | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the target's invalid escapes are not ours to report
             return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
+    except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError, OSError):
         return None
 
 

@@ -1,14 +1,12 @@
 """Modules that nothing imports: dead code, or loaded in a way that imports do not show."""
 
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from configparser import ConfigParser
-from configparser import Error as ConfigError
 from pathlib import Path
 
 import msgspec
 
+from clones.engines import target_files
 from clones.engines.architecture.discovery import Unit
 from clones.engines.architecture.graph import ModuleGraph, ancestors
 from clones.engines.architecture.source import SourceFacts
@@ -81,18 +79,11 @@ def is_left_out(file: str) -> bool:
 def _entry_points(target: Path) -> set[str]:
     """Return the modules that the packaging metadata names."""
     points: list[str] = []
-    try:
-        project = tomllib.loads((target / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        project = {}
+    project = target_files.toml(target, "pyproject.toml")
     tools = project.get("tool")
     points += _strings(project.get("project"), ("scripts", "gui-scripts", "entry-points"))
     points += _strings(tools.get("poetry") if isinstance(tools, dict) else None, ("scripts", "plugins"))
-    config = ConfigParser(interpolation=None, strict=False)
-    try:
-        config.read(target / "setup.cfg", encoding="utf-8")
-    except (ConfigError, OSError, ValueError):
-        config.clear()
+    config = target_files.ini(target, "setup.cfg")
     if config.has_section("options.entry_points"):
         lines = (line for _, text in config.items("options.entry_points") for line in text.splitlines())
         points += [line.partition("=")[2] for line in lines]

@@ -1,7 +1,9 @@
 """Size and complexity of the source files, in every language that lizard reads."""
 
+import contextlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import lizard
@@ -11,10 +13,16 @@ from clones.engines.contract import NotAnalysed, Progress
 
 COMPLEX = 10
 """McCabe's limit (1976): a function of a higher cyclomatic complexity is worth a look."""
+MAX_FILE_CPU_S = 5.0
+"""What a file may take; text that is made for it keeps lizard's regular expressions busy for hours."""
+MAX_NESTED = 12
+"""Functions of Python within each other: lizard doubles its time and its memory with each."""
+_MAX_ENDLESS = 3
 _MAX_LINE_CHARS = 5000
 """A file with a longer line is minified or generated."""
 _VENDORED = frozenset({"_vendor", "vendor", "_vendored", "vendored", "third_party", "thirdparty", "extern", "_extern"})
 _GENERATED = re.compile(rb"@generated|\bdo not edit\b|\b(auto-?)?generated (by|from|automatically)\b", re.IGNORECASE)
+_DEF = re.compile(rb"^([ \t]*)(?:async[ \t]+)?def\b", re.MULTILINE)
 _HEAD_BYTES = 600
 _NAMES = {
     "cpp": "C and C++",
@@ -64,6 +72,8 @@ class LanguageSize(msgspec.Struct, frozen=True, kw_only=True):
     complex_functions: int
     """Functions of a complexity above `COMPLEX`."""
     max_complexity: int
+    mean_complexity: float | None
+    """Of its functions; None without any."""
 
 
 def measure(
@@ -76,6 +86,7 @@ def measure(
     vendored = [file for file, _ in known if _VENDORED.intersection(PurePosixPath(file).parts[:-1])]
     excluded = set(vendored)
     minified: list[str] = []
+    endless: list[str] = []
     left_out += by_directory(map(_vendored_root, vendored), "not measured: vendored code")
     for index, (file, reader) in enumerate(known):
         if index % 200 == 0:
@@ -84,15 +95,28 @@ def measure(
             reason = f"the time was over: {len(known) - index} of {len(known)} files are not measured"
             left_out.append(NotAnalysed(subject="size and complexity", reason=reason))
             break
+        if len(endless) == _MAX_ENDLESS:
+            reason = f"{len(known) - index} of {len(known)} files are not measured, after those that took too long"
+            left_out.append(NotAnalysed(subject="size and complexity", reason=reason))
+            break
         if file in excluded:
             continue
         content = _read(target / file)
         if content is None or _is_minified(file, content):
             minified.append(file)
             continue
+        if file.endswith(".py") and _nested(content) > MAX_NESTED:
+            left_out.append(
+                NotAnalysed(subject=file, reason=f"not measured: more than {MAX_NESTED} functions in another")
+            )
+            continue
         language = _NAMES.get(reader.language_names[0], reader.language_names[0].capitalize())
         try:
-            found = lizard.analyze_file(str(target / file))
+            with _within(MAX_FILE_CPU_S):
+                found = lizard.analyze_file(str(target / file))
+        except _TookTooLongError:
+            endless.append(file)
+            continue
         except Exception as error:  # noqa: BLE001 (a tokenizer at the mercy of foreign code; one file must not end all)
             left_out.append(NotAnalysed(subject=file, reason=f"lizard cannot measure it: {type(error).__name__}"))
             continue
@@ -116,7 +140,44 @@ def measure(
                 generated=bool(_GENERATED.search(content[:_HEAD_BYTES])),
             )
         )
+    left_out += [
+        NotAnalysed(subject=file, reason=f"not measured: lizard did not come to its end in {MAX_FILE_CPU_S:g} s")
+        for file in endless
+    ]
     return sizes, left_out + by_directory(minified, "not measured: minified")
+
+
+def _nested(content: bytes) -> int:
+    """Return how many functions stand within each other at most, by their indentation."""
+    most = 0
+    open_: list[int] = []
+    for match in _DEF.finditer(content):
+        indent = len(match[1])
+        while open_ and open_[-1] >= indent:
+            open_.pop()
+        open_.append(indent)
+        most = max(most, len(open_))
+    return most
+
+
+class _TookTooLongError(Exception):
+    pass
+
+
+@contextlib.contextmanager
+def _within(cpu_s: float) -> Iterator[None]:
+    """Raise `_TookTooLongError` in the block once it has used this much processor time; for the main thread alone."""
+
+    def end(_number: int, _frame: object) -> None:
+        raise _TookTooLongError
+
+    before = signal.signal(signal.SIGPROF, end)
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def by_language(sizes: Sequence[FileSize]) -> list[LanguageSize]:
@@ -137,6 +198,7 @@ def _language(language: str, files: Sequence[FileSize]) -> LanguageSize:
         functions=len(complexities),
         complex_functions=sum(complexity > COMPLEX for complexity in complexities),
         max_complexity=max(complexities, default=0),
+        mean_complexity=round(sum(complexities) / len(complexities), 2) if complexities else None,
     )
 
 

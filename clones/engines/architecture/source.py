@@ -38,7 +38,7 @@ def read(path: Path) -> SourceFacts:
             warnings.simplefilter("ignore")  # the target's invalid escapes are not ours to report
             tree = ast.parse(text)
         return _facts(tree)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
+    except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError, OSError):
         return SourceFacts()
 
 

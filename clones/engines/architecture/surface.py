@@ -12,10 +12,12 @@ from clones.engines.statements import Statement, quoted
 MAX_MODULES = 250
 _MAX_NAMES = 60
 _COUNT = (
-    "import ast, sys; t = ast.parse(open(sys.argv[1], 'rb').read()); "
-    "print(len({n.name for n in ast.walk(t) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) "
-    "and n in t.body and n.name[0] != '_'}))"
+    "import ast, sys; w = ast.walk; t = ast.parse(open(sys.argv[1], 'rb').read()); "
+    "d = [n for n in w(t) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]; "
+    "i = {id(m) for n in d for m in w(n) if m is not n}; "
+    "print(len({n.name for n in d if id(n) not in i and n.name[0] != '_'}))"
 )
+"""Counts what is defined in no other definition, also below `if` and `try`."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clones.engines.architecture import diagram, packages, sizes, tree
+from clones.engines.architecture import diagram, entry_points, packages, sizes, tree
 from clones.engines.architecture.packages import Dependency, Part
 from clones.engines.architecture.survey import Survey, survey, title
-from clones.engines.code_map import entry_points, getting_started, page
+from clones.engines.code_map import getting_started, page
 from clones.engines.code_map.order import Stop, Uses, by_weight, order, uses
 from clones.engines.code_map.purposes import Purpose, purpose
 from clones.engines.contract import EngineOutput, NotAnalysed, OutputFile, Progress

@@ -148,3 +148,15 @@ def test_when_the_time_is_over_it_is_told(tmp_path: Path) -> None:
     found, told = definitions.read(target, ["p/__init__.py", "p/a.py"], frozenset(), lambda: next(left))
     assert list(found) == ["p/__init__.py"]
     assert "1 of 2 Python files" in told[0].reason
+
+
+def test_languages_are_counted_with_and_without_functions(tmp_path: Path) -> None:
+    files = {**DEAD, "web/app.js": "function f(a) {\n  return a ? 1 : 2;\n}\n", "web/a.css": "a {\n\n  color: red }\n"}
+    output = run(write(tmp_path / "t", files), tmp_path / "out")
+    rows = {row["language"]: row for row in output.data["languages"]}
+    assert (rows["JavaScript"]["files"], rows["JavaScript"]["nloc"], rows["JavaScript"]["mean_complexity"]) == (
+        1,
+        3,
+        2.0,
+    )
+    assert output.data["plain_languages"] == [{"language": "CSS", "files": 1, "lines": 2}]
