@@ -1,15 +1,21 @@
 """Settings of Django and Flask, as far as they are constants in Python code; what the environment decides is not judged."""
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any
 
 from clones.engines.security.config.hit import FileError, Hit, is_credential
 
 _DJANGO_MARKS = frozenset({"INSTALLED_APPS", "MIDDLEWARE", "ROOT_URLCONF", "WSGI_APPLICATION", "DATABASES"})
-_NOT_PRODUCTION = ("test", "local", "dev", "debug", "ci", "example", "sample")
+_NOT_PRODUCTION = frozenset(
+    {
+        *("test", "tests", "testing", "local", "dev", "develop", "development", "debug", "ci", "t"),
+        *("example", "examples", "sample", "samples", "demo", "demos", "docs", "tutorial"),
+    }
+)
+_WORD = re.compile(r"[^\W_]+")
 _COOKIES = {
     "SESSION_COOKIE_SECURE": "settings/cookie-not-secure",
     "CSRF_COOKIE_SECURE": "settings/cookie-not-secure",
@@ -21,8 +27,7 @@ _OPEN_CORS = frozenset({"CORS_ALLOW_ALL_ORIGINS", "CORS_ORIGIN_ALLOW_ALL"})
 
 def may_be_settings(name: str, text: str) -> bool:
     """Whether a Python file may hold settings of a web application, told before it is parsed."""
-    path = PurePosixPath(name)
-    if any(word in part.lower() for part in (*path.parts[-2:-1], path.stem) for word in _NOT_PRODUCTION):
+    if not _NOT_PRODUCTION.isdisjoint(_WORD.findall(name.lower().replace("_", " "))):
         return False
     return any(mark in text for mark in ("ROOT_URLCONF", "INSTALLED_APPS", "SECRET_KEY", "secret_key"))
 

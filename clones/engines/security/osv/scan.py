@@ -45,7 +45,7 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
     begin = time.monotonic()
     named: list[_Named] = []
     unread: dict[str, str] = {}
-    left_out: list[NotAnalysed] = []
+    open_ended: dict[str, int] = {}
     files = [name for name in scope.files if pinned.parser_of(name) is not None]
     everything = frozenset(scope.files)
     for done, name in enumerate(files):
@@ -57,7 +57,7 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
             continue
         named += [_Named(name, ecosystem, pin) for pin in read.pins]
         if read.open_ended and not pinned.has_lock(name, everything):
-            left_out.append(NotAnalysed(subject=f"dependencies in {name}", reason=_open_ended(read.open_ended)))
+            open_ended[name] = read.open_ended
         progress(0.5 * done / len(files))
     looked = _look_up(named)
     wanted = sorted({each.ecosystem for each in named})
@@ -70,7 +70,7 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
         files_analysed=(len(files) - len(unread)) if looked.dumps else 0,
         duration_s=time.monotonic() - begin,
         unread=unread,
-        left_out=(*_about_database(wanted, looked), *left_out),
+        left_out=(*_about_database(wanted, looked), *_about_open_ended(open_ended)),
         uri="https://ossf.github.io/osv-schema/",
     )
 
@@ -92,7 +92,9 @@ def _look_up(named: list[_Named]) -> _Looked:
     except database.DatabaseError as error:
         return _Looked([], [], str(error))
     # a package may stand in a file several times, such as once for each platform
-    looked.results = list({(each.path, each.rule, each.title): each for each in reversed(looked.results)}.values())[::-1]
+    looked.results = list({(each.path, each.rule, each.title): each for each in reversed(looked.results)}.values())[
+        ::-1
+    ]
     return looked
 
 
@@ -112,9 +114,14 @@ def _about_database(wanted: list[Ecosystem], looked: _Looked) -> list[NotAnalyse
     return told
 
 
-def _open_ended(count: int) -> str:
-    are = "1 is" if count == 1 else f"{count} are"
-    return f"{are} named without one settled version, so which one is installed is not known; a lock file says it"
+def _about_open_ended(counts: dict[str, int]) -> list[NotAnalysed]:
+    """Say which files leave open what is installed; `counts` are the packages by file."""
+    if not counts:
+        return []
+    more = f" and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
+    shown = ", ".join(f"{name} ({count})" for name, count in list(counts.items())[:_SHOWN])
+    reason = f"without a settled version, so what is installed is known only to a lock file: {shown}{more}"
+    return [NotAnalysed(subject="dependencies that are declared", reason=reason)]
 
 
 def _reported(each: _Named, flaw: Flaw) -> Reported:

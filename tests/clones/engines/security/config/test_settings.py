@@ -118,6 +118,9 @@ def test_each_file_is_judged_by_its_kind(tmp_path: Path) -> None:
         "k8s/web.yml": MANIFEST,
         "shop/settings.py": DJANGO,
         "shop/settings/local.py": DJANGO,
+        "shop/settings_dev.py": DJANGO,
+        "docs/shop/settings.py": DJANGO,
+        "pricing/latest/settings.py": DJANGO,
         "tests/settings.py": DJANGO,
         "docs/Dockerfile.md": "FROM python\n",
         "deploy/site.conf": NGINX,
@@ -134,9 +137,9 @@ def test_each_file_is_judged_by_its_kind(tmp_path: Path) -> None:
     done = scan.scan(copy, survey(target, copy), lambda _: None)
     assert {each.path for each in done.results} == {
         *("Dockerfile", "docker/web.dockerfile", "compose.prod.yaml", "k8s/web.yml", "shop/settings.py"),
-        "deploy/site.conf",
+        *("deploy/site.conf", "pricing/latest/settings.py"),
     }
-    assert (done.files_analysed, sorted(done.unread)) == (6, ["broken.yaml"])
+    assert (done.files_analysed, sorted(done.unread)) == (7, ["broken.yaml"])
     assert done.left_out[0].reason.startswith("1 are templates")
     assert all(each.title and each.check and each.cwe and each.severity for each in done.results)
 
