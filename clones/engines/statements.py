@@ -11,7 +11,7 @@ import msgspec
 
 from clones.engines import target_files
 
-MAX_FILE_BYTES = 64 * 1024 * 1024
+MAX_FILE_BYTES = 4 * 1024 * 1024
 """Of a larger file no line is shown."""
 MAX_SHOWN_CHARS = 160
 """What is shown of a line; the commands cut there too, so that what they print is what the statement says."""

@@ -49,7 +49,7 @@ def trees(target: Path, files: Mapping[str, str]) -> dict[str, ast.Module]:
             with tokenize.open(target / file) as opened, warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the target's invalid escapes are not ours to report
                 found[module] = ast.parse(opened.read())
-        except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
+        except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError, OSError):
             continue
     return found
 

@@ -5,6 +5,7 @@ Found from the file tree alone, nothing of the target runs. Symbolic links are n
 
 import ast
 import os
+import stat
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,7 +164,10 @@ def _module(target: Path, root: Path, file: Path, left_out: list[NotAnalysed]) -
 def _unreadable(file: Path) -> str | None:
     """Say why reference and coverage cannot read `file`; None when they can (UTF-8, this Python's grammar)."""
     try:
-        if (size := file.stat().st_size) > MAX_SOURCE_BYTES:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return "is no regular file"
+        if (size := status.st_size) > MAX_SOURCE_BYTES:
             return f"{size} bytes, over the limit of {MAX_SOURCE_BYTES} for a source file"
         with warnings.catch_warnings():  # what Python thinks of the target's escapes is not our user's business
             warnings.simplefilter("ignore")

@@ -115,7 +115,7 @@ def survey(target: Path, copy: Path) -> Scope:
         files=tuple(sorted(files)),
         python=tuple(sorted(python)),
         not_utf8=tuple(sorted(not_utf8)),
-        excluded=tuple(sorted({*excluded, *single, *decisions})),
+        excluded=tuple(sorted(map(_printable, {*excluded, *single, *decisions}))),
         left_out=tuple(left_out),
         settings=tuple(sorted(settings)),
     )

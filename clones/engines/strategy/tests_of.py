@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from clones.engines import target_files
 from clones.engines.architecture.discovery import Unit, role_of_path
+from clones.engines.architecture.tree import MAX_FILE_BYTES
 from clones.engines.statements import quoted
 
 _WORD = re.compile(rb"[A-Za-z0-9_]+")
@@ -28,7 +30,7 @@ def words(target: Path, python: Sequence[str], places: Sequence[str]) -> Counter
     found: Counter[str] = Counter()
     for file in python:
         if any(file == place or file.startswith(f"{place}/") for place in places):
-            found.update({word.decode("ascii") for word in _WORD.findall((target / file).read_bytes())})
+            found.update({word.decode("ascii") for word in _WORD.findall(target_files.content(target, file, MAX_FILE_BYTES) or b"")})
     return found
 
 
