@@ -1,4 +1,4 @@
-"""Sigma, `documentation`: an API reference in Markdown and documentation coverage, both from the source text alone."""
+"""Sigma, `documentation`: an API reference, documentation coverage, and what docstrings and documents get wrong."""
 
 from clones.engines.documentation.engine import analyse
 

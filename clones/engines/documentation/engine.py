@@ -2,21 +2,28 @@
 
 import io
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from clones.engines import markdown
+from clones.engines.architecture import tree
 from clones.engines.contract import EngineOutput, NotAnalysed, OutputFile, Progress
-from clones.engines.documentation import coverage, reference, sources
+from clones.engines.documentation import agreement, coverage, reference, sources
+from clones.engines.documentation.docs.examine import Examined, examine
+from clones.engines.documentation.docs.finding import Finding
 from clones.engines.documentation.pages import Page
+from clones.engines.statements import Lines, Statement
 from clones.params import DocumentationParams
 
 MAX_PAGES = 200
 """With more modules the single pages travel as one archive, `api.tar.gz`."""
 MAX_LISTED = 1000
 """Undocumented objects in the data; `documentation.json` has all of them."""
+MAX_FINDINGS = 200
+"""Of documents, and of docstrings, in the data; `documentation.json` has all of them."""
 MAX_CHECKED = 100
 """Of those, the ones with a command of their own; `command` shows all."""
 
@@ -26,8 +33,9 @@ def analyse(target: Path, params: DocumentationParams, out: Path, progress: Prog
 
     `data`: `coverage` {documented, total, percent or None}, `modules` and `undocumented` (each with file and line; at
     most `MAX_LISTED`, `undocumented_total` counts all; the first have a `check`), `pages`, `command`, the interrogate
-    run that prints the same total, and that total as `statements`. Files: `api.md` (everything on one page),
-    `api/index.md` with `api/<module>.md` or `api.tar.gz`, and `documentation.json`.
+    run that prints the same total, and that total as `statements`; `documents` {documents, links, blocks, total, findings}
+    and `docstrings` {total, findings}, each finding {rule, file, line, message, check}. Files: `api.md` (everything on one
+    page), `api/index.md` with `api/<module>.md` or `api.tar.gz`, and `documentation.json`.
     """
     progress(0.0, "finding packages")
     found = sources.find(target)
@@ -36,7 +44,12 @@ def analyse(target: Path, params: DocumentationParams, out: Path, progress: Prog
     progress(0.5, "measuring documentation coverage")
     counted = [module for module in found.modules if module.public or module.name in api.reached]
     covered = coverage.measure(target, counted)
-    progress(0.7, f"writing {len(api.pages)} pages")
+    progress(0.6, "comparing docstrings with their functions")
+    lines = Lines(target)
+    differing = tuple(agreement.disagreements(counted, lines))
+    progress(0.7, "checking the documents")
+    examined = examine(target, tree.walk(target).files, lines, found)
+    progress(0.8, f"writing {len(api.pages)} pages")
     files = _write_pages(api.pages, out)
     private = [
         NotAnalysed(subject=module.file, reason="a private module that no public one re-exports: not part of the API")
@@ -50,6 +63,13 @@ def analyse(target: Path, params: DocumentationParams, out: Path, progress: Prog
         "undocumented_total": len(covered.undocumented),
         "pages": len(api.pages),
         "command": coverage.command(target, [each.file for each in covered.modules]) if covered.modules else [],
+        "documents": {
+            "documents": examined.documents,
+            "links": examined.links,
+            "blocks": examined.blocks,
+            **_stated(examined.findings, lines),
+        },
+        "docstrings": _stated(differing, lines),
     }
     if covered.total:
         data["statements"] = [coverage.stated(covered, data["command"]).plain()]
@@ -58,22 +78,42 @@ def analyse(target: Path, params: DocumentationParams, out: Path, progress: Prog
         {**row, "check": coverage.stated_missing(each).plain()} if place < MAX_CHECKED else row
         for place, (row, each) in enumerate(zip(data["undocumented"], covered.undocumented, strict=True))
     ][:MAX_LISTED]
+    for each in ("documents", "docstrings"):
+        data[each]["findings"] = data[each]["findings"][:MAX_FINDINGS]
     progress(1.0, "done")
     return EngineOutput(
-        summary=_summary(covered, len(api.pages)),
+        summary=_summary(covered, len(api.pages), examined, differing),
         data=data,
         files=(*files, OutputFile(name="documentation.json", media_type="application/json")),
         not_analysed=(*found.not_analysed, *private, *api.not_analysed, *covered.not_analysed),
     )
 
 
-def _summary(covered: coverage.Coverage, pages: int) -> str:
-    if not covered.total:
-        return "No public Python module found: nothing to document."
-    return (
-        f"{covered.documented} of {covered.total} public objects documented ({covered.percent}%), "
-        f"{len(covered.undocumented)} without a docstring; API reference of {pages} modules."
-    )
+def _stated(findings: Sequence[Finding], lines: Lines) -> dict[str, Any]:
+    """Return findings as statements: the command shows the line that is meant."""
+    told = []
+    for each in findings:
+        command, expected = lines.shown([(each.file, each.line)])
+        text = f"{each.file}:{each.line}: {each.message}"
+        check = Statement(text=text, how_to_check=command, expected=expected.rstrip()).plain()
+        told.append({**msgspec.to_builtins(each), "check": check})
+    return {"total": len(told), "findings": told}
+
+
+def _summary(covered: coverage.Coverage, pages: int, examined: Examined, differing: Sequence[Finding]) -> str:
+    told = []
+    if covered.total:
+        told.append(
+            f"{covered.documented} of {covered.total} public objects documented ({covered.percent}%), "
+            f"{len(covered.undocumented)} without a docstring; API reference of {pages} modules."
+        )
+    else:
+        told.append("No public Python module found: nothing to document.")
+    if differing:
+        told.append(f"{len(differing)} docstrings say something else than their code.")
+    if examined.findings:
+        told.append(f"{len(examined.findings)} places in {examined.documents} documents do not hold.")
+    return " ".join(told)
 
 
 def _write_pages(pages: tuple[Page, ...], out: Path) -> list[OutputFile]:

@@ -137,6 +137,8 @@ class DocumentationPart(msgspec.Struct, frozen=True, kw_only=True):
     missing: int
     least: Some[shapes.DocumentedModule]
     undocumented: Some[shapes.UndocumentedObject]
+    docstrings: Some[shapes.DocumentFinding]
+    documents: Some[shapes.DocumentFinding]
     full: str
 
 
@@ -332,6 +334,8 @@ def _documentation(section: Section, data: shapes.DocumentationData) -> Document
         missing=missing,
         least=some(least, MAX_ROWS),
         undocumented=some(data.undocumented, MAX_LISTED, missing),
+        docstrings=some(data.docstrings.findings, MAX_LISTED, data.docstrings.total),
+        documents=some(data.documents.findings, MAX_LISTED, data.documents.total),
         full=full_data(section, "documentation.json"),
     )
 

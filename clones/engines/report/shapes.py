@@ -350,6 +350,23 @@ class UndocumentedObject(msgspec.Struct, frozen=True, kw_only=True):
     check: Check | None = None
 
 
+class DocumentFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """A place in a document, or a docstring, that does not hold."""
+
+    rule: str
+    file: str
+    line: int
+    message: str
+    check: Check | None = None
+
+
+class DocumentFindings(msgspec.Struct, frozen=True, kw_only=True):
+    """Such places; `total` counts all."""
+
+    total: int = 0
+    findings: list[DocumentFinding] = []
+
+
 class DocumentationData(msgspec.Struct, frozen=True, kw_only=True):
     """Of `documentation`."""
 
@@ -359,6 +376,8 @@ class DocumentationData(msgspec.Struct, frozen=True, kw_only=True):
     undocumented_total: int | None = None
     pages: int | None = None
     command: list[str] = []
+    documents: DocumentFindings = DocumentFindings()
+    docstrings: DocumentFindings = DocumentFindings()
 
 
 class ModelAdvice(msgspec.Struct, frozen=True, kw_only=True):
