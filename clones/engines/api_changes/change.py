@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import griffe
 import msgspec
 
 from clones.engines.api_changes.surface import Member
@@ -18,7 +19,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[str, ...]
     """Other public names of the same object."""
     what: str
-    """`module`, `class`, `function`, `method`, `property` or `attribute`."""
+    """`module`, `class`, `function`, `method`, `property` or `attribute`; `name` where only that is known."""
     text: str
     file: str | None
     line: int | None
@@ -35,6 +36,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 def kind_of(member: Member) -> str:
     """Return what a reader calls it."""
     in_class = member.parent is not None and member.parent.is_class
-    if member.is_function and in_class:
-        return "method"
-    return "property" if "property" in member.labels else str(member.kind.value)
+    try:
+        if member.is_function and in_class:
+            return "method"
+        return "property" if "property" in member.labels else str(member.kind.value)
+    except (griffe.AliasResolutionError, griffe.CyclicAliasError):
+        return "name"  # passed on from a package that is not here

@@ -133,7 +133,7 @@ def _farewell(old: Version, new: Version, member: Member, canonical: str) -> tup
             "breaking",
             f"module `{member.path.rpartition('.')[0]}` has no `__getattr__`, and no names by it, any more",
         )
-    if not member.is_module and (provider := new.elsewhere(member.path)):
+    if kind_of(member) != "module" and (provider := new.elsewhere(member.path)):
         return "risky", f"`{member.path}` is no longer written there; {provider} may still provide it"
     words = f"{kind_of(member)} `{member.path}` is gone"
     in_module = member.parent is not None and member.parent.is_module

@@ -186,6 +186,16 @@ def test_a_package_below_the_top_of_its_repository(tmp_path: Path) -> None:
     assert failed(history.root / "a", output.data) == []
 
 
+def test_a_name_of_another_package_that_is_no_longer_passed_on_is_told_as_gone(tmp_path: Path) -> None:
+    history = History(tmp_path / "passing")
+    history.commit("It passes on", {"tools.py": "from shlex import quote as quote\n\n__all__ = ['quote']\n"})
+    history.git("tag", "v1.0")
+    history.commit("It does no longer", {"tools.py": "RATE = 2\n\n__all__ = ['RATE']\n"})
+    output = run(history.root, tmp_path / "out")
+    assert statements(output, "breaking") == {"tools.quote": "name `tools.quote` is gone"}
+    assert failed(history.root, output.data) == []
+
+
 def test_what_a_base_from_outside_may_provide_is_no_break(tmp_path: Path) -> None:
     history = History(tmp_path / "bases")
     before = "from elsewhere import Base\n\n\nclass Bag(Base):\n    def get(self): ...\n"
