@@ -30,7 +30,12 @@ def words(target: Path, python: Sequence[str], places: Sequence[str]) -> Counter
     found: Counter[str] = Counter()
     for file in python:
         if any(file == place or file.startswith(f"{place}/") for place in places):
-            found.update({word.decode("ascii") for word in _WORD.findall(target_files.content(target, file, MAX_FILE_BYTES) or b"")})
+            found.update(
+                {
+                    word.decode("ascii")
+                    for word in _WORD.findall(target_files.content(target, file, MAX_FILE_BYTES) or b"")
+                }
+            )
     return found
 
 
