@@ -69,6 +69,15 @@ def total(rows: Sequence[Row], material: str) -> list[Row]:
     ]
 
 
+def no_lower(rows: Sequence[Row], engine: str, figure: str) -> Verdict:
+    """Return whether an engine's `recall` or `precision` is no lower than that of any other on the same material."""
+    figures = {row.engine: getattr(row.score, figure) for row in rows}
+    best = max(figures, key=lambda each: (figures[each], each == engine))
+    text = f"{rows[0].material}: the {engine}'s {figure} {figures[engine]:.3f} is no lower than that of any other"
+    beaten = "" if best == engine else f"; {best} has {figures[best]:.3f}"
+    return Verdict(text=f"{text}{beaten}", holds=best == engine)
+
+
 def flawless(rows: Sequence[Row], engine: str, what: str) -> Verdict:
     """Return whether `engine` found all there is, and nothing else."""
     counts = sum((row.score for row in rows if row.engine == engine and row.score is not None), Score())

@@ -31,13 +31,13 @@ def test_rows_are_added_up_by_engine() -> None:
 
 def test_the_whole_engine_is_held_against_tools_run_by_hand_and_no_figure_may_be_lower_than_any() -> None:
     rows = [row(security.WHOLE, GOOD), row("bandit", POOR), row(security.OWN, GOOD)]
-    assert [each.holds for each in security.demands(rows, "open")] == [True, True, True]
+    assert [each.holds for each in security.demands(rows)] == [True, True, True]
     near = Score(hit=9, missed=1, false=3, spared=7)
-    assert [each.holds for each in security.demands([*rows, row("ruff", near)], "open")] == [False, True, True]
+    assert [each.holds for each in security.demands([*rows, row("ruff", near)])] == [False, True, True]
     precise = Score(hit=1, missed=9, spared=10)
-    verdicts = list(security.demands([*rows, row("gitleaks", precise)], "open"))
+    verdicts = list(security.demands([*rows, row("gitleaks", precise)]))
     assert [each.holds for each in verdicts] == [True, True, False]
-    assert "gitleaks's, 1.000" in verdicts[-1].text
+    assert "gitleaks has 1.000" in verdicts[-1].text
 
 
 def test_what_is_wrong_is_told_with_its_place() -> None:
