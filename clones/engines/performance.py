@@ -13,6 +13,8 @@ from clones.engines import git, isolation, memory
 from clones.engines.contract import EngineError, EngineOutput, NotAnalysed, OutputFile, Progress
 from clones.engines.environment import Environment, prepare
 from clones.engines.environment.interpreter import standard_library
+from clones.engines.patterns import told as patterns
+from clones.engines.patterns.scan import scan
 from clones.engines.regression import Pair, Profiled, compare
 from clones.engines.running import pytest_config
 from clones.engines.running.flame_svg import flame_svg
@@ -67,6 +69,11 @@ def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progre
         if "pyinstrument" not in environment.versions:
             reasons = [item.reason for item in environment.missing if item.requirement == "pyinstrument"]
             raise EngineError(f"the profiler did not install: {(reasons or ['unknown reason'])[0]}", retryable=True)
+        places = Places(copied.root, standard_library(Path(environment.python)))
+        progress(0.28, "looking for code that costs more than it has to")
+        scanned = scan(
+            copied.root, lambda name: places.place(name)[0] is Kind.TARGET
+        )  # before anything runs in the copy
         program = _program(params.argv, copied.root, environment)
         shown = params.argv or ("python", *program.program)
         left_s = max(1.0, begin + params.budget_s - time.monotonic())
@@ -78,6 +85,7 @@ def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progre
         done = run_profiler("time", copied.root, program, environment, place=scratch, budget_s=left_s)
         progress(0.4, "reading the profile")
         output = _output(done, shown, copied=copied, environment=environment, scratch=scratch, out=out, left_s=left_s)
+        output = patterns.told(output, scanned, copied.root)
         left_s = 2 * left_s if compared else begin + params.budget_s - time.monotonic()
         if not params.memory:
             output = memory.without(output, "not asked for")
