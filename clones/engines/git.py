@@ -4,6 +4,7 @@ No signature checks (which start a program it may name), no file system monitor,
 external diff, and no fetching of missing objects. Paths are relative to the target, which may be below the work tree's top.
 """
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -57,12 +58,27 @@ def run(target: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     Raises:
         EngineError: with git's own words, where it fails; `tool_missing` where there is no git.
     """
+    if (pipe := waits_for(target)) is not None:
+        raise EngineError(f"{pipe} is a pipe: git would wait for what comes out of it; remove it")
     env = process.minimal_env() | _ENV
     finished = process.run((*_GIT, *arguments), cwd=target, timeout_s=_TIMEOUT_S, env=env, stdin=stdin)
     if finished.exit_status != 0:
         words = finished.stderr.decode(errors="replace").strip().partition("\n")[0]
         raise EngineError(words or f"git {arguments[0]} ended with status {finished.exit_status}")
     return finished.stdout
+
+
+@functools.cache
+def waits_for(target: Path) -> str | None:
+    """Return a pipe in `target` that git would open and so wait for: settings of its own, in whatever directory."""
+    for place, directories, files in os.walk(target):
+        inside = ".git" in PurePosixPath(place).parts
+        directories[:] = [name for name in directories if not (inside and name == "objects")]
+        for name in files:
+            path = Path(place, name)
+            if (inside or name.startswith((".git", ".mailmap"))) and path.is_fifo():
+                return path.relative_to(target).as_posix()
+    return None
 
 
 def commit_of(target: Path, revision: str) -> str | None:

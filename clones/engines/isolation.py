@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from clones.engines import process
+from clones.engines import git, process
 from clones.engines.contract import EngineError, NotAnalysed
 
 MAX_COPY_BYTES = 4 * 1024**3
@@ -124,6 +124,8 @@ def _walk(directory: Path, target: Path) -> Iterator[PurePosixPath]:
 
 def _git(target: Path, *arguments: str) -> bytes | None:
     """Return what git says, None where there is no git, no repository, or git fails."""
+    if git.waits_for(target):
+        return None
     env = process.minimal_env() | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
     try:
         done = process.run([*_GIT, *arguments], cwd=target, timeout_s=_GIT_TIMEOUT_S, env=env)
