@@ -9,7 +9,7 @@ from typing import Any
 from clones.engines import isolation, shuffles
 from clones.engines.contract import EngineError, EngineOutput, NotAnalysed, OutputFile, Progress
 from clones.engines.environment import Environment, prepare, run_env
-from clones.engines.running import gates, offline, pytest_config, pytest_record, stated
+from clones.engines.running import gates, offline, other_tests, pytest_config, pytest_record, stated
 from clones.engines.running.coverage_report import FileCoverage, by_file, totals
 from clones.engines.running.coverage_svg import coverage_svg
 from clones.engines.running.diff_coverage import diff_coverage
@@ -43,7 +43,16 @@ def analyse(target: Path, params: TestingParams, out: Path, progress: Progress) 
         copied = isolation.copy_target(target, scratch / "copy")
         found = pytest_config.find_tests(copied.root)
         if not found.files and found.configured_in is None and not params.pytest_args:
-            reason = "no tests found: no configuration of pytest and no file named test_*.py or *_test.py"
+            if (tool := other_tests.find_tool(copied.root)) is not None:
+                progress(0.1, f"running {' '.join(tool.command)}")
+                told = other_tests.run_tool(
+                    tool, copied.root, scratch, budget_s=params.budget_s * 0.95, network=params.network
+                )
+                return _of_tool(params, told, copied.left_out)
+            reason = (
+                "no tests found: no configuration of pytest, no file named test*.py or *_test.py, no go.mod with tests "
+            )
+            reason += "and no `test` script in package.json"
             return _not_run(params, reason, copied.left_out)
         environment = prepare(target, copied.root, progress, deadline=begin + params.budget_s * INSTALL_SHARE)
         if "pytest" not in environment.versions:
@@ -211,6 +220,18 @@ def _environment_gaps(environment: Environment) -> list[NotAnalysed]:
         NotAnalysed(subject=f"requirement {item.requirement}", reason=f"did not install: {item.reason}")
         for item in environment.missing[:_MAX_NAMED]
     ]
+
+
+def _of_tool(params: TestingParams, data: dict[str, Any], left_out: tuple[NotAnalysed, ...]) -> EngineOutput:
+    """Return what came of tests that are not Python's; coverage and other orders are for pytest."""
+    not_analysed = [*left_out[:_MAX_NAMED], *offline.notes(network=params.network)]
+    if "reason" in data:
+        not_analysed.append(NotAnalysed(subject="tests", reason=data["reason"]))
+    only = f"not measured for tests that {data['runner']} runs"
+    not_analysed += [NotAnalysed(subject=subject, reason=only) for subject in ("coverage", "shuffles")]
+    if params.gates is not None:
+        data["gates"] = gates.judge(params.gates, data)
+    return EngineOutput(summary=_summary(data), data=data, not_analysed=tuple(not_analysed))
 
 
 def _not_run(

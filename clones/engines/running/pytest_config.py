@@ -1,5 +1,6 @@
 """Where a target's tests are, and how pytest is to be started there."""
 
+import re
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from clones.engines.isolation import NOT_COPIED
 
 _DIRECTORIES = ("tests", "test", "t")
 _FILES = ("test_*.py", "*_test.py")
+_UNITTEST_FILES = "test*.py"
+_UNITTEST = re.compile(r"^\s*(import|from) +unittest\b", re.MULTILINE)
+_MAX_UNITTEST_FILES = 500
+"""They are named on a command line."""
 
 # options that this engine sets itself, that write or read outside the copy, or that run nothing
 _REFUSED = (
@@ -44,6 +49,9 @@ def find_tests(root: Path) -> FoundTests:
         if any(fnmatch(path.name, pattern) for pattern in _FILES)
         and NOT_COPIED.isdisjoint(path.relative_to(root).parts)
     ]
+    if not files and name is None:
+        files = _unittest_files(root)
+        return FoundTests(configured_in=None, paths=tuple(path.as_posix() for path in files), files=len(files))
     usual = [part for part in _DIRECTORIES if any(path.parts[0] == part for path in files)]
     return FoundTests(
         configured_in=name,
@@ -51,6 +59,16 @@ def find_tests(root: Path) -> FoundTests:
         files=len(files),
         uses_xdist=uses_xdist(addopts),
     )
+
+
+def _unittest_files(root: Path) -> list[Path]:
+    """Return the files that `python -m unittest discover` would take and pytest would not; pytest runs them by name."""
+    found = []
+    for path in sorted(root.rglob(_UNITTEST_FILES)):
+        relative = path.relative_to(root)
+        if NOT_COPIED.isdisjoint(relative.parts) and _UNITTEST.search(target_files.text(root, relative.as_posix())):
+            found.append(relative)
+    return found[:_MAX_UNITTEST_FILES]
 
 
 def uses_xdist(arguments: list[str]) -> bool:
