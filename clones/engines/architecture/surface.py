@@ -9,8 +9,8 @@ from clones.engines.architecture.definitions import Code
 from clones.engines.architecture.discovery import Unit
 from clones.engines.statements import Statement, quoted
 
-MAX_MODULES = 250
-_MAX_NAMES = 60
+MAX_MODULES = 80
+_MAX_NAMES = 40
 _COUNT = (
     "import ast, sys; w = ast.walk; t = ast.parse(open(sys.argv[1], 'rb').read()); "
     "d = [n for n in w(t) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]; "

@@ -20,7 +20,7 @@ from clones.engines.statements import Lines, Statement, quoted
 
 Confidence = Literal["high", "medium", "low"]
 
-MAX_LISTED = 150
+MAX_LISTED = 100
 _MAX_TEXT_BYTES = 40_000_000
 """Of files that are no Python, in which names are looked for: documentation, templates, configuration."""
 _HARMLESS = frozenset(

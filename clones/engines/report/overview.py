@@ -24,7 +24,7 @@ _ORDER = typing.get_args(Kind)
 _STANDS_OUT = {
     "security": "critical and high findings and medium ones of high confidence",
     "testing": "failing tests",
-    "architecture": "import cycles, and the most complex function above a cyclomatic complexity of 10",
+    "architecture": "broken contracts, import cycles, and the most complex function above a cyclomatic complexity of 10",
     "performance": "what takes longer than at an earlier revision, beyond the noise",
 }
 
@@ -220,6 +220,11 @@ def _risks(anchor: str, section: Section, part: parts.Part | Content | None) -> 
 
 
 def _structure_risks(anchor: str, part: parts.ArchitecturePart) -> Iterator[Risk]:
+    for contract in part.broken.items:
+        text = f"{plural(contract.violation_count, 'chain')} of imports break{'s' * (contract.violation_count == 1)} "
+        text += f"the declared contract `{contract.name}`"
+        where = f"{contract.file}:{contract.line}" if contract.line else contract.file
+        yield Risk(tone="bad", kind="contract", text=text, where=where, anchor=anchor)
     for cycle in part.cycles.items:
         when = {True: " at import time", False: " through imports inside functions", None: ""}[cycle.at_import_time]
         text = f"{plural(len(cycle.modules), 'module')} import each other{when}"

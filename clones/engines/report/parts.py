@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from clones.engines.report import shapes, wording
+from clones.engines.report.blocks import Block
 from clones.engines.report.checks import Check
 from clones.engines.report.full import full_data
+from clones.engines.report.kinds import architecture, performance
 from clones.engines.report.model import Section
 from clones.engines.report.pictures import Picture, picture
 from clones.engines.report.wording import Some, some
@@ -89,6 +91,10 @@ class ArchitecturePart(msgspec.Struct, frozen=True, kw_only=True):
     full: str
     result: str
     """Where the tables' other rows are; the graph's file has the graph alone."""
+    broken: Some[architecture.Contract]
+    """Declared contracts that imports break."""
+    blocks: tuple[Block, ...]
+    """What follows the tables."""
 
 
 class TestingPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +133,8 @@ class PerformancePart(msgspec.Struct, frozen=True, kw_only=True):
     changed: Some[ChangedFunction]
     """Against an earlier revision, where there was one."""
     flame: Picture | None
+    blocks: tuple[Block, ...]
+    """What follows the tables."""
     full: str
 
 
@@ -261,6 +269,7 @@ def _architecture(section: Section, data: shapes.ArchitectureData) -> Architectu
     ]
     coupling = sorted(data.coupling, key=lambda each: (-each.afferent - each.efferent, each.module))
     hot = some(data.hot_spots, MAX_ROWS)
+    further = msgspec.convert(section.data, architecture.Data)
     return ArchitecturePart(
         data=data,
         cycles=some(
@@ -274,6 +283,8 @@ def _architecture(section: Section, data: shapes.ArchitectureData) -> Architectu
         diagram=picture(section.files, "architecture.svg"),
         full=full_data(section, "graph.json"),
         result=full_data(section, ""),
+        broken=some([each for each in further.contracts.declared if each.kept is False], MAX_ROWS),
+        blocks=architecture.blocks(section, further),
     )
 
 
@@ -319,6 +330,7 @@ def _performance(section: Section, data: shapes.PerformanceData) -> PerformanceP
             MAX_ROWS,
         ),
         flame=picture(section.files, "flame.svg"),
+        blocks=performance.blocks(section, msgspec.convert(section.data, performance.Data)),
         full=full_data(section, "profile.json"),
     )
 

@@ -140,11 +140,14 @@ class HotFunction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(Stated, frozen=True, kw_only=True):
-    """One quantity at two revisions; `certain`: no round of one reaches into those of the other."""
+    """One quantity at two revisions, or of two commands; `certain`: the difference is beyond the noise."""
 
     change_s: float
     change_percent: float | None = None
     noise_s: float
+    interval_s: tuple[float, float] | None = None
+    """Between which values the change lies with `confidence`; older results have none."""
+    confidence: float | None = None
     certain: bool
 
 
@@ -189,6 +192,8 @@ class ImportLine(msgspec.Struct, frozen=True, kw_only=True):
     imported: str
     file: str
     line: int
+    lines: list[int] = []
+    """All that import it; empty in older results."""
     code: str = ""
     deferred: bool = False
 
@@ -203,6 +208,9 @@ class Cycle(msgspec.Struct, frozen=True, kw_only=True):
     cut: list[ImportLine] = []
     """Imports without which there is no cycle."""
     cut_count: int = 0
+    cut_is_least: bool = False
+    """Whether it is proven that no others cost less."""
+    cut_check: Check | None = None
     check: Check | None = None
 
 

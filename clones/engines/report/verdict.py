@@ -14,6 +14,7 @@ Kind = Literal[
     "regression",
     "breaking",
     "medium",
+    "contract",
     "cycle",
     "untested",
     "complexity",

@@ -147,7 +147,7 @@ def test_failed_tasks_say_so_and_show_nothing_else(tmp_path: Path) -> None:
         assert "Give the task more time" in text
         for invented in ("findings", "import cycle", "tests passed", "Coverage", "Hot", "docstring", "No finding"):
             assert invented not in text.replace("critical and high findings and medium ones", "").replace(
-                "failing tests, import cycles", ""
+                "failing tests, broken contracts, import cycles", ""
             )
     assert not written.page.all("img")
 

@@ -1,6 +1,7 @@
 """What a report states of a real project holds when its command is run there."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,7 +68,12 @@ def test_it_holds(task_type: str, least: int, says: str, project: Path, tmp_path
     assert len(told) >= least
     assert any(says in each["text"] for each in told), [each["text"] for each in told]
     for each in told:
+        needed = each.get("needs_file")
+        if needed:
+            shutil.copy(out / needed, project / needed)
         assert printed(each["how_to_check"], project) == each["expected"], each["text"]
+        if needed:
+            (project / needed).unlink()
         # It is the project that makes it hold.
         assert printed(each["how_to_check"], tmp_path) != each["expected"], each["text"]
     assert SECRET not in written.html + written.markdown + msgspec.json.encode(written.told).decode()
