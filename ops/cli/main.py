@@ -19,6 +19,7 @@ COMMANDS = {
     "routes": ("routes", "Show and change who serves which task type."),
     "audit": ("audit", "Read the ledger."),
     "ask": ("ask", "Answer a question from code, documents, past results and decisions."),
+    "report": ("report", "Write a notice, release note, escalation or hand-over from results."),
     "osv": ("osv", "Take in the advisories that dependencies are held against."),
     "schema": ("schema", "Export the messages' JSON Schema."),
     "bench": ("bench", "Measure against raw nats-py."),
