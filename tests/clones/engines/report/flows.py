@@ -320,7 +320,14 @@ SLOWER: dict[str, Any] = PERFORMANCE | {
         "against": "v1.2.0",
         "commit": "f" * 40,
         "rounds": 3,
-        "wall": {"change_s": 0.52, "change_percent": 19.1, "noise_s": 0.04, "certain": True},
+        "wall": {
+            "change_s": 0.52,
+            "change_percent": 19.1,
+            "noise_s": 0.04,
+            "interval_s": [0.31, 0.63],
+            "confidence": 0.9683,
+            "certain": True,
+        },
         "functions": [
             {
                 "file": "src/shop/cart.py",
@@ -331,7 +338,47 @@ SLOWER: dict[str, Any] = PERFORMANCE | {
                 **stated("2 commits since v1.2.0 touched src/shop/cart.py", "git rev-list --count v1.2.0..HEAD", "2"),
             }
         ],
-    }
+    },
+    "peak_rss_bytes": 96 * 1024**2,
+    "memory": {
+        "peak_bytes": 40 * 1024**2,
+        "seen_bytes": 38 * 1024**2,
+        "at_peak": [
+            {
+                "file": "src/shop/cart.py",
+                "line": 71,
+                "kind": "target",
+                "bytes": 19 * 1024**2,
+                "share": 0.5,
+                "blocks": 1234,
+                "source": "rows = list(reader)",
+                "check": stated(
+                    "src/shop/cart.py:71 held 19.0 MiB", "sed -n 71p src/shop/cart.py", "rows = list(reader)"
+                ),
+            }
+        ],
+        "record": {
+            **stated("tracemalloc counted 41943040 bytes at the peak", "cat memory.json", "41943040"),
+            "needs_file": "memory.json",
+        },
+    },
+    "patterns": {
+        "found": [
+            {
+                "rule": "list-searched-in-loop",
+                "title": "`in` searches a list in a loop",
+                "why": "each search reads the list from its beginning",
+                "instead": "keep a set of the same values",
+                "file": "src/shop/cart.py",
+                "line": 64,
+                "self_share": 0.4,
+                "check": stated(
+                    "`in` searches a list: src/shop/cart.py:64", "sed -n 64p src/shop/cart.py", "if x in xs:"
+                ),
+            }
+        ],
+        "total": 61,
+    },
 }
 FLOWS: dict[str, dict[str, Any]] = {
     "api-changes": API_CHANGES,

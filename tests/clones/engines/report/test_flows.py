@@ -104,6 +104,13 @@ FACTS = (
     # a profile beside an earlier one
     "+520 ms beside v1.2.0",
     "It takes +520 ms beside v1.2.0, most of it in Cart.total",
+    "beyond a noise of 40 ms in 3 rounds of each; with 96.8% confidence it lies between +310 ms and +630 ms",
+    "Python's objects took 40.0 MiB at the peak",
+    "looked at when it was 95.0% of that. The profiled process had 96.0 MiB resident at most.",
+    "rows = list(reader)",
+    "in searches a list in a loop",
+    "keep a set of the same values",
+    "60 more places in",
     "+490 ms",
 )
 
