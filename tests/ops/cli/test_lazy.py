@@ -50,7 +50,8 @@ def test_what_starts_others_and_waits_imports_no_nats_either(command: str) -> No
 
 
 @pytest.mark.parametrize(
-    "command", ["submit", "call", "workflow", "decide", "task", "status", "routes", "audit", "ask", "report", "schema", "doctor"]
+    "command",
+    ["submit", "call", "workflow", "decide", "task", "status", "routes", "audit", "ask", "report", "schema", "doctor"],
 )
 def test_no_command_imports_engines_or_tables_before_it_needs_them(command: str) -> None:
     loaded = imported_by(command, "--help")
