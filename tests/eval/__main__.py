@@ -11,13 +11,15 @@ from collections.abc import Callable, Mapping
 import msgspec
 from rich.console import Console
 
-from tests.eval import breaks, knots, releases, security, speed, table
+from tests.eval import breaks, dependencies, knots, orders, releases, security, speed, table
 from tests.eval.outcome import Part, Told
 
 PARTS: Mapping[str, Callable[[Told], Part]] = {
     "security": security.measure,
     "releases": releases.measure,
+    "dependencies": dependencies.measure,
     "knots": knots.measure,
+    "orders": orders.measure,
     "breaks": breaks.measure,
     "speed": speed.measure,
 }

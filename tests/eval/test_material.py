@@ -1,5 +1,7 @@
 """The material that the evaluation makes is what it is said to be, and what it fetches is read at the right place."""
 
+import ast
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clones.engines.architecture import digraph
-from tests.eval import breaks, fetching, knots, releases, speed
+from tests.eval import breaks, dependencies, fetching, knots, orders, releases, speed
 from tests.eval.labels import Found, Score
 
 FLAW = releases.FLAWS[0]
@@ -92,6 +94,24 @@ def test_a_release_that_cannot_be_had_is_told_by_name(tmp_path: Path, monkeypatc
     with pytest.raises(fetching.NotFetchedError, match=r"joblib==1\.1\.0 could not be fetched"):
         fetching.source("joblib", "1.1.0")
     assert list((tmp_path / "releases").iterdir()) == []
+
+
+def test_every_test_of_the_project_is_flaky_or_follows_the_order_or_is_steady() -> None:
+    named = [test.partition("[")[0] for kind in (orders.FLAKY, orders.ORDERED, orders.STEADY) for test in kind]
+    written = {
+        f"{file}::{node.name}"
+        for file, text in orders.FILES.items()
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    assert set(named) == written
+
+
+def test_dependencies_are_held_against_the_advisories_that_come_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/nowhere")
+    part = dependencies.measure(lambda _: None)
+    assert part.holds, part.wrong
+    assert os.environ["XDG_DATA_HOME"] == "/nowhere"
 
 
 def test_a_busy_machine_is_no_witness_of_slowness() -> None:
