@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from clones.engines.contract import Progress
-from clones.engines.security import bandit_scan, ci_scan, javascript_scan, ruff_scan, secrets_scan
+from clones.engines.security import bandit_scan, ci_scan, go_scan, javascript_scan, ruff_scan, secrets_scan
 from clones.engines.security.apart import scan_apart
 from clones.engines.security.osv import scan as osv_scan
 from clones.engines.security.reported import Scan
@@ -40,6 +40,7 @@ def scanners() -> tuple[Scanner, ...]:
         Scanner("osv", osv_scan.scan),
         Scanner("zizmor", ci_scan.scan),
         Scanner("oxlint", javascript_scan.scan),
+        Scanner("gosec", go_scan.scan),
         Scanner("config", partial(scan_apart, "config", "clones.engines.security.config.scan")),
         Scanner("taint", partial(scan_apart, "taint", "clones.engines.security.taint.taint_scan"), share=0.5),
     )
