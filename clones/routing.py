@@ -13,15 +13,15 @@ DEFAULT_TABLE = RoutingTable(
         "test-strategy": "testing",
     },
     routes={
-        "security": Route(clone="beta", fallback=("delta",), default_priority="high", timeout_s=30, retries=2),
-        "performance": Route(clone="beta", fallback=("delta",), default_priority="medium", timeout_s=60, retries=1),
-        "architecture": Route(clone="gamma", fallback=("sigma",), default_priority="high", timeout_s=45, retries=1),
-        "testing": Route(clone="delta", fallback=("beta",), default_priority="medium", timeout_s=30, retries=2),
+        "security": Route(clone="beta", fallback=("delta",), default_priority="high", timeout_s=240, retries=2),
+        "performance": Route(clone="beta", fallback=("delta",), default_priority="medium", timeout_s=600, retries=1),
+        "architecture": Route(clone="gamma", fallback=("sigma",), default_priority="high", timeout_s=180, retries=1),
+        "testing": Route(clone="delta", fallback=("beta",), default_priority="medium", timeout_s=600, retries=2),
         "documentation": Route(
             clone="sigma",
             fallback=("gamma",),
             default_priority="low",
-            timeout_s=20,
+            timeout_s=120,
             retries=1,
             # A document rests on what the others find; none of those rests on a document.
             may_ask=("security", "performance", "architecture", "testing"),
@@ -32,10 +32,10 @@ DEFAULT_TABLE = RoutingTable(
         "strategy": Route(clone="delta", fallback=("beta",), default_priority="medium", timeout_s=120, retries=1),
         "mutation": Route(clone="delta", fallback=("beta",), default_priority="low", timeout_s=600, retries=1),
         "triage": Route(clone="delta", fallback=("beta",), default_priority="high", timeout_s=600, retries=1),
-        "api-changes": Route(clone="sigma", fallback=("gamma",), default_priority="medium", timeout_s=60, retries=1),
-        "changelog": Route(clone="sigma", fallback=("gamma",), default_priority="medium", timeout_s=60, retries=1),
-        "code-map": Route(clone="gamma", fallback=("sigma",), default_priority="medium", timeout_s=60, retries=1),
-        "knowledge": Route(clone="sigma", fallback=("gamma",), default_priority="medium", timeout_s=60, retries=1),
+        "api-changes": Route(clone="sigma", fallback=("gamma",), default_priority="medium", timeout_s=120, retries=1),
+        "changelog": Route(clone="sigma", fallback=("gamma",), default_priority="medium", timeout_s=120, retries=1),
+        "code-map": Route(clone="gamma", fallback=("sigma",), default_priority="medium", timeout_s=120, retries=1),
+        "knowledge": Route(clone="sigma", fallback=("gamma",), default_priority="medium", timeout_s=120, retries=1),
     },
 )
 """What a new network begins with."""

@@ -34,21 +34,21 @@ async def nothing(_: Task) -> Done:
 def test_the_default_table_is_the_plans() -> None:
     routes = DEFAULT_TABLE.routes
     assert {name: (each.default_priority, each.timeout_s, each.retries) for name, each in routes.items()} == {
-        "security": ("high", 30, 2),
-        "performance": ("medium", 60, 1),
-        "architecture": ("high", 45, 1),
-        "testing": ("medium", 30, 2),
-        "documentation": ("low", 20, 1),
+        "security": ("high", 240, 2),
+        "performance": ("medium", 600, 1),
+        "architecture": ("high", 180, 1),
+        "testing": ("medium", 600, 2),
+        "documentation": ("low", 120, 1),
         "design": ("medium", 120, 1),
         "scalability": ("medium", 300, 1),
         "impact": ("medium", 120, 1),
         "strategy": ("medium", 120, 1),
         "mutation": ("low", 600, 1),
         "triage": ("high", 600, 1),
-        "api-changes": ("medium", 60, 1),
-        "changelog": ("medium", 60, 1),
-        "code-map": ("medium", 60, 1),
-        "knowledge": ("medium", 60, 1),
+        "api-changes": ("medium", 120, 1),
+        "changelog": ("medium", 120, 1),
+        "code-map": ("medium", 120, 1),
+        "knowledge": ("medium", 120, 1),
     }
     assert set(routes) == set(PARAMS)
     assert not RESERVED_TYPES & set(routes)

@@ -83,7 +83,7 @@ async def test_set_shows_the_difference_and_the_verdict(rig: OpsRig, tmp_path: P
         ended = await rig.cli("routes", "set", written(tmp_path, LONGER), "--reason", "slow tests")
         assert (ended.status, ended.err) == (0, "")
         assert ended.out.splitlines() == [
-            "routes.testing.timeout_s: 30 -> 90",
+            "routes.testing.timeout_s: 600 -> 90",
             "Revision 3 is in force; sanctuary routes rollback 2 takes it back.",
             "1 of the 1 instances that answer go by it.",
         ]
@@ -92,7 +92,7 @@ async def test_set_shows_the_difference_and_the_verdict(rig: OpsRig, tmp_path: P
         assert again.out == "Nothing to change: revision 3 is the same, and stays in force.\n"
         (newest, *_) = (await rig.cli("routes", "history", "--json")).json["revisions"]
     assert (newest["revision"], newest["reason"]) == (3, "slow tests")
-    assert newest["changes"] == ["routes.testing.timeout_s: 30 -> 90"]
+    assert newest["changes"] == ["routes.testing.timeout_s: 600 -> 90"]
     assert "@" in newest["by"]
 
 
@@ -103,7 +103,7 @@ async def test_rollback_and_history(rig: OpsRig, tmp_path: Path) -> None:
         assert back.json["output"] == {
             "revision": 4,
             "replaced": 3,
-            "changes": ["routes.testing.timeout_s: 90 -> 30"],
+            "changes": ["routes.testing.timeout_s: 90 -> 600"],
         }
         assert await table_in_force(rig) == (4, TABLE)
         nowhere = await rig.cli("routes", "rollback", "9")
