@@ -1,7 +1,8 @@
-"""The `security` engine: flaws in Python code, secrets in any file, as findings and as SARIF.
+"""The `security` engine: flaws in code and configuration, secrets, vulnerable dependencies, as findings and as SARIF.
 
-Three scanners read a copy of the target (`scope`), so that nothing in it can steer them: bandit (`bandit_scan`), ruff's
-port of its rules (`ruff_scan`) and gitleaks (`secrets_scan`). What they report about one place is merged (`merge`),
+The scanners (`scanners`) read a copy of the target (`scope`), so that nothing in it can steer them: those that others have
+written (`bandit_scan`, `ruff_scan`, `secrets_scan`, `ci_scan`, `javascript_scan`, `go_scan`) and our own (`taint`, `osv`,
+`config`). What they report about one place is merged (`merge`),
 rated (`judge`) with the texts of `rules.toml`, freed of secrets (`redact`) and written down (`sarif`).
 """
 
