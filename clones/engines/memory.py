@@ -15,6 +15,7 @@ from clones.engines.environment.interpreter import standard_library
 from clones.engines.running.memory_fold import Held, Trace, held_by_line
 from clones.engines.running.places import Places
 from clones.engines.running.profile_fold import Kind
+from clones.engines.running.profiler import PROFILER
 from clones.engines.running.watched import Watched
 from clones.engines.statements import Lines, Statement
 
@@ -47,7 +48,7 @@ def told(
         return without(output, "the run with each allocation traced left no record: it was killed, or ended abruptly")
     places = Places(root, standard_library(Path(environment.python)))
     lines = Lines(root)
-    at_peak, at_end = (held_by_line(traces, places.place) for traces in (traced.at_peak, traced.at_end))
+    at_peak, at_end = (held_by_line(traces, places.place, skip=PROFILER) for traces in (traced.at_peak, traced.at_end))
     data: dict[str, Any] = {
         "peak_bytes": traced.peak_bytes,
         "seen_bytes": traced.seen_bytes,

@@ -59,7 +59,7 @@ def _share(each: Found, scanned: Scan, hot: Sequence[Mapping[str, Any]]) -> floa
     else:
         first, last = max(around)
         rows = [row for row in hot if row["function"] != MODULE and first <= row["line"] <= last]
-    return round(sum(float(row["self_share"]) for row in rows), 4)
+    return round(sum((float(row["self_share"]) for row in rows), 0.0), 4)
 
 
 def _row(each: Found, share: float, lines: Lines) -> dict[str, Any]:

@@ -25,16 +25,16 @@ class Held(msgspec.Struct, kw_only=True):
     blocks: int = 0
 
 
-def held_by_line(traces: Sequence[Trace], place_of: Callable[[str], tuple[Kind, str]]) -> list[Held]:
+def held_by_line(traces: Sequence[Trace], place_of: Callable[[str], tuple[Kind, str]], *, skip: str) -> list[Held]:
     """Sum what each line holds, the most first.
 
     A trace counts for its innermost line of the target, else of its tests, else of any file: what `json.loads` builds
-    is held by the line that called it.
+    is held by the line that called it. Lines of the file `skip`, which started the program, are left out.
     """
     found: dict[tuple[str, int], Held] = {}
     places: dict[str, tuple[Kind, str]] = {}
     for size, blocks, frames in traces:
-        located = [frame for frame in frames if not frame[0].startswith("<")]
+        located = [frame for frame in frames if not frame[0].startswith("<") and not frame[0].endswith(skip)]
         if not located:
             continue
         for path, _ in located:
