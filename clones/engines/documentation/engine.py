@@ -85,7 +85,7 @@ def analyse(target: Path, params: DocumentationParams, out: Path, progress: Prog
         summary=_summary(covered, len(api.pages), examined, differing),
         data=data,
         files=(*files, OutputFile(name="documentation.json", media_type="application/json")),
-        not_analysed=(*found.not_analysed, *private, *api.not_analysed, *covered.not_analysed),
+        not_analysed=(*found.not_analysed, *private, *api.not_analysed, *covered.not_analysed, *examined.left_out),
     )
 
 

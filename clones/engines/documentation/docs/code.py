@@ -25,19 +25,19 @@ from clones.engines.documentation.docs.text import Block, Read
 MAX_BLOCK_CHARS = 50_000
 MAX_SHELL_BLOCKS = 200
 _SHELL_S = 10.0
-_SHELLS = frozenset({"sh", "bash", "shell"})
+SHELLS = frozenset({"sh", "bash", "shell"})
 _PARTIAL = re.compile(r"\.\.\.|…|\{\{|\{%|<[A-Za-z][\w .:|/-]*>|^\s*\$ |^[+-] ?\S.*\n[+-]", re.MULTILINE)
 _INTERACTIVE = re.compile(r"^\s*(In \[\d+\]:|[!%][\w!]|\$ |>>> )", re.MULTILINE)
 
 
 def unparsable(target: Path, documents: Mapping[str, Read]) -> Iterator[Finding]:
-    """Yield the blocks of `documents` that their own language's parser refuses."""
+    """Yield the blocks of `documents` that their own language's parser refuses; of shell the first `MAX_SHELL_BLOCKS`."""
     shells = 0
     for file, document in documents.items():
         for block in document.blocks:
             if len(block.code) > MAX_BLOCK_CHARS:
                 continue
-            if block.language in _SHELLS:
+            if block.language in SHELLS:
                 shells += 1
                 problem = _shell(target, block) if shells <= MAX_SHELL_BLOCKS else None
             else:

@@ -3,20 +3,19 @@
 import posixpath
 import re
 import shlex
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from clones.engines import target_files
 from clones.engines.documentation.docs.finding import Finding
 from clones.engines.documentation.docs.text import Block, Read
 from clones.engines.documentation.sources import Sources
 
 _SHELLS = frozenset({"sh", "bash", "shell", "console", "shell-session", "text"})
 _PROMPT = re.compile(r"^\s*\$ ")
-_TARGETS = re.compile(r"^(?P<names>[^\s:=#][^:=#]*?)\s*::?(?![:=])", re.MULTILINE)
 _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 _INTERPRETERS = frozenset({"python", "python3", "bash", "sh", "node"})
 _SCRIPT = re.compile(r"(\./)?[\w.-]+(/[\w.-]+)+\.(py|sh|js|bash)|\./[\w.-]+\.(py|sh|js|bash)")
@@ -135,14 +134,15 @@ def _script_problem(target: Path, file: str, named: str) -> tuple[str, str] | No
 
 
 def _make(target: Path) -> frozenset[str] | None:
-    path = next((target / name for name in _MAKEFILES if (target / name).is_file()), None)
-    if path is None or path.is_symlink():
+    file = next((name for name in _MAKEFILES if (target / name).is_file()), None)
+    if file is None or not (read := target_files.text(target, file)):
         return None
-    try:
-        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
-    except (OSError, UnicodeDecodeError):
-        return None
-    names = {name for match in _TARGETS.finditer(text) for name in match["names"].split()}
+    text = read.replace("\\\n", " ")
+    names: set[str] = set()
+    for line in text.splitlines():
+        head, colon, rest = line.partition(":")
+        if colon and not line.startswith(("\t", "#")) and "=" not in head and not rest.startswith(("=", ":=")):
+            names.update(head.split())
     if re.search(r"^\s*-?s?include\s|\$\(eval", text, re.MULTILINE) or any(
         "%" in name or "$" in name for name in names
     ):
@@ -151,9 +151,5 @@ def _make(target: Path) -> frozenset[str] | None:
 
 
 def _project(target: Path) -> dict[str, Any]:
-    try:
-        settings = tomllib.loads((target / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    project = settings.get("project")
+    project = target_files.toml(target, "pyproject.toml").get("project")
     return project if isinstance(project, dict) else {}

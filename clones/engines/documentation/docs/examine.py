@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from clones.engines.contract import NotAnalysed
 from clones.engines.documentation.docs import code, commands, links
 from clones.engines.documentation.docs.finding import Finding
 from clones.engines.documentation.docs.text import Read, read
@@ -16,6 +17,10 @@ _HISTORY = frozenset({"changelog", "licence", "people"})
 """Kinds of documents that tell what was so once, or are not the project's own words."""
 
 
+MAX_DOCUMENT_CHARS = 300_000
+"""A longer document is made by a program, and what takes long to read is meant to."""
+
+
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """What was looked at, and what does not hold."""
 
@@ -24,16 +29,25 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     blocks: int
     findings: tuple[Finding, ...]
     """By file and line."""
+    left_out: tuple[NotAnalysed, ...] = ()
 
 
 def examine(target: Path, files: Sequence[str], lines: Lines, offered: Sources) -> Examined:
     """Check the Markdown and reStructuredText documents among `files`."""
     found: dict[str, Read] = {}
+    left_out: list[NotAnalysed] = []
     for file in files:
         if documents.is_document(file) and documents.kind_of(file) not in _HISTORY:
-            known = read(file, lines.of(file))
-            if known is not None:
+            source = lines.of(file)
+            if sum(map(len, source)) > MAX_DOCUMENT_CHARS:
+                reason = f"longer than {MAX_DOCUMENT_CHARS:,} characters: its links and blocks were not checked"
+                left_out.append(NotAnalysed(subject=file, reason=reason))
+            elif (known := read(file, source)) is not None:
                 found[file] = known
+    shells = sum(block.language in code.SHELLS for each in found.values() for block in each.blocks)
+    if shells > code.MAX_SHELL_BLOCKS:
+        reason = f"of {shells} the first {code.MAX_SHELL_BLOCKS} were checked"
+        left_out.append(NotAnalysed(subject="blocks of shell", reason=reason))
     findings = [
         *links.dead(target, found),
         *code.unparsable(target, found),
@@ -44,4 +58,5 @@ def examine(target: Path, files: Sequence[str], lines: Lines, offered: Sources) 
         links=sum(len(each.links) for each in found.values()),
         blocks=sum(len(each.blocks) for each in found.values()),
         findings=tuple(sorted(set(findings))),
+        left_out=tuple(left_out),
     )

@@ -13,9 +13,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 _NAMED = re.compile(
-    r"<[^>]*\b(?:name|id)\s*=\s*[\"']([^\"']+)[\"']|\{#([\w-]+)[^}]*\}|^\(([\w:-]+)\)=\s*$", re.MULTILINE
+    r"<[^<>]*\b(?:name|id)\s*=\s*[\"']([^\"']+)[\"']|\{#([\w-]+)[^{}]*\}|^\(([\w:-]+)\)=\s*$", re.MULTILINE
 )
-_HTML_LINK = re.compile(r"<(?:a\s[^>]*?href|img\s[^>]*?src)\s*=\s*[\"']([^\"']+)[\"']")
+_HTML_LINK = re.compile(r"<(?:a\s[^<>]*?href|img\s[^<>]*?src)\s*=\s*[\"']([^\"']+)[\"']")
 _PUNCTUATION = re.compile(r"[^\w\- ]")
 _DIRECTIVE = re.compile(r"^(?P<indent>\s*)\.\.\s+(?:\|[^|]+\|\s+)?(?P<name>[\w:-]+)::\s*(?P<argument>.*?)\s*$")
 _ROLE = re.compile(r":(?P<role>doc|download):`(?:[^`<]*<(?P<target>[^`>]+)>|(?P<plain>[^`<]+))`")
