@@ -77,15 +77,14 @@ class Picture:
 
     def point_down(self, x: float, y: float, *, fill: str) -> None:
         """Draw the tip of an arrow that comes from above to `y`."""
-        self._parts.append(
-            f'<path d="M{x - 4:.2f} {y - 7:.2f}L{x + 4:.2f} {y - 7:.2f}L{x:.2f} {y:.2f}z" fill="{fill}"/>'
-        )
+        self._tip(x, y, y - 7, fill)
 
     def point_up(self, x: float, y: float, *, fill: str) -> None:
         """Draw the tip of an arrow that comes from below to `y`."""
-        self._parts.append(
-            f'<path d="M{x - 4:.2f} {y + 7:.2f}L{x + 4:.2f} {y + 7:.2f}L{x:.2f} {y:.2f}z" fill="{fill}"/>'
-        )
+        self._tip(x, y, y + 7, fill)
+
+    def _tip(self, x: float, y: float, base: float, fill: str) -> None:
+        self._parts.append(f'<path d="M{x - 4:.2f} {base:.2f}L{x + 4:.2f} {base:.2f}L{x:.2f} {y:.2f}z" fill="{fill}"/>')
 
     def render(self) -> str:
         """Return the document."""

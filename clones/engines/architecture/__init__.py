@@ -48,7 +48,11 @@ _ROLE_NAMES: Mapping[discovery.Role, str] = {
 
 
 def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progress) -> EngineOutput:
-    """Analyse the architecture of the project in `target`; writes `graph.json`, `architecture.svg` and `.mmd`."""
+    """Analyse the architecture of the project in `target`.
+
+    Writes `graph.json`, `architecture.svg` and `.mmd`, the same of each C4 view (`c4-context`, `c4-containers`,
+    `c4-components`), and, where no contract is declared, `layers.toml` with one. What is left when `budget_s` is over is told.
+    """
     ends_at = time.monotonic() + params.budget_s
 
     def is_over() -> bool:
@@ -113,7 +117,7 @@ def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progr
         *([NotAnalysed(subject="churn", reason=churn.note)] if churn.note else []),
     ]
     return EngineOutput(
-        summary=report_of.summary(output),
+        summary=report_of.summary(output) + _further(contracts, len(dead), len(alike)),
         data={
             **report_of.data(output, lines),
             "contracts": contracts.data,
@@ -128,6 +132,19 @@ def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progr
         files=files,
         not_analysed=tuple(left_out),
     )
+
+
+def _further(contracts: contract_rows.Contracts, dead: int, alike: int) -> str:
+    """Return a sentence on what the graph alone does not show; empty where there is nothing to tell."""
+    declared = contracts.data["declared"]
+    told = (
+        [f"{sum(row['kept'] is False for row in declared)} of {len(declared)} declared contracts broken"]
+        if declared
+        else []
+    )
+    told += [f"{dead} definitions that nothing refers to"] if dead else []
+    told += [f"{alike} groups of repeated code"] if alike else []
+    return f" Also: {', '.join(told)}." if told else ""
 
 
 def _subject_files(measured: Sequence[sizes.FileSize], others: Sequence[discovery.Unit]) -> list[sizes.FileSize]:

@@ -9,8 +9,10 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 
+from clones.engines.architecture import analyse
 from clones.engines.architecture.digraph import tangles
 from clones.engines.contract import EngineOutput
+from clones.params import ArchitectureParams
 from tests.clones.engines.architecture.projects import run, write
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -320,3 +322,21 @@ def test_a_package_stands_above_what_its_init_gathers(tmp_path: Path) -> None:
     files = {"p/__init__.py": "from p import a, b", "p/a.py": "import p\nfrom p import b", "p/b.py": "import p"}
     output = run(write(tmp_path / "t", files), tmp_path / "out")
     assert output.data["layers"] == [["p"], ["p.a"], ["p.b"]]
+
+
+def test_when_the_time_is_over_what_is_there_is_handed_back(tmp_path: Path) -> None:
+    target = write(tmp_path / "t", CYCLIC)
+    out = tmp_path / "out"
+    out.mkdir()
+    output = analyse(target, ArchitectureParams(target="t", budget_s=0.0), out, lambda *_: None)
+    assert len(rows(output, "cycles")) == 2
+    assert output.data["unused"] == []
+    told = {note.subject for note in output.not_analysed if "the time was over" in note.reason}
+    assert told == {"dead and duplicated code", "size and complexity"}
+
+
+def test_the_same_target_gives_the_same_twice(tmp_path: Path) -> None:
+    target = write(tmp_path / "t", {**CYCLIC, **LAYERED})
+    assert run(target, tmp_path / "one").data == run(target, tmp_path / "two").data
+    for file in sorted((tmp_path / "one").iterdir()):
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
