@@ -137,12 +137,19 @@ class _Look:
         other = failing if alone else passing
         before = other.ran.order[: other.ran.order.index(test)] if test in other.ran.order else ()
         behind = self._narrowed(test, before, alone)
-        again = [(self._outcome((), test), self._outcome(behind, test)) for _ in range(_CONFIRMATIONS - 1) if behind]
+        again = [self._again(test, behind, behind_first=bool(at % 2)) for at in range(_CONFIRMATIONS - 1) if behind]
         if again and all(outcomes == (alone, not alone) for outcomes in again):
             return Cause(verdict="order-dependent", alone=alone, behind=behind)
         both_alone = self._both_alone(test)
         contradicted = any(first is (not alone) or second is alone for first, second in again)
         return Cause(verdict="flaky" if both_alone or contradicted else "undecided", both_alone=both_alone)
+
+    def _again(self, test: str, behind: Sequence[str], *, behind_first: bool) -> tuple[bool | None, bool | None]:
+        """Return how it ends alone and behind the others; in either turn, as an outcome may change with every run."""
+        if behind_first:
+            second = self._outcome(behind, test)
+            return self._outcome((), test), second
+        return self._outcome((), test), self._outcome(behind, test)
 
     def _narrowed(self, test: str, before: Sequence[str], alone: bool) -> tuple[str, ...]:
         """Leave out of `before` what the other outcome does not need; empty where all of it is not enough for that."""

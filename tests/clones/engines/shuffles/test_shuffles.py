@@ -15,15 +15,23 @@ from tests.clones.engines.claims import wrong
 from tests.clones.engines.running.projects import project
 
 POLLUTED = {
-    "state.py": "SEEN = []\nREADY = []\n",
-    "tests/test_a.py": "import state\n\ndef test_clean():\n    assert state.SEEN == []\n\ndef test_other(): pass\n",
-    "tests/test_b.py": "import state\n\ndef test_plain(): pass\n\ndef test_pollutes():\n    state.SEEN.append(1)\n",
-    "tests/test_c.py": "import state\n\ndef test_prepares():\n    state.READY.append(1)\n\n"
-    "def test_needs():\n    assert state.READY\n",
+    "state.py": "SEEN = []\n",
+    "tests/test_a.py": "import state\n\ndef test_clean():\n    assert state.SEEN == []\n\ndef test_other(): pass\n\n"
+    "def test_pollutes():\n    state.SEEN.append(1)\n",
 }
-FLAKY = {
-    "tests/test_f.py": "import os\n\ndef test_coin():\n    assert os.urandom(1)[0] % 2\n\ndef test_steady(): pass\n"
-}
+TURNS = """
+import pathlib
+
+def test_turns():
+    mark = pathlib.Path(MARK)
+    mark.write_text(mark.read_text() + ".")
+    assert len(mark.read_text()) % 2
+
+def test_steady(): pass
+"""
+
+RUNS_PYTEST = pytest.mark.timeout(600)
+"""Many times, which on a busy machine takes its time."""
 
 
 def run(tmp_path: Path, files: Mapping[str, str], **params: Any) -> tuple[Path, EngineOutput]:
@@ -35,23 +43,24 @@ def run(tmp_path: Path, files: Mapping[str, str], **params: Any) -> tuple[Path, 
     return target, output
 
 
-def test_what_follows_the_order_has_its_polluter_and_what_it_needs(tmp_path: Path) -> None:
-    target, output = run(tmp_path, POLLUTED, shuffles=3)
+@RUNS_PYTEST
+def test_what_follows_the_order_has_its_polluter(tmp_path: Path) -> None:
+    target, output = run(tmp_path, POLLUTED, shuffles=1)
     shuffles = output.data["shuffles"]
-    assert (shuffles["asked"], shuffles["done"], shuffles["seeds"]) == (3, 3, [1, 2, 3])
-    told = {row["test"]: (row["verdict"], row["alone"], row["behind"]) for row in shuffles["tests"]}
-    assert told == {
-        "tests/test_a.py::test_clean": ("order-dependent", "passes", ["tests/test_b.py::test_pollutes"]),
-        "tests/test_c.py::test_needs": ("order-dependent", "fails", ["tests/test_c.py::test_prepares"]),
-    }
+    assert (shuffles["asked"], shuffles["done"], shuffles["seeds"]) == (1, 1, [1])
+    (row,) = shuffles["tests"]
+    assert (row["test"], row["verdict"]) == ("tests/test_a.py::test_clean", "order-dependent")
+    assert (row["alone"], row["behind"]) == ("passes", ["tests/test_a.py::test_pollutes"])
     assert wrong(shuffles, target) == []
-    assert "0 flaky and 2 order-dependent" in output.summary
+    assert "0 flaky and 1 order-dependent" in output.summary
 
 
+@RUNS_PYTEST
 def test_what_follows_nothing_is_flaky(tmp_path: Path) -> None:
-    _, output = run(tmp_path, FLAKY, shuffles=4)
+    (tmp_path / "mark").touch()
+    _, output = run(tmp_path, {"tests/test_f.py": TURNS.replace("MARK", repr(str(tmp_path / "mark")))}, shuffles=1)
     (row,) = output.data["shuffles"]["tests"]
-    assert (row["test"], row["verdict"]) == ("tests/test_f.py::test_coin", "flaky")
+    assert (row["test"], row["verdict"]) == ("tests/test_f.py::test_turns", "flaky")
     assert row["passed"] + row["failed"] == output.data["shuffles"]["runs"]
     lines = (tmp_path / "out" / "shuffles.txt").read_text(encoding="utf-8").splitlines()
     assert sum(" failed " in line for line in lines) == row["failed"]
@@ -103,6 +112,12 @@ def test_two_tests_far_apart_that_break_a_third_together_are_both_found() -> Non
         True,
         ("t::20", "t::33"),
     )
+
+
+def test_what_fails_alone_has_what_it_needs() -> None:
+    suite = Suite(lambda test, before: test == "t::20" and "t::05" not in before)
+    (changed,) = suite.shuffled(4).changed
+    assert (changed.cause.verdict, changed.cause.alone, changed.cause.behind) == ("order-dependent", False, ("t::05",))
 
 
 def test_without_time_nothing_is_claimed() -> None:
