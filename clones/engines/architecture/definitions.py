@@ -1,6 +1,7 @@
 """What each Python file defines and what names it mentions, from its syntax tree alone; read in one pass over the target."""
 
 import ast
+import contextlib
 import re
 import tokenize
 import warnings
@@ -73,8 +74,10 @@ def read(
             reason = f"the time was over: {len(files) - index} of {len(files)} Python files were not read"
             return found, [NotAnalysed(subject="dead and duplicated code", reason=reason)]
         tree = _parsed(target / file)
-        if tree is not None:
-            found[file] = _code(tree, file, with_shapes=file in subjects)
+        # a chain of a thousand attributes is somebody's trap, and defines nothing that would be missed
+        with contextlib.suppress(RecursionError):
+            if tree is not None:
+                found[file] = _code(tree, file, with_shapes=file in subjects)
     return found, []
 
 
@@ -179,15 +182,17 @@ def _defining(tree: ast.Module) -> Iterator[tuple[_Defining, Kind, str]]:
 
 
 def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements, those below `if`, `try` and `with` too."""
-    for node in body:
+    """Yield the statements, those below `if`, `try` and `with` too; without recursion, for long chains of `elif`."""
+    stack = list(reversed(body))
+    while stack:
+        node = stack.pop()
         yield node
-        for field in ("body", "orelse", "finalbody"):
-            if isinstance(node, ast.If | ast.Try | ast.With):
-                yield from _statements(getattr(node, field, []))
-        if isinstance(node, ast.Try):
-            for handler in node.handlers:
-                yield from _statements(handler.body)
+        inner: list[ast.stmt] = []
+        if isinstance(node, ast.If | ast.Try | ast.With):
+            for part in (node, *getattr(node, "handlers", ())):
+                for field in ("body", "orelse", "finalbody"):
+                    inner += getattr(part, field, [])
+        stack.extend(reversed(inner))
 
 
 def _definition(node: _Defining, kind: Kind, owner: str, file: str, *, own_mentions: int) -> Definition:

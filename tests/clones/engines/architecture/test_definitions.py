@@ -160,3 +160,18 @@ def test_languages_are_counted_with_and_without_functions(tmp_path: Path) -> Non
         2.0,
     )
     assert output.data["plain_languages"] == [{"language": "CSS", "files": 1, "lines": 2}]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "if x == 0:\n    pass\n" + "".join(f"elif x == {index}:\n    pass\n" for index in range(900)),
+        "class A(b" + ".c" * 900 + "):\n    pass\n",
+        "x = " + "[" * 80 + "]" * 80 + "\n",
+        "x = " + "+".join("y" for _ in range(900)) + "\n",
+    ],
+    ids=["elif", "attributes", "lists", "sum"],
+)
+def test_deep_code_harms_nothing(tmp_path: Path, source: str) -> None:
+    output = run(write(tmp_path / "t", {**DEAD, "p/deep.py": f"{source}def _last():\n    pass\n"}), tmp_path / "out")
+    assert "_dead" in unused(output.data)
