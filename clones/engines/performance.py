@@ -32,6 +32,8 @@ LEAST_SHARE = 0.001
 MAX_HOT_OWN, MAX_HOT_OTHER = 40, 20
 
 _INSTALL_SHARE = 0.6
+_READING_SHARE = 0.7
+"""By when the code is read, the installation included."""
 _MAX_NAMED = 50
 
 
@@ -71,9 +73,9 @@ def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progre
             raise EngineError(f"the profiler did not install: {(reasons or ['unknown reason'])[0]}", retryable=True)
         places = Places(copied.root, standard_library(Path(environment.python)))
         progress(0.28, "looking for code that costs more than it has to")
-        scanned = scan(
-            copied.root, lambda name: places.place(name)[0] is Kind.TARGET
-        )  # before anything runs in the copy
+        until = begin + params.budget_s * _READING_SHARE
+        # before anything runs in the copy
+        scanned = scan(copied.root, lambda name: places.place(name)[0] is Kind.TARGET, deadline=until)
         program = _program(params.argv, copied.root, environment)
         shown = params.argv or ("python", *program.program)
         left_s = max(1.0, begin + params.budget_s - time.monotonic())

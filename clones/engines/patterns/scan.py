@@ -4,6 +4,7 @@ import ast
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,10 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """Files that could not be read, and why."""
 
 
-def scan(root: Path, is_own: Callable[[str], bool]) -> Scan:
+def scan(root: Path, is_own: Callable[[str], bool], *, deadline: float) -> Scan:
     """Look at the Python files below `root` that `is_own` takes, by their path relative to it; links are not followed.
+
+    `deadline` is of `time.monotonic`: what is not read by then is left out.
 
     Raises:
         EngineError: ruff is not there, or failed.
@@ -45,6 +48,9 @@ def scan(root: Path, is_own: Callable[[str], bool]) -> Scan:
     unread: dict[str, str] = {}
     for name in sorted(_files(root)):
         if not is_own(name):
+            continue
+        if time.monotonic() > deadline:
+            unread[name] = "the time for reading the code was used up"
             continue
         try:
             source = (root / name).read_bytes()
@@ -61,9 +67,12 @@ def scan(root: Path, is_own: Callable[[str], bool]) -> Scan:
     spans: dict[str, list[tuple[int, int]]] = {}
     for name, module in modules.items():
         spans[name] = []
-        for scope in scopes(module):
-            found += _of_scope(scope, name, relations)
-            spans[name].append((scope.first_line, scope.last_line))
+        try:
+            for scope in scopes(module):
+                found += _of_scope(scope, name, relations)
+                spans[name].append((scope.first_line, scope.last_line))
+        except RecursionError:
+            unread[name] = "an expression is nested too deeply to be followed; ruff's rules were applied"
     found += _ruff(root, list(modules))
     ordered = sorted(set(found), key=lambda each: (each.file, each.line, each.rule))
     return Scan(found=tuple(ordered), files=len(modules), spans=spans, unread=unread)

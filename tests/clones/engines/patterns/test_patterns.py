@@ -1,5 +1,6 @@
 """Code that costs more than it has to, and its twins that do not."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     files = {f"costly_{number}.py": text for number, text in enumerate(COSTLY.values())}
     files |= {f"sparing_{number}.py": text for number, text in enumerate(SPARING.values())}
     root = project(tmp_path_factory.mktemp("code"), files | {"models.py": MODELS, "broken.py": "def f(:\n"})
-    scanned = scan(root, lambda _: True)
+    scanned = scan(root, lambda _: True, deadline=math.inf)
     assert list(scanned.unread) == ["broken.py"]
     rules: dict[str, list[str]] = {name: [] for name in files}
     for each in scanned.found:
@@ -83,7 +84,9 @@ def test_what_is_in_a_hot_function_comes_first_and_each_is_shown_by_its_lines(tm
         {"file": "b.py", "function": "<listcomp>", "line": 3, "self_share": 0.5},
         {"file": "a.py", "function": "<module>", "line": 1, "self_share": 0.1},
     ]
-    output = told(EngineOutput(summary="Profiled.", data={"hot": rows}), scan(root, lambda _: True), root)
+    output = told(
+        EngineOutput(summary="Profiled.", data={"hot": rows}), scan(root, lambda _: True, deadline=math.inf), root
+    )
     data = output.data["patterns"]
     assert [(each["file"], each["line"], each["evidence"], each["self_share"]) for each in data["found"]] == [
         ("b.py", 3, [2], 0.75),
@@ -92,3 +95,14 @@ def test_what_is_in_a_hot_function_comes_first_and_each_is_shown_by_its_lines(tm
     assert (data["total"], data["in_hot"]) == (2, 1)
     assert output.summary == "Profiled; 2 places where the code costs more than it has to, 1 of them hot."
     assert wrong(data, root) == []
+
+
+def test_what_cannot_be_followed_or_is_out_of_time_is_named(tmp_path: Path) -> None:
+    deep = "def f(self, xs):\n    for x in xs:\n        self.s += " + " + ".join(["x"] * 2000) + "\n"
+    root = project(tmp_path, {"a.py": COSTLY["list-shifted-in-loop"], "deep.py": deep})
+    (root / "link.py").symlink_to("/etc/hostname")
+    scanned = scan(root, lambda _: True, deadline=math.inf)
+    assert [each.file for each in scanned.found] == ["a.py"]
+    assert list(scanned.unread) == ["deep.py"]
+    late = scan(root, lambda _: True, deadline=0.0)
+    assert (late.found, list(late.unread)) == ((), ["a.py", "deep.py"])
