@@ -1,5 +1,6 @@
 """All checks of a target's documents together."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,8 +18,10 @@ _HISTORY = frozenset({"changelog", "licence", "people"})
 """Kinds of documents that tell what was so once, or are not the project's own words."""
 
 
-MAX_DOCUMENT_CHARS = 300_000
-"""A longer document is made by a program, and what takes long to read is meant to."""
+MAX_MARKDOWN_CHARS = 100_000
+"""A longer one is made by a program; and what CommonMark allows takes the square of its length to read at worst."""
+READING_S = 60.0
+"""After so long what was read is checked; a target's honest documents take a fraction of it."""
 
 
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,14 +39,19 @@ def examine(target: Path, files: Sequence[str], lines: Lines, offered: Sources) 
     """Check the Markdown and reStructuredText documents among `files`."""
     found: dict[str, Read] = {}
     left_out: list[NotAnalysed] = []
+    ends_at = time.monotonic() + READING_S
     for file in files:
-        if documents.is_document(file) and documents.kind_of(file) not in _HISTORY:
-            source = lines.of(file)
-            if sum(map(len, source)) > MAX_DOCUMENT_CHARS:
-                reason = f"longer than {MAX_DOCUMENT_CHARS:,} characters: its links and blocks were not checked"
-                left_out.append(NotAnalysed(subject=file, reason=reason))
-            elif (known := read(file, source)) is not None:
-                found[file] = known
+        if not documents.is_document(file) or documents.kind_of(file) in _HISTORY:
+            continue
+        source = lines.of(file)
+        if file.lower().endswith((".md", ".markdown")) and sum(map(len, source)) > MAX_MARKDOWN_CHARS:
+            reason = f"longer than {MAX_MARKDOWN_CHARS:,} characters: its links and blocks were not checked"
+            left_out.append(NotAnalysed(subject=file, reason=reason))
+        elif time.monotonic() > ends_at:
+            reason = "its links and blocks were not checked: those before it took all the time there was"
+            left_out.append(NotAnalysed(subject=file, reason=reason))
+        elif (known := read(file, source)) is not None:
+            found[file] = known
     shells = sum(block.language in code.SHELLS for each in found.values() for block in each.blocks)
     if shells > code.MAX_SHELL_BLOCKS:
         reason = f"of {shells} the first {code.MAX_SHELL_BLOCKS} were checked"

@@ -150,8 +150,8 @@ def test_hostile_documents_harm_nothing(tmp_path: Path) -> None:
         {
             "README.md": "[a](%00) [b](../../../etc/passwd) [c](docs%2f..%2f..%2fx)\n\n"
             "```sh\ntouch ran; $(touch ran)\n```\n\n```yaml\na: &a [*a, *a]\n```\n\n```json\n" + "[" * 5000 + "\n```\n",
-            "deep.md": "> " * 500 + "x\n" + "[" * 20_000 + "<a " * 20_000 + "{#a" * 20_000,
-            "long.md": "x" * 300_001,
+            "deep.md": "> " * 500 + "x\n" + "[" * 5_000 + "<a " * 10_000 + "{#a" * 10_000,
+            "long.md": "x" * 100_001,
         },
     )
     (target / "link.md").symlink_to("/etc/passwd")
