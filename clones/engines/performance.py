@@ -34,6 +34,8 @@ MAX_HOT_OWN, MAX_HOT_OTHER = 40, 20
 _INSTALL_SHARE = 0.6
 _READING_SHARE = 0.7
 """By when the code is read, the installation included."""
+_MEMORY_SHARE = 0.9
+"""By when the traced run is interrupted, so that the profile before it is told in time."""
 _MAX_NAMED = 50
 
 
@@ -88,7 +90,7 @@ def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progre
         progress(0.4, "reading the profile")
         output = _output(done, shown, copied=copied, environment=environment, scratch=scratch, out=out, left_s=left_s)
         output = patterns.told(output, scanned, copied.root)
-        left_s = 2 * left_s if compared else begin + params.budget_s - time.monotonic()
+        left_s = 2 * left_s if compared else begin + params.budget_s * _MEMORY_SHARE - time.monotonic()
         if not params.memory:
             output = memory.without(output, "not asked for")
         elif left_s > done.duration_s:
