@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from xml.sax.saxutils import escape
 
 import msgspec
 
 from clones.engines.architecture import digraph, layout
 from clones.engines.architecture.packages import Dependency, Structure
 from clones.engines.architecture.sizes import COMPLEX
+from clones.engines.svg import clean
 
 _WIDTH = 1200.0
 _MARGIN = 28.0
@@ -188,7 +188,7 @@ class _Scene:
     def _tip(self, segment: layout.Segment) -> str:
         """Return the tool tip: who imports it along this line, and how often."""
         users = ", ".join(f"{arc[0]} ({self._dependencies[arc].runtime})" for arc in segment.arcs)
-        return f"<title>{escape(f'{users} → {segment.end.name}')}</title>"
+        return f"<title>{clean(f'{users} → {segment.end.name}')}</title>"
 
 
 def _bands(placed: layout.Layout, tops: Sequence[float], layers: int) -> list[str]:
@@ -290,5 +290,5 @@ def _text(
 ) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" fill="{colour}" font-weight="{weight}" '
-        f'text-anchor="{anchor}">{escape(text)}</text>'
+        f'text-anchor="{anchor}">{clean(text)}</text>'
     )
