@@ -10,7 +10,7 @@ from clones.engines.report import shapes, wording
 from clones.engines.report.blocks import Block
 from clones.engines.report.checks import Check
 from clones.engines.report.full import full_data
-from clones.engines.report.kinds import architecture, performance
+from clones.engines.report.kinds import architecture, performance, testing
 from clones.engines.report.model import Section
 from clones.engines.report.pictures import Picture, picture
 from clones.engines.report.wording import Some, some
@@ -112,6 +112,7 @@ class TestingPart(msgspec.Struct, frozen=True, kw_only=True):
     coverage_picture: Picture | None
     full: str
     coverage_full: str
+    blocks: tuple[Block, ...]
 
 
 class ChangedFunction(msgspec.Struct, frozen=True, kw_only=True):
@@ -311,6 +312,7 @@ def _testing(section: Section, data: shapes.TestingData) -> TestingPart:
         coverage_picture=picture(section.files, "coverage.svg"),
         full=full_data(section, "junit.xml"),
         coverage_full=full_data(section, "coverage.xml"),
+        blocks=testing.blocks(section, msgspec.convert(section.data, testing.Data)),
     )
 
 

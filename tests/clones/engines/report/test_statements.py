@@ -99,7 +99,9 @@ def test_what_the_tests_files_say_is_shown_by_them(tmp_path: Path) -> None:
 
 def test_a_failing_test_is_checked_by_running_it(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test_bad():\n    assert False\n\n\ndef test_good():\n    pass\n")
-    rows = stated.failures([{"test": "test_it.py::test_bad"}, *[{"test": "x"}] * stated.MAX_FAILURES], tmp_path)
+    rows = stated.failures(
+        [{"test": "test_it.py::test_bad"}, *[{"test": "x"}] * stated.MAX_FAILURES], tmp_path, network=True
+    )
     check = rows[0]["check"]
     assert (check["text"], check["expected"]) == ("`test_it.py::test_bad` fails", "fails")
     assert printed(check["how_to_check"], tmp_path) == "fails"
