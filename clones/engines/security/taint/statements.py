@@ -12,6 +12,7 @@ from clones.engines.security.taint.values import NOTHING, UNKNOWN, Value, const,
 
 _MAX_ROUNDS = 3
 """Times that a loop's body is looked at; most hold still after two."""
+_HEAP_A_STEP = 64
 _TELLS = (ast.Call, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Attribute, ast.BinOp, ast.Subscript)
 
 
@@ -23,7 +24,8 @@ class Statements(Definitions, Base):
         for statement in body:
             if self.state is None:
                 return
-            self.analysis.tick()
+            # states are copied and joined at any turn, which takes time by their size
+            self.analysis.tick(1 + len(self.state.heap) // _HEAP_A_STEP)
             handler = self._by_statement.get(type(statement))
             if handler is None:
                 continue

@@ -1,9 +1,11 @@
 """Whole projects: modules that import each other, ways over them, frameworks, and what is hostile."""
 
+import time
 from pathlib import Path
 
 import pytest
 
+from clones.engines.security.taint import analysis
 from tests.clones.engines.security.taint.following import scan
 
 
@@ -166,3 +168,32 @@ def test_two_scans_say_the_same(tmp_path: Path) -> None:
     }
     first, second = (scan(tmp_path / name, files).results for name in ("a", "b"))
     assert first == second
+
+
+def _tangle(size: int) -> str:
+    """Return functions that call each other in many ways, each time with other arguments."""
+    lines = ["import sys"]
+    for place in range(size):
+        lines += [f"def f{place}(text, seen):", f"    seen = [*seen, '{place}', text]"]
+        for step in (1, 3, 7):
+            lines += [f"    if text > '{step}':", f"        seen = f{(place + step) % size}(text + '{step}', seen)"]
+        lines += ["    return seen"]
+    return "\n".join([*lines, *(f"def g{place}(): f{place}(sys.argv[1], [{place}])" for place in range(size))])
+
+
+def test_a_tangle_of_calls_is_followed_within_bounds_and_harms_nothing_beside_it(tmp_path: Path) -> None:
+    begin = time.process_time()
+    scanned = scan(tmp_path, {"a.py": _tangle(12), "b.py": "import os, sys\nos.system(sys.argv[1])\n"})
+    assert [each.path for each in scanned.results] == ["b.py"]
+    assert time.process_time() - begin < 30
+
+
+def test_what_the_clock_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = "import os, sys\nos.system(sys.argv[1])\n"
+    slow = good + "def f():\n    x = sys.argv[2]\n" + "    x = x + '.'\n" * 600 + "    os.system(x)\n"
+    whole = scan(tmp_path / "whole", {"good.py": good, "slow.py": slow})
+    assert [(each.path, each.line) for each in whole.results] == [("good.py", 2), ("slow.py", 2), ("slow.py", 605)]
+    monkeypatch.setattr(analysis, "MAX_ROOT_CPU_S", 0.0)
+    ended = scan(tmp_path / "ended", {"good.py": good, "slow.py": slow})
+    assert ended.unread.keys() == {"good.py", "slow.py"}
+    assert ended.results == ()
