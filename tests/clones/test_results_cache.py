@@ -23,10 +23,12 @@ from tests.clones.rig import ClonesRig
 from tests.clones.test_engine_handler import project
 
 ENGINE = "clones.engines.architecture:analyse"
+BUDGET_S = 60.0
+"""Well within what the route gives an attempt, which would set another budget otherwise, and with it another key."""
 
 
 async def done(rig: ClonesRig, task_id: str, cache: str | None, target: str = "project") -> TaskCompletion:
-    result = await rig.run("architecture", {"target": target}, id=task_id, cache=cache)
+    result = await rig.run("architecture", {"target": target, "budget_s": BUDGET_S}, id=task_id, cache=cache)
     assert isinstance(result, TaskCompletion), result
     return result
 
@@ -96,7 +98,7 @@ async def memory_of(
     workshop = Workshop(
         network=rig.network, artifacts=Artifacts(rig.network), targets=TargetPolicy(workspace=workspace)
     )
-    params = params or ArchitectureParams(target="project")
+    params = params or ArchitectureParams(target="project", budget_s=BUDGET_S)
     source = checkout_of(workspace)
     return await recall(task_of(task_id, cache), params, source, workshop, left_s=left_s, alone=alone)
 
