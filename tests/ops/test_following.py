@@ -37,7 +37,12 @@ async def test_each_change_of_a_step_is_told_with_what_its_task_reports(ops_rig:
             ("go", "pending"),
             ("publish", "pending"),
         ]
-        who = {"task_id": step_id("r1", "tests", secret=""), "task_type": "testing", "clone": "delta", "instance": "delta-1"}
+        who = {
+            "task_id": step_id("r1", "tests", secret=""),
+            "task_type": "testing",
+            "clone": "delta",
+            "instance": "delta-1",
+        }
         at = datetime.now(UTC)
         # Its task is listened to right after the entry that asks for it was told.
         await eventually(lambda: len(following._tasks) == 3)
