@@ -19,7 +19,7 @@ from clones.engines.security.taint.values import NOTHING, Class, Function, Value
 
 MAX_STEPS = 1_500_000
 """Statements and expressions that are looked at in one project, about thirty thousand a second."""
-MAX_TEST_STEPS = 150_000
+MAX_TEST_STEPS = 300_000
 """Of these, from functions in directories of tests on."""
 MAX_ROOT_STEPS = 40_000
 """And from one function on."""

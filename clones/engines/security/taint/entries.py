@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from clones.engines.security.taint.analysis import Analysis
     from clones.engines.security.taint.interpreter import Frame
 
-_CONVERTER = re.compile(r"<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>")
+_CONVERTER = re.compile(r"(?<!\?P)<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+)>")
 _GROUP = re.compile(r"\(\?P<(?P<name>\w+)>(?P<pattern>[^()]*)\)")
-_HARMLESS = {"int", "float", "uuid"}
+_HARMLESS = {"int", "float", "uuid", "slug"}
+_URL_PATTERNS = {"django.urls.path", "django.urls.re_path", "django.conf.urls.url", "django.conf.urls.re_path"}
 _PLAIN = {"int", "float", "bool"}
 
 
@@ -34,6 +35,19 @@ def rules(analysis: "Analysis", info: FunctionInfo) -> list[tuple[SourceRule, st
 def _is_view(analysis: "Analysis", info: FunctionInfo) -> bool:
     names = info.positional[1:] if info.cls is not None else info.positional
     return info in analysis.routes or (names[:1] == ["request"] and "django" in info.module.imported)
+
+
+def note_route(analysis: "Analysis", name: str, arguments: Arguments) -> None:
+    """Remember which functions the project's URL patterns name."""
+    if name not in _URL_PATTERNS:
+        return
+    pattern, view = arguments.get(0, "route"), arguments.get(1, "view")
+    text = pattern.constant if pattern is not None else ""
+    text = text if isinstance(text, str) else ""
+    for each in view.funcs if view is not None else ():
+        if isinstance(each, Function) and each.receiver is None:
+            known = analysis.routes.get(each.info)
+            analysis.routes[each.info] = f"{known}\n{text}" if known is not None else text
 
 
 def bind(frame: "Frame", info: FunctionInfo) -> dict[str, Value]:
@@ -86,16 +100,17 @@ def _from_outside(
     is_first: bool,
 ) -> Value:
     rule, text = matched
-    if rule.first_parameter_of and (is_first or info not in frame.analysis.routes):
-        return named(rule.type if is_first else f"?{name}")
+    is_request = rule.first_parameter_of or rule.methods_of or value is UNKNOWN or value.names == {f"?{name}"}
+    if rule.type and is_first and is_request:
+        return named(rule.type)
+    if rule.first_parameter_of and info not in frame.analysis.routes:
+        return named(f"?{name}")
     default = _default(info, name)
     if isinstance(default, ast.Call) and ast.unparse(default.func).rpartition(".")[2] in {"Depends", "Security"}:
         return _dependency(frame, default, value)
     names = {frame.book.canonical(each) for each in value.names}
-    if name in _harmless_parts(text) or names & {*rule.except_types}:
-        return UNKNOWN
-    if names & {*rule.except_classes}:
-        return value
+    if name in _harmless_parts(text) or names & {*rule.except_types, *rule.except_classes}:
+        return value if names & {*rule.except_classes} else UNKNOWN
     message = f"parameter `{name}` of `{info.name}`, which gets it from outside"
     taints = frame.source(name, rule.kind, info.node, message)
     for identity, obj in frame.now.objects(value):
@@ -106,9 +121,13 @@ def _from_outside(
 
 
 def _harmless_parts(text: str) -> set[str]:
-    """Return the parts of a route that hold numbers alone."""
-    found = {each["name"] for each in _CONVERTER.finditer(text) if each["kind"] in _HARMLESS}
-    return found | {each["name"] for each in _GROUP.finditer(text) if re.fullmatch(r"(\\d|\[0-9\])[+*{\d},]*", each[2])}
+    """Return the parts that hold a number or a plain word in all of a view's routes, which stand one in a line."""
+    parts = [(each["name"], each["kind"] in _HARMLESS) for each in _CONVERTER.finditer(text)]
+    parts += [
+        (each["name"], re.fullmatch(r"(\\d|\[0-9\])[+*{\d},]*", each["pattern"]) is not None)
+        for each in _GROUP.finditer(text)
+    ]
+    return {name for name, harmless in parts if harmless} - {name for name, harmless in parts if not harmless}
 
 
 def _plain_fields(cls: ClassInfo) -> dict[str, Value]:

@@ -67,6 +67,7 @@ class Outside(Base):
         """Call something outside the project."""
         name = self.book.canonical(_short(name))
         self._check(name, arguments, node)
+        entries.note_route(self.analysis, name, arguments)
         for sink in self.book.sinks.of(name):
             self._sink(sink, name, arguments, node, receiver)
         if self.book.stops.of(name):
@@ -116,6 +117,9 @@ class Outside(Base):
         taints = self._all_taints(arguments, None)
         last = name.rpartition(".")[2]
         self._call_back(arguments, taints, node)
+        is_class = last[:1].isupper() and not name.startswith("?")
+        if is_class and (receiver is None or not (receiver.taints or receiver.refs)):
+            return self.typed((name,), tainted(taints), node)
         if receiver is not None:
             if taints and _TAKES_IN.match(last):
                 for identity, obj in self.now.objects(receiver):
@@ -127,7 +131,7 @@ class Outside(Base):
                 text = self.call_method(receiver.with_taints(receiver.taints), last, arguments, node)
                 return self._as_called(name, text, taints)
             taints = merge(taints, self.now.taints(receiver))
-        if last[:1].isupper() and not name.startswith("?"):
+        if is_class:
             return self.typed((name,), tainted(taints), node)
         return self._as_called(name, tainted(taints), taints)
 

@@ -48,13 +48,13 @@ def rules() -> Rulebook:
     return rulebook.load(HERE / "rules")
 
 
-def scan(place: Path, files: dict[str, str | bytes]) -> Scan:
+def scan(place: Path, files: dict[str, str | bytes], book: Rulebook | None = None) -> Scan:
     target, copy = place / "target", place / "copy"
     for name, text in files.items():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         (target / name).write_bytes(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
     copy.mkdir()
-    return taint_scan.scan(copy, survey(target, copy), lambda done: None, rules())
+    return taint_scan.scan(copy, survey(target, copy), lambda done: None, book or rules())
 
 
 def found(place: Path, program: str) -> list[str]:

@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from clones.engines.security.taint import analysis
+from clones.engines.security.taint import analysis, rulebook
 from tests.clones.engines.security.taint.following import scan
 
 
 def _lines(place: Path, files: dict[str, str | bytes]) -> list[tuple[str, int]]:
     return [(each.path, each.line) for each in scan(place, files).results]
+
+
+def _scan_shipped(place: Path, files: dict[str, str | bytes]) -> list[tuple[str, int]]:
+    """Scan by the rules that ship."""
+    return [(each.path, each.line) for each in scan(place, files, rulebook.load()).results]
 
 
 HANDLER = """
@@ -132,6 +137,67 @@ def test_django_views_and_methods_of_views_bring_data_in(tmp_path: Path) -> None
             """,
     }
     assert _lines(tmp_path, files) == [("method.py", 7), ("views.py", 6)]
+
+
+def test_what_django_s_url_patterns_hand_to_views_comes_in_but_for_numbers(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {
+        "views.py": """
+            import os
+
+            def show(request, name):
+                os.system(name)
+
+            def count(request, number):
+                os.system(number)
+
+            def either(request, key):
+                os.system(key)
+
+            def unnamed(request, name):
+                os.system(name)
+            """,
+        "urls.py": """
+            from django.urls import path, re_path
+            import views
+
+            urlpatterns = [
+                path("<path:name>", views.show),
+                path("", views.count),
+                path("<int:number>", views.count),
+                re_path(r"^(?P<number>[0-9]+)/$", views.count),
+                path("n/<int:key>", views.either),
+                path("k/<key>", views.either),
+            ]
+            """,
+    }
+    assert _lines(tmp_path, files) == [("views.py", 5), ("views.py", 11)]
+
+
+def test_the_request_of_a_class_view_is_no_data_by_itself(tmp_path: Path) -> None:
+    program = """
+        import os
+        from django.views import View
+
+        class Show(View):
+            def get(self, request, name):
+                os.system(request.user.login)
+                os.system(request.GET["x"])
+                os.system(name)
+        """
+    results = _scan_shipped(tmp_path, {"views.py": program})
+    assert [line for _, line in results] == [8, 9]
+
+
+def test_an_instance_of_a_module_s_class_is_known(tmp_path: Path) -> None:
+    program = """
+        import argparse
+        import os
+
+        parser = argparse.ArgumentParser()
+        parser.add_argument("x")
+        os.system(parser.parse_args().x)
+        """
+    assert _scan_shipped(tmp_path, {"app.py": program}) == [("app.py", 7)]
 
 
 def test_what_the_owner_of_the_machine_gives_weighs_less(tmp_path: Path) -> None:
