@@ -275,6 +275,10 @@ class Base(ABC):
         """Call a function of the project whose parameters are bound."""
 
     @abstractmethod
+    def hand_over(self, value: Value, node: ast.Return) -> None:
+        """Give what a view returns to its framework."""
+
+    @abstractmethod
     def cleanse(self, node: ast.expr, categories: frozenset[str]) -> None:
         """Make what stands in a variable or attribute harmless."""
 

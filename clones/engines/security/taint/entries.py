@@ -4,7 +4,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from clones.engines.security.taint.base import Arguments
+from clones.engines.security.taint.base import Arguments, Base
 from clones.engines.security.taint.project import ClassInfo, FunctionInfo
 from clones.engines.security.taint.rulebook import SourceRule
 from clones.engines.security.taint.values import UNKNOWN, Function, Value, join, named, tainted
@@ -17,6 +17,7 @@ _CONVERTER = re.compile(r"(?<!\?P)<(?:(?P<kind>\w+)(?:\([^)]*\))?:)?(?P<name>\w+
 _GROUP = re.compile(r"\(\?P<(?P<name>\w+)>(?P<pattern>[^()]*)\)")
 _HARMLESS = {"int", "float", "uuid", "slug"}
 _URL_PATTERNS = {"django.urls.path", "django.urls.re_path", "django.conf.urls.url", "django.conf.urls.re_path"}
+_METHODS = {"get", "post", "put", "patch", "delete", "dispatch_request"}
 _PLAIN = {"int", "float", "bool"}
 
 
@@ -48,6 +49,24 @@ def note_route(analysis: "Analysis", name: str, arguments: Arguments) -> None:
         if isinstance(each, Function) and each.receiver is None:
             known = analysis.routes.get(each.info)
             analysis.routes[each.info] = f"{known}\n{text}" if known is not None else text
+
+
+def returned(frame: Base, info: FunctionInfo, value: Value, node: ast.AST) -> None:
+    """Hand what a view returns to its framework: the text, or the first of a tuple."""
+    names = [name for name, _ in info.decorators]
+    if info.cls is not None and info.name in _METHODS:
+        names += info.cls.outside_bases()
+    wanted = [f"{name}.return" for name in names if frame.analysis.is_ruled(f"{name}.return")]
+    if not wanted:
+        return
+    for _, obj in frame.now.objects(value):
+        if obj.kind == "tuple":
+            value = join(value, obj.items.get(0, UNKNOWN))
+    framework = wanted[0].partition(".")[0]
+    if any(name.startswith(f"{framework}.") and "request" not in name for name in value.names):
+        return  # the framework made it: a response, of which other rules tell
+    text = Value(taints=value.taints, consts=value.consts, prefix=value.prefix, other=value.other)
+    frame.call_outside(wanted[0], Arguments([text]), node, None)
 
 
 def bind(frame: "Frame", info: FunctionInfo) -> dict[str, Value]:

@@ -180,6 +180,11 @@ class Outside(Base):
             elif arguments.rest_keywords is not None:
                 yield arguments.rest_keywords
 
+    def hand_over(self, value: Value, node: ast.Return) -> None:
+        """Give what a view returns to its framework."""
+        if self.info is not None and (self.info.decorators or self.info.cls is not None):
+            entries.returned(self, self.info, value, node)
+
     # conditions
 
     def _fulfils(self, when: Conditions, default: Conditions, arguments: Arguments, *, unknown: bool) -> bool:

@@ -227,6 +227,7 @@ class Statements(Definitions, Base):
 
     def _return(self, node: ast.Return) -> None:
         value = self.evaluate(node.value) if node.value else const(None)
+        self.hand_over(value, node)
         state = self.now
         truthy: State | None = state
         falsy: State | None = state

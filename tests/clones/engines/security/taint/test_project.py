@@ -263,3 +263,25 @@ def test_what_the_clock_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ended = scan(tmp_path / "ended", {"good.py": good, "slow.py": slow})
     assert ended.unread.keys() == {"good.py", "slow.py"}
     assert ended.results == ()
+
+
+def test_the_text_that_a_view_returns_is_written_into_a_page(tmp_path: Path) -> None:
+    program = """
+        from flask import Flask, escape, jsonify, redirect, render_template, request
+        app = Flask(__name__)
+
+        @app.route("/")
+        def text():
+            return f"<p>{request.args['x']}"
+
+        @app.route("/both")
+        def both():
+            return "<p>" + request.args["x"], 404
+
+        @app.route("/fine/<int:number>")
+        def fine(number):
+            if number:
+                return jsonify(x=request.args["x"])
+            return {"x": request.args["x"]} if number else render_template("page.html", x=request.args["x"])
+        """
+    assert _scan_shipped(tmp_path, {"app.py": program}) == [("app.py", 7), ("app.py", 11)]
