@@ -1,7 +1,6 @@
 """The analysis of a whole project: from where data comes in, through all that it reaches, until nothing new is found."""
 
 import ast
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from itertools import count
 
 from clones.engines.security.taint import entries
 from clones.engines.security.taint.base import DeadError, OutOfStepsError
+from clones.engines.security.taint.budget import Budget
 from clones.engines.security.taint.findings import Findings
 from clones.engines.security.taint.heap import Obj, State, join_objects, same_objects
 from clones.engines.security.taint.interpreter import Frame
@@ -17,22 +17,6 @@ from clones.engines.security.taint.rulebook import Rulebook
 from clones.engines.security.taint.summaries import Dependency, Summary
 from clones.engines.security.taint.values import NOTHING, Class, Function, Value, join, same
 
-MAX_STEPS = 1_500_000
-"""Statements and expressions that are looked at in one project, about thirty thousand a second."""
-MAX_TEST_STEPS = 300_000
-"""Of these, from functions in directories of tests on."""
-MAX_ROOT_STEPS = 40_000
-"""And from one function on."""
-MAX_CALLED_STEPS = 30_000
-"""And in all calls of one function, with all that it calls, beside the calls that are told again from a summary."""
-MAX_COLD_STEPS = 3_000
-"""The same where no outside data is near."""
-MAX_CPU_S = 120.0
-"""Processor time of a scan, the last bound: the steps are used up before, so that results do not hang on the machine."""
-MAX_ROOT_CPU_S = 15.0
-"""And from one function on."""
-_CLOCK_STEPS = 500
-"""Steps between two looks at the clock."""
 _MAX_RUNS = 3
 """Times that a function is looked at again, after what it reads has changed."""
 _MAX_READERS = 60
@@ -82,47 +66,7 @@ class Analysis:
         self._runs: dict[FunctionInfo, int] = {}
         self._mentions: dict[str, list[FunctionInfo]] = {}
         self._identities = count(1)
-        self._executed: dict[FunctionInfo, int] = {}
-        self._spent: dict[tuple[FunctionInfo, bool], int] = {}
-        self._steps = 0
-        self._test_steps = 0
-        self._limit = 0
-        self._checkpoint = 0
-        self._begin_s = self._root_begin_s = time.process_time()
-
-    # bounds
-
-    def tick(self, steps: int = 1) -> None:
-        """Count steps.
-
-        Raises:
-            OutOfStepsError: there were too many.
-        """
-        self._steps += steps
-        if self._steps > self._checkpoint:
-            self._check_bounds()
-
-    def _check_bounds(self) -> None:
-        now = time.process_time()
-        late = now - self._begin_s > MAX_CPU_S or now - self._root_begin_s > MAX_ROOT_CPU_S
-        if late or self._steps > self._limit:
-            raise OutOfStepsError
-        self._checkpoint = min(self._limit, self._steps + _CLOCK_STEPS)
-
-    def may_execute(self, info: FunctionInfo, limit: int, *, cold: bool) -> bool:
-        """Whether a function may be looked at once more from where the work is now, with other arguments."""
-        times = self._executed[info] = self._executed.get(info, 0) + 1
-        spent = self._spent.get((info, cold), 0)
-        return times <= limit and spent <= (MAX_COLD_STEPS if cold else MAX_CALLED_STEPS)
-
-    @contextmanager
-    def spending(self, info: FunctionInfo, *, cold: bool) -> Iterator[None]:
-        """Count the steps of a call of a function, also where it is given up."""
-        begin = self._steps
-        try:
-            yield
-        finally:
-            self._spent[info, cold] = self._spent.get((info, cold), 0) + self._steps - begin
+        self.budget = Budget()
 
     def fresh(self) -> int:
         """Return the identity of a new object."""
@@ -157,16 +101,11 @@ class Analysis:
 
     def _guarded(self, path: str, work: Callable[[], object]) -> None:
         """Do a part of the work; what goes wrong in it ends this part alone."""
-        left = MAX_TEST_STEPS - self._test_steps if _tests_of(path) else MAX_STEPS - self._steps + self._test_steps
-        self._root_begin_s = time.process_time()
-        if left <= 0 or self._root_begin_s - self._begin_s > MAX_CPU_S:
+        is_test = bool(_tests_of(path))
+        if not self.budget.begin(is_test=is_test):
             place = _tests_of(path) or path
             self.unfinished.setdefault(place, "not looked at to its end: there is too much of it")
             return
-        self._executed.clear()
-        begin = self._steps
-        self._limit = begin + min(MAX_ROOT_STEPS, left)
-        self._checkpoint = begin
         try:
             work()
         except OutOfStepsError:
@@ -175,7 +114,7 @@ class Analysis:
             self.unfinished.setdefault(path, "not looked at to its end: it is nested too deeply")
         finally:
             self._depending.clear()
-            self._test_steps += self._steps - begin if _tests_of(path) else 0
+            self.budget.end(is_test=is_test)
 
     def _packages(self, module: Module) -> set[str]:
         """Return the first parts of names that a module may use from outside."""

@@ -166,8 +166,10 @@ class Calls(Base):
             known = self.analysis.summary(key)
         except TooLargeError:
             known = None
-        self.analysis.tick(len(frozen.ids) // 2)
-        if known is None and not self.analysis.may_execute(info, _COLD_CONTEXTS if cold else _CONTEXTS, cold=cold > 0):
+        self.analysis.budget.tick(len(frozen.ids) // 2)
+        if known is None and not self.analysis.budget.may_execute(
+            info, _COLD_CONTEXTS if cold else _CONTEXTS, cold=cold > 0
+        ):
             return self._unfollowed(variables)
         if known is None:
             known = self._execute(info, variables, closure, frozen, key, cold=cold)
@@ -224,7 +226,7 @@ class Calls(Base):
             cold=cold,
             stack=(*self.stack, info),
         )
-        with self.analysis.spending(info, cold=cold > 0), self.analysis.depending() as depends:
+        with self.analysis.budget.spending(info, cold=cold > 0), self.analysis.depending() as depends:
             result, ended = frame.body()
         objects: dict[int, Obj] = {}
         if ended is not None:

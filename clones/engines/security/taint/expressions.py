@@ -39,7 +39,7 @@ class Expressions(Base):
 
     def evaluate(self, node: ast.expr) -> Value:
         """Return what an expression may be; its effects are in the state afterwards."""
-        self.analysis.tick()
+        self.analysis.budget.tick()
         handler = self._by_expression.get(type(node))
         return handler(self, node) if handler else UNKNOWN
 

@@ -8,7 +8,8 @@ its class: `sqlite3.Cursor.execute` is the method of a cursor. What a call gives
 is named for the variable, parameter or attribute that holds it: `?cursor.execute`; `?.execute` matches any such value.
 `*` stands for one part of a name, `**` for any number of parts. Item assignment `a[k] = v` is a call of `a.__setitem__`
 with the arguments `k` and `v`; attribute assignment `a.b = v` is a call of `a.b=` with the argument `v`; `a + b`, `a % b`
-and `a | b` on an object of a known type are calls of `a.__add__`, `a.__mod__`, `a.__or__`.
+and `a | b` on an object of a known type are calls of `a.__add__`, `a.__mod__`, `a.__or__`. What a view returns is given
+to `flask.Flask.route.return`: the decorator's name, or that of the class it is a method of (`flask.views.View.return`).
 
 Arguments (`args`) are positions (the receiver of a method not counted) or keyword names, `"self"` (the receiver) or
 `"*"` (all but the receiver). A function of known signature is matched by either: write both, `[0, "sql"]`.

@@ -25,7 +25,7 @@ class Statements(Definitions, Base):
             if self.state is None:
                 return
             # states are copied and joined at any turn, which takes time by their size
-            self.analysis.tick(1 + len(self.state.heap) // _HEAP_A_STEP)
+            self.analysis.budget.tick(1 + len(self.state.heap) // _HEAP_A_STEP)
             handler = self._by_statement.get(type(statement))
             if handler is None:
                 continue

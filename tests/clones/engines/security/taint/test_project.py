@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clones.engines.security.taint import analysis, rulebook
+from clones.engines.security.taint import budget, rulebook
 from tests.clones.engines.security.taint.following import scan
 
 
@@ -259,7 +259,7 @@ def test_what_the_clock_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     slow = good + "def f():\n    x = sys.argv[2]\n" + "    x = x + '.'\n" * 600 + "    os.system(x)\n"
     whole = scan(tmp_path / "whole", {"good.py": good, "slow.py": slow})
     assert [(each.path, each.line) for each in whole.results] == [("good.py", 2), ("slow.py", 2), ("slow.py", 605)]
-    monkeypatch.setattr(analysis, "MAX_ROOT_CPU_S", 0.0)
+    monkeypatch.setattr(budget, "MAX_ROOT_CPU_S", 0.0)
     ended = scan(tmp_path / "ended", {"good.py": good, "slow.py": slow})
     assert ended.unread.keys() == {"good.py", "slow.py"}
     assert ended.results == ()
