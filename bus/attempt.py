@@ -167,6 +167,7 @@ class Attempt:
             report=self._report,
             subject=delivery.subject,
             start=self._request.start,
+            begun=context.begun,
             given_up=context.given_up,
         )
         clock = asyncio.timeout(limit_s)

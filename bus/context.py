@@ -23,8 +23,9 @@ class TaskContext:
     forgiven: int
     """How many attempts before it do not count against the retries."""
     started_at: datetime
+    begun: bool = False
     given_up: int = 0
-    """As in `bus.task.Task`."""
+    """Both as in `bus.task.Task`."""
 
     def preceding(self) -> "TaskContext":
         """Return the attempt before this one, of which nothing came."""

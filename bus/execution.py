@@ -135,6 +135,7 @@ class Executor:
             number=run.attempt,
             forgiven=run.forgiven,
             started_at=datetime.now(UTC),
+            begun=begun,
             given_up=max(0, run.attempt - allowed) if service.endings else 0,
         )
         if run.cut_off:
@@ -149,17 +150,17 @@ class Executor:
         if run.attempt >= allowed and run.after_death:
             # It may be what killed its worker. Of such tasks one runs at a time, so that it takes no other one's last attempt.
             async with self._alone:
-                return await self._attempt(replace(context, started_at=datetime.now(UTC)), begun=begun, is_last=is_last)
-        return await self._attempt(context, begun=begun, is_last=is_last)
+                return await self._attempt(replace(context, started_at=datetime.now(UTC)), is_last=is_last)
+        return await self._attempt(context, is_last=is_last)
 
-    async def _attempt(self, context: TaskContext, *, begun: bool, is_last: bool) -> TaskResult | None:
+    async def _attempt(self, context: TaskContext, *, is_last: bool) -> TaskResult | None:
         """As `_outcome`, for an attempt that is due."""
         service, delivery, request = context.service, context.lease.delivery, context.request
         missed = missed_deadline(
             request.assignment,
             delivery.stored_at,
             context.started_at,
-            begun=begun,
+            begun=context.begun,
             default_to_start_s=service.schedule_to_start_s,
         )
         if missed is not None:

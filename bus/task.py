@@ -44,6 +44,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was published."""
     start: WorkflowStart | None = None
     """The whole message, where it is a workflow's start."""
+    begun: bool = False
+    """Whether events have told of it before this attempt, which may be the first all the same: one that was handed back counts as none."""
     given_up: int = 0
     """Which attempt this is to end the task well, all others being used up (`Service.endings`); 0: it is one of the others."""
 

@@ -52,7 +52,7 @@ async def may_begin(network: Network, task: Task) -> bool:
     Events may tell the run's id before its history does. Who hears it may store a start of his own, with another input, which must
     not be the first: the start that they tell of is not acknowledged yet, and begins the run whichever Omega dies.
     """
-    if task.attempt == 1:
+    if not task.begun:
         return True  # nothing was told of it
     subject = network.subjects.event(task.task_type, task.id)
     async for message in entries(network, subject):
@@ -67,7 +67,7 @@ async def new_secret(network: Network, task: Task) -> str:
     Empty where an Omega of an earlier version has died with the run, and may have asked for steps under ids without one. Those
     had no use for the consumer that starts come by now, so that nobody who knows a run's id can have it begin so.
     """
-    if task.attempt > 1:
+    if task.begun:
         consumer = await insist(lambda: consumer_state(network, network.subjects.workflows_consumer))
         if consumer is not None and task.stored_at < consumer.created:
             return ""

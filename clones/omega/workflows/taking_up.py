@@ -56,7 +56,7 @@ class TakingUp:
         return await self._go_on(history, standing)
 
     def _looks_new(self, standing: Standing) -> bool:
-        return not standing.revision and self.task.attempt == 1 and not self._looks_like_wake_up()
+        return not standing.revision and not self.task.begun and not self._looks_like_wake_up()
 
     def _looks_like_wake_up(self) -> bool:
         return self.task.id.startswith(SEQUENCE_PREFIX) and self.task.id != sequence_id(self.task.sequence)

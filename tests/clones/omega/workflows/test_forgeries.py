@@ -1,7 +1,8 @@
 """Outsiders: whoever may submit tasks, and knows all that is public of a run, cannot answer for what the run asks for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+import functools
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,8 @@ from schemas import (
     ScheduleChange,
     TaskAssignment,
     TaskCompletion,
+    TaskEvent,
+    TaskReassigned,
     TaskStarted,
     WorkflowBegun,
     WorkflowStart,
@@ -200,15 +203,21 @@ async def test_a_start_under_a_sub_workflows_id_changes_nothing(scene: Scene) ->
     assert sub not in forged
 
 
-async def test_a_start_under_the_id_of_a_run_that_is_about_to_begin_changes_nothing(scene: Scene) -> None:
-    """An Omega that is slow, or dies, may tell that it has a run before the run has a history."""
-    rig, outsider = scene.rig, scene.outsider
-    flow = definition({"only": task("${input.at}")}, "slow", input={"at": {}}, output="${steps.only.output.target}")
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("dies", TaskStarted), ("drains", functools.partial(TaskReassigned, reason="the instance drains"))],
+)
+async def test_a_start_under_the_id_of_a_run_that_is_about_to_begin_changes_nothing(
+    scene: Scene, name: str, told: Callable[..., TaskEvent]
+) -> None:
+    """An Omega that is slow, dies or drains may tell that it has a run before the run has a history."""
+    rig, outsider, run = scene.rig, scene.outsider, f"public-{name}"
+    flow = definition({"only": task("${input.at}")}, name, input={"at": {}}, output="${steps.only.output.target}")
     await put(rig, flow)
-    await start(rig, "slow", "public-6", input={"at": "true"})
+    await start(rig, name, run, input={"at": "true"})
     (held,) = await take(rig.network, rig.subjects.workflows_consumer)
-    begun = TaskStarted(
-        task_id="public-6",
+    begun = told(
+        task_id=run,
         task_type=WORKFLOW_TYPE,
         clone="omega",
         instance="omega-1",
@@ -217,11 +226,11 @@ async def test_a_start_under_the_id_of_a_run_that_is_about_to_begin_changes_noth
         sequence=held.sequence,
     )
     await Journal(rig.network.requester, rig.subjects).store(begun)
-    await eventually(lambda: outsider.was_told("public-6"))
-    for name, given in (("slow", {"at": "forged"}), ("slow", {"else": 1}), ("unknown", {})):
+    await eventually(lambda: outsider.was_told(run))
+    for other, given in ((name, {"at": "forged"}), (name, {"else": 1}), ("unknown", {})):
         # Under other names than the library gives them: the server takes each for a start of its own.
-        lie = encode(WorkflowStart(id="public-6", input=given))
-        await outsider.network.requester.request(rig.subjects.workflow(name), lie)
+        lie = encode(WorkflowStart(id=run, input=given))
+        await outsider.network.requester.request(rig.subjects.workflow(other), lie)
     async with clones(rig, Doers()), rig.omega():
 
         async def all_but_one_are_gone() -> bool:
@@ -229,9 +238,9 @@ async def test_a_start_under_the_id_of_a_run_that_is_about_to_begin_changes_noth
             return state is not None and (state.num_pending, state.num_ack_pending) == (0, 1)
 
         await eventually(all_but_one_are_gone)
-        assert await history(rig, "public-6") == []
+        assert await history(rig, run) == []
         await answer(rig.network, held, b"-NAK")
-        ended = await completed(rig, "public-6")
+        ended = await completed(rig, run)
     assert ended.output == "true"
 
 
