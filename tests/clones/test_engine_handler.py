@@ -52,7 +52,7 @@ async def test_parameters_that_do_not_fit_are_told(clones_rig: ClonesRig, params
     assert (result.code, result.retryable, result.attempt) == ("incompatible_task", False, 1)
     assert result.message.startswith("architecture cannot use these parameters: ")
     assert says in result.message
-    assert result.message.endswith("It takes: target")
+    assert result.message.endswith("It takes: target, budget_s")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,8 @@ async def test_small_findings_travel_in_the_result(clones_rig: ClonesRig, worksp
     assert (result.output["target"], result.output["revision"]) == (str(directory), None)
     assert result.output["data"]["modules"] == 2
     assert "data_artifact" not in result.output
-    assert {ref.filename for ref in result.artifacts} == {"graph.json", "architecture.svg", "architecture.mmd"}
+    views = {f"c4-{view}.{kind}" for view in ("context", "containers", "components") for kind in ("svg", "mmd")}
+    assert {ref.filename for ref in result.artifacts} == {"graph.json", "architecture.svg", "architecture.mmd", *views}
     for ref in result.artifacts:
         assert ref.name == f"it/1/{ref.filename}"
         assert await fetched(clones_rig, ref, tmp_path / "artifact")

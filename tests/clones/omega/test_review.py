@@ -110,6 +110,7 @@ async def test_all_steps_and_then_the_report_over_them(clones_rig: ClonesRig) ->
 
 async def test_how_far_it_is_is_told(clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bus.attempt.PROGRESS_EVERY_S", 0.0)
+    monkeypatch.setattr("clones.omega.workflows.driver.TOLD_AFTER_S", 0.0)
     async with clones(clones_rig, Stubs()), clones_rig.omega():
         await start(clones_rig)
         await outcome(clones_rig)
