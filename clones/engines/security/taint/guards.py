@@ -252,6 +252,11 @@ class Guards(Base):
             self._trust(receiver)
         elif truth and name == "startswith" and len(test.args) == 1:
             self._learn_beginning(receiver, self.evaluate(test.args[0]))
+        elif name == "startswith" and len(test.args) == 1:
+            # `/x` stays on the site; `//host` does not
+            value, start = self.evaluate(receiver), self.evaluate(test.args[0])
+            if beginning(value).startswith("/") and start.constant == "//":
+                self.cleanse(receiver, frozenset(("open-redirect",)))
         elif truth and name == "is_relative_to":
             self._cleanse_made(receiver, _PATH)
         elif truth and name in {"fullmatch", "match", "search"}:

@@ -285,3 +285,25 @@ def test_the_text_that_a_view_returns_is_written_into_a_page(tmp_path: Path) -> 
             return {"x": request.args["x"]} if number else render_template("page.html", x=request.args["x"])
         """
     assert _scan_shipped(tmp_path, {"app.py": program}) == [("app.py", 7), ("app.py", 11)]
+
+
+def test_a_path_on_the_same_site_is_no_open_redirect(tmp_path: Path) -> None:
+    program = """
+        from flask import Flask, redirect, request
+        app = Flask(__name__)
+
+        @app.route("/a")
+        def checked():
+            to = request.args["to"]
+            if not to.startswith("/") or to.startswith("//"):
+                to = "/"
+            return redirect(to)
+
+        @app.route("/b")
+        def half_checked():
+            to = request.args["to"]
+            if to.startswith("//"):
+                to = "/"
+            return redirect(to)
+        """
+    assert _scan_shipped(tmp_path, {"app.py": program}) == [("app.py", 17)]
