@@ -10,6 +10,7 @@ COMMAND ?=
 INTEROP := tests/interop
 CLI_READY := $(INTEROP)/bin/.nats-ready
 GO_READY := $(INTEROP)/bin/.clients-ready
+GOSEC_READY := $(INTEROP)/bin/.gosec-ready
 NODE_READY := $(INTEROP)/node/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -59,7 +60,7 @@ bench: $(READY) ## tasks/s and latency against the raw nats-py floor (ARGS=--wor
 chaos: $(READY) ## faults, soak and measurements that take long (CHAOS_ROUNDS=n)
 	@$(BIN)/pytest -m chaos $(ARGS)
 
-interop: $(READY) $(CLI_READY) $(GO_READY) $(NODE_READY) ## the real nats CLI and a Go client (need Go) and a Node client (needs Node) against a running network
+interop: $(READY) $(CLI_READY) $(GO_READY) $(GOSEC_READY) $(NODE_READY) ## the real nats CLI, a Go client and gosec (need Go) and a Node client (needs Node) against a running network
 	@$(BIN)/pytest -m interop $(ARGS)
 
 models: $(EXTRAS_READY) ## a language model behind a clone: a real endpoint on this machine serves a small one
@@ -91,6 +92,12 @@ $(GO_READY): $(wildcard $(INTEROP)/go/*/*.go) $(INTEROP)/go/go.mod $(INTEROP)/go
 	$(NEED_GO)
 	@echo "Building the Go clients (once)"
 	@cd $(INTEROP)/go && CGO_ENABLED=0 go build -trimpath -o ../bin/ ./...
+	@touch $@
+
+$(GOSEC_READY): $(INTEROP)/gosec/go.mod $(INTEROP)/gosec/go.sum
+	$(NEED_GO)
+	@echo "Building gosec (once)"
+	@cd $(INTEROP)/gosec && CGO_ENABLED=0 go build -trimpath -o ../bin/gosec github.com/securego/gosec/v2/cmd/gosec
 	@touch $@
 
 $(NODE_READY): $(INTEROP)/node/package.json $(INTEROP)/node/package-lock.json

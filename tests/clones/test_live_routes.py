@@ -117,7 +117,7 @@ async def test_concurrency_weights_and_limits_under_load(clones_rig: ClonesRig) 
             await eventually(lambda: busy.most_since(back_at) == 8)
         (service,) = beta.daemon.worker.services
     assert all(isinstance(result, TaskCompletion) for result in results)
-    assert (service.timeout_s, service.retries, service.concurrency) == (30, 2, None)
+    assert (service.timeout_s, service.retries, service.concurrency) == (240, 2, None)
 
 
 async def test_what_a_worker_goes_by(clones_rig: ClonesRig) -> None:

@@ -137,7 +137,8 @@ def test_the_architecture_is_told(reviewed: Reviewed) -> None:
     assert "- layer 2: `shop.cart`\n- layer 1: `shop.prices`\n" in reviewed.markdown
     connected = rows(reviewed.markdown, "module", "imported by", "imports", "instability")
     assert connected == [["shop.cart", "0", "1", "1.00"], ["shop.prices", "1", "0", "0.00"]]
-    assert reviewed.html.count('src="data:image/svg+xml;base64,') == 2  # the diagram and the coverage
+    # the diagram, the three views of C4, and the coverage
+    assert reviewed.html.count('src="data:image/svg+xml;base64,') == 5
 
 
 def test_what_has_no_docstring_is_named(reviewed: Reviewed) -> None:

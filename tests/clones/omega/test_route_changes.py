@@ -38,8 +38,8 @@ async def numbers(rig: ClonesRig) -> list[int]:
 
 async def test_it_is_put_into_force(clones_rig: ClonesRig) -> None:
     done = await change_routes(clones_rig.network, change(by="ann", reason="slow"), sequence=70)
-    assert done.summary == "routing table 2 is in force: routes.security.timeout_s: 30 -> 300"
-    assert done.output == {"revision": 2, "replaced": 1, "changes": ["routes.security.timeout_s: 30 -> 300"]}
+    assert done.summary == "routing table 2 is in force: routes.security.timeout_s: 240 -> 300"
+    assert done.output == {"revision": 2, "replaced": 1, "changes": ["routes.security.timeout_s: 240 -> 300"]}
     current = await in_force(clones_rig.network)
     assert current is not None
     told = current.routes

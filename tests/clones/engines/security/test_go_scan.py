@@ -1,13 +1,12 @@
-"""Go, by gosec where it is installed; what it prints is as of gosec 2."""
+"""What is made of what gosec prints, as of gosec 2; gosec itself is tried with `make interop`."""
 
-import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from clones.engines import process
-from clones.engines.security.go_scan import NAME, Report, reported, scan
+from clones.engines.security.go_scan import Report, reported, scan
 from clones.engines.security.reported import Scan
 from clones.engines.security.scope import survey
 
@@ -78,11 +77,3 @@ def test_where_it_is_missing_it_is_said_how_to_add_it(tmp_path: Path, monkeypatc
 
 def test_a_project_without_go_is_told_nothing(tmp_path: Path) -> None:
     assert scanned(tmp_path, {"a.py": ""}).left_out == ()
-
-
-@pytest.mark.skipif(not (shutil.which(NAME) and shutil.which("go")), reason="gosec or go is not installed")
-def test_a_command_from_a_request(tmp_path: Path) -> None:
-    done = scanned(tmp_path, FILES)
-    assert [(each.path, each.line, each.cwe) for each in done.results] == [("web/main.go", 9, 78)]
-    assert done.files_analysed >= 1
-    assert [each.subject for each in done.left_out] == ["Go in web"]
