@@ -235,6 +235,12 @@ async def test_who_cancelled_is_named_and_a_task_that_is_still_being_stored_ends
     assert ended
 
 
+def stands_still(pid: int) -> bool:
+    """Tell whether a signal has stopped all threads of a process: until then it may answer."""
+    states = [file.read_text().rpartition(")")[2].split()[0] for file in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(state == "T" for state in states)
+
+
 async def test_an_agent_that_leaves_while_its_network_does_not_answer_keeps_nobody_waiting(tmp_path: Path) -> None:
     server = EmbeddedServer(ServerOptions(store=tmp_path / "store", port=-1, clones={}))
     async with server, open_network(server.settings_for("operator"), server.subjects, name="us") as alone:
@@ -244,6 +250,7 @@ async def test_an_agent_that_leaves_while_its_network_does_not_answer_keeps_nobo
         await desk.open(runtime)
         os.kill(server.pid, signal.SIGSTOP)
         try:
+            await eventually(lambda: stands_still(server.pid))
             asking = desk.ask(AgentId("shouter", "shout"), TaskAssignment(), None)
             await asyncio.sleep(0)  # it begins to store
             async with asyncio.timeout(5):
