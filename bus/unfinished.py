@@ -92,8 +92,7 @@ async def unfinished_workflows(network: Network) -> AsyncIterator[Unfinished]:
 
 
 async def _unfinished_of(network: Network, source: Source, state: ConsumerState) -> AsyncIterator[Unfinished]:
-    if state.is_idle:
-        return
+    # Not `is_idle`: a consumer counts what is stored a moment after its publisher has heard that it is.
     async for message in entries(network, source.subject, start=state.first_open):
         found = as_unfinished(network.subjects, source, message)
         if found is not None:

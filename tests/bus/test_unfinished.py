@@ -5,7 +5,6 @@ import pytest
 from bus.topology import ensure_consumers, omega_consumers
 from bus.unfinished import Unfinished, unfinished, unfinished_workflows
 from schemas import MSGPACK, TaskAssignment, WorkflowStart, encode
-from tests.bus.eventually import eventually
 from tests.bus.rig import TYPE, Rig
 from tests.bus.taking import answer, store, take
 
@@ -64,15 +63,7 @@ async def test_more_than_a_batch(rig: Rig) -> None:
 async def test_workflows(rig: Rig) -> None:
     await ensure_consumers(rig.network.requester, rig.subjects, omega_consumers(rig.subjects))
     await rig.submitter.start_workflow("review", WorkflowStart(id="mine", input={"target": "."}))
-    started: list[Unfinished] = []
-
-    async def told() -> bool:
-        # A consumer counts what is stored a moment after whoever stored it has its answer.
-        started[:] = [each async for each in unfinished_workflows(rig.network)]
-        return bool(started)
-
-    await eventually(told)
-    [one] = started
+    [one] = [each async for each in unfinished_workflows(rig.network)]
     assert (one.request.id, one.request.task_type, one.request.assignment.params) == (
         "mine",
         "workflow",

@@ -94,6 +94,8 @@ def test_a_command_without_end_is_interrupted_and_what_it_did_is_there(profile: 
 
 HUNGRY = """
 import json
+import threading
+import time
 
 
 def build():
@@ -104,8 +106,15 @@ def parse():
     return json.loads("[" + ",".join(f'"name {number}"' for number in range(40_000)) + "]")
 
 
+def wait_until_looked_at():
+    watch = next(each for each in threading.enumerate() if each.name == "watch-memory")
+    while watch.snapshot is None or watch.held < 10_000_000:
+        time.sleep(0.01)
+
+
 def main():
     built = build()
+    wait_until_looked_at()
     del built
     return parse()
 
@@ -118,12 +127,12 @@ def test_memory_is_found_at_the_lines_that_ask_for_it(profile: Profile, tmp_path
     output = profile({"hungry.py": HUNGRY}, "hungry.py", memory=True)
     memory = output.data["memory"]
     first, last = memory["at_peak"][0], memory["at_end"][0]
-    assert (first["file"], first["line"], first["kind"]) == ("hungry.py", 6, "target")
+    assert (first["file"], first["line"], first["kind"]) == ("hungry.py", 8, "target")
     assert first["source"].startswith("return [str(number)")
     assert first["share"] > 0.8
     assert 10_000_000 < memory["seen_bytes"] <= memory["peak_bytes"] < output.data["peak_rss_bytes"]
     # what a library builds counts for the line that called it
-    assert (last["file"], last["line"]) == ("hungry.py", 10)
+    assert (last["file"], last["line"]) == ("hungry.py", 12)
     assert 40_000 <= last["blocks"] < 41_000
     assert "MiB of Python's memory at the peak" in output.summary
     record = memory["record"]
