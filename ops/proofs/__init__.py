@@ -1,0 +1,1 @@
+"""The ledger as proof: Merkle tree, signed checkpoints, inclusion and consistency proofs, witnesses."""
