@@ -12,6 +12,8 @@ from clones.omega.once import is_new_task, is_wake_up
 from schemas import JSON, SchemaError, decode
 
 UNREADABLE = "unreadable"
+SIGNER_HEADER = "Sanctuary-Signer"
+"""The header that names the public key which a result is signed with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Entry:
     data: bytes
     """The message as it is stored."""
     content_type: str = JSON
+    signer: str | None = None
+    """The public key that it says it is signed with; whether it is, `sanctuary audit verify` tells."""
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -106,4 +110,5 @@ def read_entry(subjects: Subjects, message: StoredMessage, *, in_ledger: bool = 
         body=body,
         data=message.data,
         content_type=delivery.content_type,
+        signer=message.headers.get(SIGNER_HEADER),
     )

@@ -1,0 +1,77 @@
+"""The options by which `audit` commands are told which entries are wanted."""
+
+import functools
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+
+from ops.assignments import labels
+from ops.cli.lines import COLOURS
+from ops.cli.options import UNUSABLE, fail
+from ops.cli.times import point_in_time
+from ops.filters import OUTCOMES, Filter, Outcome
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def filter_options(command: _F) -> _F:
+    """Add the options of a filter; the command gets them as `wanted`, a Filter whose types may still be aliases."""
+
+    @click.option(
+        "--type", "types", multiple=True, metavar="TYPE", help="Only about this task type (`workflow`: workflows)."
+    )
+    @click.option("--clone", "clones", multiple=True, metavar="NAME", help="Only what this clone wrote, or was given.")
+    @click.option(
+        "--outcome", "outcomes", multiple=True, type=click.Choice(OUTCOMES), help="Only results, that ended so."
+    )
+    @click.option(
+        "--kind",
+        "kinds",
+        multiple=True,
+        metavar="KIND",
+        type=click.Choice(list(COLOURS), case_sensitive=False),
+        help="Only messages of this kind, such as TaskFailure.",
+    )
+    @click.option("-l", "--label", "pairs", multiple=True, metavar="KEY=VALUE", help="Only what carries this label.")
+    @click.option(
+        "--by", "by", multiple=True, metavar="WHO", help="Only what this person, instance or signing key wrote."
+    )
+    @click.option("--text", default="", metavar="TEXT", help="Only where the subject or the message holds this.")
+    @click.option(
+        "--since", metavar="TIME", help="Only what was stored since then: 90s, 15m, 2h, 3d ago, or 2026-11-20T10:00Z."
+    )
+    @click.option("--until", metavar="TIME", help="Only what was stored before then; as --since.")
+    @functools.wraps(command)
+    def with_filter(
+        *args: Any,
+        types: tuple[str, ...],
+        clones: tuple[str, ...],
+        outcomes: tuple[Outcome, ...],
+        kinds: tuple[str, ...],
+        pairs: tuple[str, ...],
+        by: tuple[str, ...],
+        text: str,
+        since: str | None,
+        until: str | None,
+        **kwargs: Any,
+    ) -> Any:
+        now = datetime.now(UTC)
+        try:
+            wanted = Filter(
+                types=types,
+                clones=clones,
+                outcomes=outcomes,
+                kinds=kinds,
+                labels=labels(pairs),
+                by=by,
+                text=text,
+                since=point_in_time(since, now, "--since"),
+                until=point_in_time(until, now, "--until"),
+            )
+        except ValueError as error:
+            fail(str(error), status=UNUSABLE)
+        return command(*args, wanted=wanted, **kwargs)
+
+    return with_filter  # type: ignore[return-value]  # click turns it into a command, whatever its type
