@@ -1,8 +1,8 @@
 """`sanctuary`: the group of all commands."""
 
-import importlib
-
 import click
+
+from ops.cli.lazy import LazyGroup
 
 COMMANDS = {
     "up": ("up", "Start the network here: server, Omega and the four clones."),
@@ -25,31 +25,12 @@ COMMANDS = {
     "bench": ("bench", "Measure against raw nats-py."),
     "doctor": ("doctor", "Check this installation and the network."),
 }
-"""Each command's module below `ops.cli`, where it is a function of the command's name, and its line in the help.
-
-The help is written here so that showing it imports no command.
-"""
+"""The help is written here so that showing it imports no command."""
 
 
-class _Lazy(click.Group):
-    """Lists commands without importing them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _ = COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(f"ops.cli.{module}"), cmd_name)
-        return command if isinstance(command, click.Command) else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(
+    cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+)
 @click.version_option(package_name="sanctuary-bus", prog_name="sanctuary")
 def main() -> None:
     """Durable tasks on NATS for a network of specialised agent daemons.
