@@ -21,6 +21,8 @@ from bus.quick_parser import QuickParser
 from bus.steady_client import SteadyClient
 
 Listener = Callable[[Msg], None]
+RawListener = Callable[[bytes, bytes, bytes, bytes], None]
+"""Takes a message's subject, reply subject, payload and header block (empty where there is none) as they came."""
 
 _NOT_IN_SUBJECTS = re.compile(r"[ \t\r\n]")
 _FLUSH_S = 2
@@ -33,7 +35,7 @@ class QuickClient(SteadyClient):
 
     def __init__(self, *, demand_tls: bool) -> None:
         super().__init__(demand_tls=demand_tls)
-        self._listeners: dict[int, Listener] = {}
+        self._listeners: dict[int, RawListener] = {}
         self._ps: QuickParser = QuickParser(self, self._on_message)
         self._posted = 0
         """How many messages were posted in this turn of the event loop."""
@@ -86,6 +88,15 @@ class QuickClient(SteadyClient):
         Where `queue` names a group, one of its members hears each message. `unsubscribe` and `drain` of the subscription
         work as they do for nats-py's own.
         """
+
+        def hear(subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+            parsed = self._parse_headers(headers) if headers else None
+            listener(_Message(self, subject.decode(), reply.decode(), data, parsed))
+
+        return await self.listen_raw(subject, hear, queue=queue)
+
+    async def listen_raw(self, subject: str, listener: RawListener, *, queue: str = "") -> Subscription:
+        """As `listen`, with each message as it came: nothing of it is parsed."""
         # The number that its messages will come with, the first of which may be read before this goes on.
         number = self._sid + 1
         self._listeners[number] = listener
@@ -114,8 +125,7 @@ class QuickClient(SteadyClient):
         self.stats["in_msgs"] += 1
         self.stats["in_bytes"] += len(data)
         try:
-            parsed = self._parse_headers(headers) if headers else None
-            listener(_Message(self, subject.decode(), reply.decode(), data, parsed))
+            listener(subject, reply, data, headers)
         except Exception as error:  # noqa: BLE001  it would end nats-py's read loop
             return self._error_cb(error)
         return None
