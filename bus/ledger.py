@@ -1,7 +1,7 @@
 """Reading the ledger by direct gets: one entry by its sequence, and entries of a subject in order, or newest first."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -81,15 +81,33 @@ async def last_sequence(network: Network) -> int:
     return int(info["state"]["last_seq"])
 
 
-async def newest_first(network: Network, subjects: Sequence[str], *, before: int) -> AsyncIterator[StoredMessage]:
-    """Yield the entries on `subjects` (wildcards allowed) below the sequence `before`, newest first; raises as `entry`.
+async def subjects_of(network: Network, wildcard: str) -> AsyncIterator[Mapping[str, int]]:
+    """Yield the subjects that the ledger holds below `wildcard`, each with how many entries, as many at a time as the server tells.
+
+    Raises as `entry`.
+    """
+    told = 0
+    while True:
+        body = {"subjects_filter": wildcard, "offset": told}
+        info = await api(network.requester, f"STREAM.INFO.{network.subjects.ledger}", body, timeout_s=10)
+        page = info["state"].get("subjects") or {}
+        yield page
+        told += len(page)
+        if not page or told >= info.get("total", 0):
+            return
+
+
+async def newest_first(
+    network: Network, subjects: Sequence[str], *, before: int, least: int = 1
+) -> AsyncIterator[StoredMessage]:
+    """Yield the entries on `subjects` (wildcards allowed) from the sequence `least` to below `before`, newest first; raises as `entry`.
 
     Memory is bounded whatever the ledger's length.
     """
     end = before - 1
     window = WINDOW
-    while end >= 1:
-        start = max(1, end - window + 1)
+    while end >= least:
+        start = max(least, end - window + 1)
         found: list[StoredMessage] = []
         for subject in subjects:
             kept, overflowed = await _newest(network, subject, start, end)

@@ -10,6 +10,7 @@ from bus.ledger import entry as ledger_entry
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
 from clones.tables import table_of
+from ops.assignment_search import BEGINNINGS, assignment_of, beginnings
 from ops.audit import between, first_from, newest_first
 from ops.entries import Entry, read_entry
 from ops.stories import Key, State, Story, fold
@@ -17,8 +18,6 @@ from schemas import SEQUENCE_PREFIX, SchemaError, TaskResult, decode, is_token, 
 
 CHUNK = 32
 """Tasks whose state is looked up together; each result may have up to a megabyte."""
-BEGINNINGS = ("task", "workflow")
-"""What begins a task; a handover or a wake-up goes on with one."""
 
 
 async def find(network: Network, task_id: str, *, only: str | None = None) -> list[Entry]:
@@ -37,7 +36,7 @@ async def find(network: Network, task_id: str, *, only: str | None = None) -> li
         types = [assignment.task_type or ""] if assignment else [*(await table_of(network)).routes, WORKFLOW_TYPE]
     found = [told async for told in _told(network, types, task_id)]
     if assignment is None:
-        assignment = await _assignment(network, task_id, found, only)
+        assignment = await assignment_of(network, task_id, found, only)
         if assignment is not None and assignment.task_type not in types:
             # A type that nobody serves, or none that is known here.
             found += [told async for told in _told(network, [assignment.task_type or ""], task_id)]
@@ -202,19 +201,11 @@ async def _among(network: Network, assignments: list[Entry], wanted: Wanted) -> 
 async def _assignments(network: Network, wanted: Wanted) -> AsyncIterator[Entry]:
     """Yield the assignments that may be wanted, newest first; a task that was stored twice comes twice."""
     before = None if wanted.until is None else await first_from(network, wanted.until)
-    async for assignment in newest_first(network, _beginnings(network, wanted.types), before=before):
+    async for assignment in newest_first(network, beginnings(network, wanted.types), before=before):
         if wanted.since is not None and assignment.stored_at < wanted.since:
             return
         if assignment.family in BEGINNINGS and wanted.takes_assignment(assignment):
             yield assignment
-
-
-def _beginnings(network: Network, types: Collection[str]) -> tuple[str, ...]:
-    """Return where tasks of these types begin; no types: of all."""
-    families = [] if types and set(types) <= {WORKFLOW_TYPE} else ["task", "handover"]
-    if not types or WORKFLOW_TYPE in types:
-        families.append("workflow")
-    return tuple(network.subjects.every(family) for family in families)
 
 
 async def _stories(network: Network, assignments: list[Entry]) -> dict[Key, Story]:
@@ -259,18 +250,6 @@ async def _assignment_by_sequence(network: Network, task_id: str) -> Entry | Non
     message = await ledger_entry(network, int(number))
     found = read_entry(network.subjects, message) if message else None
     return found if found and found.family in BEGINNINGS and found.task_id == task_id else None
-
-
-async def _assignment(network: Network, task_id: str, found: list[Entry], only: str | None) -> Entry | None:
-    """Return the assignment under this id, looked for newest first, from before the first thing that is known of the task."""
-    if task_id.startswith(SEQUENCE_PREFIX):
-        return None
-    known = [entry.sequence for entry in found if entry.sequence is not None]
-    subjects = _beginnings(network, () if only is None else (only,))
-    async for assignment in newest_first(network, subjects, before=min(known, default=None)):
-        if assignment.task_id == task_id and assignment.family in BEGINNINGS and only in (None, assignment.task_type):
-            return assignment
-    return None
 
 
 async def _told(network: Network, types: Iterable[str], task_id: str, start: int = 1) -> AsyncIterator[Entry]:

@@ -8,7 +8,7 @@ subjects, and a server takes nearly any bytes in one: nothing here may trust the
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -20,9 +20,9 @@ from bus.delivery import from_ledger
 from bus.errors import SanctuaryError
 from bus.identity import Identity
 from bus.intake import read
-from bus.jetstream import StoredMessage, api
+from bus.jetstream import StoredMessage
 from bus.journal import Journal
-from bus.ledger import entries
+from bus.ledger import entries, subjects_of
 from bus.network import Network
 from bus.outcomes import failure
 from bus.replies import reply
@@ -83,23 +83,10 @@ class Strays:
         """
         subjects = self._network.subjects
         for family in ("task", "workflow", "handover"):
-            async for page in self._held(subjects.every(family)):
+            async for page in subjects_of(self._network, subjects.every(family)):
                 for subject, count in sorted(page.items()):
                     if not is_served(subjects, self._table(), subject) and not self._is_settled(subject, count):
                         await self._try(subject, count)
-
-    async def _held(self, family: str) -> AsyncIterator[Mapping[str, int]]:
-        """Yield every subject of a family in the ledger with its number of messages, as many at a time as the server tells."""
-        stream = f"STREAM.INFO.{self._network.subjects.ledger}"
-        told = 0
-        while True:
-            body = {"subjects_filter": family, "offset": told}
-            info = await api(self._network.requester, stream, body, timeout_s=10)
-            page = info["state"].get("subjects") or {}
-            yield page
-            told += len(page)
-            if not page or told >= info.get("total", 0):
-                return
 
     def _is_settled(self, subject: str, count: int) -> bool:
         known = self._settled.get(hash(subject))

@@ -1,0 +1,108 @@
+"""Finding the assignment of a task whose id its submitter chose: no index leads from such an id to its place in the ledger.
+
+What else is known of the task does. Events name their assignment's number. A result stands behind its assignment, most often a
+little, so the search goes backwards from there through that type's tasks. A task that has neither has not ended, and what has
+not ended is all that the consumers have not seen acknowledged.
+"""
+
+from collections.abc import AsyncIterator, Collection, Iterable
+
+from bus.consumers import consumer_states
+from bus.jetstream import StoredMessage
+from bus.ledger import entries, last_sequence, newest_first, subjects_of
+from bus.ledger import entry as ledger_entry
+from bus.network import Network
+from bus.subjects import WORKFLOW_TYPE
+from ops.entries import Entry, read_entry
+from schemas import SEQUENCE_PREFIX
+
+BEGINNINGS = ("task", "workflow")
+"""The families of what begins a task; a handover or a wake-up goes on with one."""
+_ASSIGNED = ("task", "workflow", "handover")
+"""The families of subjects on which assignments are stored."""
+
+
+def beginnings(network: Network, types: Collection[str]) -> tuple[str, ...]:
+    """Return the subjects where tasks of these types begin; no types: of all."""
+    families = [] if types and set(types) <= {WORKFLOW_TYPE} else ["task", "handover"]
+    if not types or WORKFLOW_TYPE in types:
+        families.append("workflow")
+    return tuple(network.subjects.every(family) for family in families)
+
+
+async def assignment_of(network: Network, task_id: str, known: Iterable[Entry], only: str | None) -> Entry | None:
+    """Return the assignment under an id, or None where there is none; `known` are the task's events and results.
+
+    `only` is the one task type that is meant; None: any.
+
+    Raises:
+        SanctuaryError: the ledger cannot be read.
+    """
+    found = list(known)
+    if task_id.startswith(SEQUENCE_PREFIX):
+        return None  # nobody may choose it
+    if (named := await _named_by_events(network, task_id, found, only)) is not None:
+        return named
+    if not found:
+        candidates = _open(network)
+    else:
+        first = min((entry.sequence for entry in found if entry.sequence is not None), default=None)
+        candidates = _before(network, {entry.task_type or "" for entry in found}, first)
+    needle = task_id.encode()
+    async for message in candidates:
+        # Few are decoded: JSON with escapes may hold the id in other characters.
+        if needle in message.data or b"\\" in message.data:
+            entry = read_entry(network.subjects, message)
+            if _is_it(entry, task_id, only):
+                return entry
+    return None
+
+
+def _is_it(entry: Entry, task_id: str, only: str | None) -> bool:
+    return entry.task_id == task_id and entry.family in BEGINNINGS and only in (None, entry.task_type)
+
+
+async def _named_by_events(network: Network, task_id: str, found: Iterable[Entry], only: str | None) -> Entry | None:
+    """Return the assignment whose number the task's events tell. Whoever writes an event chooses the number, so it is looked at."""
+    numbers = {entry.fields.get("sequence") for entry in found if entry.family == "event"}
+    for number in sorted(number for number in numbers if isinstance(number, int)):
+        message = await ledger_entry(network, number)
+        entry = read_entry(network.subjects, message) if message else None
+        if entry is not None and _is_it(entry, task_id, only):
+            return entry
+    return None
+
+
+async def _before(network: Network, types: Iterable[str], first: int | None) -> AsyncIterator[StoredMessage]:
+    """Yield the assignments of these types that stand before the entry `first`, newest first."""
+    subjects = network.subjects
+    wanted: list[str] = []
+    for task_type in types:
+        if task_type == WORKFLOW_TYPE:
+            wanted.append(subjects.workflow("*"))
+        else:
+            wanted += [subjects.task(task_type), f"{subjects.task(task_type)}.>", subjects.handover(task_type, "*")]
+    before = first if first is not None else await last_sequence(network) + 1
+    async for message in newest_first(network, wanted, before=before):
+        yield message
+
+
+async def _open(network: Network) -> AsyncIterator[StoredMessage]:
+    """Yield the assignments that may not have ended, subject by subject, each oldest first."""
+    subjects = network.subjects
+    brought = {
+        state.subject: state.first_open
+        for state in (await consumer_states(network)).values()
+        if state.subject.split(".")[1:2] and state.subject.split(".")[1] in _ASSIGNED
+    }
+    for subject, start in brought.items():
+        async for message in entries(network, subject, start=start):
+            yield message
+    for family in _ASSIGNED:
+        if family == "workflow" and subjects.workflow("*") in brought:
+            continue
+        async for page in subjects_of(network, subjects.every(family)):
+            for subject in sorted(page.keys() - brought.keys()):
+                # A type that nobody serves, or a network that no Omega has made.
+                async for message in entries(network, subject):
+                    yield message
