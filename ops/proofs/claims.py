@@ -1,0 +1,99 @@
+"""Checkpoints as evidence: who holds them, and whether they are to be believed. Pure, but for reading files."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from bus.errors import ConfigurationError
+from ops.proofs.checkpoint import Checkpoint, parse_checkpoint, verify
+from ops.proofs.notes import MAX_BYTES, Kind, NoteWrong, PublicKey, parse_key
+from ops.proofs.problems import Problem
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A checkpoint whose signatures are right."""
+
+    where: str
+    """Where it is from, in words: a file's path, `entry #17`."""
+    checkpoint: Checkpoint
+    witnesses: tuple[str, ...] = ()
+    """Which of the known witnesses cosigned it."""
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """Whose signatures count: the log's own keys, of which it may have had several, and its witnesses'."""
+
+    logs: tuple[PublicKey, ...]
+    witnesses: tuple[PublicKey, ...] = ()
+
+
+def make_keys(keys: Iterable[PublicKey]) -> Keys:
+    """Return the keys by what they sign.
+
+    Raises:
+        ConfigurationError: there is no log's key among them.
+    """
+    given = tuple(keys)
+    logs = tuple(key for key in given if key.kind is Kind.NOTE)
+    if not logs:
+        raise ConfigurationError("no key of the log is given, only of witnesses: name it too, with --key")
+    return Keys(logs, tuple(key for key in given if key.kind is Kind.COSIGNATURE))
+
+
+def read_key(text: str) -> PublicKey:
+    """Return a verifier key: `text` itself, or the content of the file of that name.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    try:
+        return parse_key(text)
+    except NoteWrong:
+        path = Path(text)
+    try:
+        return parse_key(path.read_bytes()[:MAX_BYTES].decode())
+    except (OSError, UnicodeDecodeError, NoteWrong) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigurationError(
+            f"the key {text} is neither a verifier key nor a file that holds one: {reason}"
+        ) from None
+
+
+def judge(where: str, data: bytes, keys: Keys, sequence: int | None = None) -> Claim | Problem:
+    """Return the checkpoint in `data` where one of the log's keys signed it, and no signature by a known key is wrong.
+
+    `sequence` is the ledger's entry that holds it.
+    """
+    try:
+        signed = parse_checkpoint(data)
+        checkpoint, note = signed.checkpoint, signed.note
+        by_log = [key for key in keys.logs if note.by(key)] or keys.logs[:1]
+        for key in by_log:
+            verify(signed, key)
+            if checkpoint.origin != key.name:
+                raise NoteWrong(f"it is of {checkpoint.origin!r}, and the key is that of {key.name!r}")
+        witnesses = [key for key in keys.witnesses if note.by(key)]
+        for key in witnesses:
+            verify(signed, key)
+    except NoteWrong as error:
+        return Problem(kind="checkpoint", message=f"the checkpoint in {where}: {error.message}", sequence=sequence)
+    return Claim(where, checkpoint, tuple(key.name for key in witnesses))
+
+
+def read_claims(paths: Sequence[Path], keys: Keys) -> list[Claim | Problem]:
+    """Return the checkpoints in files; of a directory, those in all its files. Each is one file.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    found: list[Claim | Problem] = []
+    for path in paths:
+        files = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
+        found += [judge(str(file), _read(file), keys) for file in files]
+    return found
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)

@@ -1,0 +1,270 @@
+"""A ledger against the checkpoints that were signed of it: entry by entry, in one pass, in bounded memory.
+
+Pure, but for the notary's file of leaves where it is at hand.
+"""
+
+import heapq
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from bus.records import Record, encode_record, gap_leaf, leaf_hash
+from ops.proofs.claims import Claim, Keys, judge
+from ops.proofs.differences import Difference, explain
+from ops.proofs.leaves import Leaves, split
+from ops.proofs.merkle import Frontier
+from ops.proofs.problems import Problem
+from ops.proofs.recent import RecentTrees
+
+KEPT_LEAVES = 1 << 20
+"""How far behind the end of the tree a checkpoint in the ledger may lie: the notary writes each a moment after its tree."""
+KEPT_DIFFERENCES = 256
+KEPT_PROBLEMS = 100
+_GAP_LEAVES = 8192
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it."""
+
+    entries: int
+    """How many entries were read."""
+    last: int
+    """The highest number that the ledger has given; 0: none."""
+    checkpoints: int
+    """How many checkpoints hold."""
+    signed: int
+    """Up to which number a checkpoint that holds reaches."""
+    witnessed: dict[str, int]
+    """Up to which number one reaches that a witness cosigned, by the witness's name."""
+    differing: int
+    """How many entries are not those that were signed, as far as the notary's leaves say it."""
+    passed_over: int
+    """Checkpoints in the ledger whose tree lay too far behind to be compared; the later ones say all that they say."""
+    problems: tuple[Problem, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether a checkpoint was there to compare with, and nothing is wrong."""
+        return self.checkpoints > 0 and not self.problems
+
+
+class Verifier:
+    """Takes in the ledger's entries in order and tells where they differ from what was signed."""
+
+    def __init__(self, realm: str, keys: Keys, claims: Iterable[Claim | Problem], leaves: Leaves | None) -> None:
+        """Take the checkpoints that are known beforehand; those in the ledger are found there.
+
+        With the notary's leaves the first entry that differs is named, without them a range.
+        """
+        self._prefix = f"{realm}.checkpoint."
+        self._keys = keys
+        self._tree = Frontier()
+        self._recent = RecentTrees(KEPT_LEAVES)
+        self._signed = _SignedLeaves(leaves) if leaves is not None else None
+        self._entries = 0
+        self._waiting: list[tuple[int, int, Claim]] = []
+        """A heap of the checkpoints whose trees are larger than the one so far, each with a number that no other has."""
+        self._taken = 0
+        self._held = array("Q")
+        """The sizes of the checkpoints that hold."""
+        self._witnessed: dict[str, int] = {}
+        self._failed: list[Claim] = []
+        self._passed_over = 0
+        self._problems: list[Problem] = []
+        for each in claims:
+            self._take(each)
+
+    def feed(self, records: Sequence[Record]) -> None:
+        """Take in the entries that follow, in order; numbers that are left out are gaps."""
+        for record in records:
+            if record.subject.startswith(self._prefix):
+                self._take(judge(f"entry #{record.sequence}", record.data, self._keys, record.sequence))
+        for run in _runs(records):
+            self._skip_to(run[0].sequence)
+            self._grow([leaf_hash(encode_record(record)) for record in run], run)
+        self._entries += len(records)
+
+    def finish(self, last: int) -> Report:
+        """Return what came of it; `last` is the highest number that the ledger has given, whether or not it holds the entry."""
+        self._skip_to(last + 1)
+        self._problems += self._differences()
+        return Report(
+            entries=self._entries,
+            last=self._tree.size,
+            checkpoints=len(self._held),
+            signed=max(self._held, default=0),
+            witnessed=self._witnessed,
+            differing=self._signed.differing if self._signed is not None else 0,
+            passed_over=self._passed_over,
+            problems=tuple(self._problems[:KEPT_PROBLEMS]),
+        )
+
+    def _take(self, found: Claim | Problem) -> None:
+        """Take in a checkpoint: compare it now, or once the tree is as large."""
+        if isinstance(found, Problem):
+            if len(self._problems) < KEPT_PROBLEMS:
+                self._problems.append(found)
+        elif found.checkpoint.size > self._tree.size:
+            self._taken += 1
+            heapq.heappush(self._waiting, (found.checkpoint.size, self._taken, found))
+        else:
+            self._compare(found, self._recent.root(found.checkpoint.size))
+
+    def _skip_to(self, following: int) -> None:
+        """Grow the tree by the leaves of gaps, so that the entry of this number is the next."""
+        while (start := self._tree.size + 1) < following:
+            self._grow([gap_leaf(each) for each in range(start, min(following, start + _GAP_LEAVES))], ())
+
+    def _grow(self, leaves: list[bytes], run: Sequence[Record]) -> None:
+        """Add leaves, and compare the checkpoints whose sizes are reached; `run` are their entries, none for gaps."""
+        start = self._tree.size
+        self._recent.remember(self._tree, leaves)
+        if self._signed is not None:
+            self._signed.compare(start, leaves, run)
+        done = 0
+        while self._waiting and self._waiting[0][0] <= start + len(leaves):
+            size, _, claim = heapq.heappop(self._waiting)
+            self._tree.extend(leaves[done : size - start])
+            done = size - start
+            self._compare(claim, self._tree.root())
+        self._tree.extend(leaves[done:])
+
+    def _compare(self, claim: Claim, root: bytes | None) -> None:
+        size = claim.checkpoint.size
+        if root is None:
+            self._passed_over += 1
+        elif root == claim.checkpoint.root:
+            self._held.append(size)
+            for name in claim.witnesses:
+                self._witnessed[name] = max(size, self._witnessed.get(name, 0))
+        else:
+            self._failed.append(claim)
+            self._failed.sort(key=lambda each: each.checkpoint.size)
+            del self._failed[KEPT_PROBLEMS:]
+
+    def _differences(self) -> Iterator[Problem]:
+        """Tell what the checkpoints say together."""
+        beyond = [claim for _, _, claim in sorted(self._waiting)]
+        forked = _fork(self._failed, beyond, self._held)
+        if forked is not None:
+            yield forked
+        elif self._failed:
+            yield self._first_difference(self._failed[0])
+        if beyond:
+            largest = beyond[-1]
+            yield Problem(
+                kind="rolled_back",
+                sequence=self._tree.size + 1,
+                last=largest.checkpoint.size,
+                message=f"the ledger was rolled back: it ends with #{self._tree.size}, and #{self._tree.size + 1} to "
+                f"#{largest.checkpoint.size} were signed too ({largest.where})",
+            )
+        if self._signed is not None and self._signed.found and not self._failed and self._held:
+            yield Problem(
+                kind="leaves",
+                sequence=self._signed.found[0].sequence,
+                message=f"the notary's leaves {self._signed.path} are damaged: they differ from what was signed, and the ledger "
+                f"does not, from #{self._signed.found[0].sequence} on",
+            )
+
+    def _first_difference(self, failed: Claim) -> Problem:
+        """Name what differs, between the last checkpoint that holds and the first that does not."""
+        size = failed.checkpoint.size
+        start = max((held for held in self._held if held < size), default=0) + 1
+        if self._signed is not None and (told := self._signed.explanation(failed)) is not None:
+            return told
+        why = self._signed.silence(failed) if self._signed is not None else ""
+        return Problem(
+            kind="differs",
+            sequence=start,
+            last=size,
+            message=f"among #{start} to #{size} the ledger is not what was signed ({failed.where}): an entry was altered, deleted, "
+            f"inserted or moved{why}",
+        )
+
+
+class _SignedLeaves:
+    """The notary's leaves beside those of the ledger as it is."""
+
+    def __init__(self, leaves: Leaves) -> None:
+        self._leaves = leaves
+        self.path = leaves.path
+        self.found: list[Difference] = []
+        """The first differences."""
+        self.differing = 0
+        self._same_after = False
+        """Whether an entry behind the first difference is as it was signed."""
+
+    def compare(self, start: int, leaves: list[bytes], run: Sequence[Record]) -> None:
+        """Take in the ledger's leaves from `start` on, and their entries; none: they are gaps."""
+        signed = self._leaves.read(start, start + len(leaves))
+        if signed == b"".join(leaves):
+            self._same_after = self._same_after or bool(self.found)
+            return
+        for index, (here, there) in enumerate(zip(leaves, split(signed), strict=False)):
+            if here == there:
+                self._same_after = self._same_after or bool(self.found)
+                continue
+            self.differing += 1
+            if len(self.found) < KEPT_DIFFERENCES:
+                self.found.append(Difference(start + index + 1, run[index] if run else None, there))
+
+    def explanation(self, failed: Claim) -> Problem | None:
+        """Return what happened first, or None where these leaves do not tell it."""
+        if not self.found or not self._are_signed(failed):
+            return None
+        return explain(self.found, everything_after=not self._same_after)
+
+    def silence(self, failed: Claim) -> str:
+        """Return in words why there is no explanation."""
+        if self._leaves.size < failed.checkpoint.size:
+            return f"; the notary's leaves {self.path} do not reach that far"
+        if not self.found:
+            return f"; the notary's leaves {self.path} agree with the ledger, and not with what was signed either"
+        return f"; the notary's leaves {self.path} are not what was signed either"
+
+    def _are_signed(self, claim: Claim) -> bool:
+        checkpoint = claim.checkpoint
+        return checkpoint.size <= self._leaves.size and self._leaves.root(0, checkpoint.size) == checkpoint.root
+
+
+def _fork(failed: Sequence[Claim], beyond: Sequence[Claim], held: Sequence[int]) -> Problem | None:
+    """Return what shows that the log signed two histories, of which one does not begin with the other."""
+    highest = max(held, default=0)
+    for claim in failed:
+        size = claim.checkpoint.size
+        if size <= highest:
+            return Problem(
+                kind="forked",
+                sequence=max((each for each in held if each < size), default=0) + 1,
+                last=size,
+                message=f"the history was forked: the tree of {size} entries in {claim.where} was signed, and is not the beginning of "
+                f"the one of {highest}, which was signed too and is this ledger's",
+            )
+    known: dict[int, Claim] = {}
+    for claim in (*failed, *beyond):
+        checkpoint = claim.checkpoint
+        other = known.setdefault(checkpoint.size, claim)
+        if other.checkpoint.root != checkpoint.root:
+            return Problem(
+                kind="forked",
+                sequence=max((each for each in held if each < checkpoint.size), default=0) + 1,
+                last=checkpoint.size,
+                message=f"the history was forked: {other.where} and {claim.where} hold two trees of {checkpoint.size} entries, both "
+                "signed",
+            )
+    return None
+
+
+def _runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Yield the stretches of records between which numbers are left out."""
+    start = 0
+    while start < len(records):
+        first, end = records[start].sequence, len(records)
+        if records[-1].sequence - first != end - 1 - start:
+            end = start + 1
+            while end < len(records) and records[end].sequence - first == end - start:
+                end += 1
+        yield records[start:end]
+        start = end
