@@ -57,6 +57,7 @@ _decode_time = msgspec.json.Decoder(datetime).decode
 # https://github.com/nats-io/nats-server/blob/main/server/errors.json
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
+NO_MESSAGE_FOUND = 10037
 WRONG_LAST_SEQUENCE = 10071
 """The subject's newest message is another one than `Nats-Expected-Last-Subject-Sequence` says."""
 _STREAM_STORE_FAILED = 10077

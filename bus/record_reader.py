@@ -13,8 +13,8 @@ from contextlib import suppress
 import msgspec
 from nats.aio.subscription import Subscription
 
-from bus.errors import RequestTimeout, SanctuaryError
-from bus.jetstream import api
+from bus.errors import JetStreamError, RequestTimeout, SanctuaryError
+from bus.jetstream import NO_MESSAGE_FOUND, api
 from bus.ledger import last_sequence
 from bus.network import Network
 from bus.records import Record
@@ -54,14 +54,27 @@ async def records(network: Network, start: int, end: int | None = None) -> Async
                 wanted = [each for each in batch if each.sequence <= last] if following > last + 1 else batch
                 if wanted:
                     yield wanted
-            if not reader.waiting:
-                return
         finally:
             await reader.close()
-        # What waited was removed meanwhile, or the server has forgotten the consumer: a fresh one tells what there is.
-        fruitless = 0 if following > began else fruitless + 1
+        if following <= last:
+            if not await _is_there(network, following):
+                return
+            # A consumer's count of what waits for it is wrong now and then; a fresh one goes on where it ended.
+            fruitless = 0 if following > began else fruitless + 1
     if fruitless:
         raise RequestTimeout(f"the server announces entries of {network.subjects.ledger} and does not send them")
+
+
+async def _is_there(network: Network, following: int) -> bool:
+    """Tell whether the ledger holds an entry of this sequence or a later one, by the word of the stream's leader."""
+    body = {"seq": following, "next_by_subj": ">"}
+    try:
+        await api(network.requester, f"STREAM.MSG.GET.{network.subjects.ledger}", body)
+    except JetStreamError as error:
+        if error.err_code == NO_MESSAGE_FOUND:
+            return False
+        raise
+    return True
 
 
 async def record(network: Network, sequence: int) -> Record | None:
@@ -93,8 +106,6 @@ class _Reader:
         self._delivered = 0
         self._changed = asyncio.Event()
         self._error: SanctuaryError | None = None
-        self.waiting = 0
-        """How many entries the server had after the one that came last."""
 
     async def open(self) -> None:
         """Make the consumer."""
@@ -110,12 +121,11 @@ class _Reader:
             "num_replicas": 1,
             "mem_storage": True,
         }
-        info = await api(
+        await api(
             self._network.requester,
             f"CONSUMER.CREATE.{self._stream}.{self._name}",
             {"stream_name": self._stream, "config": config, "action": "create"},
         )
-        self.waiting = int(info["num_pending"])
 
     async def close(self) -> None:
         """Remove the consumer; where that fails, the server does it later."""
@@ -145,7 +155,7 @@ class _Reader:
         most_bytes = max(BATCH_BYTES, self._network.max_payload + _ENVELOPE_BYTES)
         while len(self._requests) < 2:
             under_way = sum(self._requests.values())
-            wanted = min(BATCH, min(self.waiting, self._end - self._last) - under_way)
+            wanted = min(BATCH, self._end - self._last - under_way)
             if wanted <= 0:
                 return
             body = {"batch": wanted, "no_wait": True, "max_bytes": most_bytes}
@@ -183,7 +193,6 @@ class _Reader:
             self._changed.set()
             return
         self._last = int(tokens[base])
-        self.waiting = int(tokens[base + 3])
         self._arrived.append(
             Record(self._last, int(tokens[base + 2]), subject.decode("utf-8", "surrogateescape"), headers, data)
         )
