@@ -105,6 +105,14 @@ log_option = click.option(
     type=click.Choice(["text", "json"]),
     help="How logs are written: for people, or an object a line; default: text on a terminal, json elsewhere.",
 )
+archive_option = click.option(
+    "--archive",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="SANCTUARY_ARCHIVE",
+    show_envvar=True,
+    help="Where the ledger is archived; default: `archive` in the store of the local network.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
