@@ -59,16 +59,16 @@ async def submitter(network: Network, client: Submitter) -> AsyncIterator[Callab
         async def submit(workflow_id: str) -> float:
             heard = asyncio.Event()
 
-            def hear(_: str) -> None:
+            def hear(_task_id: str, _body: bytes | None) -> None:
                 heard.set()
 
             begun = time.perf_counter()
-            reply_to = arrivals.expect(workflow_id, hear)
-            await client.start_workflow(NAME, WorkflowStart(id=workflow_id, reply_to=reply_to))
+            await arrivals.expect(WORKFLOW_TYPE, workflow_id, hear)
+            await client.start_workflow(NAME, WorkflowStart(id=workflow_id))
             result = None
             while result is None:
                 result = await _result(network, workflow_id, heard)
-            arrivals.forget(workflow_id, hear)
+            arrivals.forget(WORKFLOW_TYPE, workflow_id, hear)
             _check(result)
             return time.perf_counter() - begun
 

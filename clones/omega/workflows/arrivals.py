@@ -1,46 +1,88 @@
-"""Hearing of results as soon as they are stored: one inbox of this Omega, named as `reply_to` in what its runs ask for.
+"""Hearing of results as they are stored: the server announces each on its subject, with all of it.
 
-A copy of a result only wakes: what counts is what is stored, and a driver looks for that from time to time whatever it hears.
+An announcement is the server's own word (`bus.topology`: `republish`), and what it holds is what is stored: nobody but the
+server publishes there. It may be missed all the same, so a driver looks for results from time to time whatever it hears.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from bus.network import Network
-from schemas import new_id
+from bus.results import announced
 
-Listener = Callable[[str], None]
-"""Called with a task's id when it may have a result."""
+Listener = Callable[[str, bytes | None], None]
+"""Called with a task's id when it has, or may have, a result, and with the result's body where that is known."""
+
+
+MANY = 16
+"""From so many results on that are waited for, those that come soon after another are told together..."""
+GATHERED_S = 0.004
+"""...so much later at most. What follows from them then goes through the network together, at a third less of its time."""
 
 
 class Arrivals:
-    """The inbox; use as an async context manager."""
+    """What one process hears; use as an async context manager.
+
+    Of a type of task of which a result was ever sought here, all are heard from then on: types are few.
+    """
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._prefix = f"_INBOX.{new_id()}."
         self._listeners: dict[str, Listener] = {}
+        """By the subject of the result."""
+        self._heard: dict[str, Subscription] = {}
+        """By the type of task."""
+        self._turn = asyncio.Lock()
+        self._gathering = False
+        """Whether what is heard waits, with what is heard a little later."""
+        self._held: list[tuple[Listener, str, bytes | None]] = []
 
     async def __aenter__(self) -> "Arrivals":
-        self._subscription = await self._network.client.listen(self._prefix + "*", self._on_copy)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if not self._network.client.is_closed:
-            await self._subscription.unsubscribe()
+            for subscription in self._heard.values():
+                await subscription.unsubscribe()
 
-    def expect(self, task_id: str, listener: Listener) -> str:
-        """Have `listener` hear of a task, and return the inbox to name in its assignment."""
-        self._listeners[task_id] = listener
-        return self._prefix + task_id
+    async def expect(self, task_type: str, task_id: str, listener: Listener) -> None:
+        """Have `listener` hear of a result that is stored later than this returns; of one that stands it may never hear."""
+        self._listeners[self._network.subjects.result(task_type, task_id)] = listener
+        if task_type not in self._heard:
+            async with self._turn:
+                if task_type not in self._heard:
+                    every = self._network.subjects.result(task_type, "*")
+                    self._heard[task_type] = await self._network.client.listen(every, self._on_announcement)
 
-    def forget(self, task_id: str, listener: Listener) -> None:
-        """Tell `listener` no more of a task."""
-        if self._listeners.get(task_id) == listener:
-            del self._listeners[task_id]
+    def forget(self, task_type: str, task_id: str, listener: Listener) -> None:
+        """Tell `listener` no more of a result."""
+        subject = self._network.subjects.result(task_type, task_id)
+        if self._listeners.get(subject) == listener:
+            del self._listeners[subject]
 
-    def _on_copy(self, message: Msg) -> None:
-        task_id = message.subject[len(self._prefix) :]
-        if (listener := self._listeners.get(task_id)) is not None:
-            listener(task_id)
+    def _on_announcement(self, message: Msg) -> None:
+        listener = self._listeners.get(message.subject)
+        if listener is None:
+            return
+        body = message.data if announced(message, self._network.subjects) else None
+        task_id = message.subject.rpartition(".")[2]
+        if self._gathering:
+            self._held.append((listener, task_id, body))
+            return
+        listener(task_id, body)
+        if len(self._listeners) >= MANY:
+            self._gather()
+
+    def _gather(self) -> None:
+        self._gathering = True
+        asyncio.get_running_loop().call_later(GATHERED_S, self._tell_held)
+
+    def _tell_held(self) -> None:
+        held, self._held, self._gathering = self._held, [], False
+        for listener, task_id, body in held:
+            listener(task_id, body)
+        if held and len(self._listeners) >= MANY:
+            self._gather()

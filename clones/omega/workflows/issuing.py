@@ -73,12 +73,12 @@ class Issuing:
         for each in commands:
             match each:
                 case SubmitTask():
-                    self._seeking.seek(expected_of(each))
+                    await self._seeking.seek(expected_of(each))
                     # What is cancelled as well need not be begun.
                     if each.task_id not in ended:
                         ask.append(self._submit(each))
                 case StartWorkflow():
-                    self._seeking.seek(expected_of(each))
+                    await self._seeking.seek(expected_of(each))
                     ask.append(self._start(each))
                 case CancelWorkflow():
                     tell.append(each)
@@ -98,7 +98,6 @@ class Issuing:
         assignment = TaskAssignment(
             params=command.params,
             id=command.task_id,
-            reply_to=self._seeking.inbox(command.task_id),
             timeout_s=command.timeout_s,
             schedule_to_close_s=command.schedule_to_close_s,
             retries=command.retries,
@@ -119,7 +118,6 @@ class Issuing:
         start = WorkflowStart(
             input=command.input,
             id=command.workflow_id,
-            reply_to=self._seeking.inbox(command.workflow_id),
             timeout_s=command.timeout_s,
             priority=command.priority,
             parent_id=self._chronicle.state.workflow_id,

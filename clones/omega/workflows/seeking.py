@@ -8,7 +8,7 @@ from bus.subjects import WORKFLOW_TYPE
 from clones.omega.workflows.means import Means
 from clones.omega.workflows.outcomes import step_ended, step_failed
 from clones.workflows.views import Expected
-from schemas import ErrorCode, SchemaError, StepEnded, WorkflowDefinition, encode
+from schemas import ErrorCode, SchemaError, StepEnded, TaskResult, WorkflowDefinition, decode, encode
 
 LOOK_EVERY_S = 1.0
 """How often results are looked for, whatever is heard, where few are sought."""
@@ -24,7 +24,8 @@ class Seeking:
         self._means = means
         self._wake = wake
         self._open: dict[str, Expected] = {}
-        self._arrived: set[str] = set()
+        self._arrived: dict[str, bytes | None] = {}
+        """By id the results that were heard of, as far as they were heard whole."""
         self._look_at = asyncio.get_running_loop().time() + LOOK_EVERY_S
         """When all of `_open` is looked for next, by the loop's clock."""
         self.sequences: dict[str, int] = {}
@@ -33,9 +34,10 @@ class Seeking:
     def __len__(self) -> int:
         return len(self._open)
 
-    def seek(self, wanted: Expected) -> None:
-        """Look for a result from now on."""
+    async def seek(self, wanted: Expected) -> None:
+        """Look for a result from now on, and hear of it."""
         self._open[wanted.task_id] = wanted
+        await self._means.arrivals.expect(wanted.task_type, wanted.task_id, self.hear)
 
     def look_now(self) -> None:
         """Look for all of it as soon as anything is looked for: it was asked for before, and may have come to its end."""
@@ -43,9 +45,9 @@ class Seeking:
 
     def drop(self, task_id: str) -> None:
         """Look for it no more."""
-        if self._open.pop(task_id, None) is not None:
-            self._arrived.discard(task_id)
-            self._means.arrivals.forget(task_id, self.hear)
+        if (sought := self._open.pop(task_id, None)) is not None:
+            self._arrived.pop(task_id, None)
+            self._means.arrivals.forget(sought.task_type, task_id, self.hear)
 
     def close(self) -> None:
         """Look for nothing more."""
@@ -56,13 +58,10 @@ class Seeking:
         """Return what is sought under an id."""
         return self._open.get(task_id)
 
-    def inbox(self, task_id: str) -> str:
-        """Return where a copy of the result is heard."""
-        return self._means.arrivals.expect(task_id, self.hear)
-
-    def hear(self, task_id: str) -> None:
-        """Hear that there may be a result."""
-        self._arrived.add(task_id)
+    def hear(self, task_id: str, body: bytes | None = None) -> None:
+        """Hear that there may be a result; with its body: that this one is stored."""
+        if body is not None or task_id not in self._arrived:
+            self._arrived[task_id] = body
         self._wake.set()
 
     def has_tasks(self) -> bool:
@@ -84,22 +83,26 @@ class Seeking:
 
     async def ended(self, definition: WorkflowDefinition, most_bytes: int) -> list[StepEnded]:
         """Return the events of the results that stand, each of at most `most_bytes`, as far as anything is known of them."""
+        arrived, self._arrived = self._arrived, {}
+        sought: Sequence[Expected] = [self._open[task_id] for task_id in arrived if task_id in self._open]
         now = asyncio.get_running_loop().time()
-        sought: Sequence[Expected] = [self._open[task_id] for task_id in self._arrived if task_id in self._open]
         if now >= self._look_at:
             sought = tuple(self._open.values())
             self._look_at = now + LOOK_EVERY_S * max(1.0, len(sought) / AT_ONCE)
-        self._arrived.clear()
-        if len(sought) > 1:
-            found = await asyncio.gather(*(self._read(definition, wanted) for wanted in sought))
-        else:
-            found = [await self._read(definition, wanted) for wanted in sought]
+        reading = [self._read(definition, wanted, arrived.get(wanted.task_id)) for wanted in sought]
+        # Most often there is one, which needs no task of its own.
+        found = await asyncio.gather(*reading) if len(reading) > 1 else [await each for each in reading]
         return [_that_fits(event, most_bytes) for event in found if event is not None]
 
-    async def _read(self, definition: WorkflowDefinition, wanted: Expected) -> StepEnded | None:
+    async def _read(self, definition: WorkflowDefinition, wanted: Expected, body: bytes | None) -> StepEnded | None:
+        """Return the event of a result, if it stands; `body` is what was heard of it."""
         place = (wanted.step, wanted.index, wanted.compensation)
         try:
-            result = await self._means.results.read(wanted.task_type, wanted.task_id)
+            result: TaskResult | None
+            if body is not None:
+                result = decode(TaskResult, body)
+            else:
+                result = await self._means.results.read(wanted.task_type, wanted.task_id)
             if result is None:
                 return None
             sequence = self.sequences.get(wanted.task_id)

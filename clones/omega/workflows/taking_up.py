@@ -141,7 +141,7 @@ class TakingUp:
         definition, state = self.chronicle.definition, self.chronicle.state
         commands = outstanding(definition, state)
         for each in expected(definition, state):
-            self.seeking.seek(each)
+            await self.seeking.seek(each)
         self.seeking.look_now()
         unsure = [asked for each in commands if (asked := asked_by(self.means.network.subjects, each)) is not None]
         unsure = [asked for asked in unsure if asked.task_id not in stored]
