@@ -7,6 +7,7 @@ By hand, with the messages of `clones.engines.messages`::
 """
 
 import errno
+import gc
 import importlib
 import os
 import re
@@ -32,10 +33,14 @@ from schemas.errors import ErrorCode
 _ENGINE = re.compile(r"(clones\.engines(?:\.[a-z_][a-z0-9_]*)+):([a-z_][a-z0-9_]*)", re.ASCII)
 _TRACEBACK_LINES = 12
 _MESSAGE_CHARS = 4000
+_COLLECT_EVERY = 100_000
+"""Objects that an engine makes between two looks for garbage: syntax trees are many objects without a cycle, and looking through
+them again and again takes longer than all the rest."""
 
 
 def main() -> None:
     """Read a `Request`, run its engine, write the answer, and leave at once, whatever threads the engine left."""
+    gc.set_threshold(_COLLECT_EVERY)
     os.set_inheritable(ANSWER_FD, False)  # no tool of the engine's may write on it
     os.environ.pop("PYTHONPATH", None)  # how the sandbox made this module importable is no matter of the tools
 

@@ -3,8 +3,6 @@
 import ast
 import contextlib
 import re
-import tokenize
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from clones.engines import syntax
 from clones.engines.architecture.shapes import Shape, shape_of
 from clones.engines.contract import NotAnalysed
 
@@ -73,23 +72,12 @@ def read(
         if is_over():
             reason = f"the time was over: {len(files) - index} of {len(files)} Python files were not read"
             return found, [NotAnalysed(subject="dead and duplicated code", reason=reason)]
-        tree = _parsed(target / file)
+        tree = syntax.parsed_file(target / file)
         # a chain of a thousand attributes is somebody's trap, and defines nothing that would be missed
         with contextlib.suppress(RecursionError):
             if tree is not None:
                 found[file] = _code(tree, file, with_shapes=file in subjects)
     return found, []
-
-
-def _parsed(path: Path) -> ast.Module | None:
-    try:
-        with tokenize.open(path) as opened:
-            text = opened.read()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the target's invalid escapes are not ours to report
-            return ast.parse(text)
-    except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError, OSError):
-        return None
 
 
 def _code(tree: ast.Module, file: str, *, with_shapes: bool) -> Code:

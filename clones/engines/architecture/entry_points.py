@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from clones.engines import target_files
+from clones.engines import syntax, target_files
 from clones.engines.architecture.discovery import Unit
 from clones.engines.architecture.source import SourceFacts
 from clones.engines.statements import Lines, Statement
@@ -107,9 +107,8 @@ def _of_setup_cfg(target: Path) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _of_setup_py(target: Path) -> Iterator[tuple[str, str, str, str]]:
-    try:
-        tree = ast.parse(target_files.text(target, "setup.py"))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = syntax.parsed(target_files.text(target, "setup.py"))
+    if tree is None:
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg == "entry_points":
@@ -188,9 +187,8 @@ def _imports(units: Sequence[Unit], files: Mapping[str, str], lines: Lines) -> I
 
 
 def _bound(text: str, package: str) -> set[tuple[str, int]]:
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = syntax.parsed(text)
+    if tree is None:
         return set()
     return {
         (alias.asname or alias.name, alias.lineno)

@@ -2,12 +2,12 @@
 
 import ast
 import re
-import tokenize
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+
+from clones.engines import syntax
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)+")
 
@@ -31,15 +31,8 @@ class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(path: Path) -> SourceFacts:
     """Parse the file at `path`."""
-    try:
-        with tokenize.open(path) as file:
-            text = file.read()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the target's invalid escapes are not ours to report
-            tree = ast.parse(text)
-        return _facts(tree)
-    except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError, OSError):
-        return SourceFacts()
+    tree = syntax.parsed_file(path)
+    return SourceFacts() if tree is None else _facts(tree)
 
 
 def _facts(tree: ast.Module) -> SourceFacts:

@@ -2,10 +2,11 @@
 
 import ast
 import re
-import warnings
 from collections.abc import Sequence
 
 import msgspec
+
+from clones.engines import syntax
 
 _UNDERLINE = re.compile(r"([=~^\"'`*+#.:_-])\1{2,}")
 _ROLE = re.compile(r":[a-z:+-]+:`~?([^`<]+)(?:<[^`]*>)?`")
@@ -26,13 +27,8 @@ class Purpose(msgspec.Struct, frozen=True, kw_only=True):
 
 def purpose(file: str, lines: Sequence[str], names: Sequence[str]) -> Purpose | None:
     """Return what the module in `file` says it is for; `names` are its own, a heading of which says nothing."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse("\n".join(lines))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    node = tree.body[0] if tree.body else None
+    tree = syntax.parsed("\n".join(lines))
+    node = tree.body[0] if tree and tree.body else None
     if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
         return None
     if not isinstance(node.value.value, str):

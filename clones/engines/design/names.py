@@ -1,12 +1,12 @@
 """What names a module defines, and which names of other modules it uses; read from syntax trees, nothing is run."""
 
 import ast
-import tokenize
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
+
+from clones.engines import syntax
 
 _MAX_FOLLOWED = 8
 """Re-exports of re-exports."""
@@ -45,12 +45,9 @@ def trees(target: Path, files: Mapping[str, str]) -> dict[str, ast.Module]:
     """Return the syntax tree of each module that can be parsed."""
     found = {}
     for module, file in files.items():
-        try:
-            with tokenize.open(target / file) as opened, warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the target's invalid escapes are not ours to report
-                found[module] = ast.parse(opened.read())
-        except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError, OSError):
-            continue
+        tree = syntax.parsed_file(target / file)
+        if tree is not None:
+            found[module] = tree
     return found
 
 

@@ -8,8 +8,7 @@ import pytest
 from clones.engines import process
 from clones.engines.security import ci_scan
 from clones.engines.security.ci_scan import scan
-from clones.engines.security.reported import Scan
-from clones.engines.security.scope import survey
+from tests.clones.engines.security.scanning import scanned
 
 WORKFLOW = """name: ci
 on:
@@ -40,20 +39,11 @@ jobs:
 """
 
 
-def scanned(tmp_path: Path, files: dict[str, str]) -> Scan:
-    target, copy = tmp_path / "target", tmp_path / "copy"
-    copy.mkdir()
-    for name, text in files.items():
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        (target / name).write_text(text)
-    return scan(copy, survey(target, copy), lambda _: None)
-
-
 def test_a_workflow_that_runs_what_a_stranger_writes(tmp_path: Path) -> None:
     files = {".github/workflows/ci.yml": WORKFLOW, ".github/workflows/sound.yaml": SOUND, "k8s/other.yml": "a: ["}
     # the target's own settings would take everything back
     files["zizmor.yml"] = "rules:\n  unpinned-uses:\n    disable: true\n"
-    done = scanned(tmp_path, files)
+    done = scanned(scan, tmp_path, files)
     counted = {(each.rule, each.line): each for each in done.results if not each.suppressed}
     assert {each.path for each in done.results} == {".github/workflows/ci.yml"}
     injected = counted["zizmor/template-injection", 12]
@@ -72,23 +62,23 @@ def test_files_that_are_no_workflows_are_said(tmp_path: Path, monkeypatch: pytes
         f".github/workflows/{name}": text
         for name, text in {"a.yml": "{[", "b.yml": "# " * 1001, "c.yml": SOUND}.items()
     }
-    done = scanned(tmp_path, files)
+    done = scanned(scan, tmp_path, files)
     assert (done.results, done.files_analysed) == ((), 1)
     assert sorted(done.unread) == [".github/workflows/a.yml", ".github/workflows/b.yml"]
 
 
 def test_where_nothing_is_understood_nothing_is_claimed(tmp_path: Path) -> None:
-    done = scanned(tmp_path, {"action.yml": "x: ["})
+    done = scanned(scan, tmp_path, {"action.yml": "x: ["})
     assert (done.results, done.files_analysed, list(done.unread)) == ((), 0, ["action.yml"])
 
 
 def test_without_such_files_it_is_not_run(tmp_path: Path) -> None:
-    done = scanned(tmp_path, {"readme.md": "x"})
+    done = scanned(scan, tmp_path, {"readme.md": "x"})
     assert (done.results, done.command, done.files_analysed, done.left_out) == ((), (), 0, ())
 
 
 def test_one_that_takes_too_long_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ci_scan, "_TIMEOUT_S", 0.0)
-    done = scanned(tmp_path, {".github/workflows/c.yml": SOUND})
+    done = scanned(scan, tmp_path, {".github/workflows/c.yml": SOUND})
     assert done.files_analysed == 0
     assert "was stopped" in done.left_out[0].reason

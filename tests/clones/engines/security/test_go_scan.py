@@ -7,8 +7,7 @@ import pytest
 
 from clones.engines import process
 from clones.engines.security.go_scan import Report, reported, scan
-from clones.engines.security.reported import Scan
-from clones.engines.security.scope import survey
+from tests.clones.engines.security.scanning import scanned
 
 MAIN = """package main
 
@@ -38,15 +37,6 @@ def issue(rule: str, line: str, cwe: str = "78", **more: object) -> dict[str, ob
     return {**found, "file": "/copy/web/main.go", "line": line, "suppressions": None, **more}
 
 
-def scanned(tmp_path: Path, files: dict[str, str]) -> Scan:
-    target, copy = tmp_path / "target", tmp_path / "copy"
-    copy.mkdir()
-    for name, text in files.items():
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        (target / name).write_text(text)
-    return scan(copy, survey(target, copy), lambda _: None)
-
-
 def test_a_report_becomes_one_result_for_each_weakness_on_a_line() -> None:
     issues = [
         issue("G204", "9"),
@@ -70,10 +60,10 @@ def test_a_report_becomes_one_result_for_each_weakness_on_a_line() -> None:
 def test_where_it_is_missing_it_is_said_how_to_add_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "minimal_env", lambda: {"PATH": str(tmp_path)})
     monkeypatch.setenv("HOME", str(tmp_path))
-    done = scanned(tmp_path, FILES)
+    done = scanned(scan, tmp_path, FILES)
     assert (done.results, done.files_analysed, done.version) == ((), 0, "not installed")
     assert "go install" in done.left_out[0].reason
 
 
 def test_a_project_without_go_is_told_nothing(tmp_path: Path) -> None:
-    assert scanned(tmp_path, {"a.py": ""}).left_out == ()
+    assert scanned(scan, tmp_path, {"a.py": ""}).left_out == ()

@@ -7,8 +7,7 @@ import pytest
 
 from clones.engines import process
 from clones.engines.security.javascript_scan import NAME, scan
-from clones.engines.security.reported import Scan
-from clones.engines.security.scope import survey
+from tests.clones.engines.security.scanning import scanned
 
 FILES = {
     "web/a.js": "const x = location.hash;\neval(x);\nconst f = new Function('a', x);\n",
@@ -25,20 +24,11 @@ FILES = {
 }
 
 
-def scanned(tmp_path: Path, files: dict[str, str]) -> Scan:
-    target, copy = tmp_path / "target", tmp_path / "copy"
-    copy.mkdir()
-    for name, text in files.items():
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        (target / name).write_text(text)
-    return scan(copy, survey(target, copy), lambda _: None)
-
-
 @pytest.mark.skipif(
     shutil.which(NAME, path=process.minimal_env()["PATH"]) is None, reason="the extra `javascript` is not installed"
 )
 def test_text_that_is_run_and_markup_that_is_trusted(tmp_path: Path) -> None:
-    done = scanned(tmp_path, FILES)
+    done = scanned(scan, tmp_path, FILES)
     assert [(each.path, each.line, each.rule, each.cwe) for each in done.results] == [
         ("web/a.js", 2, "oxlint/no-eval", 95),
         ("web/a.js", 3, "oxlint/no-new-func", 95),
@@ -52,11 +42,11 @@ def test_text_that_is_run_and_markup_that_is_trusted(tmp_path: Path) -> None:
 
 def test_where_it_is_missing_it_is_said_how_to_add_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "minimal_env", lambda: {"PATH": str(tmp_path)})
-    done = scanned(tmp_path, FILES)
+    done = scanned(scan, tmp_path, FILES)
     assert (done.results, done.files_analysed, done.version) == ((), 0, "not installed")
     assert "sanctuary-bus[javascript]" in done.left_out[-1].reason
 
 
 def test_a_project_without_such_files_is_told_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "minimal_env", lambda: {"PATH": str(tmp_path)})
-    assert scanned(tmp_path, {"a.py": ""}).left_out == ()
+    assert scanned(scan, tmp_path, {"a.py": ""}).left_out == ()

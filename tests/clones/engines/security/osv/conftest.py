@@ -11,7 +11,7 @@ import pytest
 
 from clones.engines.security.osv import database, importing, scan
 from clones.engines.security.reported import Scan
-from clones.engines.security.scope import survey
+from tests.clones.engines.security import scanning
 
 Record = dict[str, Any]
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
@@ -50,11 +50,6 @@ def scanned(tmp_path: Path) -> Callable[[dict[str, str]], Scan]:
     """Scan a target with these files."""
 
     def run(files: dict[str, str]) -> Scan:
-        target, copy = tmp_path / "target", tmp_path / "copy"
-        copy.mkdir()
-        for name, text in files.items():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            (target / name).write_text(text)
-        return scan.scan(copy, survey(target, copy), lambda _: None)
+        return scanning.scanned(scan.scan, tmp_path, files)
 
     return run
