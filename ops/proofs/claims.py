@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from bus.errors import ConfigurationError
-from ops.proofs.checkpoint import Checkpoint, parse_checkpoint, verify
+from ops.proofs.checkpoint import Checkpoint, SignedCheckpoint, parse_checkpoint, verify
 from ops.proofs.notes import MAX_BYTES, Kind, NoteWrong, PublicKey, parse_key
 from ops.proofs.problems import Problem
 
@@ -16,9 +16,14 @@ class Claim(msgspec.Struct, frozen=True):
 
     where: str
     """Where it is from, in words: a file's path, `entry #17`."""
-    checkpoint: Checkpoint
+    signed: SignedCheckpoint
     witnesses: tuple[str, ...] = ()
     """Which of the known witnesses cosigned it."""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What was signed."""
+        return self.signed.checkpoint
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -60,16 +65,16 @@ def read_key(text: str) -> PublicKey:
         ) from None
 
 
-def judge(where: str, data: bytes, keys: Keys, sequence: int | None = None) -> Claim | Problem:
+def believe(where: str, data: bytes, keys: Keys) -> Claim:
     """Return the checkpoint in `data` where one of the log's keys signed it, and no signature by a known key is wrong.
 
-    `sequence` is the ledger's entry that holds it.
+    Raises:
+        NoteWrong: it is not to be believed; the message says where it is from, and why.
     """
     try:
         signed = parse_checkpoint(data)
         checkpoint, note = signed.checkpoint, signed.note
-        by_log = [key for key in keys.logs if note.by(key)] or keys.logs[:1]
-        for key in by_log:
+        for key in [key for key in keys.logs if note.by(key)] or keys.logs[:1]:
             verify(signed, key)
             if checkpoint.origin != key.name:
                 raise NoteWrong(f"it is of {checkpoint.origin!r}, and the key is that of {key.name!r}")
@@ -77,8 +82,16 @@ def judge(where: str, data: bytes, keys: Keys, sequence: int | None = None) -> C
         for key in witnesses:
             verify(signed, key)
     except NoteWrong as error:
-        return Problem(kind="checkpoint", message=f"the checkpoint in {where}: {error.message}", sequence=sequence)
-    return Claim(where, checkpoint, tuple(key.name for key in witnesses))
+        raise NoteWrong(f"the checkpoint in {where} is not to be believed: {error.message}") from None
+    return Claim(where, signed, tuple(key.name for key in witnesses))
+
+
+def judge(where: str, data: bytes, keys: Keys, sequence: int | None = None) -> Claim | Problem:
+    """Return the checkpoint in `data`, or why it is not to be believed; `sequence` is the ledger's entry that holds it."""
+    try:
+        return believe(where, data, keys)
+    except NoteWrong as error:
+        return Problem(kind="checkpoint", message=error.message, sequence=sequence)
 
 
 def read_claims(paths: Sequence[Path], keys: Keys) -> list[Claim | Problem]:
