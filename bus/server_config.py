@@ -3,8 +3,8 @@
 Two accounts. Whoever names no credentials lands in the open one and sees the network only through imports: tasks, workflows,
 calls and status as services, stored results by direct get, results and events as streams. A reply subject is rewritten on
 the way through a service import, so a client cannot have an acknowledgement or a stored message written where it pleases.
-The other account belongs to the network: its operator and Omega have all of it, a clone what its task types need, and
-applications of AutoGen what agents need (`bus.server_rights`).
+The other account belongs to the network: its operator and Omega have all of it but for the notary's checkpoints, a clone what
+its task types need, applications of AutoGen what agents need, and the notary what it reads and signs (`bus.server_rights`).
 
 Reference: https://docs.nats.io/reference/config/accounts and the JetStream wire API.
 """
@@ -17,7 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from bus.identity import OMEGA
-from bus.server_rights import agents_permissions, call_command, clone_permissions
+from bus.server_rights import agents_permissions, call_command, clone_permissions, notary_permissions
 from bus.subjects import Subjects
 
 Durability = Literal["100ms", "always"]
@@ -27,8 +27,10 @@ before each acknowledgement (nothing is lost, at about a sixth of the throughput
 OPERATOR = "operator"
 AGENTS = "agents"
 """As whom applications of AutoGen connect."""
-FIXED_USERS = (OPERATOR, OMEGA, AGENTS)
-"""The users that every network has; no clone is named so. The first two have the whole account."""
+NOTARY = "notary"
+"""As whom the notary connects, which signs what the ledger holds."""
+FIXED_USERS = (OPERATOR, OMEGA, AGENTS, NOTARY)
+"""The users that every network has; no clone is named so. The first two have the whole account, but for the notary's checkpoints."""
 
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 """Well above what a task may hold, so that a task that is too large reaches the network and is answered in words."""
@@ -106,8 +108,10 @@ def _user(name: str, public_key: str, config: ServerConfig, subjects: Subjects) 
         clones = (OMEGA, *config.clones)
         submit = [subject for subject, _ in _open_services(subjects)]
         return {"nkey": public_key, "permissions": agents_permissions(name, clones, submit, subjects)}
+    if name == NOTARY:
+        return {"nkey": public_key, "permissions": notary_permissions(name, subjects)}
     if name in FIXED_USERS:
-        return {"nkey": public_key}
+        return {"nkey": public_key, "permissions": {"publish": {"deny": [subjects.every("checkpoint")]}}}
     return {"nkey": public_key, "permissions": clone_permissions(name, config.clones[name], subjects)}
 
 

@@ -104,6 +104,26 @@ def agents_permissions(name: str, clones: Sequence[str], services: Sequence[str]
     }
 
 
+def notary_permissions(name: str, subjects: Subjects) -> dict[str, Any]:
+    """Return what the notary may: read the ledger, store checkpoints, which nobody else may, and escalate.
+
+    It reads through short-lived consumers. Permissions cannot tell those from others of the ledger by their names.
+    """
+    ledger = subjects.ledger
+    return {
+        "publish": {
+            "allow": [
+                subjects.every("checkpoint"),
+                subjects.escalation("*", name),
+                *(f"$JS.API.{action}.{ledger}" for action in ("STREAM.INFO", "STREAM.MSG.GET")),
+                f"$JS.API.DIRECT.GET.{ledger}.{subjects.every('checkpoint')}",
+                *(f"$JS.API.CONSUMER.{action}.{ledger}.*" for action in ("CREATE", "MSG.NEXT", "DELETE")),
+            ]
+        },
+        "subscribe": {"allow": [f"{inbox_prefix(name)}.>"]},
+    }
+
+
 def call_command(subjects: Subjects) -> list[str]:
     """Return where commands are given by call; this lies within what anybody may publish, and is to be denied by name."""
     return [subjects.call("command"), f"{subjects.call('command')}.>"]

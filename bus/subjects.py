@@ -3,6 +3,7 @@
 A network is a realm: the first token of its subjects. Several realms can share one server.
 """
 
+import re
 from dataclasses import dataclass
 
 from schemas import Priority, is_token
@@ -19,6 +20,8 @@ INSTANCE_TYPE = "instance"
 """The type token of events that tell of instances."""
 RESERVED_TYPES = frozenset({WORKFLOW_TYPE, COMMAND_TYPE, ESCALATION_TYPE, INSTANCE_TYPE})
 """No route may use these."""
+
+_NOT_IN_TOKENS = re.compile(r"[^a-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class Subjects:
         """The bucket of schedules."""
         self.cache = f"{realm}_cache"
         """The bucket of which completion answers tasks that are asked for with `cache`."""
+        self.completeness = f"{realm}_completeness"
+        """The bucket of how far Omega has checked that the ledger is whole."""
         self.agents = f"{realm}_agents"
         """The bucket of who is in the agents' runtime, and which of them holds which agent."""
         self.agent_states = f"{realm}_agent_states"
@@ -126,6 +131,10 @@ class Subjects:
     def history(self, workflow_id: str) -> str:
         """Where the entries of a run's history are stored."""
         return f"{self.realm}.history.{workflow_id}"
+
+    def checkpoint(self, origin: str) -> str:
+        """Where a notary stores its signed checkpoints; what of its log's name no token can hold becomes `-`."""
+        return f"{self.realm}.checkpoint.{_NOT_IN_TOKENS.sub('-', origin.lower())}"
 
     def nudge(self, workflow_id: str) -> str:
         """Where the Omega that drives a run hears, by core request, that its history has grown; nobody drives it: no responders."""

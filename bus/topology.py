@@ -73,6 +73,7 @@ def streams(subjects: Subjects, limits: Limits) -> tuple[Json, ...]:
             f"{realm}.command.>",
             f"{realm}.workflow.>",
             f"{realm}.history.*",
+            f"{realm}.checkpoint.*",
         ],
         "sources": [{"name": subjects.results}],
         "retention": "limits",

@@ -12,7 +12,10 @@ from nats.micro import add_service
 from nats.micro.request import Request
 
 from bus.connection import Connection, connect
+from bus.network import open_network
+from bus.record_reader import record, records
 from bus.server import EmbeddedServer
+from bus.subjects import Subjects
 from tests.bus.streams import api, make_streams, stored
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -138,6 +141,7 @@ class TestAnybody:
             "sanctuary.command.security",
             "sanctuary.ask.security",
             "sanctuary.history.w",
+            "sanctuary.checkpoint.log",
             "sanctuary.nudge.w",
             "$KV.sanctuary_workflows.review.9",
             "$KV.sanctuary_sleepers.w",
@@ -300,6 +304,7 @@ class TestClone:
             "sanctuary.command.security",
             "sanctuary.call.command",
             "sanctuary.history.w",
+            "sanctuary.checkpoint.log",
             "sanctuary.nudge.w",
             "$KV.sanctuary_workflows.review.9",
             "$KV.sanctuary_sleepers.w",
@@ -362,6 +367,54 @@ class TestClone:
             info = await api(omega.client, "STREAM.INFO.SANCTUARY_RESULTS")
             assert info["state"]["messages"] > 0
             assert omega.refusals == ()
+
+    async def test_only_the_notary_stores_checkpoints(self, server: EmbeddedServer, operator: Client) -> None:
+        for name in ("operator", "omega", "agents"):
+            async with await connect(server.settings_for(name), name=name, wait_s=5) as other:
+                await assert_refused(other, "sanctuary.checkpoint.log")
+
+
+class TestTheNotary:
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def notary(self, server: EmbeddedServer, operator: Client) -> AsyncIterator[Connection]:
+        async with await connect(server.settings_for("notary"), name="notary", wait_s=5) as connection:
+            yield connection
+
+    async def test_stores_checkpoints_and_reads_the_last_one(self, notary: Connection) -> None:
+        await notary.client.request("sanctuary.checkpoint.log", b"signed", timeout=5)
+        get = "$JS.API.DIRECT.GET.SANCTUARY_LEDGER.sanctuary.checkpoint.log"
+        assert (await notary.client.request(get, b"", timeout=5)).data == b"signed"
+
+    async def test_reads_the_ledger_as_it_is_stored(self, server: EmbeddedServer, operator: Client) -> None:
+        async with open_network(server.settings_for("notary"), Subjects(), name="notary") as network:
+            last = (await api(network.client, "STREAM.INFO.SANCTUARY_LEDGER"))["state"]["last_seq"]
+            stored = (await operator.request("sanctuary.task.security", b"read me", timeout=5)).data
+            assert str(last + 1).encode() in stored
+            assert [[each.data for each in batch] async for batch in records(network, last + 1)] == [[b"read me"]]
+            assert await record(network, last + 2) is None
+            assert network.connection.refusals == ()
+
+    async def test_escalates(self, notary: Connection) -> None:
+        await notary.client.request("sanctuary.escalation.critical.notary", b"{}", timeout=5)
+
+    @pytest.mark.parametrize(
+        "subject",
+        [
+            "sanctuary.task.security",
+            "sanctuary.settle.security.x",
+            "sanctuary.event.security.x",
+            "sanctuary.command.security",
+            "sanctuary.call.command",
+            "sanctuary.escalation.critical.beta",
+            "$JS.API.STREAM.PURGE.SANCTUARY_LEDGER",
+            "$JS.API.STREAM.UPDATE.SANCTUARY_LEDGER",
+            "$JS.API.CONSUMER.MSG.NEXT.SANCTUARY_RESULTS.x",
+            "$JS.ACK.SANCTUARY_LEDGER.task_security.1.1.1.1.0",
+            "$KV.sanctuary_routes.table",
+        ],
+    )
+    async def test_may_not(self, notary: Connection, subject: str) -> None:
+        await assert_refused(notary, subject)
 
 
 async def _discard(request: Awaitable[Msg]) -> None:

@@ -62,6 +62,7 @@ def test_a_realm_is_a_token(realm: str) -> None:
 
 
 def test_the_names_on_the_wire() -> None:
+    assert Subjects("s").checkpoint("Example.org/log 1") == "s.checkpoint.example-org-log-1"
     """Others speak these too; they do not change."""
     subjects = Subjects()
     assert [
