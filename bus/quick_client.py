@@ -90,7 +90,7 @@ class QuickClient(SteadyClient):
         """
 
         def hear(subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-            parsed = self._parse_headers(headers) if headers else None
+            parsed = self.parse_headers(headers) if headers else None
             listener(_Message(self, subject.decode(), reply.decode(), data, parsed))
 
         return await self.listen_raw(subject, hear, queue=queue)
@@ -153,7 +153,7 @@ class QuickClient(SteadyClient):
         if waiting is not None:
             await waiting
 
-    def _parse_headers(self, raw: bytes) -> dict[str, str]:
+    def parse_headers(self, raw: bytes) -> dict[str, str]:
         """Return the headers, and the status of the server's own messages: `NATS/1.0 404 No Messages` (ADR-4)."""
         version, _, lines = raw.partition(b"\r\n")
         headers = self._parse_header_lines(lines)

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 import msgspec
-from nats.aio.msg import Msg
 
 from bus.errors import JetStreamError, NotStored, SanctuaryError, SlotTaken
 from bus.groups import Groups
@@ -30,14 +30,13 @@ class Settlement(msgspec.Struct, frozen=True):
     won: bool
 
 
-def announced(message: Msg, subjects: Subjects) -> bool:
+def announced(subject: str, headers: Mapping[str, str], subjects: Subjects) -> bool:
     """Tell whether a message that was heard on a result's subject is the server's own word that this very result is stored.
 
     All who may publish to results' streams in this account may store what they like, so this only tells announcements from
     what came there by mistake: the answer to somebody's request that named the subject to be answered at.
     """
-    headers = message.headers or {}
-    return headers.get("Nats-Stream") == subjects.results and headers.get("Nats-Subject") == message.subject
+    return headers.get("Nats-Stream") == subjects.results and headers.get("Nats-Subject") == subject
 
 
 class Results:

@@ -61,6 +61,8 @@ class WorkflowMetrics(WorkflowObserver, Observer):
             "workflow",
             "outcome",
         )
+        self._steps_by: dict[tuple[str, str], Counter] = {}
+        """Of each step, so looked up here: `labels` takes a lock and checks its arguments."""
         self._active = gauge("sanctuary_workflow_runs_active", "Runs that this Omega drives now.")
         self._sleeping = gauge(
             "sanctuary_workflow_runs_sleeping", "Runs of the whole network that only wait, as this Omega knows it."
@@ -89,7 +91,10 @@ class WorkflowMetrics(WorkflowObserver, Observer):
                 case WorkflowBegun():
                     self._begun.labels(self._clone, entry.workflow).inc()
                 case StepEnded():
-                    self._steps.labels(self._clone, entry.workflow, event.state).inc()
+                    key = entry.workflow, event.state
+                    if (count := self._steps_by.get(key)) is None:
+                        count = self._steps_by[key] = self._steps.labels(self._clone, *key)
+                    count.inc()
 
     def conflicted(self) -> None:
         """As in WorkflowObserver."""

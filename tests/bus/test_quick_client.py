@@ -84,7 +84,7 @@ async def test_a_status_of_the_server_is_read(client: QuickClient) -> None:
     ],
 )
 async def test_headers_as_the_server_sends_them(client: QuickClient, raw: bytes, headers: dict[str, str]) -> None:
-    assert client._parse_headers(raw) == headers
+    assert client.parse_headers(raw) == headers
 
 
 async def test_posts_of_one_turn_arrive_in_order_between_publishes(client: QuickClient) -> None:

@@ -7,7 +7,6 @@ server publishes there. It may be missed all the same, so a driver looks for res
 import asyncio
 from collections.abc import Callable
 
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from bus.network import Network
@@ -55,7 +54,7 @@ class Arrivals:
             async with self._turn:
                 if task_type not in self._heard:
                     every = self._network.subjects.result(task_type, "*")
-                    self._heard[task_type] = await self._network.client.listen(every, self._on_announcement)
+                    self._heard[task_type] = await self._network.client.listen_raw(every, self._on_announcement)
 
     def forget(self, task_type: str, task_id: str, listener: Listener) -> None:
         """Tell `listener` no more of a result."""
@@ -63,12 +62,14 @@ class Arrivals:
         if self._listeners.get(subject) == listener:
             del self._listeners[subject]
 
-    def _on_announcement(self, message: Msg) -> None:
-        listener = self._listeners.get(message.subject)
+    def _on_announcement(self, raw_subject: bytes, _reply: bytes, data: bytes, head: bytes) -> None:
+        subject = raw_subject.decode()
+        listener = self._listeners.get(subject)
         if listener is None:
             return
-        body = message.data if announced(message, self._network.subjects) else None
-        task_id = message.subject.rpartition(".")[2]
+        headers = self._network.client.parse_headers(head) if head else {}
+        body = data if announced(subject, headers, self._network.subjects) else None
+        task_id = subject.rpartition(".")[2]
         if self._gathering:
             self._held.append((listener, task_id, body))
             return
