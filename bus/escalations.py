@@ -28,6 +28,11 @@ async def escalate(network: Network, escalation: ErrorEscalation, *, reply_to: s
     body = encode(escalation)
     subject = network.subjects.escalation(escalation.severity, escalation.clone)
     await publish(network.requester, subject, body, headers=once("escalation", body))
+    tell(network, body, reply_to=reply_to)
+
+
+def tell(network: Network, body: bytes, *, reply_to: str | None) -> None:
+    """Send a copy of an escalation that is stored to a task's `reply_to`, best effort and to inboxes only."""
     if reply_to is not None and is_inbox(reply_to):
         try:
             network.client.post(reply_to, body)

@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from bus.escalations import escalate
+from bus.escalations import tell
+from bus.histories import Written
 from bus.identity import OMEGA, Identity
 from bus.journal import event_of, insist
 from bus.ledger import entries
 from bus.network import Network
 from bus.task import Ended, Outcome, Task, TaskError, printable
+from clones.omega.once import mark_of, store_once
 from clones.omega.workflows.others import Others
 from clones.omega.workflows.outcomes import result_of
 from clones.omega.workflows.telling import Run, Telling
@@ -31,6 +33,7 @@ from schemas import (
     TaskRetrying,
     WorkflowCompletion,
     WorkflowFailure,
+    encode,
 )
 
 DRIVEN = 5
@@ -94,18 +97,21 @@ class GivingUp:
 
     async def _is_told(self, task: Task, code: str, message: str) -> bool:
         """Have the failure stand in the run's history; False where none has begun."""
-        is_news = False
 
         def judge(run: Run) -> CancelRequested | None:
-            nonlocal is_news
             is_told = any(isinstance(event, CancelRequested) for event in run.events())
-            is_news = not is_told and finished(run.state) is None
-            return CancelRequested(by=OMEGA, reason=printable(message), code=code) if is_news else None
+            if is_told or finished(run.state) is not None:
+                return None
+            return CancelRequested(by=OMEGA, reason=printable(message), code=code)
 
-        run = await insist(lambda: self._telling.tell(task.id, judge))
-        if is_news:
-            await self._escalate(task, code, message)
-        return run is not None
+        if await insist(lambda: self._telling.tell(task.id, judge)) is None:
+            return False
+        # Read again: whoever told it may have died before it was escalated.
+        run = await insist(lambda: self._telling.run(task.id))
+        if run is not None and (own := _own_request(run)) is not None:
+            written, request = own
+            await self._escalate(task, written, request.code, request.reason)
+        return True
 
     async def _leave(self, task: Task, code: str, message: str) -> Outcome:
         """Cancel what the run has asked for, and return a result that names what is left as it is."""
@@ -123,28 +129,40 @@ class GivingUp:
             return Ended(self._result(task, run, finish))
         await insist(lambda: self._others.end_steps(task.id, f"the workflow {task.id} ends: {message}"))
         finish = finish_of(run, code, message)
-        await self._escalate(task, code, finish.message)
+        await self._escalate(task, run.history[-1], code, finish.message)
         return Ended(replace(self._result(task, run, finish), steps=cut_lines(run.definition, run.state)))
 
     def _result(self, task: Task, run: Run, finish: Finish) -> WorkflowCompletion | WorkflowFailure:
         now = datetime.now(UTC)
         return result_of(run.definition, run.state, finish, task=task, identity=self._identity, finished_at=now)
 
-    async def _escalate(self, task: Task, code: str, message: str) -> None:
+    async def _escalate(self, task: Task, written: Written, code: str, message: str) -> None:
+        """Escalate what an entry of the run's history tells, once, however many attempts come by here."""
         escalation = ErrorEscalation(
             severity="high",
             clone=self._identity.clone,
             instance=self._identity.instance,
             code=code,
             message=printable(message),
-            at=datetime.now(UTC),
+            at=written.entry.at,
             task_id=task.id,
             task_type=task.task_type,
             attempt=task.attempt,
             awaits_decision=False,
         )
-        reply_to = None if task.start is None else task.start.reply_to
-        await insist(lambda: escalate(self._network, escalation, reply_to=reply_to))
+        subject = self._network.subjects.escalation(escalation.severity, escalation.clone)
+        body, mark = encode(escalation), mark_of("escalation", written.sequence, written.stored_at)
+        await insist(lambda: store_once(self._network, subject, body, mark=mark, behind=written.sequence))
+        tell(self._network, body, reply_to=None if task.start is None else task.start.reply_to)
+
+
+def _own_request(run: Run) -> tuple[Written, CancelRequested] | None:
+    """Return how Omega has given a run up, and where its history says so; None: it has another end."""
+    for written in run.history:
+        for event in written.entry.events:
+            if isinstance(event, CancelRequested) and event.by == OMEGA and event.command is None:
+                return written, event
+    return None
 
 
 def finish_of(run: Run, code: str, message: str) -> Finish:
