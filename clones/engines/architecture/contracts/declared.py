@@ -1,9 +1,7 @@
 """Reads what a target declares for import-linter. Nothing of the target is imported: its own contract types are only named."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from configparser import ConfigParser
-from configparser import Error as ConfigError
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +42,9 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
 def read(target: Path, lines: Lines) -> Declaration | None:
     """Return the declaration that import-linter would use: the first of its three files that has one."""
     for file in _INI_FILES:
-        text = target_files.text(target, file)
-        if text and (found := _of_ini(file, text, lines)) is not None:
+        if (found := _of_ini(file, target_files.ini(target, file), lines)) is not None:
             return found
-    text = target_files.text(target, "pyproject.toml")
-    return _of_toml("pyproject.toml", text, lines) if text else None
+    return _of_toml("pyproject.toml", target_files.toml(target, "pyproject.toml"), lines)
 
 
 def is_yes(value: Sequence[str] | None, *, default: bool) -> bool:
@@ -56,12 +52,7 @@ def is_yes(value: Sequence[str] | None, *, default: bool) -> bool:
     return default if not value else value[0].strip().lower() == "true"
 
 
-def _of_ini(file: str, text: str, lines: Lines) -> Declaration | None:
-    config = ConfigParser(interpolation=None, strict=False)
-    try:
-        config.read_string(text)
-    except ConfigError:
-        return None
+def _of_ini(file: str, config: ConfigParser, lines: Lines) -> Declaration | None:
     if not config.has_section(_SECTION):
         return None
     sections = [name for name in config.sections() if name.startswith(f"{_SECTION}:")]
@@ -80,12 +71,8 @@ def _of_ini(file: str, text: str, lines: Lines) -> Declaration | None:
     )
 
 
-def _of_toml(file: str, text: str, lines: Lines) -> Declaration | None:
-    try:
-        read = tomllib.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    tool = read.get("tool")
+def _of_toml(file: str, settings: Mapping[str, Any], lines: Lines) -> Declaration | None:
+    tool = settings.get("tool")
     linter = tool.get(_SECTION) if isinstance(tool, dict) else None
     if not isinstance(linter, dict) or not linter:
         return None
