@@ -25,7 +25,9 @@ from bus.identity import Identity
 from bus.network import Network
 from bus.observer import Crash, Observer, Observers
 from bus.worker import Worker
+from clones.completeness.findings import MEANINGS
 from clones.models.advice import Asked
+from clones.omega.completeness import CheckCounts
 from clones.omega.roll_call import InstanceCounts, InstanceState
 from clones.omega.workflows.observer import WorkflowObserver
 from ops.workflow_metrics import WorkflowMetrics
@@ -65,6 +67,10 @@ class Metrics:
     def watch_instances(self, counts: Callable[[], InstanceCounts]) -> None:
         """Tell from now on how many instances are in each state, as `counts` returns it."""
         self._live.instances = counts
+
+    def watch_completeness(self, counts: Callable[[], CheckCounts]) -> None:
+        """Tell from now on how far the ledger is checked, and what was found, as `counts` returns it."""
+        self._live.completeness = counts
 
     def model_observer(self) -> Callable[[Asked], None]:
         """Return what is to hear of each request to a language model; such series are there from now on."""
@@ -231,6 +237,7 @@ class _Live(Collector):
         self._network = network
         self.worker: Worker | None = None
         self.instances: Callable[[], InstanceCounts] | None = None
+        self.completeness: Callable[[], CheckCounts] | None = None
 
     def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
         """Return the present values."""
@@ -252,6 +259,20 @@ class _Live(Collector):
             for state in INSTANCE_STATES:
                 family.add_metric([self._clone, state], counts.get(state, 0))
             yield family
+
+        if self.completeness is not None:
+            yield from self._checked(self.completeness())
+
+    def _checked(self, counts: CheckCounts) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
+        text = "The ledger's last entry that was checked to fit with the others."
+        yield self._one(GaugeMetricFamily, "sanctuary_ledger_checked_sequence", text, counts.last)
+        text = "Entries of the ledger behind that one; those of the last minute are not checked yet."
+        yield self._one(GaugeMetricFamily, "sanctuary_ledger_unchecked_entries", text, counts.left)
+        text = "What was found not to fit, by rule; each is escalated too."
+        family = CounterMetricFamily("sanctuary_ledger_findings", text, labels=["clone", "rule"])
+        for rule in MEANINGS:
+            family.add_metric([self._clone, rule], counts.findings.get(rule, 0))
+        yield family
 
     def _one(
         self, kind: type[GaugeMetricFamily] | type[CounterMetricFamily], name: str, text: str, value: float

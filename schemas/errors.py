@@ -42,6 +42,8 @@ class ErrorCode(StrEnum):
     """The last instance of a clone is gone without a word; only in escalations."""
     DAEMON_FAILED = "daemon_failed"
     """A daemon died, or did not get to serve; only in escalations."""
+    LEDGER_INCOMPLETE = "ledger_incomplete"
+    """The ledger lacks something that it must hold, or holds what cannot have happened; only in escalations."""
     RESULT_TOO_LARGE = "result_too_large"
     STEP_FAILED = "step_failed"
     """A workflow ended because a step that it needs failed."""

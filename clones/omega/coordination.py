@@ -26,6 +26,7 @@ from clones.omega import commands
 from clones.omega.asks import Asks
 from clones.omega.calls import Calls
 from clones.omega.clock import Clock, SystemClock
+from clones.omega.completeness import CheckCounts, Completeness
 from clones.omega.deadlines import Deadlines
 from clones.omega.departed import Departed
 from clones.omega.health import Health
@@ -66,7 +67,7 @@ async def make_network(network: Network, limits: Limits) -> None:
             await ensure_store(network)
             await ensure_bucket(network)
             names = network.subjects
-            for bucket in (names.workflows, names.sleepers, names.schedules, names.cache):
+            for bucket in (names.workflows, names.sleepers, names.schedules, names.cache, names.completeness):
                 await buckets.ensure_bucket(network.requester, bucket)
             await store_shipped(network, Definitions(network), shipped(), datetime.now(UTC))
             await ensure_table(network)
@@ -138,12 +139,14 @@ async def coordination(
     identity: Identity,
     watch_instances: Callable[[Callable[[], InstanceCounts]], None] | None = None,
     *,
+    watch_completeness: Callable[[Callable[[], CheckCounts]], None] | None = None,
     clock: Clock | None = None,
     observer: WorkflowObserver | None = None,
 ) -> AsyncIterator[tuple[Service, ...]]:
     """Do all that Omega does beside its tasks while this is open; yields the services for Omega's worker.
 
-    `watch_instances` is given what returns how many instances are in each state. Workflows live by `clock`, the system's where
+    `watch_instances` is given what returns how many instances are in each state, and `watch_completeness` what returns how far
+    the ledger is checked. Workflows live by `clock`, the system's where
     there is none, and `observer` hears of them.
     """
     async with AsyncExitStack() as stack:
@@ -165,6 +168,10 @@ async def coordination(
         departed = Departed(network, identity, table)
         strays, deadlines = Strays(network, identity, table), Deadlines(network, identity, table)
         schedules = Schedules(network, submitter, clock, workflows.observer)
-        for work in (departed.run(), strays.run(), deadlines.run(), schedules.run(), keep_consumers(network)):
+        completeness = Completeness(network, identity)
+        if watch_completeness is not None:
+            watch_completeness(completeness.counts)
+        looking_after = (departed, strays, deadlines, schedules, completeness)
+        for work in (*(each.run() for each in looking_after), keep_consumers(network)):
             stack.callback(asyncio.create_task(work).cancel)
         yield *commands.services(identity, workflows), await stack.enter_async_context(driving(identity, workflows))

@@ -10,6 +10,7 @@ from bus.ledger import stream_entries
 from bus.network import Network
 from bus.routes import in_force
 from bus.subjects import RESERVED_TYPES
+from clones.completeness.stories import Assigned, Entry, breaches
 from schemas import (
     AnyTaskEvent,
     ErrorCode,
@@ -22,7 +23,6 @@ from schemas import (
     sequence_id,
 )
 from tests.bus.eventually import eventually
-from tests.faults.legal import Assigned, Entry, breaches
 
 Key = tuple[str, str]
 """A task's type and id."""

@@ -22,6 +22,7 @@ from bus.network import Network, open_network
 from bus.server import EmbeddedServer
 from bus.subjects import WORKFLOW_TYPE, Subjects
 from bus.topology import Limits
+from clones.completeness.runs import Child, Life, cancelled, run_breaches, strangers
 from clones.omega.coordination import make_network
 from clones.omega.once import is_wake_up
 from schemas import (
@@ -35,11 +36,11 @@ from schemas import (
     convert,
     decode,
 )
+from tests.clones.completeness.whole import findings
 from tests.clones.rig import put_table
 from tests.faults.books import settled_books
 from tests.faults.flow_processes import TABLE, TYPE, Prepare, effects, start_clone, start_omega
 from tests.faults.forking import gone
-from tests.faults.legal_runs import Child, Life, all_breaches, cancelled
 from tests.faults.machine_processes import Place
 
 ENDED_PAUSE_S = 1.0
@@ -181,8 +182,9 @@ class FlowScene:
         lives = await self.lives()
         books.hold(never_asked=[key for life in lives for key in cancelled(life)], server_died=server_died)
         assert self.runs.keys() <= {life.workflow_id for life in lives}
-        found = all_breaches(lives)
+        found = {life.workflow_id: said for life in lives if (said := run_breaches(life) + strangers(life))}
         assert not found, (found, [life.history for life in lives if life.workflow_id in found])
+        assert await findings(self.network) == []
         return lives
 
 

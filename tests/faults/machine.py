@@ -21,9 +21,11 @@ from bus.network import Network, open_network
 from bus.server import EmbeddedServer
 from bus.subjects import Subjects
 from bus.topology import ensure
+from clones.completeness.findings import Finding
 from clones.omega.once import store_command
 from clones.routing import clones_by_type
 from schemas import Command, Priority, RecoveryAction, TaskAssignment
+from tests.clones.completeness.whole import findings
 from tests.faults.machine_processes import CLONES, TABLE, Act, Place, start_omega, start_worker
 from tests.faults.promises import Asked, Ledger, Task, told
 
@@ -191,6 +193,10 @@ class Realm:
         results = [each async for each in stream_entries(requester, subjects.results, every)]
         ledger = [each async for each in stream_entries(requester, subjects.ledger, every)]
         return Ledger(subjects, ledger, results)
+
+    async def findings(self) -> list[Finding]:
+        """What the product's own check of the ledger finds."""
+        return await findings(self._network, TABLE)
 
     async def close(self) -> None:
         """End everything, by kill -9, and take the realm from the server."""

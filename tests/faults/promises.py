@@ -12,6 +12,7 @@ from bus.identity import OMEGA
 from bus.intake import Request, read
 from bus.jetstream import StoredMessage
 from bus.subjects import COMMAND_TYPE, ESCALATION_TYPE, Subjects
+from clones.completeness.stories import Assigned, Entry, breaches
 from schemas import (
     AnyTaskEvent,
     Command,
@@ -27,7 +28,7 @@ from schemas import (
     TaskResumed,
     decode,
 )
-from tests.faults.legal import Assigned, Entry, Execution, breaches, excesses
+from tests.faults.legal import Execution, excesses
 from tests.faults.machine_processes import TABLE, Act, Note, Place
 
 Task = tuple[str, str]

@@ -16,6 +16,7 @@ from bus.server import EmbeddedServer, ServerOptions
 from schemas import AnyTaskEvent, TaskAssignment, TaskEvent, TaskResult, TaskStarted, decode, new_id
 from tests.bus.eventually import eventually
 from tests.bus.rig import TYPE, Rig, open_rig
+from tests.clones.completeness.whole import findings
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,6 +107,7 @@ class Scene:
             )
 
         await eventually(copied, within_s=30)
+        assert await findings(rig.network) == []
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bus.server import EmbeddedServer
+from clones.completeness.runs import Life, run_breaches
 from clones.omega.workflows import giving_up, running
 from clones.omega.workflows.driver import Driver
 from clones.workflows.state import State
@@ -15,7 +16,6 @@ from schemas import CancelRequested, TaskAssignment, TaskFailure, WorkflowEvent,
 from tests.faults import flow_processes
 from tests.faults.flow_processes import TYPE
 from tests.faults.flow_scene import FlowScene, deed, definition, open_flow_scene
-from tests.faults.legal_runs import Life, run_breaches
 
 FLOW = definition(
     "flow",

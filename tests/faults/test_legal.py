@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from clones.completeness.stories import Assigned, Entry, breaches
 from schemas import (
     ErrorCode,
     TaskAssignment,
@@ -23,7 +24,7 @@ from schemas import (
     TaskRetrying,
     TaskStarted,
 )
-from tests.faults.legal import Assigned, Entry, Execution, breaches, excesses
+from tests.faults.legal import Execution, excesses
 
 T, H = 1, 40
 """The ledger sequences of the assignment, and of the one that hands the task over."""

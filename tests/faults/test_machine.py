@@ -227,6 +227,13 @@ class Lives(RuleBasedStateMachine):
         ledger = await self.here.drain("retry" if self.decision == "reassign" else self.decision)
         found = wrongs(self.here.asked, ledger, self.here.place)
         said = [f"{task}: {what}" for task, what in found]
+        whole = await self.here.findings()
+        assert not whole, "\n".join(
+            [
+                *map(str, whole),
+                told(ledger, self.here.place, [(each.task_type or "", each.task_id or "") for each in whole]),
+            ]
+        )
         assert not found, "\n".join([*said, told(ledger, self.here.place, [task for task, _ in found])])
 
 

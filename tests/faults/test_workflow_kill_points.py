@@ -18,6 +18,7 @@ from bus.server import EmbeddedServer
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import Outcome, Task
 from bus.worker import Worker
+from clones.completeness.runs import Life, cancelled
 from clones.omega.once import store_command
 from clones.omega.workflows import driver, running
 from clones.routing import service
@@ -27,7 +28,6 @@ from tests.faults import flow_processes
 from tests.faults.flow_processes import CLONE, TABLE, TYPE, handler
 from tests.faults.flow_scene import FlowScene, deed, definition, open_flow_scene
 from tests.faults.kill_points import NAMES, Points, arm, plan_of, run_id
-from tests.faults.legal_runs import Life, cancelled
 
 OMEGAS = 16
 MORE = 2

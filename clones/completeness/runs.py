@@ -1,11 +1,12 @@
-"""What the streams may hold of one run of a workflow when all has ended, whoever drove it: pure functions.
+"""What the streams may hold of one run of a workflow that has ended, whoever drove it: pure functions.
 
 The rules follow from what an Omega does in which order: it appends what has happened, by compare-and-set and under its
-activation, and only then asks for what follows from it, under ids that follow from the place in the run.
+activation, and only then asks for what follows from it, under ids that follow from the place in the run. A run that somebody
+ended by command, or that no Omega could drive on, has a result that its history knows nothing of.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bus.histories import Written
@@ -24,6 +25,7 @@ from schemas import (
     TaskAssignment,
     TaskCancel,
     TaskCompletion,
+    TaskFailure,
     TaskResult,
     WorkflowBegun,
     WorkflowCompletion,
@@ -46,6 +48,7 @@ class Child:
 
     @property
     def id(self) -> str:
+        """Its own id."""
         return self.asked.id or ""
 
 
@@ -80,6 +83,12 @@ class _Fold:
     told: Counter[int] = field(default_factory=Counter)
     """The commands that events name."""
     breaches: list[str] = field(default_factory=list)
+    asked: dict[str, Child] = field(default_factory=dict)
+    """What was asked for first under each id."""
+
+    def __post_init__(self) -> None:
+        for child in self.life.children:
+            self.asked.setdefault(child.id, child)
 
     def breach(self, written: Written, why: str) -> None:
         self.breaches.append(f"#{written.sequence}: {why}")
@@ -95,6 +104,22 @@ def run_breaches(life: Life) -> list[str]:
     _judge_children(fold)
     _judge_end(fold)
     return fold.breaches
+
+
+def strangers(life: Life) -> list[str]:
+    """Return in words what names the run as its parent and is not of it, or was asked for more than once.
+
+    Anybody may submit tasks, and name what parent he likes, so that this is no breach of the run's.
+    """
+    fold, counts = _fold(life), Counter(child.id for child in life.children)
+    found: list[str] = []
+    for child in life.children:
+        at = f"#{child.sequence}: {child.task_type} {child.id}"
+        if counts[child.id] > 1:
+            found.append(f"{at} was asked for {counts[child.id]} times")
+        if child.id not in fold.wanted:
+            found.append(f"{at} is nothing that the history wants")
+    return found
 
 
 def cancelled(life: Life) -> set[Key]:
@@ -168,14 +193,15 @@ def _judge_step(fold: _Fold, written: Written, event: StepEnded) -> None:
     own_id = step_id(life.workflow_id, event.step, event.index, compensation=event.compensation, secret=secret)
     if event.task_id != own_id:
         fold.breach(written, f"{place} has the id {event.task_id}, not {own_id}")
-    asked = any(child.id == event.task_id and child.sequence < written.sequence for child in life.children)
+    child = fold.asked.get(event.task_id)
+    asked = child is not None and child.sequence < written.sequence
     # What is cancelled before it was asked for gets its result all the same.
     if not asked and (event.task_type, event.task_id) not in fold.cancelled:
         fold.breach(written, f"{place} has ended and was not asked for before")
     result = fold.result(event.task_type, event.task_id)
     if result is None:
         fold.breach(written, f"{place} has ended without a result")
-    elif (event.state == "completed") != isinstance(result, TaskCompletion):
+    elif (event.state == "completed") != isinstance(result, TaskCompletion) and event.started_at is not None:
         fold.breach(written, f"{place} is {event.state}, and its result is a {type(result).__name__}")
 
 
@@ -208,24 +234,20 @@ def _count(fold: _Fold, written: Written, command: int) -> None:
 
 
 def _judge_children(fold: _Fold) -> None:
-    """Each thing that is wanted was asked for once, after the history said so, and as it said."""
-    counts = Counter(child.id for child in fold.life.children)
-    for child in fold.life.children:
-        at = f"#{child.sequence}: {child.task_type} {child.id}"
-        if counts[child.id] > 1:
-            fold.breaches.append(f"{at} was asked for {counts[child.id]} times")
-        if child.id not in fold.wanted:
-            fold.breaches.append(f"{at} is nothing that the history wants")
+    """Each thing that is wanted was asked for, after the history said so, and as it said."""
+    for task_id, (since, command) in fold.wanted.items():
+        child = fold.asked.get(task_id)
+        if child is None:
+            if task_id not in {cancelled_id for _, cancelled_id in fold.cancelled}:
+                fold.breaches.append(f"{task_id} was never asked for: {command}")
             continue
-        since, command = fold.wanted[child.id]
+        at = f"#{child.sequence}: {child.task_type} {child.id}"
         if child.sequence < since:
             fold.breaches.append(f"{at} was asked for before #{since} said so")
         if _said(command) != (child.task_type, _given(child)):
             fold.breaches.append(f"{at} is not what the history wants: {command}")
         if fold.result(child.task_type, child.id) is None:
             fold.breaches.append(f"{at} has no result")
-    for task_id in fold.wanted.keys() - counts.keys() - {task_id for _, task_id in fold.cancelled}:
-        fold.breaches.append(f"{task_id} was never asked for: {fold.wanted[task_id][1]}")
 
 
 def _said(command: SubmitTask | StartWorkflow) -> tuple[str, object]:
@@ -241,10 +263,15 @@ def _given(child: Child) -> object:
 def _judge_end(fold: _Fold) -> None:
     life, result = fold.life, fold.result(WORKFLOW_TYPE, fold.life.workflow_id)
     finish = None if fold.state is None else finished(fold.state)
-    if fold.state is None or finish is None:
+    by_command = result is not None and result.writer.startswith("command-")
+    if result is None:
+        fold.breaches.append("it has no result")
+    elif by_command or isinstance(result, TaskFailure) or (finish is None and isinstance(result, WorkflowFailure)):
+        return
+    elif fold.state is None or finish is None:
         fold.breaches.append("its history has no end")
     elif not isinstance(result, WorkflowCompletion | WorkflowFailure):
-        fold.breaches.append(f"its result is {result}")
+        fold.breaches.append(f"its result is a {type(result).__name__}")
     else:
         fold.breaches += _differences(finish, result)
         if result.steps != lines(life.definition, fold.state):
@@ -258,8 +285,3 @@ def _differences(finish: Finish, result: WorkflowCompletion | WorkflowFailure) -
         yield f"its output is {result.output}, by its history {finish.output}"
     if isinstance(result, WorkflowFailure) and result.code != finish.code:
         yield f"it failed with {result.code}, by its history with {finish.code}"
-
-
-def all_breaches(lives: Iterable[Life]) -> dict[str, list[str]]:
-    """Return the breaches of each run that has any."""
-    return {life.workflow_id: found for life in lives if (found := run_breaches(life))}

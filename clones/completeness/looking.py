@@ -1,0 +1,242 @@
+"""Clearing doubts about the ledger's books, and judging runs, by looking entries up."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Protocol
+
+import msgspec
+
+from bus.definitions import GrownWorkflow
+from bus.delivery import from_ledger
+from bus.histories import Written
+from bus.intake import read
+from bus.jetstream import StoredMessage
+from bus.subjects import WORKFLOW_TYPE, Subjects
+from bus.topology import RESULTS_MAX_AGE_S
+from clones.completeness.books import MOST_WORDS, Books
+from clones.completeness.findings import Doubt, Finding, Key
+from clones.completeness.followed import Pieces
+from clones.completeness.runs import Child, Life, cancelled, run_breaches
+from schemas import (
+    CancelRequested,
+    Command,
+    DecisionMade,
+    SchemaError,
+    TaskAssignment,
+    TaskResult,
+    WorkflowEntry,
+    WorkflowInForce,
+    WorkflowStart,
+    decode,
+)
+
+AT_ONCE = 64
+"""Entries that are read at the same time; each may have a megabyte."""
+_SUBMISSIONS = ("task", "handover", "workflow", "command", "escalation")
+
+
+class Look(Protocol):
+    """Where entries are looked up; each method raises SanctuaryError where nothing could be read."""
+
+    async def entry(self, sequence: int) -> StoredMessage | None:
+        """Return an entry of the ledger, or None where there is none."""
+
+    async def first_result(self, task_type: str, task_id: str) -> StoredMessage | None:
+        """Return the ledger's first copy of a task's result, or None where it has none."""
+
+    async def definition(self, name: str, version: int) -> WorkflowInForce | None:
+        """Return a version of a workflow, or None where there is none."""
+
+    async def begins(self) -> int:
+        """Return the number of the first entry that can be read."""
+
+    async def signed(self) -> int | None:
+        """Return up to which entry the newest checkpoint in the ledger goes; None: there is none."""
+
+
+class Looking:
+    """Clears doubts and judges runs of one ledger."""
+
+    def __init__(self, subjects: Subjects, look: Look) -> None:
+        self._subjects = subjects
+        self._look = look
+
+    async def clear(self, books: Books) -> list[Finding]:
+        """Look into all that the books doubt, and into the runs that are over, and return all that was found, in order.
+
+        Raises:
+            SanctuaryError: not everything could be looked up; what could not stays in the books.
+        """
+        while books.doubts:
+            found = await self._cleared(books.doubts[0])
+            if found is not None and found.rule == "no_task" and books.doubts[0].cancelled:
+                books.unclaimed[found.task_type or "", found.task_id or ""] = found
+            elif found is not None:
+                books.findings.append(found)
+            del books.doubts[0]
+        while books.over:
+            said, claimed = await self._judged(books.over[0], books.unclaimed)
+            books.findings += said
+            books.judged(books.over.pop(0), claimed)
+        books.claims_over()
+        findings, books.findings = sorted(books.findings, key=lambda each: each.sequence), []
+        return findings
+
+    async def _cleared(self, doubt: Doubt) -> Finding | None:
+        """Return what a doubt comes to: None where nothing is wrong."""
+        finding, begins = doubt.finding, await self._look.begins()
+        match finding.rule:
+            case "gap":
+                signed = await self._look.signed()
+                is_explained = (doubt.names or 0) < begins and (signed is None or signed >= (doubt.names or 0))
+            case "no_command":
+                is_explained = await self._is_there(doubt.names, begins, ("command",))
+            case "second_result":
+                first = await self._first(finding)
+                is_explained = first is None or _is_forgotten(first, finding)
+            case _ if doubt.ends:
+                return await self._of_nothing(doubt, begins)
+            case _:
+                # Late, behind the result; or of a task that is not followed; or of what stood before the first entry that is left.
+                is_explained = await self._first(finding) is not None or await self._is_its(doubt, begins) or begins > 1
+        return None if is_explained else finding
+
+    async def _of_nothing(self, doubt: Doubt, begins: int) -> Finding | None:
+        """Return what the result of a task comes to that is not known."""
+        if await self._is_there(doubt.names, begins, _SUBMISSIONS):
+            return None
+        first = await self._first(doubt.finding)
+        if first is None:
+            return None if begins > 1 else doubt.finding
+        if _is_forgotten(first, doubt.finding):
+            return None
+        return msgspec.structs.replace(doubt.finding, rule="second_result", message=f"#{first.sequence} is one too")
+
+    async def _first(self, finding: Finding) -> StoredMessage | None:
+        """Return the first copy of a task's result, where it stands before what was found."""
+        first = await self._look.first_result(finding.task_type or "", finding.task_id or "")
+        return None if first is None or first.sequence >= finding.sequence else first
+
+    async def _is_there(self, sequence: int | None, begins: int, families: Collection[str]) -> bool:
+        if sequence is None:
+            return False
+        if 0 < sequence < begins:
+            return True  # archived, as far as can be told here
+        message = await self._look.entry(sequence)
+        return message is not None and message.subject.split(".")[1] in families
+
+    async def _is_its(self, doubt: Doubt, begins: int) -> bool:
+        """Tell whether the assignment that an event names is one of the task that the event is about."""
+        if doubt.names is None:
+            return False
+        if 0 < doubt.names < begins:
+            return True
+        message = await self._look.entry(doubt.names)
+        if message is None or message.sequence >= doubt.finding.sequence:
+            return False
+        family = message.subject.split(".")[1]
+        if family in ("command", "escalation"):
+            return (doubt.finding.task_type, doubt.finding.task_id) == (family, f"seq-{message.sequence}")
+        task_type = doubt.finding.task_type or ""
+        return family in _SUBMISSIONS and read(self._subjects, task_type, from_ledger(message)).id == (
+            doubt.finding.task_id
+        )
+
+    async def _judged(self, run: Pieces, unclaimed: Mapping[Key, Finding]) -> tuple[list[Finding], set[Key]]:
+        """Return what is wrong with a run, and what its history has cancelled."""
+        try:
+            life = await self._life(run, unclaimed)
+            if life is None:
+                return [], set()
+            said, claimed = run_breaches(life), cancelled(life)
+        except SchemaError:
+            return [], set()  # of a later version
+        except (LookupError, RuntimeError, TypeError, ValueError) as error:
+            said, claimed = [f"its history makes no sense: {type(error).__name__}: {error}"], set()
+        result = await self._look.entry(run.results[WORKFLOW_TYPE, run.id])
+        if not said or result is None:
+            return [], claimed
+        more = f"; and {len(said) - 1} more" if len(said) > 1 else ""
+        finding = Finding(
+            rule="run",
+            sequence=result.sequence,
+            stored_at=result.stored_at,
+            message=f"{said[0][:MOST_WORDS]}{more}",
+            task_type=WORKFLOW_TYPE,
+            task_id=run.id,
+        )
+        return [finding], claimed
+
+    async def _life(self, run: Pieces, unclaimed: Mapping[Key, Finding]) -> Life | None:
+        """Return what is stored of a run; None where it cannot be judged: it never began, or not all of it is there any more."""
+        history = [
+            Written(message.sequence, message.stored_at, decode(WorkflowEntry, message.data))
+            for message in await self._entries(run.history)
+        ]
+        if not history or len(history) < len(run.history):
+            return None
+        first = history[0].entry
+        definition = await self._look.definition(first.workflow, first.version)
+        if definition is None or isinstance(definition, GrownWorkflow):
+            return None
+        children = [_child(self._subjects, key[0], message) for key, message in await self._of(run.children)]
+        others = {key: finding.sequence for key, finding in unclaimed.items()}
+        results: dict[Key, TaskResult] = {}
+        for key, message in await self._of({**others, **run.results}):
+            results[key] = _without_output(decode(TaskResult, message.data), of_run=key == (WORKFLOW_TYPE, run.id))
+        if len(children) < len(run.children) or not run.results.keys() <= results.keys():
+            return None
+        commands: dict[int, Command] = {}
+        for message in await self._entries(_commands(history)):
+            if message.subject.split(".")[1] == "command":
+                commands[message.sequence] = decode(Command, message.data, message.headers.get("Content-Type"))
+        return Life(
+            workflow_id=run.id,
+            definition=definition.definition,
+            history=history,
+            activations=frozenset(run.activations),
+            children=children,
+            results=results,
+            commands=commands,
+        )
+
+    async def _entries(self, sequences: Iterable[int]) -> list[StoredMessage]:
+        wanted, found = sorted(set(sequences)), list[StoredMessage]()
+        for start in range(0, len(wanted), AT_ONCE):
+            part = await asyncio.gather(*(self._look.entry(number) for number in wanted[start : start + AT_ONCE]))
+            found += [message for message in part if message is not None]
+        return found
+
+    async def _of(self, numbers: Mapping[Key, int]) -> list[tuple[Key, StoredMessage]]:
+        """Return the entries that are there of those that are named."""
+        by_number = {message.sequence: message for message in await self._entries(numbers.values())}
+        return [(key, by_number[number]) for key, number in numbers.items() if number in by_number]
+
+
+def _is_forgotten(first: StoredMessage, second: Finding) -> bool:
+    """Tell whether the stream of results had forgotten the first result when the second one came."""
+    return second.stored_at - first.stored_at > timedelta(seconds=RESULTS_MAX_AGE_S)
+
+
+def _without_output(result: TaskResult, *, of_run: bool) -> TaskResult:
+    """Return a result; of a run's tasks without what they put out, which no rule looks at and may be large."""
+    kept: Any = result
+    return result if of_run or not hasattr(kept, "output") else msgspec.structs.replace(kept, output=None)
+
+
+def _child(subjects: Subjects, task_type: str, message: StoredMessage) -> Child:
+    kind: Any = WorkflowStart if task_type == WORKFLOW_TYPE else TaskAssignment
+    asked: TaskAssignment | WorkflowStart = decode(kind, message.data, message.headers.get("Content-Type"))
+    task_id = read(subjects, task_type, from_ledger(message)).id
+    return Child(message.sequence, task_type, msgspec.structs.replace(asked, id=task_id))
+
+
+def _commands(history: Iterable[Written]) -> list[int]:
+    """Return the commands that a history names."""
+    return [
+        event.command
+        for written in history
+        for event in written.entry.events
+        if isinstance(event, DecisionMade | CancelRequested) and event.command is not None
+    ]
