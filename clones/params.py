@@ -163,10 +163,14 @@ class CoveredFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StrategyParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Delta, `strategy`: what is untested and risky, ranked, with the cases to write for it."""
+    """Delta, `strategy`: what is untested and risky, ranked, with the cases to write for it and drafts of property tests."""
 
     coverage: tuple[CoveredFile, ...] | None = None
     """`files` of a testing task's output; without it, whether the tests name a function stands for it."""
+    drafts: Annotated[int, Meta(ge=0, le=50)] = 10
+    """For how many functions property tests are drafted and run, in a copy of the target; 0: nothing of it is run."""
+    budget_s: Budget = 300.0
+    """For the drafts."""
 
 
 class MutationParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):

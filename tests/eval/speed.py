@@ -79,6 +79,12 @@ def within(material: str, seconds: float, limit_s: float, cores: int, load: floa
     return Verdict(text=text + why, holds=None if is_busy else False)
 
 
+def _asked(kind: type[TargetParams], target: Path) -> TargetParams:
+    if kind is params.StrategyParams:
+        return params.StrategyParams(target=str(target), drafts=0)
+    return kind(target=str(target))
+
+
 async def _run_all(target: Path) -> tuple[dict[str, float], dict[str, str]]:
     """Return the seconds of each engine, and what those said that failed."""
     took: dict[str, float] = {}
@@ -92,7 +98,7 @@ async def _run_all(target: Path) -> tuple[dict[str, float], dict[str, str]]:
                 await run_engine(
                     engine=f"clones.engines.{engine}:analyse",
                     target=target,
-                    params=kind(target=str(target)),
+                    params=_asked(kind, target),
                     out=out,
                     limits=Limits(timeout_s=_TIMEOUT_S),
                     on_progress=lambda *_: None,

@@ -18,15 +18,16 @@ def pytest_line(copy: Path, tests: Sequence[str], *, network: bool = True) -> st
     alone = "" if network else "unshare -rn "
     named = " ".join(map(quoted, tests))
     return (
-        f"PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={_roots(copy)} {alone}python3 -m pytest -q -p no:randomly -p no:cacheprovider {named} "
+        f"PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={roots(copy)} {alone}python3 -m pytest -q -p no:randomly -p no:cacheprovider {named} "
         f">/dev/null 2>&1 {TOLD}"
     )
 
 
 def command_line(copy: Path, command: Sequence[str]) -> str:
     """Return how a reader runs the command in the project's directory; it prints `passes` or `fails`."""
-    return f"PYTHONPATH={_roots(copy)} {shlex.join(command)} >/dev/null 2>&1 {TOLD}"
+    return f"PYTHONPATH={roots(copy)} {shlex.join(command)} >/dev/null 2>&1 {TOLD}"
 
 
-def _roots(copy: Path) -> str:
+def roots(copy: Path) -> str:
+    """Return where the project's packages are imported from, as a shell word relative to its directory."""
     return ":".join(quoted(root.relative_to(copy).as_posix()) for root in import_roots(copy))

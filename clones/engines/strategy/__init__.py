@@ -1,9 +1,11 @@
-"""Delta's engine `strategy`: what is risky and untested, ranked, with the cases to write. Nothing of the target is run."""
+"""Delta's engine `strategy`: what is risky and untested, ranked, with the cases to write and property tests that run."""
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from clones.engines import properties
 from clones.engines.architecture import churn, discovery, sizes
 from clones.engines.architecture.survey import Survey, survey, title
 from clones.engines.contract import EngineOutput, NotAnalysed, OutputFile, Progress
@@ -11,6 +13,7 @@ from clones.engines.design.names import trees
 from clones.engines.statements import Lines, Statement, commits_command, complexity_command, quoted
 from clones.engines.strategy import page
 from clones.engines.strategy.cases import Case
+from clones.engines.strategy.drafting import drafts_for
 from clones.engines.strategy.ranking import Ranked, rank
 from clones.engines.strategy.tests_of import places_of_tests, words, words_command
 from clones.params import CoveredFile, StrategyParams
@@ -20,20 +23,33 @@ _FORMULA = "risk = cyclomatic complexity * commits that touch the file * unteste
 
 
 def analyse(target: Path, params: StrategyParams, out: Path, progress: Progress) -> EngineOutput:
-    """Rank the target's functions by risk, with cases for each; writes `strategy.md`."""
+    """Rank the target's functions by risk, with cases for each, and try drafted property tests; writes `strategy.md`.
+
+    Raises:
+        EngineError: the interpreter of the target's environment cannot be started.
+    """
+    begin = time.monotonic()
     progress(0.0, "looking for code and tests")
     surveyed = survey(target)
     sources = _sources(surveyed)
     places = places_of_tests(surveyed.found.python, surveyed.units)
     named = words(target, surveyed.found.python, places)
-    progress(0.3, "measuring complexity")
-    measured, unmeasured = sizes.measure(target, sources, lambda share, words: progress(0.3 + 0.4 * share, words))
-    progress(0.7, "reading the git history")
+    progress(0.2, "measuring complexity")
+    measured, unmeasured = sizes.measure(target, sources, lambda share, words: progress(0.2 + 0.3 * share, words))
+    progress(0.5, "reading the git history")
     history = churn.read(target)
     coverage = _by_file(params.coverage, sources) if params.coverage is not None else None
-    progress(0.8, "ranking")
+    progress(0.55, "ranking")
     parsed = trees(target, {file: file for file in sources})
     ranked = rank(measured, parsed, history, named, coverage)
+    drafts = drafts_for(target, units=surveyed.subjects, trees=parsed, ranked=ranked, words=named, most=params.drafts)
+    drafted = properties.look(
+        target,
+        drafts,
+        out,
+        lambda share, words: progress(0.6 + 0.35 * share, words),
+        deadline=begin + params.budget_s,
+    )
     lines = Lines(target)
     data: dict[str, Any] = {
         "project": title(target, surveyed.subjects),
@@ -45,11 +61,12 @@ def analyse(target: Path, params: StrategyParams, out: Path, progress: Progress)
         "ranked": [
             _row(number, item, places, lines, measured=coverage is not None) for number, item in enumerate(ranked, 1)
         ],
+        "properties": drafted.data,
     }
     summary = _summary(data)
     (out / "strategy.md").write_text(page.write(data, summary), encoding="utf-8")
-    left_out = [*surveyed.found.left_out, *unmeasured, *_notes(history, coverage, places)]
-    files = (OutputFile(name="strategy.md", media_type="text/markdown"),)
+    left_out = [*surveyed.found.left_out, *unmeasured, *_notes(history, coverage, places), *drafted.notes]
+    files = (OutputFile(name="strategy.md", media_type="text/markdown"), *drafted.files)
     return EngineOutput(summary=summary, data=data, files=files, not_analysed=tuple(left_out))
 
 
@@ -130,13 +147,18 @@ def _summary(data: Mapping[str, Any]) -> str:
     ranked = data["ranked"]
     basis = "measured coverage" if data["measured"] else "whether tests name a function (no coverage was given)"
     if not ranked:
-        return f"None of {data['functions']:,} functions is both branched and untested, by {basis}."
-    first = ranked[0]
-    cases = sum(len(item["cases"]) for item in ranked)
-    return (
-        f"{len(ranked)} of {data['functions']:,} functions are worth tests first, with {cases} cases to write; at the top "
-        f"`{first['function']}` ({first['file']}:{first['line']}), complexity {first['complexity']}; untested by {basis}."
-    )
+        text = f"None of {data['functions']:,} functions is both branched and untested, by {basis}"
+    else:
+        first = ranked[0]
+        cases = sum(len(item["cases"]) for item in ranked)
+        text = (
+            f"{len(ranked)} of {data['functions']:,} functions are worth tests first, with {cases} cases to write; at the "
+            f"top `{first['function']}` ({first['file']}:{first['line']}), complexity {first['complexity']}; untested by {basis}"
+        )
+    tests = data["properties"]["tests"]
+    failing = sum(test["outcome"] == "fails" for test in tests)
+    drafted = f"; {len(tests)} property tests drafted and run, {failing} with a counterexample" if tests else ""
+    return f"{text}{drafted}."
 
 
 def _notes(

@@ -16,6 +16,7 @@ def write(data: Mapping[str, Any], summary: str) -> str:
         + ("" if data["churn"] else "; there is no git history, so the commits are left out")
         + ("." if data["measured"] else "; without coverage, 1 where no test names it, 0.5 for one or two, else 0.25."),
         _table(data),
+        *_properties(data["properties"]),
         *(_function(item) for item in data["ranked"]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -48,6 +49,20 @@ def _table(data: Mapping[str, Any]) -> str:
         ),
         rows,
     )
+
+
+def _properties(found: Mapping[str, Any]) -> list[str]:
+    """Return the drafted property tests, what they found first."""
+    if not found["tests"]:
+        return []
+    parts = [
+        "## Property tests",
+        "Drafted from what functions say of themselves, and run with made-up inputs; their files lie beside this one.",
+    ]
+    for outcome, words in (("fails", "A counterexample was found:"), ("holds", "No counterexample was found:")):
+        told = [statement(each) for each in found["tests"] if each["outcome"] == outcome]
+        parts += [words, "\n".join(told)] if told else []
+    return parts
 
 
 def _function(item: Mapping[str, Any]) -> str:

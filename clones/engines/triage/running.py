@@ -1,5 +1,6 @@
 """Run single tests, or one command, again and again in copies of the target."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,14 +54,25 @@ class Runner:
     """Runs what is looked into, each run in a process of its own and within the time that is left."""
 
     def __init__(
-        self, environment: Environment, found: FoundTests, scratch: Path, deadline: float, *, network: bool
+        self,
+        environment: Environment,
+        found: FoundTests,
+        scratch: Path,
+        deadline: float,
+        *,
+        network: bool,
+        packages: Path | None = None,
     ) -> None:
-        """`deadline` is a time of `time.monotonic`; `network` is what the code gets beside loopback."""
+        """`deadline` is a time of `time.monotonic`; `network` is what the code gets beside loopback.
+
+        `packages` is a directory from which modules are imported that neither the target nor INSIDE has.
+        """
         self._environment = environment
         self._found = found
         self.scratch = scratch
         self._deadline = deadline
         self._network = network
+        self._packages = packages
         self._count = 0
 
     def left_s(self) -> float:
@@ -121,6 +133,8 @@ class Runner:
         env = run_env(self._environment, root, place, first=INSIDE)
         env |= {"SANCTUARY_RECORD": str(record), "PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1"}
         env |= {"SANCTUARY_ORDER": order} if order else {}
+        if self._packages is not None:
+            env["PYTHONPATH"] += f"{os.pathsep}{self._packages}"
         budget_s = max(1.0, min(most_s, self.left_s()))
         done = run_watched(
             argv,

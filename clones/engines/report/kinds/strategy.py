@@ -38,6 +38,22 @@ class Ranked(Stated, frozen=True, kw_only=True):
     coverage: Stated | None = None
 
 
+class PropertyTest(Stated, frozen=True, kw_only=True):
+    """A drafted property test that was run."""
+
+    function: str
+    file: str
+    line: int
+    test: str
+    outcome: str
+
+
+class Properties(msgspec.Struct, frozen=True, kw_only=True):
+    """The drafts."""
+
+    tests: tuple[PropertyTest, ...] = ()
+
+
 class Data(msgspec.Struct, frozen=True, kw_only=True):
     """Of `strategy`."""
 
@@ -45,6 +61,12 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     measured: bool = False
     formula: str = ""
     ranked: tuple[Ranked, ...]
+    properties: Properties = Properties()
+
+    @property
+    def failing(self) -> tuple[PropertyTest, ...]:
+        """The property tests for which a counterexample was found."""
+        return tuple(each for each in self.properties.tests if each.outcome == "fails")
 
 
 def content(section: Section, data: Data) -> Content:
@@ -76,6 +98,7 @@ def content(section: Section, data: Data) -> Content:
             what="functions",
             full=full,
         ),
+        *_properties(data, full),
         *points(
             "Cases to write",
             [_cases(each) for each in data.ranked[:_MAX_WITH_CASES] if each.cases],
@@ -86,6 +109,28 @@ def content(section: Section, data: Data) -> Content:
         ),
     ]
     return Content(tile=_tile(data), blocks=tuple(blocks), risks=tuple(_risks(data)))
+
+
+def _properties(data: Data, full: str) -> list[Block]:
+    tests = data.properties.tests
+    drafted = f"{plural(len(tests), 'property test')} were drafted and run with made-up inputs"
+    ordered = [*data.failing, *(each for each in tests if each.outcome != "fails")]
+    return points(
+        "Property tests",
+        [
+            Point(
+                text=each.text,
+                where=f"{each.file}:{each.line}",
+                check=each.check,
+                details=(Point(text=f"`{each.test}`"),),
+            )
+            for each in ordered
+        ],
+        limit=_MAX_RANKED,
+        what="tests",
+        full=full,
+        note=f"{drafted}; of {len(data.failing)} a counterexample was found. Their files are artifacts of the task.",
+    )
 
 
 def _row(each: Ranked) -> Row:
@@ -116,6 +161,9 @@ def _tile(data: Data) -> Tile:
     details = [f"of {plural(data.functions, 'function')}; {plural(cases, 'case')} to write"]
     if data.ranked:
         details.append(f"at the top `{data.ranked[0].function}`, complexity {data.ranked[0].complexity}")
+    if data.properties.tests:
+        tests, failing = len(data.properties.tests), len(data.failing)
+        details.append(f"{plural(tests, 'property test')} drafted and run, {failing} with a counterexample")
     count = len(data.ranked)
     return Tile(
         figure=digits(count),
@@ -126,9 +174,13 @@ def _tile(data: Data) -> Tile:
 
 
 def _risks(data: Data) -> list[Risk]:
+    found = [
+        Risk(tone="warn", kind="untested", text=each.text, where=f"{each.file}:{each.line}", anchor="")
+        for each in data.failing
+    ]
     if not data.ranked:
-        return []
+        return found
     first = data.ranked[0]
     changed = f", in a file of {plural(first.commits, 'commit')}" if first.commits else ""
     text = f"`{first.function}` most needs tests: complexity {first.complexity}{changed}"
-    return [Risk(tone="plain", kind="untested", text=text, where=f"{first.file}:{first.line}", anchor="")]
+    return [*found, Risk(tone="plain", kind="untested", text=text, where=f"{first.file}:{first.line}", anchor="")]

@@ -95,6 +95,10 @@ FACTS = (
     "Cart.total most needs tests: complexity 27, in a file of 19 commits",
     "62.5%",
     "at the top Cart.total, complexity 27",
+    "2 property tests were drafted and run with made-up inputs; of 1 a counterexample was found.",
+    "2 property tests drafted and run, 1 with a counterexample",
+    "unpack gives back what pack was given; with text=';' that is not so",
+    "parse raises nothing, for all of 100 made-up inputs",
     # triage
     "5 of 5 runs fail",
     "eeeeeeeeeeee by Ann brought it: Quicker totals",

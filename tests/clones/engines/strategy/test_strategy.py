@@ -60,11 +60,13 @@ def plain(x):
 
 @pytest.fixture
 def strategy(tmp_path: Path) -> Strategy:
-    def run(files: dict[str, str | bytes], coverage: tuple[CoveredFile, ...] | None = None) -> EngineOutput:
+    def run(
+        files: dict[str, str | bytes], coverage: tuple[CoveredFile, ...] | None = None, drafts: int = 0
+    ) -> EngineOutput:
         target, out = write(tmp_path / "target", files), tmp_path / "out"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
-        params = StrategyParams(target=str(target), coverage=coverage)
+        params = StrategyParams(target=str(target), coverage=coverage, drafts=drafts)
         return analyse(target, params, out, lambda *_: None)
 
     return run
@@ -118,6 +120,79 @@ def test_of_lines_behind_a_capped_list_nothing_is_said(strategy: Strategy) -> No
     files = {"bill.py": "\n" * 200 + source, "tests/test_bill.py": BILL["tests/test_bill.py"]}
     output = strategy(files, (CoveredFile(file="bill.py", missing=ranges),))
     assert [row["missing"] for row in output.data["ranked"]] == [None, None]
+
+
+GAPS: dict[str, str | bytes] = {
+    "shop/__init__.py": "",
+    "shop/price.py": '''"""Prices."""
+
+
+def with_tax(cents: int, rate: float, reduced: bool = False) -> float:
+    if reduced:
+        return cents * (1 + rate / 2)
+    if cents < 0:
+        raise ValueError("less than nothing")
+    return cents * (1 + rate)
+
+
+def rounded(cents: float, up: bool = False) -> int:
+    if up:
+        return int(cents) + 1
+    return int(cents)
+''',
+    "shop/order.py": '''"""Orders."""
+
+
+def state(paid: bool, sent: bool) -> str:
+    if paid and sent:
+        return "done"
+    if paid:
+        return "open"
+    return "new"
+''',
+    "tests/test_shop.py": """from shop.order import state
+from shop.price import rounded, with_tax
+
+
+def test_tax():
+    assert with_tax(100, 0.5) == 150
+
+
+def test_state():
+    assert state(True, True) == "done"
+    assert state(True, False) == "open"
+    assert state(False, False) == "new"
+
+
+def test_rounded():
+    assert (rounded(1.5), rounded(1.5, up=True)) == (1, 2)
+""",
+}
+
+
+def test_the_gaps_that_were_left_in_a_project_are_named_and_nothing_else(strategy: Strategy, tmp_path: Path) -> None:
+    target = write(tmp_path / "measured", GAPS)
+    (tmp_path / "tested").mkdir()
+    tested = run_tests(target, RunParams(target=str(target), budget_s=60), tmp_path / "tested", lambda *_: None)
+    files = tuple(CoveredFile(file=each["file"], missing=tuple(each["missing"])) for each in tested.data["files"])
+    ranked = strategy(GAPS, files).data["ranked"]
+    assert [(row["function"], row["file"], row["missing"]) for row in ranked] == [("with_tax", "shop/price.py", [6, 8])]
+    assert [(case["line"], case["reaches"]) for case in ranked[0]["cases"] if case["reaches"]] == [(5, [6]), (7, [8])]
+
+
+def test_property_tests_are_drafted_run_and_told_with_what_they_found(strategy: Strategy, tmp_path: Path) -> None:
+    output = strategy(BILL, drafts=5)
+    found = output.data["properties"]
+    assert [(row["function"], row["property"], row["outcome"]) for row in found["tests"]] == [
+        ("total", "returns", "holds"),
+        ("total", "errors", "holds"),
+    ]
+    assert {file.name for file in output.files} == {"strategy.md", "test_property_bill_total.py"}
+    assert "2 property tests drafted and run, 0 with a counterexample" in output.summary
+    assert "## Property tests" in (tmp_path / "out" / "strategy.md").read_text()
+    for row in found["tests"]:
+        shutil.copy(tmp_path / "out" / row["needs_file"], tmp_path / "target")
+    assert wrong({"tests": found["tests"]}, tmp_path / "target") == []
 
 
 def proposed(source: str) -> dict[str, str]:
