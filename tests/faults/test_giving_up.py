@@ -7,12 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from bus.histories import Written
+from bus.ledger import entries
 from bus.server import EmbeddedServer
+from bus.task import Task
 from clones.completeness.runs import Life, run_breaches
 from clones.omega.workflows import giving_up, running
 from clones.omega.workflows.driver import Driver
+from clones.omega.workflows.giving_up import GivingUp
 from clones.workflows.state import State
-from schemas import CancelRequested, TaskAssignment, TaskFailure, WorkflowEvent, WorkflowFailure
+from schemas import (
+    CancelRequested,
+    ErrorEscalation,
+    TaskAssignment,
+    TaskFailure,
+    WorkflowEvent,
+    WorkflowFailure,
+    decode,
+)
 from tests.faults import flow_processes
 from tests.faults.flow_processes import TYPE
 from tests.faults.flow_scene import FlowScene, deed, definition, open_flow_scene
@@ -24,7 +36,10 @@ FLOW = definition(
 
 
 def prepare() -> None:
-    """One run at a time and Omega: each dies for what it drives itself. `poison` kills while it goes on, `worse` always."""
+    """One run at a time and Omega: each dies for what it drives itself. `poison` kills while it goes on, `worse` always.
+
+    The first that gives a run up dies once the run is told, before it escalates.
+    """
     flow_processes.CAPACITY = 2
     running.WORKFLOWS_AT_ONCE = 1
     running.RETRIES = 0
@@ -37,6 +52,14 @@ def prepare() -> None:
         return await following(self, state)
 
     Driver._next = kills  # type: ignore[method-assign]
+    escalating = GivingUp._escalate
+
+    async def kills_first(self: GivingUp, task: Task, written: Written, code: str, message: str) -> None:
+        if task.given_up == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        await escalating(self, task, written, code, message)
+
+    GivingUp._escalate = kills_first  # type: ignore[method-assign]
 
 
 async def ended(scene: FlowScene, run: str) -> tuple[Life, WorkflowFailure]:
@@ -50,10 +73,20 @@ async def ended(scene: FlowScene, run: str) -> tuple[Life, WorkflowFailure]:
     cancelled = life.results[TYPE, held.id]
     assert isinstance(cancelled, TaskFailure)
     assert cancelled.code == "cancelled"
-    told = [event for written in life.history for event in written.entry.events]
-    assert sum(isinstance(event, CancelRequested) for event in told) == 1
+    [told] = [
+        written.entry
+        for written in life.history
+        if any(isinstance(event, CancelRequested) for event in written.entry.events)
+    ]
+    escalated = [each for each in await escalations(scene) if (each.task_id, each.at) == (run, told.at)]
+    assert [each.code for each in escalated] == ["attempts_exhausted"]
     assert [line.state for line in result.steps] == ["completed", "cancelled"]
     return life, result
+
+
+async def escalations(scene: FlowScene) -> list[ErrorEscalation]:
+    found = entries(scene.network, scene.subjects.every("escalation"))
+    return [decode(ErrorEscalation, message.data) async for message in found]
 
 
 @pytest.mark.timeout(120)
