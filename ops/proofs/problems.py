@@ -12,13 +12,14 @@ Kind = Literal[
     "forked",
     "rolled_back",
     "differs",
+    "archive",
     "checkpoint",
     "leaves",
     "signature",
 ]
-"""`differs`: altered, deleted, inserted or reordered, which of them is not known without the notary's leaves;
-`checkpoint`: one that cannot be believed; `leaves`: the notary's leaves are not those that were signed;
-`signature`: of a result."""
+"""`differs`: altered, deleted, inserted or reordered, which of them is not known without the notary's leaves; `archive`: a segment
+that is not as it was sealed; `checkpoint`: one that is not to be believed, or not there; `leaves`: the notary's leaves are not those
+that were signed; `signature`: of a result."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

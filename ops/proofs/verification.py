@@ -11,15 +11,14 @@ import msgspec
 
 from bus.records import Record, encode_record, gap_leaf, leaf_hash
 from ops.proofs.claims import Claim, Keys, judge
-from ops.proofs.differences import Difference, explain
-from ops.proofs.leaves import Leaves, split
+from ops.proofs.leaves import Leaves
 from ops.proofs.merkle import Frontier
 from ops.proofs.problems import Problem
 from ops.proofs.recent import RecentTrees
+from ops.proofs.signed_leaves import SignedLeaves
 
 KEPT_LEAVES = 1 << 20
 """How far behind the end of the tree a checkpoint in the ledger may lie: the notary writes each a moment after its tree."""
-KEPT_DIFFERENCES = 256
 KEPT_PROBLEMS = 100
 _GAP_LEAVES = 8192
 
@@ -61,7 +60,7 @@ class Verifier:
         self._keys = keys
         self._tree = Frontier()
         self._recent = RecentTrees(KEPT_LEAVES)
-        self._signed = _SignedLeaves(leaves) if leaves is not None else None
+        self._signed = SignedLeaves(leaves) if leaves is not None else None
         self._entries = 0
         self._waiting: list[tuple[int, int, Claim]] = []
         """A heap of the checkpoints whose trees are larger than the one so far, each with a number that no other has."""
@@ -85,9 +84,30 @@ class Verifier:
             self._grow([leaf_hash(encode_record(record)) for record in run], run)
         self._entries += len(records)
 
-    def finish(self, last: int) -> Report:
-        """Return what came of it; `last` is the highest number that the ledger has given, whether or not it holds the entry."""
-        self._skip_to(last + 1)
+    @property
+    def reached(self) -> int:
+        """The number up to which the ledger was taken in."""
+        return self._tree.size
+
+    def pass_over(self, last: int) -> None:
+        """Take the entries up to the number `last` for those that were signed: they are not at hand, and only their leaves count.
+
+        Without the notary's leaves they are gaps.
+        """
+        while self._signed is not None and (
+            leaves := self._signed.next(self._tree.size, min(last, self._tree.size + _GAP_LEAVES))
+        ):
+            self._grow(leaves, ())
+
+    def finish(self, last: int, *, complete: bool = True) -> Report:
+        """Return what came of it; `last` is the highest number that the ledger has given, whether or not it holds the entry.
+
+        Not `complete`: it could be read no further, and what is missing says nothing.
+        """
+        if complete:
+            self._skip_to(last + 1)
+        else:
+            self._waiting.clear()
         self._problems += self._differences()
         return Report(
             entries=self._entries,
@@ -182,51 +202,6 @@ class Verifier:
             message=f"among #{start} to #{size} the ledger is not what was signed ({failed.where}): an entry was altered, deleted, "
             f"inserted or moved{why}",
         )
-
-
-class _SignedLeaves:
-    """The notary's leaves beside those of the ledger as it is."""
-
-    def __init__(self, leaves: Leaves) -> None:
-        self._leaves = leaves
-        self.path = leaves.path
-        self.found: list[Difference] = []
-        """The first differences."""
-        self.differing = 0
-        self._same_after = False
-        """Whether an entry behind the first difference is as it was signed."""
-
-    def compare(self, start: int, leaves: list[bytes], run: Sequence[Record]) -> None:
-        """Take in the ledger's leaves from `start` on, and their entries; none: they are gaps."""
-        signed = self._leaves.read(start, start + len(leaves))
-        if signed == b"".join(leaves):
-            self._same_after = self._same_after or bool(self.found)
-            return
-        for index, (here, there) in enumerate(zip(leaves, split(signed), strict=False)):
-            if here == there:
-                self._same_after = self._same_after or bool(self.found)
-                continue
-            self.differing += 1
-            if len(self.found) < KEPT_DIFFERENCES:
-                self.found.append(Difference(start + index + 1, run[index] if run else None, there))
-
-    def explanation(self, failed: Claim) -> Problem | None:
-        """Return what happened first, or None where these leaves do not tell it."""
-        if not self.found or not self._are_signed(failed):
-            return None
-        return explain(self.found, everything_after=not self._same_after)
-
-    def silence(self, failed: Claim) -> str:
-        """Return in words why there is no explanation."""
-        if self._leaves.size < failed.checkpoint.size:
-            return f"; the notary's leaves {self.path} do not reach that far"
-        if not self.found:
-            return f"; the notary's leaves {self.path} agree with the ledger, and not with what was signed either"
-        return f"; the notary's leaves {self.path} are not what was signed either"
-
-    def _are_signed(self, claim: Claim) -> bool:
-        checkpoint = claim.checkpoint
-        return checkpoint.size <= self._leaves.size and self._leaves.root(0, checkpoint.size) == checkpoint.root
 
 
 def _fork(failed: Sequence[Claim], beyond: Sequence[Claim], held: Sequence[int]) -> Problem | None:

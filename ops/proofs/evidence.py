@@ -1,0 +1,105 @@
+"""What a ledger is verified with: keys, checkpoints, leaves, and who the signers of results are. Read from files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from bus.errors import ConfigurationError
+from bus.keys import public_key, read_seed
+from ops.connect import Where
+from ops.proofs.claims import Claim, Keys, make_keys, read_claims, read_key
+from ops.proofs.places import Places, places
+from ops.proofs.problems import Problem
+from ops.proofs.signers import public_bytes
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is."""
+
+    keys: Keys
+    own_key: Path | None
+    """The file in the store itself that the log's key was taken from: whoever rewrites the store can change it too."""
+    claims: tuple[Claim | Problem, ...]
+    leaves: Path | None
+    users: dict[str, str]
+    """Names by public nkey."""
+
+
+def local_places(where: Where) -> Places | None:
+    """Return where the notary's files lie where the local network is meant; None: a server elsewhere is.
+
+    Raises:
+        ConfigurationError: as of `Where.named`.
+    """
+    return places(where.store) if where.store_named or where.named() is None else None
+
+
+def gather_keys(where: Where, given: Sequence[str]) -> tuple[Keys, Path | None]:
+    """Return the keys that were given, verifier keys or files of them; else the log's of the local network, and its file.
+
+    Raises:
+        ConfigurationError: there is none, or one is no key.
+    """
+    if given:
+        return make_keys(map(read_key, given)), None
+    local = local_places(where)
+    if local is None or not local.public_key.is_file():
+        raise ConfigurationError(
+            "no key to verify with: name the log's verifier key, or the file that holds it, with --key; the notary of a network "
+            f"writes it to {places(where.store).public_key if local is None else local.public_key}"
+        )
+    return make_keys([read_key(str(local.public_key))]), local.public_key
+
+
+def gather(
+    where: Where, keys: Sequence[str], checkpoints: Sequence[Path], leaves: Path | None, users: Path | None
+) -> Evidence:
+    """Return what was named, and of the local network what was not.
+
+    Raises:
+        ConfigurationError: there is no key, or a file cannot be used.
+        OSError: a file cannot be read.
+    """
+    local = local_places(where)
+    known, own_key = gather_keys(where, keys)
+    named = list(checkpoints)
+    if local is not None:
+        named += [local.checkpoints] if local.checkpoints.is_dir() and not checkpoints else []
+        leaves = local.leaves if leaves is None and local.leaves.is_file() else leaves
+    return Evidence(
+        keys=known,
+        own_key=own_key,
+        claims=tuple(read_claims(named, known)),
+        leaves=leaves,
+        users=read_users(users) if users is not None else (stored_users(where.store) if local is not None else {}),
+    )
+
+
+def read_users(path: Path) -> dict[str, str]:
+    """Return the users' names by their public nkeys, as a file says them: a line each, `U… beta`.
+
+    Raises:
+        ConfigurationError: a line says something else.
+        OSError: it cannot be read.
+    """
+    users = {}
+    for number, line in enumerate(path.read_bytes().decode("utf-8", "replace").splitlines(), start=1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) != 2 or public_bytes(words[0]) is None:
+            raise ConfigurationError(f"{path}, line {number}: write a public nkey, U…, and a name")
+        users[words[0]] = words[1]
+    return users
+
+
+def stored_users(store: Path) -> dict[str, str]:
+    """Return the users of a network on this machine, by the public halves of their nkeys."""
+    users = {}
+    for path in sorted((store / "keys").glob("*.nk")):
+        try:
+            users[public_key(read_seed(path), origin=str(path))] = path.stem
+        except ConfigurationError:
+            continue  # of another user of this machine, or damaged: the server says so, not the audit
+    return users

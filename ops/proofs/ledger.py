@@ -1,0 +1,129 @@
+"""Verifying a ledger from its archive and its stream: reading, progress, and what only the two together show."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+
+import msgspec
+
+from bus import ledger
+from bus.network import Network
+from bus.record_reader import records as stream_records
+from ops.archive.directory import Archive
+from ops.archive.segment import SegmentDamaged
+from ops.archive.source import Source
+from ops.proofs.problems import Problem
+from ops.proofs.signers import Signers, SignersReport
+from ops.proofs.verification import Report, Verifier
+
+Progress = Callable[[int, int], None]
+"""Hears which entry was reached, and which is the last one."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of it."""
+
+    report: Report
+    signers: SignersReport
+    problems: tuple[Problem, ...]
+    """All that is wrong, by the entries that it is about; what is about none comes last."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the ledger is what was signed, and there was something signed."""
+        return self.report.checkpoints > 0 and not self.problems
+
+
+async def verify_ledger(source: Source, verifier: Verifier, signers: Signers, progress: Progress) -> Outcome:
+    """Read the whole ledger, archive and stream, as far as it goes now, and return what came of it.
+
+    Raises:
+        SanctuaryError, OSError: it could not be read.
+    """
+    archive, network = source.archive, source.network
+    stream_last = await ledger.last_sequence(network) if network is not None else 0
+    last = max(archive.end, stream_last)
+    found: list[Problem] = []
+    if source.missing is not None:
+        found.append(_missing(*source.missing))
+    cut = await _read(source, verifier, signers, lambda at: progress(at, last), last)
+    if cut is not None:
+        found.append(cut)
+    elif network is not None and archive.end:
+        found += await _compare_copies(network, archive, stream_last)
+    report = verifier.finish(last, complete=cut is None)
+    told = signers.report()
+    problems = sorted((*report.problems, *told.problems, *found), key=lambda each: each.sequence or last + 1)
+    return Outcome(report, told, tuple(problems))
+
+
+async def _read(
+    source: Source, verifier: Verifier, signers: Signers, progress: Callable[[int], None], last: int
+) -> Problem | None:
+    """Feed the verifiers; returns what is wrong with the archive where it can be read no further."""
+    judging: asyncio.Future[None] | None = None
+    try:
+        async for batch in source.records(1, last):
+            if judging is not None:
+                await judging
+            # Ed25519 takes its time, and leaves the interpreter to others meanwhile.
+            judging = asyncio.ensure_future(asyncio.to_thread(signers.feed, batch))
+            if source.missing is not None and batch[0].sequence > source.missing[1]:
+                verifier.pass_over(source.missing[1])
+            verifier.feed(batch)
+            progress(batch[-1].sequence)
+    except SegmentDamaged as error:
+        return Problem(kind="archive", sequence=verifier.reached + 1, message=error.message)
+    finally:
+        if judging is not None:
+            await judging
+    return None
+
+
+def _missing(first: int, last: int) -> Problem:
+    return Problem(
+        kind="deleted",
+        sequence=first,
+        last=last,
+        message=f"the entries #{first} to #{last} are in neither the stream nor the archive: they were deleted, or the archive is "
+        "elsewhere (--archive)",
+    )
+
+
+async def _compare_copies(network: Network, archive: Archive, stream_last: int) -> list[Problem]:
+    """Hold what the stream still has of what is archived against the archive."""
+    if stream_last < archive.end:
+        return [
+            Problem(
+                kind="rolled_back",
+                sequence=stream_last + 1,
+                last=archive.end,
+                message=f"the stream was rolled back: it ends with #{stream_last}, and the archive has entries up to #{archive.end}",
+            )
+        ]
+    differing = await _first_other(network, archive)
+    if differing is None:
+        return []
+    return [
+        Problem(
+            kind="altered",
+            sequence=differing,
+            message=f"entry #{differing} is another one in the stream than in the archive, which it was copied to",
+        )
+    ]
+
+
+async def _first_other(network: Network, archive: Archive) -> int | None:
+    """Return the first entry that the stream has and the archive has not, or has otherwise.
+
+    That the stream has fewer is as it should be: what is archived may be removed there.
+    """
+    archived = None
+    async for batch in stream_records(network, 1, archive.end):
+        if archived is None:
+            archived = itertools.chain.from_iterable(archive.batches(batch[0].sequence))
+        for record in batch:
+            held = next((each for each in archived if each.sequence >= record.sequence), None)
+            if held != record:
+                return record.sequence
+    return None
