@@ -19,6 +19,7 @@ class _Position(msgspec.Struct, frozen=True):
 
 class _Config(msgspec.Struct, frozen=True):
     filter_subject: str = ""
+    durable_name: str = ""
 
 
 class ConsumerState(msgspec.Struct, frozen=True):
@@ -43,6 +44,11 @@ class ConsumerState(msgspec.Struct, frozen=True):
     def subject(self) -> str:
         """Return the one subject whose messages it brings."""
         return self.config.filter_subject
+
+    @property
+    def is_durable(self) -> bool:
+        """Tell whether it is there until somebody removes it; others belong to a reader that looks at the ledger now."""
+        return bool(self.config.durable_name)
 
     @property
     def is_idle(self) -> bool:

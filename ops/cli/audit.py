@@ -7,6 +7,8 @@ from ops.cli.lazy import LazyGroup
 COMMANDS = {
     "tail": ("audit_tail", "Print entries as they come."),
     "show": ("audit_show", "One task or workflow from its beginning to its end."),
+    "check": ("audit_check", "Whether the ledger is whole."),
+    "archive": ("audit_archive", "The ledger into sealed files, and out of the server what it needs no more."),
 }
 """The help is written here so that showing it imports no command."""
 
