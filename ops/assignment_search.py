@@ -73,15 +73,19 @@ async def _named_by_events(network: Network, task_id: str, found: Iterable[Entry
     return None
 
 
-async def _before(network: Network, types: Iterable[str], first: int | None) -> AsyncIterator[StoredMessage]:
+async def _before(network: Network, types: Collection[str], first: int | None) -> AsyncIterator[StoredMessage]:
     """Yield the assignments of these types that stand before the entry `first`, newest first."""
     subjects = network.subjects
-    wanted: list[str] = []
-    for task_type in types:
-        if task_type == WORKFLOW_TYPE:
-            wanted.append(subjects.workflow("*"))
-        else:
-            wanted += [subjects.task(task_type), f"{subjects.task(task_type)}.>", subjects.handover(task_type, "*")]
+    # A search for what is on no subject costs the server as much as one that finds something.
+    wanted = [
+        subject
+        for family in ("task", "handover")
+        async for page in subjects_of(network, subjects.every(family))
+        for subject in page
+        if subject.split(".")[2] in types
+    ]
+    if WORKFLOW_TYPE in types:
+        wanted.append(subjects.workflow("*"))
     before = first if first is not None else await last_sequence(network) + 1
     async for message in newest_first(network, wanted, before=before):
         yield message

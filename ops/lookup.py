@@ -19,28 +19,54 @@ from schemas import SEQUENCE_PREFIX, SchemaError, TaskResult, decode, is_token, 
 CHUNK = 32
 """Tasks whose state is looked up together; each result may have up to a megabyte."""
 
+TYPES = 256
+"""Task types under which an id is looked for at once; a request takes 1024 subjects."""
 
-async def find(network: Network, task_id: str, *, only: str | None = None) -> list[Entry]:
+
+async def find(
+    network: Network, task_id: str, *, only: str | None = None, known: Collection[Entry] = ()
+) -> list[Entry]:
     """Return a task's assignment, events and result, in the ledger's order; empty: there is no such task.
 
-    `only` is the one task type that is meant; None: any.
+    `only` is the one task type that is meant; None: any. `known` is what was found elsewhere already; it is not returned.
 
     Raises:
         SanctuaryError: the ledger cannot be read.
     """
-    assignment = await _assignment_by_sequence(network, task_id)
-    if only is not None:
-        types = [only]
-        assignment = assignment if assignment and assignment.task_type == only else None
+    own = [entry for entry in known if entry.task_id == task_id and entry.task_type and only in (None, entry.task_type)]
+    assignment = next((entry for entry in own if entry.family in BEGINNINGS), None)
+    stored = await _assignment_by_sequence(network, task_id) if assignment is None else None
+    if stored is not None and only in (None, stored.task_type):
+        types = [stored.task_type or ""]
+    elif only is not None:
+        types, stored = [only], None
     else:
-        types = [assignment.task_type or ""] if assignment else [*(await table_of(network)).routes, WORKFLOW_TYPE]
-    found = [told async for told in _told(network, types, task_id)]
-    if assignment is None:
-        assignment = await assignment_of(network, task_id, found, only)
-        if assignment is not None and assignment.task_type not in types:
+        named = [*(await table_of(network)).routes, WORKFLOW_TYPE, *(entry.task_type or "" for entry in own)]
+        types = await _told_under(network, named, task_id)
+    found = [told async for told in told_of(network, types, task_id)]
+    if assignment is None and stored is None:
+        stored = await assignment_of(network, task_id, [*own, *found], only)
+        if stored is not None and stored.task_type not in types:
             # A type that nobody serves, or none that is known here.
-            found += [told async for told in _told(network, [assignment.task_type or ""], task_id)]
-    return _in_order([assignment, *found] if assignment else found)
+            found += [told async for told in told_of(network, [stored.task_type or ""], task_id)]
+    return in_order([stored, *found] if stored else found)
+
+
+async def _told_under(network: Network, types: Iterable[str], task_id: str) -> list[str]:
+    """Return those of the types under which an event or a result of the id stands: two requests, however many there are."""
+    subjects = network.subjects
+    wanted = [task_type for task_type in dict.fromkeys(types) if is_token(task_type)]
+    found: list[str] = []
+    for start in range(0, len(wanted), TYPES):
+        chunk = wanted[start : start + TYPES]
+        events = [subjects.event(task_type, task_id) for task_type in chunk]
+        results = [subjects.result(task_type, task_id) for task_type in chunk]
+        told = await last_of_each(network.requester, subjects.ledger, [*events, *results])
+        told |= await last_of_each(network.requester, subjects.results, results)
+        found += [
+            each for each in chunk if {subjects.event(each, task_id), subjects.result(each, task_id)} & told.keys()
+        ]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +99,7 @@ async def said_about(network: Network, stories: Iterable[Story]) -> About:
         async for entry in between(network, network.subjects.every(kind), min(starts, default=1)):
             if any(about.concerns(entry, story) for story in known):
                 about.entries.append(entry)
-    return replace(about, entries=_in_order(about.entries), verdicts=await _verdicts(network, about.entries))
+    return replace(about, entries=in_order(about.entries), verdicts=await _verdicts(network, about.entries))
 
 
 async def _verdicts(network: Network, said: Iterable[Entry]) -> dict[int, TaskResult]:
@@ -90,45 +116,6 @@ async def _verdicts(network: Network, said: Iterable[Entry]) -> dict[int, TaskRe
             with contextlib.suppress(SchemaError):
                 verdicts[by_subject[message.subject]] = decode(TaskResult, message.data)
     return verdicts
-
-
-async def family(network: Network, task_id: str) -> list[Entry]:
-    """Return all entries about a task or workflow and about the tasks that it asked for, in the ledger's order.
-
-    Raises:
-        SanctuaryError: the ledger cannot be read.
-    """
-    own = await find(network, task_id)
-    if not own:
-        return []
-    start = min(entry.sequence for entry in own if entry.sequence is not None)
-    # A task's children are submitted while it runs.
-    ends = [entry.sequence for entry in own if entry.family == "result" and entry.sequence is not None]
-    end = max(ends, default=None)
-    found = list(own)
-    children: list[Key] = []
-    ids = {task_id}
-    # Workflows first: only they ask for workflows, and their tasks lie between those of others.
-    for kind in ("workflow", "task"):
-        async for child in between(network, network.subjects.every(kind), start, end):
-            if child.family == "wake-up" and child.task_id in ids:
-                found.append(child)
-            elif child.family in BEGINNINGS and child.parent_id in ids and child.task_type and child.task_id:
-                ids.add(child.task_id)
-                found.append(child)
-                children.append((child.task_type, child.task_id))
-    for task_type, child_id in children:
-        found += [told async for told in _told(network, [task_type], child_id, start)]
-    for workflow_id in [task_id, *(child_id for task_type, child_id in children if task_type == WORKFLOW_TYPE)]:
-        found += [told async for told in between(network, network.subjects.history(workflow_id), start)]
-    for kind in ("command", "escalation", "handover"):
-        async for other in between(network, network.subjects.every(kind), start):
-            if other.task_id in ids and other.family == kind:
-                found.append(other)
-                if other.sequence is not None and kind != "handover":
-                    # What became of it.
-                    found += [told async for told in _told(network, [kind], sequence_id(other.sequence), start)]
-    return _in_order(found)
 
 
 def workflow_name(start: Entry) -> str:
@@ -239,7 +226,8 @@ def _key(entry: Entry) -> Key:
     return entry.task_type or "", entry.task_id or ""
 
 
-def _in_order(entries: Iterable[Entry]) -> list[Entry]:
+def in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """Return entries as the ledger has them; results whose copies have yet to arrive there come last."""
     return sorted(entries, key=lambda entry: (entry.sequence is None, entry.sequence or 0))
 
 
@@ -252,8 +240,8 @@ async def _assignment_by_sequence(network: Network, task_id: str) -> Entry | Non
     return found if found and found.family in BEGINNINGS and found.task_id == task_id else None
 
 
-async def _told(network: Network, types: Iterable[str], task_id: str, start: int = 1) -> AsyncIterator[Entry]:
-    """Yield the events and results of one id under these types."""
+async def told_of(network: Network, types: Iterable[str], task_id: str, start: int = 1) -> AsyncIterator[Entry]:
+    """Yield the events and results of one id under these types, from the sequence `start` on; raises as `find`."""
     subjects = network.subjects
     for task_type in filter(is_token, types):
         async for event in between(network, subjects.event(task_type, task_id), start):

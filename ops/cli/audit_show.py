@@ -1,32 +1,83 @@
-"""`sanctuary audit show`: all entries about one task."""
+"""`sanctuary audit show`: one task or workflow from its beginning to its end."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from bus.errors import SanctuaryError
-from ops.cli.ids import check_id, no_such_task
-from ops.cli.lines import line, plain
-from ops.cli.options import json_option, print_json, run, where_options
+from ops.cli.ids import check_id
+from ops.cli.options import archive_option, json_option, print_json, run, where_options
 from ops.connect import Where
-from ops.lookup import family
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ops.archive.source import Source
+    from ops.case import Case
+    from ops.entries import Entry
 
 
 @click.command()
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", metavar="TASK|WORKFLOW")
 @where_options
+@archive_option
 @json_option
-def show(task_id: str, where: Where, *, as_json: bool) -> None:
-    """Print every entry about the task or workflow ID and about the tasks that it asked for."""
-    run(_show(task_id, where, as_json=as_json))
+@click.option("--entries", is_flag=True, help="Print its entries as they stand in the ledger instead.")
+@click.option(
+    "--svg", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Also draw it into this file."
+)
+def show(task_id: str, where: Where, *, archive: Path | None, as_json: bool, entries: bool, svg: Path | None) -> None:
+    """Show what became of a task or a workflow's run, by its id: what its time went into, who had it, what it asked for."""
+    run(_show(task_id, where, archive, as_json=as_json, raw=entries, svg=svg))
 
 
-async def _show(task_id: str, where: Where, *, as_json: bool) -> None:
+async def _show(
+    task_id: str, where: Where, archive: Path | None, *, as_json: bool, raw: bool, svg: Path | None
+) -> None:
+    from bus.errors import SanctuaryError
+    from ops.cli.case_shown import plain_case, print_case
+    from ops.cli.ids import no_such_task
+    from ops.cli.lines import line, plain
+    from ops.cli.sources import open_ledger
+    from ops.families import family
+    from ops.gantt import gantt
+
     check_id(task_id)
-    async with where.open("audit show") as network:
-        entries = await family(network, task_id)
-        if not entries:
+    async with open_ledger(where, archive, "audit show") as source:
+        found = await family(source, task_id)
+        if not found:
             raise SanctuaryError(no_such_task(task_id))
-    if as_json:
-        print_json({"entries": [plain(entry) for entry in entries]})
-    else:
-        for entry in entries:
+        told = await _cases(source, found, task_id)
+    now = datetime.now(UTC)
+    if svg is not None:
+        if not told:
+            raise SanctuaryError(f"of {task_id} there is nothing to draw: only commands name it")
+        await asyncio.to_thread(svg.write_text, gantt(told[0], now), encoding="utf-8")
+    if raw and as_json:
+        print_json({"entries": [plain(entry) for entry in found]})
+    elif raw:
+        for entry in found:
             click.echo(line(entry))
+    elif as_json:
+        print_json({"tasks": [plain_case(case, now) for case in told]})
+    else:
+        for case in told:
+            print_case(case, now)
+    if svg is not None:
+        click.echo(f"wrote {svg}", err=as_json)
+
+
+async def _cases(source: "Source", found: "Sequence[Entry]", task_id: str) -> "tuple[Case, ...]":
+    from bus.definitions import Definitions
+    from clones.routing import DEFAULT_TABLE
+    from clones.tables import table_of
+    from ops.case import begun_versions, cases
+
+    if source.network is None:
+        return cases(found, task_id, DEFAULT_TABLE.aliases, {})
+    stored = Definitions(source.network)
+    versions = {key: await stored.version(*key) for key in sorted(begun_versions(found))}
+    definitions = {key: each.definition for key, each in versions.items() if each is not None}
+    return cases(found, task_id, (await table_of(source.network)).aliases, definitions)

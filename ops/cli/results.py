@@ -128,15 +128,20 @@ def print_story(story: Story, moments: Sequence[Moment]) -> None:
     if story.assignment is None:
         click.echo("Its assignment is not in the ledger.")
     click.echo()
-    for before, each in itertools.pairwise((None, *moments)):
-        if each is not None:
-            _print_moment(each, moments[0], before)
+    print_moments(moments)
     if story.ignored:
-        audit = command_line("audit show", story.task_id)
+        audit = command_line("audit show --entries", story.task_id)
         click.echo(f"and {len(story.ignored)} later or unknown events, which do not count ({audit})")
     if story.result is not None:
         click.echo()
         print_result(story.result)
+
+
+def print_moments(moments: Sequence[Moment]) -> None:
+    """Print what happened to a task, a line each."""
+    for before, each in itertools.pairwise((None, *moments)):
+        if each is not None:
+            _print_moment(each, moments[0], before)
 
 
 def _print_moment(each: Moment, first: Moment, before: Moment | None) -> None:

@@ -236,7 +236,7 @@ def history(workflow_id: str, where: Where, *, as_json: bool) -> None:
     """Print the history of the run ID: every event that its state follows from, and which Omega wrote it.
 
     Lines with → are what follows from the entry above them: they stand in no entry of their own. `under` is the entry of the
-    ledger, the run's start or a wake-up, for which that Omega drove the run; `audit show ID` has it.
+    ledger, the run's start or a wake-up, for which that Omega drove the run; `audit show ID --entries` has it.
     """
     run(_history(workflow_id, where, as_json=as_json))
 

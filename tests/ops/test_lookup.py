@@ -13,12 +13,15 @@ import ops.lookup
 from bus.errors import SanctuaryError
 from bus.intake import WAKE_UP
 from bus.jetstream import publish
+from bus.network import Network
 from bus.server import EmbeddedServer, ServerOptions
 from bus.subjects import Subjects
 from clones.omega.once import mark_of
+from ops.archive.source import open_source
 from ops.audit import between, follow, last_sequence, newest_first
 from ops.entries import Entry
-from ops.lookup import Wanted, family, find, newest
+from ops.families import family as family_of
+from ops.lookup import Wanted, find, newest
 from ops.stories import fold
 from schemas import TaskAssignment, TaskCancel, TaskStarted, WorkflowEntry, WorkflowStart, encode
 from tests.bus.eventually import eventually
@@ -26,6 +29,11 @@ from tests.bus.rig import Runs, failure
 from tests.ops.rig import OpsRig, open_ops_rig
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+async def family(network: Network, task_id: str) -> list[Entry]:
+    """All of a task, where nothing is archived."""
+    return await family_of(await open_source(network, None, network.subjects.realm), task_id)
 
 
 async def settle(rig: OpsRig, task_type: str, task_id: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 from schemas import TaskAssignment
@@ -42,14 +43,34 @@ async def test_tail_follows_what_comes(ops_rig: OpsRig) -> None:
     assert await asyncio.wait_for(process.wait(), 10) == 130
 
 
-async def test_show_prints_a_task_with_its_children(ops_rig: OpsRig) -> None:
+async def test_show_tells_a_task_from_its_beginning_to_its_end(ops_rig: OpsRig, tmp_path: Path) -> None:
+    await ops_rig.bus.submitter.submit("security", TaskAssignment(id="parent", labels={"team": "a"}))
+    await ops_rig.bus.submitter.submit("testing", TaskAssignment(id="child", parent_id="parent"))
+    await ops_rig.bus.submitter.submit("testing", TaskAssignment(id="other"))
+    shown = await ops_rig.cli("audit", "show", "parent", "--svg", tmp_path / "case.svg")
+    as_json = await ops_rig.cli("audit", "show", "parent", "--json")
+    (told,) = as_json.json["tasks"]
+
+    assert shown.out.splitlines()[0] == "security task parent: queued"
+    assert "labels team=a" in shown.out
+    assert "testing\tchild\tqueued" in shown.out
+    assert "other" not in shown.out
+    assert (tmp_path / "case.svg").read_text().startswith("<svg")
+    assert (told["state"], [span["phase"] for span in told["spans"]]) == ("queued", ["queued"])
+    assert [(child["task_id"], child["submitter"]) for child in told["children"]] == [("child", "workflow parent")]
+
+
+async def test_show_has_the_entries_as_they_stand(ops_rig: OpsRig) -> None:
     await ops_rig.bus.submitter.submit("security", TaskAssignment(id="parent"))
     await ops_rig.bus.submitter.submit("testing", TaskAssignment(id="child", parent_id="parent"))
     await ops_rig.bus.submitter.submit("testing", TaskAssignment(id="other"))
-    shown = await ops_rig.cli("audit", "show", "parent")
-    as_json = await ops_rig.cli("audit", "show", "parent", "--json")
+    shown = await ops_rig.cli("audit", "show", "parent", "--entries")
+    as_json = await ops_rig.cli("audit", "show", "parent", "--entries", "--json")
+    missing = await ops_rig.cli("audit", "show", "nobody")
     assert [line.split()[0] for line in shown.out.splitlines()] == ["#1", "#2"]
     assert [entry["task_id"] for entry in as_json.json["entries"]] == ["parent", "child"]
+    assert (missing.status, missing.out) == (1, "")
+    assert "there is no task nobody" in missing.err
 
 
 async def test_control_characters_stay_out_of_the_terminal(ops_rig: OpsRig) -> None:
