@@ -119,8 +119,8 @@ async def _of_schedules(network: Network) -> list[Hold]:
 async def _of_results(network: Network) -> list[Hold]:
     """Return the newest copy of a result."""
     newest = await _newest(network, "result")
-    # Without one the server would begin to copy all of them again when it is started the next time.
-    why = "is the newest result, by which the server knows which ones it has copied"
+    # Without one the server can only guess, when it is started the next time, which results it has copied into the ledger.
+    why = "is the newest result, by which the server knows how far it has copied them"
     return [] if newest is None else [Hold(newest.sequence, why)]
 
 

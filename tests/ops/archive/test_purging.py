@@ -205,6 +205,20 @@ async def _sequence(rig: ClonesRig, subject: str) -> int:
     return found.sequence
 
 
+async def test_the_newest_result_stays_whatever_follows(rig: Rig, tmp_path: Path) -> None:
+    async with rig.worker(Runs()):
+        await rig.run(id="t")
+    await eventually(rig.all_settled)
+    newest = (await ledger(rig))[-1]
+    assert ".result." in newest.subject
+    for number in range(5):
+        await publish(rig.network.requester, rig.subjects.event("echo", f"e{number}"), b"{}")
+    await archive_ledger(rig.network, tmp_path)
+    found = await decided(rig, tmp_path)
+    assert found.until == newest.sequence
+    assert why(found) == "is the newest result, by which the server knows how far it has copied them"
+
+
 async def test_a_clone_may_not(server: EmbeddedServer) -> None:
     subject = f"$JS.API.STREAM.PURGE.{server.subjects.ledger}"
     async with await connect(server.settings_for("beta"), name="beta", wait_s=5) as connection:
