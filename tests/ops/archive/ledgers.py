@@ -6,6 +6,7 @@ from bus.jetstream import api, publish
 from bus.ledger import last_sequence
 from bus.record_reader import records
 from bus.records import Record
+from tests.bus.eventually import eventually
 from tests.bus.rig import Rig
 
 
@@ -29,6 +30,16 @@ async def read(batches: AsyncIterator[list[Record]]) -> list[Record]:
 async def ledger(rig: Rig) -> list[Record]:
     """All that the stream holds."""
     return await read(records(rig.network, 1))
+
+
+async def copied(rig: Rig, *task_ids: str) -> None:
+    """Wait until the ledger has the results of tasks."""
+
+    async def has_all() -> bool:
+        found = await rig.in_stream(rig.subjects.ledger, rig.subjects.every("result"))
+        return set(task_ids) <= {message.subject.rpartition(".")[2] for message in found}
+
+    await eventually(has_all)
 
 
 async def purge(rig: Rig, before: int) -> None:

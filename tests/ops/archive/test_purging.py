@@ -28,7 +28,7 @@ from tests.clones.omega.workflows.flows import Doers, clones, completed, definit
 from tests.clones.omega.workflows.told import decision, sleeps, verdict
 from tests.clones.rig import ClonesRig, open_clones_rig
 from tests.conftest import CLONES
-from tests.ops.archive.ledgers import ledger, numbers, read, store
+from tests.ops.archive.ledgers import copied, ledger, numbers, read, store
 
 LATER = timedelta(days=3)
 """So much later everything is old."""
@@ -52,6 +52,7 @@ async def test_what_has_not_ended_stays_with_all_behind_it(rig: Rig, tmp_path: P
         for number in range(5):
             await rig.run(id=f"behind-{number}")
         await eventually(lambda: _has(rig, "held"))
+        await copied(rig, *(f"{when}-{number}" for when in ("before", "behind") for number in range(5)))
         whole = await ledger(rig)
         found = await decided(rig, tmp_path)
         assert (found.count, why(found)) == (0, "is not archived yet")
@@ -70,6 +71,7 @@ async def test_what_has_not_ended_stays_with_all_behind_it(rig: Rig, tmp_path: P
     source = await open_source(rig.network, tmp_path, rig.subjects.realm)
     assert (await read(source.records()))[: len(whole)] == whole
     await eventually(rig.all_settled)
+    await copied(rig, "held", "after")
     await archive_ledger(rig.network, tmp_path)
     assert (await decided(rig, tmp_path)).until > held.sequence
 
@@ -93,6 +95,7 @@ async def test_an_archive_that_differs_stops_it(rig: Rig, tmp_path: Path) -> Non
         for number in range(10):
             await rig.run(id=f"t{number}")
     await eventually(rig.all_settled)
+    await copied(rig, *(f"t{number}" for number in range(10)))
     whole = await ledger(rig)
     altered = [
         type(each)(each.sequence, each.stored_at_ns, each.subject, each.headers, b"{}") if each.sequence == 4 else each
@@ -114,6 +117,7 @@ async def test_where_a_notary_signs_only_what_is_signed_goes(rig: Rig, tmp_path:
         for number in range(10):
             await rig.run(id=f"t{number}")
         await eventually(rig.all_settled)
+        await copied(rig, *(f"t{number}" for number in range(10)))
         subject = f"{rig.subjects.realm}.checkpoint.o"
         note = sign(Checkpoint("o", 7, bytes(32)), SigningKey.new("o"))
         sequence = (await publish(rig.network.requester, subject, str(note).encode())).seq
@@ -209,6 +213,7 @@ async def test_the_newest_result_stays_whatever_follows(rig: Rig, tmp_path: Path
     async with rig.worker(Runs()):
         await rig.run(id="t")
     await eventually(rig.all_settled)
+    await copied(rig, "t")
     newest = (await ledger(rig))[-1]
     assert ".result." in newest.subject
     for number in range(5):
