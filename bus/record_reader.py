@@ -7,7 +7,7 @@ well-formed. So everything that is hashed is read here, whoever reads it.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 
 import msgspec
@@ -32,7 +32,7 @@ _FRUITLESS = 3
 """How often in a row the server may say that there is more and then send nothing."""
 
 
-async def records(network: Network, start: int, end: int | None = None) -> AsyncIterator[list[Record]]:
+async def records(network: Network, start: int, end: int | None = None) -> AsyncGenerator[list[Record], None]:
     """Yield the ledger's entries from the sequence `start` up to `end`, or to the last there is now, in order, in batches.
 
     Sequences that the ledger does not hold are left out. Memory holds two batches, whatever the ledger's length.
