@@ -9,6 +9,7 @@ COMMANDS = {
     "show": ("audit_show", "One task or workflow from its beginning to its end."),
     "check": ("audit_check", "Whether the ledger is whole."),
     "archive": ("audit_archive", "The ledger into sealed files, and out of the server what it needs no more."),
+    "verify": ("audit_verify", "Whether the ledger is what was signed."),
 }
 """The help is written here so that showing it imports no command."""
 

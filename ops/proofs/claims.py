@@ -102,9 +102,14 @@ def read_claims(paths: Sequence[Path], keys: Keys) -> list[Claim | Problem]:
     """
     found: list[Claim | Problem] = []
     for path in paths:
-        files = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
+        files = _files(path) if path.is_dir() else [path]
         found += [judge(str(file), _read(file), keys) for file in files]
     return found
+
+
+def _files(directory: Path) -> list[Path]:
+    """Return the files in a directory, but for those that are being written."""
+    return sorted(each for each in directory.iterdir() if each.is_file() and not each.name.startswith("."))
 
 
 def _read(path: Path) -> bytes:

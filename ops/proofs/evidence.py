@@ -14,6 +14,17 @@ from ops.proofs.problems import Problem
 from ops.proofs.signers import public_bytes
 
 
+class Named(msgspec.Struct, frozen=True):
+    """What the user named of it."""
+
+    keys: Sequence[str] = ()
+    """Verifier keys, or files of them."""
+    checkpoints: Sequence[Path] = ()
+    """Files, or directories of them."""
+    leaves: Path | None = None
+    users: Path | None = None
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What there is."""
 
@@ -52,9 +63,7 @@ def gather_keys(where: Where, given: Sequence[str]) -> tuple[Keys, Path | None]:
     return make_keys([read_key(str(local.public_key))]), local.public_key
 
 
-def gather(
-    where: Where, keys: Sequence[str], checkpoints: Sequence[Path], leaves: Path | None, users: Path | None
-) -> Evidence:
+def gather(where: Where, named: Named) -> Evidence:
     """Return what was named, and of the local network what was not.
 
     Raises:
@@ -62,17 +71,18 @@ def gather(
         OSError: a file cannot be read.
     """
     local = local_places(where)
-    known, own_key = gather_keys(where, keys)
-    named = list(checkpoints)
+    keys, own_key = gather_keys(where, named.keys)
+    checkpoints, leaves = list(named.checkpoints), named.leaves
     if local is not None:
-        named += [local.checkpoints] if local.checkpoints.is_dir() and not checkpoints else []
+        checkpoints += [local.checkpoints] if local.checkpoints.is_dir() and not checkpoints else []
         leaves = local.leaves if leaves is None and local.leaves.is_file() else leaves
+    stored = stored_users(where.store) if local is not None else {}
     return Evidence(
-        keys=known,
+        keys=keys,
         own_key=own_key,
-        claims=tuple(read_claims(named, known)),
+        claims=tuple(read_claims(checkpoints, keys)),
         leaves=leaves,
-        users=read_users(users) if users is not None else (stored_users(where.store) if local is not None else {}),
+        users=read_users(named.users) if named.users is not None else stored,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from bus import ledger
+from bus.jetstream import api
 from bus.network import Network
 from bus.record_reader import records as stream_records
 from ops.archive.directory import Archive
@@ -34,18 +34,23 @@ class Outcome(msgspec.Struct, frozen=True):
         return self.report.checkpoints > 0 and not self.problems
 
 
-async def verify_ledger(source: Source, verifier: Verifier, signers: Signers, progress: Progress) -> Outcome:
+async def verify_ledger(
+    network: Network | None, archive: Archive, verifier: Verifier, signers: Signers, progress: Progress
+) -> Outcome:
     """Read the whole ledger, archive and stream, as far as it goes now, and return what came of it.
+
+    Without a network it ends where the archive does.
 
     Raises:
         SanctuaryError, OSError: it could not be read.
     """
-    archive, network = source.archive, source.network
-    stream_last = await ledger.last_sequence(network) if network is not None else 0
+    stream_first, stream_last = (1, 0) if network is None else await _range(network)
+    missing = (archive.end + 1, stream_first - 1) if stream_last and stream_first > archive.end + 1 else None
+    source = Source(network, archive, missing=missing)
     last = max(archive.end, stream_last)
     found: list[Problem] = []
-    if source.missing is not None:
-        found.append(_missing(*source.missing))
+    if missing is not None:
+        found.append(_missing(*missing))
     cut = await _read(source, verifier, signers, lambda at: progress(at, last), last)
     if cut is not None:
         found.append(cut)
@@ -55,6 +60,12 @@ async def verify_ledger(source: Source, verifier: Verifier, signers: Signers, pr
     told = signers.report()
     problems = sorted((*report.problems, *told.problems, *found), key=lambda each: each.sequence or last + 1)
     return Outcome(report, told, tuple(problems))
+
+
+async def _range(network: Network) -> tuple[int, int]:
+    """Return the first and the last number that the stream has given and not removed."""
+    state = (await api(network.requester, f"STREAM.INFO.{network.subjects.ledger}"))["state"]
+    return int(state["first_seq"]), int(state["last_seq"])
 
 
 async def _read(

@@ -180,12 +180,18 @@ class Verifier:
                 message=f"the ledger was rolled back: it ends with #{self._tree.size}, and #{self._tree.size + 1} to "
                 f"#{largest.checkpoint.size} were signed too ({largest.where})",
             )
-        if self._signed is not None and self._signed.found and not self._failed and self._held:
+        damaged = self._signed.found[0].sequence if self._signed is not None and self._signed.found else None
+        if (
+            damaged is not None
+            and self._signed is not None
+            and not self._failed
+            and damaged <= max(self._held, default=0)
+        ):
             yield Problem(
                 kind="leaves",
-                sequence=self._signed.found[0].sequence,
-                message=f"the notary's leaves {self._signed.path} are damaged: they differ from what was signed, and the ledger "
-                f"does not, from #{self._signed.found[0].sequence} on",
+                sequence=damaged,
+                message=f"the notary's leaves {self._signed.path} are damaged: from #{damaged} on they differ from what was signed, and "
+                "the ledger does not",
             )
 
     def _first_difference(self, failed: Claim) -> Problem:

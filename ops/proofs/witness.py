@@ -9,13 +9,13 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from bus.errors import ConfigurationError, SanctuaryError
 from ops.proofs.checkpoint import SignedCheckpoint, cosign, parse_checkpoint
 from ops.proofs.claims import Keys, believe
+from ops.proofs.files import write_whole
 from ops.proofs.merkle import ProofWrong, verify_consistency
 from ops.proofs.notes import MAX_BYTES, Kind, NoteWrong, PublicKey, SigningKey, parse_signing_key
 from ops.proofs.proof_files import GrowthProof, verify_growth
@@ -112,7 +112,7 @@ class Witness:
         origin = _believed(given, keys).checkpoint.origin
         with _locked(self._directory):
             signed = cosign(judge_next(self.last(origin), given, keys), self._key, at_s)
-            _write(self._path(origin), str(signed).encode(), mode=0o644)
+            write_whole(self._path(origin), str(signed).encode(), mode=0o644)
         return signed
 
     def _path(self, origin: str) -> Path:
@@ -136,8 +136,8 @@ def open_witness(directory: Path, name: str | None) -> Witness:
         with _locked(directory):
             if not path.exists():
                 key = SigningKey.new(name, Kind.COSIGNATURE)
-                _write(directory / "key.pub", f"{key.public}\n".encode(), mode=0o644)
-                _write(path, f"{key.text}\n".encode(), mode=0o600)
+                write_whole(directory / "key.pub", f"{key.public}\n".encode(), mode=0o644)
+                write_whole(path, f"{key.text}\n".encode(), mode=0o600)
     try:
         key = parse_signing_key(path.read_bytes()[:MAX_BYTES].decode())
     except (UnicodeDecodeError, NoteWrong) as error:
@@ -158,24 +158,3 @@ def _locked(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _write(path: Path, data: bytes, *, mode: int) -> None:
-    """Write a file, whole or not at all, and on the disk before this returns: what was signed is never forgotten."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-        holder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(holder)
-        finally:
-            os.close(holder)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise

@@ -1,0 +1,164 @@
+"""`sanctuary audit verify`: whether the ledger is what was signed."""
+
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from bus.errors import ConnectionFailed
+from ops.cli.counting import counting
+from ops.cli.options import FAILED, archive_option, json_option, print_json, run, where_options
+from ops.cli.proving import REFUTED, keys_option, leaves_option, peak_bytes, refuted, tell
+from ops.cli.text import clean, duration, size
+from ops.connect import Where
+
+if TYPE_CHECKING:
+    from ops.proofs.evidence import Evidence, Named
+    from ops.proofs.ledger import Outcome
+
+
+@click.command()
+@where_options
+@archive_option
+@json_option
+@keys_option
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path, exists=True),
+    help="A checkpoint's file, such as a witness's, or a directory of them; default: the notary's of the local network. Those in "
+    "the ledger count always.",
+)
+@leaves_option
+@click.option(
+    "--users",
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Names of those who sign results: lines of a public nkey and a name; default: the local network's users.",
+)
+def verify(
+    where: Where,
+    *,
+    archive: Path | None,
+    as_json: bool,
+    keys: tuple[str, ...],
+    checkpoints: tuple[Path, ...],
+    leaves: Path | None,
+    users: Path | None,
+) -> None:
+    """Hold the whole ledger, archive and stream, against what was signed of it.
+
+    Names the first entry that was altered, deleted, inserted or moved, and tells a forked history and a rolled-back store. With
+    --archive and without a server the archive is verified alone. Exits with 0 where all is as it was signed, with 3 where
+    something is not, with 1 where that could not be found out.
+    """
+    from ops.proofs.evidence import Named
+
+    run(_verify(where, archive, Named(keys, checkpoints, leaves, users), as_json=as_json))
+
+
+async def _verify(where: Where, archived: Path | None, named: "Named", *, as_json: bool) -> int:
+    from ops.archive.directory import Archive, ArchiveWrong, open_archive
+    from ops.archive.segment import SegmentDamaged
+    from ops.archive.source import archive_directory
+    from ops.proofs.evidence import gather
+    from ops.proofs.leaves import Leaves
+    from ops.proofs.ledger import verify_ledger
+    from ops.proofs.signers import Signers
+    from ops.proofs.verification import Verifier
+
+    evidence = gather(where, named)
+    directory = archive_directory(where, archived)
+    try:
+        archive = Archive(None, where.realm, (), ()) if directory is None else open_archive(directory, where.realm)
+    except (ArchiveWrong, SegmentDamaged) as error:
+        return refuted(error.message, as_json=as_json)
+    async with AsyncExitStack() as stack:
+        network = None
+        try:
+            network = await stack.enter_async_context(where.open("audit verify"))
+        except ConnectionFailed as error:
+            if archived is None:
+                raise
+            click.echo(f"{error.message} The archive {archived} is verified alone.", err=True)
+        signed = stack.enter_context(Leaves(evidence.leaves)) if evidence.leaves is not None else None
+        verifier = Verifier(where.realm, evidence.keys, evidence.claims, signed)
+        signers = Signers(where.realm, evidence.users)
+        began = time.monotonic()
+        with counting("verifying") as progress:
+            outcome = await verify_ledger(network, archive, verifier, signers, progress)
+        took_s = time.monotonic() - began
+    if as_json:
+        print_json(_plain(outcome, took_s))
+    else:
+        _print(outcome, evidence, took_s)
+    if outcome.problems:
+        return REFUTED
+    return 0 if outcome.holds else FAILED
+
+
+def _plain(outcome: "Outcome", took_s: float) -> dict[str, object]:
+    report, signers = outcome.report, outcome.signers
+    return {
+        "holds": outcome.holds,
+        "problems": outcome.problems,
+        "entries": report.entries,
+        "last": report.last,
+        "checkpoints": report.checkpoints,
+        "signed": report.signed,
+        "witnessed": report.witnessed,
+        "differing": report.differing,
+        "passed_over": report.passed_over,
+        "results": {name: value for name, value in msgspec.structs.asdict(signers).items() if name != "problems"},
+        "duration_s": round(took_s, 3),
+        "entries_per_s": round(report.entries / took_s) if took_s else None,
+        "peak_memory_bytes": peak_bytes(),
+    }
+
+
+def _print(outcome: "Outcome", evidence: "Evidence", took_s: float) -> None:
+    report = outcome.report
+    rate = f"{report.entries / took_s:,.0f}" if took_s else "-"
+    click.echo(
+        f"{report.entries:,} entries up to #{report.last} read in {duration(took_s)}: {rate} a second, with at most "
+        f"{size(peak_bytes())} of memory"
+    )
+    unsigned = report.last - report.signed
+    click.echo(
+        f"{report.checkpoints:,} checkpoints hold, the last is of #{report.signed}"
+        + (f"; the {unsigned:,} after it are not signed yet" if unsigned > 0 and not outcome.problems else "")
+    )
+    for name, sequence in sorted(report.witnessed.items()):
+        click.echo(f"{clean(name)} witnessed it up to #{sequence}")
+    if report.passed_over:
+        click.echo(f"{report.passed_over:,} checkpoints in the ledger came too late to be compared")
+    click.echo(_signers(outcome))
+    tell(outcome.problems)
+    if outcome.problems:
+        verdict = click.style("the ledger is not what was signed", fg="red", bold=True)
+        more = f"; {report.differing:,} entries differ" if report.differing > 1 else ""
+        click.echo(f"{verdict}: the first thing that is wrong stands first{more}")
+    elif not report.checkpoints:
+        click.echo("nothing of it was signed: there is no checkpoint. `sanctuary notary` makes them")
+    else:
+        click.echo(click.style(f"the ledger is what was signed, up to #{report.signed}", fg="green"))
+    if evidence.own_key is not None:
+        click.echo(
+            f"The key is from the store itself, {evidence.own_key}: whoever could rewrite the store could change it too. Keep a copy "
+            "elsewhere and name it with --key",
+            err=True,
+        )
+
+
+def _signers(outcome: "Outcome") -> str:
+    told = outcome.signers
+    parts = [f"{clean(name)} signed {count:,}" for name, count in told.signed.items()]
+    parts += [f"the unknown key {key} signed {count:,}" for key, count in told.unknown.items()]
+    parts += [f"{told.unsigned:,} are unsigned"] if told.unsigned else []
+    parts += [f"{told.wrong:,} signatures are wrong"] if told.wrong else []
+    return f"{told.results:,} results" + (f": {', '.join(parts)}" if parts else "")
