@@ -18,6 +18,8 @@ _BY_FLOW = frozenset(map(family, (22, 78, 79, 89, 95, 502, 601, 611, 643, 90, 91
 """Weaknesses that are there only where a value from outside gets to the place,"""
 _BY_SETTING = frozenset({"B701", "B702"})
 """but for these rules, which are about how something is set up."""
+_BY_TEXT = frozenset({"B608"})
+"""Rules about a text where it is put together, which is used further down."""
 _SWALLOWED = frozenset({"B110", "B112"})
 _NO_SHELL = frozenset({"B603", "B606"})
 _GUARDS = re.compile(
@@ -151,8 +153,11 @@ def _is_its_name(value: str, text: str) -> bool:
 
 
 def _is_there(one: Cleared, each: Merged) -> bool:
-    same = each.cwe is not None and family(one.cwe) == family(each.cwe)
-    return same and one.path == each.path and each.line <= max(one.line, one.end_line) and one.line <= each.end_line
+    if each.cwe is None or family(one.cwe) != family(each.cwe) or one.path != each.path:
+        return False
+    if each.rule in _BY_TEXT and one.function[0] <= each.line <= one.function[1]:
+        return True
+    return each.line <= max(one.line, one.end_line) and one.line <= each.end_line
 
 
 def judge(each: Merged, rule: Rule, where: str, text: str, *, followed: bool = False) -> Verdict:

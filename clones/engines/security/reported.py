@@ -56,6 +56,8 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
     cwe: int
     end_line: int = 0
     """The call's last line; 0 where only one is meant."""
+    function: tuple[int, int] = (0, 0)
+    """First and last line of the function that it stands in, where the weakness is nowhere in that; else zeros."""
     why: str
     """`the command is the constant 'ls'`, for the sentence `set aside: <why>`; holds no secret."""
 

@@ -53,6 +53,7 @@ class Analysis:
         self._environments: dict[str, dict[str, Value]] = {}
         self._running: dict[str, Frame] = {}
         self._fields: dict[tuple[ClassInfo, str], Value] = {}
+        self._outside: dict[str, Value] = {}
         self._explored: set[tuple[ClassInfo, str]] = set()
         self._lambdas: dict[ast.Lambda, FunctionInfo] = {}
         self._summaries: dict[object, Summary] = {}
@@ -158,6 +159,8 @@ class Analysis:
             except DeadError:
                 return
             result, ended = frame.body()
+            for dependency in depends:  # before the changes are told: its own may concern what it read before
+                self._readers.setdefault(dependency, {})[info] = None
             if ended is not None:
                 self._publish_changes(ended)
                 if result is not None and ended.taints(result):
@@ -277,6 +280,20 @@ class Analysis:
             result = join(result, self._fields.get((each, name), NOTHING))
         return result
 
+    def write_outside(self, name: str, value: Value) -> None:
+        """Keep what is assigned to an attribute of an object that no module of the project makes, as `flask.g` is."""
+        known = self._outside.get(name, NOTHING)
+        new = join(known, _news(known, value))
+        if not same(known, new):
+            self._outside[name] = new
+            self._bump(("outside", name))
+            self._enqueue_readers(name.rpartition(".")[2])
+
+    def outside_field(self, name: str) -> Value:
+        """Return what was assigned to such an attribute."""
+        self._depend(("outside", name))
+        return self._outside.get(name, NOTHING)
+
     def lambda_info(self, module: Module, node: ast.Lambda, outer: FunctionInfo | None) -> FunctionInfo:
         """Return a lambda as a function."""
         known = self._lambdas.get(node)
@@ -341,15 +358,7 @@ class Analysis:
                 if state.taints(merged.element()) and not same_objects(merged, self.shared[twin]):
                     self._publish(Value(refs=value.refs), state, ("field", ""))
                     self.shared[twin] = merged
-        return Value(
-            taints=value.taints,
-            consts=value.consts,
-            names=value.names,
-            refs=frozenset(refs),
-            funcs=value.funcs,
-            prefix=value.prefix,
-            other=value.other,
-        )
+        return value.changed(refs=frozenset(refs))
 
     def _bump(self, dependency: Dependency) -> None:
         self._versions[dependency] = self._versions.get(dependency, 0) + 1
@@ -398,7 +407,7 @@ class Analysis:
         known = self._ruled.get(name)
         if known is None:
             book, canonical = self.book, self.book.canonical(name)
-            tables = (book.sinks, book.returns, book.sanitizers, book.checks, book.propagators)
+            tables = (book.sinks, book.returns, book.sanitizers, book.checks, book.propagators, book.becomes)
             known = any(table.of(canonical) for table in tables) or bool(book.sources.of(f"{canonical}()"))
             self._ruled[name] = known
         return known

@@ -2,13 +2,13 @@
 
 import ast
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from clones.engines.security.taint.findings import Hit, Place
-from clones.engines.security.taint.heap import Obj, State, join_states
+from clones.engines.security.taint.heap import Obj, State
 from clones.engines.security.taint.project import ClassInfo, FunctionInfo, Module
-from clones.engines.security.taint.values import Callable_, Step, Taints, Value, join, ref
+from clones.engines.security.taint.values import NOTHING, Callable_, Step, Taints, Value, ref
 
 if TYPE_CHECKING:
     from clones.engines.security.taint.analysis import Analysis
@@ -77,6 +77,17 @@ class Loop:
         self.continues: list[State] = []
 
 
+class Attempt:
+    """Where a `try` statement's handlers take over."""
+
+    __slots__ = ("raised", "states")
+
+    def __init__(self, begin: State) -> None:
+        self.states = [begin]
+        self.raised: Value = NOTHING
+        """The errors that its own statements raise."""
+
+
 class Base(ABC):
     """One execution of a body; the mixins add what it can do."""
 
@@ -108,7 +119,7 @@ class Base(ABC):
         self.returns: list[Return] = []
         self.yields: list[Value] = []
         self.loops: list[Loop] = []
-        self.handlers: list[list[State]] = []
+        self.attempts: list[Attempt] = []
         self.hits: list[Hit] = []
         """Data from outside that reached a sink here or in what was called."""
         self.identity = analysis.fresh()
@@ -125,16 +136,6 @@ class Base(ABC):
         if self.state is None:
             raise DeadError
         return self.state
-
-    def either(self, *ways: Callable[[], None]) -> None:
-        """Take each of several ways from here, and go on after any."""
-        begin = self.state
-        ended = []
-        for way in ways:
-            self.state = begin.copy() if begin else None
-            way()
-            ended.append(self.state)
-        self.state = join_states(ended)
 
     # objects
 
@@ -169,6 +170,7 @@ class Base(ABC):
             getattr(node, "end_lineno", None) or line,
             getattr(node, "col_offset", 0),
             self.info.qualname if self.info else "",
+            self.info.lines if self.info else (0, 0),
         )
 
     def record(self, hit: Hit) -> None:
@@ -279,24 +281,13 @@ class Base(ABC):
         """Give what a view returns to its framework."""
 
     @abstractmethod
+    def name_secret(self, name: str, value: Value, node: ast.AST) -> None:
+        """Look at what gets a name."""
+
+    @abstractmethod
     def cleanse(self, node: ast.expr, categories: frozenset[str]) -> None:
         """Make what stands in a variable or attribute harmless."""
 
 
 class DeadError(Exception):
     """The statement is not reached to its end: what it calls does not return."""
-
-
-def narrowed(state: State, name: str, value: Value) -> State:
-    """Return a state in which a variable is known better."""
-    changed = state.copy()
-    changed.vars[name] = value
-    return changed
-
-
-def joined(values: list[Value]) -> Value:
-    """Return what is any of `values`."""
-    result = Value()
-    for value in values:
-        result = join(result, value)
-    return result

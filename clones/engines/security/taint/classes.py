@@ -7,6 +7,7 @@ from clones.engines.security.taint.heap import Key, Obj
 from clones.engines.security.taint.project import ClassInfo, FunctionInfo
 from clones.engines.security.taint.values import (
     NO_TAINTS,
+    NORMAL_PATH,
     NOTHING,
     UNKNOWN,
     Class,
@@ -45,11 +46,12 @@ class Classes(Base):
                 result = join(result, UNKNOWN)
         for identity, obj in self.now.objects(value):
             result = join(result, self._object_attribute(identity, obj, name, node))
-        for owner in sorted(value.names):
+        owners = value.names - {NORMAL_PATH}
+        for owner in sorted(owners):
             result = join(result, self._outside_attribute(owner, name, node, value))
         if value.consts:
             result = join(result, Value(funcs=(Method(Value(consts=value.consts), name),)))
-        if value.other and not value.names:
+        if (value.other or value.names) and not owners:
             result = join(result, self.outside(f"?.{name}", node, value.taints))
         return result
 
@@ -58,7 +60,8 @@ class Classes(Base):
             found = self.analysis.project.find(self.module, f"{owner}.{name}") if owner[:1].islower() else None
             if found is not None:
                 return Value(funcs=(ModuleRef(found),))
-        return self.outside(f"{owner}.{name}", node, value.taints)
+        read = self.outside(f"{owner}.{name}", node, value.taints)
+        return join(read, self.analysis.outside_field(f"{owner}.{name}")) if self.book.keeps.of(owner) else read
 
     def _object_attribute(self, identity: int, obj: Obj, name: str, node: ast.AST) -> Value:
         known = obj.attrs.get(name)
@@ -153,6 +156,8 @@ class Classes(Base):
 
     def write_outside(self, name: str, new: Value, node: ast.AST, receiver: Value) -> None:
         """Assign to an attribute of something outside the project."""
+        if self.book.keeps.of(name.rpartition(".")[0]) and (taints := self.now.taints(new)):
+            self.analysis.write_outside(name[:-1], tainted(taints))
         if self.analysis.is_ruled(name):
             self.call_outside(name, Arguments([new]), node, receiver)
 

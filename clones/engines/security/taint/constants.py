@@ -192,12 +192,4 @@ def without_false(value: Value, wanted: bool) -> Value:
         return value
     if not kept and value.is_constant:
         return NOTHING
-    return Value(
-        taints=value.taints,
-        consts=kept,
-        names=value.names,
-        refs=value.refs,
-        funcs=value.funcs,
-        prefix=value.prefix,
-        other=value.other,
-    )
+    return value.changed(consts=kept)

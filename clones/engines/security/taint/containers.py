@@ -1,15 +1,18 @@
 """Lists, dictionaries and what is like them, element by element; and texts."""
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from clones.engines.security.taint import constants
 from clones.engines.security.taint.base import Arguments, Base
 from clones.engines.security.taint.heap import MAX_ITEMS, Key, Obj
 from clones.engines.security.taint.values import (
+    LINES,
+    MAX_REFS,
     NOTHING,
     UNKNOWN,
+    Constant,
     Value,
     beginning,
     const,
@@ -23,10 +26,11 @@ from clones.engines.security.taint.values import (
 _SEQUENCES = {"list", "tuple"}
 _KEEPS_BEGINNING = {"rstrip", "encode", "decode", "expandtabs", "removesuffix", "ljust"}
 _CLEANSED_BY_REPLACING = {
-    "\n": ("log-injection", "header-injection", "email-injection"),
-    "\r": ("log-injection", "header-injection", "email-injection"),
-    "\r\n": ("log-injection", "header-injection", "email-injection"),
-    "<": ("xss",),
+    "\n": LINES,
+    "\r": LINES,
+    "\r\n": LINES,
+    "<": frozenset(("xss",)),
+    "'": frozenset(("xpath-injection",)),
 }
 """What taking a text out of another makes it harmless for."""
 
@@ -48,6 +52,9 @@ class Containers(Base):
             if getter:
                 receiver = Value(refs=frozenset((identity,)))
                 result = join(result, self.call_method(receiver, "__getitem__", Arguments([key]), node))
+            elif obj.names and obj.kind == "instance":
+                for name in sorted(obj.names):
+                    result = join(result, self.item_outside(name, Value(refs=frozenset((identity,))), key, node))
             else:
                 result = join(result, _element(obj, key))
         return UNKNOWN if result.is_nothing else result
@@ -57,7 +64,7 @@ class Containers(Base):
         getter = f"{name}.__getitem__"
         if self.analysis.is_ruled(getter):
             return self.call_outside(getter, Arguments([key]), node, container)
-        return tainted(container.taints)
+        return tainted(self.now.taints(container))
 
     def elements(self, value: Value, node: ast.AST) -> Value:
         """Return what iterating over a value gives."""
@@ -101,14 +108,7 @@ class Containers(Base):
                 result = join(result, self.call(bound, arguments, node))
             else:
                 result = join(result, self._unknown_method(obj, arguments))
-        plain = Value(
-            taints=receiver.taints,
-            consts=receiver.consts,
-            names=receiver.names,
-            funcs=receiver.funcs,
-            prefix=receiver.prefix,
-            other=receiver.other,
-        )
+        plain = receiver.changed(refs=frozenset())
         return result if plain.is_nothing else join(result, self._text_method(plain, name, arguments))
 
     def _unknown_method(self, obj: Obj, arguments: Arguments) -> Value:
@@ -135,7 +135,7 @@ class Containers(Base):
             start = receiver.prefix
         result = Value(taints=taints, other=True, prefix=start)
         if name in {"replace", "translate"} and values and isinstance(values[0].constant, str):
-            return result.cleansed(_CLEANSED_BY_REPLACING.get(values[0].constant, ()))
+            return result.cleansed(_harmless_without(values[0].constant, values[1].constant if values[1:] else None))
         if name == "splitlines":
             return result.cleansed(_CLEANSED_BY_REPLACING["\n"])
         return result
@@ -237,10 +237,8 @@ class Containers(Base):
         return UNKNOWN
 
     def _get(self, identity: int, obj: Obj, arguments: Arguments, node: ast.AST) -> Value:
-        key = _key(arguments, 2) if obj.kind == "options" else arguments.get(0) or UNKNOWN
+        key = arguments.get(0) or UNKNOWN
         default = arguments.get(1, "default") or const(None)
-        if obj.kind == "options":
-            default = arguments.get(2, "fallback") or NOTHING
         if key.is_single and key.constant in obj.items:
             return obj.items[key.constant]
         missing = default if not (key.is_single and obj.is_exact) else NOTHING
@@ -250,8 +248,9 @@ class Containers(Base):
     def _set_default(self, identity: int, obj: Obj, arguments: Arguments, node: ast.AST) -> Value:
         key, value = arguments.get(0) or UNKNOWN, arguments.get(1) or const(None)
         if not (key.is_single and key.constant in obj.items):
+            value = join(_element(obj, key), value) if obj.rest.taints or obj.open else value
             self.store(identity, _with_element(obj, key, value, strong=True))
-            return join(_element(obj, key), value)
+            return value
         return obj.items[key.constant]
 
     def _update(self, identity: int, obj: Obj, arguments: Arguments, node: ast.AST) -> Value:
@@ -261,6 +260,8 @@ class Containers(Base):
                 if other.kind == "dict":
                     items.update(other.items)
                     rest, is_open = join(rest, other.rest), is_open or other.open
+                elif (pairs := self._pairs(other)) is not None:
+                    items.update(pairs)
                 else:
                     rest = join(rest, self.elements(other.element(), node))
             if each.other or each.names:
@@ -270,6 +271,19 @@ class Containers(Base):
             rest = join(rest, arguments.rest_keywords)
         self.store(identity, obj.changed(items=items, rest=rest, open=is_open))
         return const(None)
+
+    def _pairs(self, obj: Obj) -> dict[Key, Value] | None:
+        """Return what a list of pairs makes a dictionary of; None where not all of them are known."""
+        found: dict[Key, Value] = {}
+        for each in obj.items.values():
+            pairs = [pair for _, pair in self.now.objects(each)]
+            if len(pairs) != 1 or each.other or not pairs[0].is_exact or len(pairs[0].items) != 2:
+                return None
+            key, value = pairs[0].items.values()
+            if not key.is_single:
+                return None
+            found[key.constant] = value
+        return found if obj.is_exact else None
 
     def _dict_pop(self, identity: int, obj: Obj, arguments: Arguments, node: ast.AST) -> Value:
         value = self._get(identity, obj, arguments, node)
@@ -292,12 +306,38 @@ class Containers(Base):
         return self.container("list", (node, identity), list(obj.items.values()) if obj.is_exact else [], obj.element())
 
     def _items(self, identity: int, obj: Obj, arguments: Arguments, node: ast.AST) -> Value:
+        if obj.is_exact and len(obj.items) <= MAX_REFS:
+            pairs = [
+                self.container("tuple", (node, identity, place), [const(key), value])
+                for place, (key, value) in enumerate(obj.items.items())
+            ]
+            return self.container("list", (node, identity), pairs)
         pair = self.container("tuple", (node, identity, "pair"), [_keys(obj), obj.element()])
         return self.container("list", (node, identity), [], pair)
 
+    def _get_option(self, identity: int, obj: Obj, arguments: Arguments, node: ast.AST) -> Value:
+        section = _element(obj, arguments.get(0, "section") or UNKNOWN)
+        found = self.item(section, arguments.get(1, "option") or UNKNOWN, node) if section.refs else section
+        return join(found, arguments.get(2, "fallback") or NOTHING)
+
+    def _add_section(self, identity: int, obj: Obj, arguments: Arguments, node: ast.AST) -> Value:
+        key = arguments.get(0, "section") or UNKNOWN
+        made = self.allocate((node, identity, "section"), Obj("dict"))
+        self.store(identity, _with_element(obj, key, made, strong=True))
+        return const(None)
+
     def _set_option(self, identity: int, obj: Obj, arguments: Arguments, node: ast.AST) -> Value:
-        value = arguments.get(2, "value") or const(None)
-        self.store(identity, _with_element(obj, _key(arguments, 2), value, strong=True))
+        option, value = arguments.get(1, "option") or UNKNOWN, arguments.get(2, "value") or const(None)
+        section = _element(obj, arguments.get(0, "section") or UNKNOWN)
+        if section.refs:
+            self.set_item(section, option, value, node)
+        else:
+            self.store(identity, obj.changed(rest=join(obj.rest, tainted(self.now.taints(value)))))
+        return const(None)
+
+    def _read_text(self, identity: int, obj: Obj, arguments: Arguments, node: ast.AST) -> Value:
+        taints = self.now.taints(arguments.get(0) or UNKNOWN)
+        self.store(identity, obj.changed(rest=join(obj.rest, tainted(taints)), open=True))
         return const(None)
 
     def _write(self, identity: int, obj: Obj, arguments: Arguments, node: ast.AST) -> Value:
@@ -348,9 +388,12 @@ class Containers(Base):
         "iterator": _of_lists,
         "dict": _of_dicts,
         "options": {
-            "get": _get,
+            "get": _get_option,
             "set": _set_option,
-            "add_section": _plain,
+            "add_section": _add_section,
+            "read_dict": _update,
+            "read_string": _read_text,
+            "read_file": _read_text,
             "has_option": _plain,
             "getint": _plain,
             "getboolean": _plain,
@@ -367,12 +410,11 @@ class Containers(Base):
     }
 
 
-def _key(arguments: Arguments, count: int) -> Value:
-    """Return the key that several constants make together."""
-    parts = [arguments.get(place) or UNKNOWN for place in range(count)]
-    if all(isinstance(each.constant, str) for each in parts):
-        return const("\0".join(str(each.constant) for each in parts))
-    return UNKNOWN
+def _harmless_without(part: str, replacement: Constant) -> Iterable[str]:
+    """Return the categories that a text is harmless for in which `replacement` stands wherever `part` stood."""
+    if replacement == part * 2 == "''":
+        return ("sql-injection",)  # how SQL writes a quote within quotes
+    return _CLEANSED_BY_REPLACING.get(part, ()) if not isinstance(replacement, str) or part not in replacement else ()
 
 
 def _keys(obj: Obj) -> Value:

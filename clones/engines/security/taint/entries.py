@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from clones.engines.security.taint.base import Arguments, Base
 from clones.engines.security.taint.project import ClassInfo, FunctionInfo
 from clones.engines.security.taint.rulebook import SourceRule
-from clones.engines.security.taint.values import UNKNOWN, Function, Value, join, named, tainted
+from clones.engines.security.taint.values import UNKNOWN, Class, Function, Value, join, named, tainted
 
 if TYPE_CHECKING:
     from clones.engines.security.taint.analysis import Analysis
@@ -124,9 +124,9 @@ def _from_outside(
         return named(rule.type)
     if rule.first_parameter_of and info not in frame.analysis.routes:
         return named(f"?{name}")
-    default = _default(info, name)
-    if isinstance(default, ast.Call) and ast.unparse(default.func).rpartition(".")[2] in {"Depends", "Security"}:
-        return _dependency(frame, default, value)
+    asked = _asked(info, name)
+    if asked is not None:
+        return _dependency(frame, asked, value, rule)
     names = {frame.book.canonical(each) for each in value.names}
     if name in _harmless_parts(text) or names & {*rule.except_types, *rule.except_classes}:
         return value if names & {*rule.except_classes} else UNKNOWN
@@ -141,7 +141,12 @@ def _from_outside(
 
 def _harmless_parts(text: str) -> set[str]:
     """Return the parts that hold a number or a plain word in all of a view's routes, which stand one in a line."""
-    parts = [(each["name"], each["kind"] in _HARMLESS) for each in _CONVERTER.finditer(text)]
+    parts = []
+    for each in _CONVERTER.finditer(text):
+        name, kind = each["name"], each["kind"]
+        if name in _HARMLESS and kind is not None and kind not in _HARMLESS:
+            name, kind = kind, name  # as Bottle writes them: `<page:int>`
+        parts.append((name, kind in _HARMLESS))
     parts += [
         (each["name"], re.fullmatch(r"(\\d|\[0-9\])[+*{\d},]*", each["pattern"]) is not None)
         for each in _GROUP.finditer(text)
@@ -151,24 +156,58 @@ def _harmless_parts(text: str) -> set[str]:
 
 def _plain_fields(cls: ClassInfo) -> dict[str, Value]:
     fields: dict[str, Value] = {}
-    for each in reversed(cls.mro()):
-        for node in each.node.body:
-            if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
-                continue
-            kind = ast.unparse(node.annotation).partition(" ")[0].removeprefix("Optional[").rstrip("]")
-            if kind in _PLAIN:
-                fields[node.target.id] = UNKNOWN
+    for name, annotation in _fields(cls).items():
+        kind = ast.unparse(annotation).partition(" ")[0].removeprefix("Optional[").rstrip("]") if annotation else ""
+        if kind in _PLAIN:
+            fields[name] = UNKNOWN
     return fields
 
 
-def _dependency(frame: "Frame", default: ast.Call, value: Value) -> Value:
-    """Call what a parameter's value is asked of."""
-    if not default.args:
-        return value
-    function = frame.evaluate(default.args[0])
+def _asked(info: FunctionInfo, name: str) -> ast.Call | None:
+    """Return the `Depends(…)` of a parameter, which stands as its default or in its annotation."""
+    annotation = info.annotations.get(name)
+    inner = annotation.slice if isinstance(annotation, ast.Subscript) else None
+    for each in (_default(info, name), *(inner.elts[1:] if isinstance(inner, ast.Tuple) else ())):
+        if isinstance(each, ast.Call) and ast.unparse(each.func).rpartition(".")[2] in {"Depends", "Security"}:
+            return each
+    return None
+
+
+def _dependency(frame: "Frame", asked: ast.Call, value: Value, rule: SourceRule) -> Value:
+    """Call what a parameter's value is asked of: a function, or a class, whose parameters come from outside too."""
     result = Value()
-    for each in function.funcs:
+    for each in frame.evaluate(asked.args[0]).funcs if asked.args else ():
         if isinstance(each, Function):
             each.info.decorators = each.info.decorators or list(frame.info.decorators if frame.info else [])
-            result = join(result, frame.run(each.info, bind(frame, each.info), each.closure, default))
+            result = join(result, frame.run(each.info, bind(frame, each.info), each.closure, asked))
+        elif isinstance(each, Class):
+            result = join(result, _made_of_request(frame, each.info, asked, rule))
+    for _, obj in frame.now.objects(value) if not asked.args else ():
+        if obj.cls is not None:
+            result = join(result, _made_of_request(frame, obj.cls, asked, rule))
     return value if result.is_nothing else result
+
+
+def _made_of_request(frame: "Frame", cls: ClassInfo, asked: ast.Call, rule: SourceRule) -> Value:
+    """Return an instance of a class whose parameters come from outside."""
+    constructor = cls.method("__init__")
+    annotations = constructor.annotations if constructor is not None else _fields(cls)
+    own = constructor.positional[:1] if constructor is not None else []
+    keywords = {}
+    for name, annotation in annotations.items():
+        if name not in own:
+            kind = ast.unparse(annotation) if annotation is not None else ""
+            message = f"parameter `{name}` of `{cls.name}`, which gets it from outside"
+            plain = kind in _PLAIN
+            keywords[name] = UNKNOWN if plain else tainted(frame.source(name, rule.kind, asked, message))
+    return frame.instantiate(cls, Arguments([], keywords), asked)
+
+
+def _fields(cls: ClassInfo) -> dict[str, ast.expr | None]:
+    """Return the annotations of a class's fields."""
+    found: dict[str, ast.expr | None] = {}
+    for each in reversed(cls.mro()):
+        for node in each.node.body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                found[node.target.id] = node.annotation
+    return found

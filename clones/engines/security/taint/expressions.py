@@ -6,9 +6,12 @@ from typing import ClassVar
 
 from clones.engines.security.taint import constants
 from clones.engines.security.taint.base import Arguments, Base, DeadError
+from clones.engines.security.taint.formats import put_in
 from clones.engines.security.taint.heap import Key, Obj, State, join_states
 from clones.engines.security.taint.values import (
+    LINES,
     NO_TAINTS,
+    NORMAL_PATH,
     NOTHING,
     UNKNOWN,
     Function,
@@ -32,6 +35,10 @@ _DUNDER = {
     ast.Sub: "__sub__",
     ast.Mult: "__mul__",
 }
+
+
+_ANNOTATED = frozenset(("typing.Annotated", "typing_extensions.Annotated"))
+_MAX_UNROLLED = 8
 
 
 class Expressions(Base):
@@ -86,6 +93,8 @@ class Expressions(Base):
 
     def _subscript(self, node: ast.Subscript) -> Value:
         container = self.evaluate(node.value)
+        if container.names & _ANNOTATED and isinstance(node.slice, ast.Tuple) and node.slice.elts:
+            return self.evaluate(node.slice.elts[0])
         if isinstance(node.slice, ast.Slice):
             bounds = [
                 self.evaluate(each) if each else const(None)
@@ -134,17 +143,33 @@ class Expressions(Base):
             items = {**lists[0][0][1].items, **lists[1][0][1].items}
             rest = join(lists[0][0][1].rest, lists[1][0][1].rest)
             return self.allocate(node, Obj(lists[0][0][1].kind, items=items, rest=rest))
-        taints = merge(state.taints(left), state.taints(right))
+        right_taints = state.taints(right)
+        if isinstance(kind, ast.Mod) and isinstance(left.constant, str):
+            right_taints = state.taints(self._put_in(left.constant, right))
+        taints = merge(state.taints(left), right_taints)
         if isinstance(kind, ast.Mod) and isinstance(text := beginning(left), str) and "%" in text:
             start = self._formatted_start(left, right, text)
         elif isinstance(kind, ast.Add):
             start = f"{left.constant}{beginning(right)}" if isinstance(left.constant, str) else beginning(left)
         else:
             start = ""
-        names = (
-            frozenset(each for each in left.names if not each.startswith("?")) if taints or left.refs else NOTHING.names
-        )
-        return Value(taints=taints, names=names, refs=_paths(left, kind), other=True, prefix=start)
+        if isinstance(kind, ast.Div) and self._is_path(left):
+            return named("pathlib.Path", taints=taints)
+        names = frozenset(each for each in left.names if not each.startswith("?")) if taints else NOTHING.names
+        return Value(taints=taints, names=names, other=True, prefix=start)
+
+    def _is_path(self, value: Value) -> bool:
+        names = value.names.union(*(obj.names for _, obj in self.now.objects(value))) - {NORMAL_PATH}
+        return names == {"pathlib.Path"} and not value.consts
+
+    def _put_in(self, text: str, right: Value) -> Value:
+        """Return what `text % right` is made of beside the text."""
+        objects = [obj for _, obj in self.now.objects(right)]
+        if len(objects) == 1 and objects[0].kind == "tuple" and objects[0].is_exact and not right.other:
+            written = put_in(text, list(objects[0].items.values()))
+        else:
+            written = None if objects else put_in(text, [right])
+        return right if written is None else join_all(written)
 
     def _formatted_start(self, left: Value, right: Value, text: str) -> str:
         start, _, rest = text.partition("%")
@@ -177,7 +202,7 @@ class Expressions(Base):
         if part.format_spec is not None:
             spec = self.evaluate(part.format_spec).constant
             return UNKNOWN if isinstance(spec, str) and spec[-1:] in {*"dfeEgGxXobn%"} and spec else _opaque(value)
-        return _opaque(value) if part.conversion not in {-1, ord("s")} else value
+        return _opaque(value).cleansed(LINES) if part.conversion not in {-1, ord("s")} else value
 
     def text_of(self, parts: Iterable[Value]) -> Value:
         """Return the text that is made by writing values one after another."""
@@ -325,12 +350,16 @@ class Expressions(Base):
             key = self.evaluate(key_node)
             if key.is_single:
                 items[key.constant] = value
+                self.name_secret(str(key.constant), value, value_node)
             else:
                 rest = join(rest, value)
         return self.allocate(node, Obj("dict", items=items, rest=rest, open=is_open))
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Value:
         before = dict(self.now.vars)
+        if isinstance(node, ast.ListComp | ast.DictComp) and (unrolled := self._unrolled(node)) is not None:
+            self.now.vars = before
+            return unrolled
         made = Value()
         if self._enter(node.generators):
             made = self.evaluate(node.value if isinstance(node, ast.DictComp) else node.elt)
@@ -340,6 +369,27 @@ class Expressions(Base):
         state.vars = before
         kinds = {ast.ListComp: "list", ast.SetComp: "set", ast.DictComp: "dict"}
         return self.allocate(node, Obj(kinds.get(type(node), "iterator"), rest=made))
+
+    def _unrolled(self, node: ast.ListComp | ast.DictComp) -> Value | None:
+        """Evaluate a comprehension over a few known elements one by one; None where there are others, or new objects."""
+        first = node.generators[0]
+        if len(node.generators) > 1 or first.ifs:
+            return None
+        iterable = self.evaluate(first.iter)
+        objects = [obj for _, obj in self.now.objects(iterable)]
+        if len(objects) != 1 or iterable.other or not objects[0].is_exact or objects[0].kind not in {"list", "tuple"}:
+            return None
+        if len(objects[0].items) > _MAX_UNROLLED:
+            return None
+        items: dict[Key, Value] = {}
+        for place, element in enumerate(objects[0].items.values()):
+            self.assign(first.target, element)
+            key = self.evaluate(node.key) if isinstance(node, ast.DictComp) else const(place)
+            value = self.evaluate(node.value if isinstance(node, ast.DictComp) else node.elt)
+            if value.refs or value.funcs or not key.is_single:
+                return None  # what one place in the code makes is one object here, whatever the turn
+            items[key.constant] = value
+        return self.allocate(node, Obj("list" if isinstance(node, ast.ListComp) else "dict", items=items))
 
     def _enter(self, generators: list[ast.comprehension]) -> bool:
         """Bind the targets; False where the conditions never hold."""
@@ -449,8 +499,3 @@ def _is_super(node: ast.expr) -> bool:
 def _opaque(value: Value) -> Value:
     """Return a text of which only its origin is known."""
     return Value(taints=value.taints, refs=value.refs, other=True) if not value.is_constant else UNKNOWN
-
-
-def _paths(left: Value, kind: ast.operator) -> frozenset[int]:
-    """Return the objects that stay what they are under `/`, as paths do."""
-    return left.refs if isinstance(kind, ast.Div) else frozenset()

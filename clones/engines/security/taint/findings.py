@@ -16,6 +16,8 @@ class Place(NamedTuple):
     column: int
     within: str
     """Qualified name of the function that it stands in."""
+    function: tuple[int, int] = (0, 0)
+    """First and last line of this function."""
 
 
 class Hit(NamedTuple):
@@ -58,7 +60,7 @@ class Findings:
     def __init__(self) -> None:
         self.hits: dict[tuple[str, int, int, str], Hit] = {}
         self.flaws: dict[tuple[str, int, int, str], Flaw] = {}
-        self._looked: dict[tuple[str, int, int, str], tuple[Place, int]] = {}
+        self._looked: dict[tuple[str, int, int, str], tuple[Place, set[int]]] = {}
 
     def hit(self, hit: Hit) -> None:
         """Take a hit in."""
@@ -76,14 +78,22 @@ class Findings:
         else:
             why = _NOTHING_FROM_OUTSIDE if callers_known else _WHATEVER_CALLERS_GIVE
         at = (place.path, place.line, place.column, category)
-        _, known = self._looked.get(at, (place, why))
-        self._looked[at] = (place, max(known, why))
+        self._looked.setdefault(at, (place, set()))[1].add(why)
 
-    def harmless(self) -> Iterator[tuple[Place, str, str]]:
-        """Yield the places that were looked at and where nothing was found, with the category and the reason."""
-        for at, (place, why) in sorted(self._looked.items()):
-            if at not in self.hits and why != _WHATEVER_CALLERS_GIVE:
-                yield place, at[-1], _WHYS[why]
+    def harmless(self) -> Iterator[tuple[Place, str, str, bool]]:
+        """Yield the places that were looked at and where nothing was found, with the category and the reason.
+
+        The last tells whether the same is so of all places of the category in the function.
+        """
+        settled = {
+            at: (place, _WHYS[max(whys - {_WHATEVER_CALLERS_GIVE})])
+            for at, (place, whys) in self._looked.items()
+            # what is checked on its way from the project's own callers is checked for others too
+            if at not in self.hits and (_WHATEVER_CALLERS_GIVE not in whys or _CLEANSED in whys)
+        }
+        open_ = {(place.path, place.within, at[-1]) for at, (place, _) in self._looked.items() if at not in settled}
+        for at, (place, why) in sorted(settled.items()):
+            yield place, at[-1], why, (place.path, place.within, at[-1]) not in open_
 
     def flaw(self, flaw: Flaw) -> None:
         """Take a flaw in."""
@@ -91,6 +101,7 @@ class Findings:
 
 
 _LOCAL = {"cli", "env", "file"}
+_OWN = {"cli", "env"}
 
 
 def _rank(hit: Hit) -> tuple[bool, bool, bool, int, str, int]:
@@ -103,8 +114,10 @@ _LOWER = {"critical": "high", "high": "medium", "medium": "low", "low": "low"}
 
 
 def severity(hit: Hit, category: Category) -> str:
-    """Rate a hit: who starts the program, or owns its files, does less harm than who sends it a request."""
-    return _LOWER[category.severity] if hit.taint.source.kind in _LOCAL else category.severity
+    """Rate a hit: who owns a program's files does less harm than who sends it a request, and who starts it least."""
+    kind = hit.taint.source.kind
+    lowered = _LOWER[category.severity] if kind in _LOCAL else category.severity
+    return _LOWER[lowered] if kind in _OWN else lowered
 
 
 def confidence(hit: Hit) -> str:

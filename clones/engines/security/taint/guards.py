@@ -1,27 +1,27 @@
 """Conditions: which way is taken, and what is known of the values on it."""
 
 import ast
+from typing import TypeGuard
 
 from clones.engines.security.taint import constants
 from clones.engines.security.taint.base import Base, DeadError
 from clones.engines.security.taint.heap import State, join_states
 from clones.engines.security.taint.patterns import harmless_for
 from clones.engines.security.taint.rulebook import ALL
-from clones.engines.security.taint.values import NORMAL_PATH, NOTHING, Value, beginning, join
+from clones.engines.security.taint.values import LINES, NORMAL_PATH, NOTHING, PATHS, Value, beginning, join
 
 Ways = tuple[State | None, State | None]
 ANYTHING = frozenset((ALL,))
-_PATH = frozenset(("path-traversal",))
 _URL = frozenset(("ssrf", "open-redirect"))
-_LINES = frozenset(("log-injection", "header-injection", "email-injection"))
 _ABSENT: dict[str, frozenset[str]] = {
-    "..": _PATH,
-    "../": _PATH,
-    "/": _PATH,
-    "\n": _LINES,
-    "\r": _LINES,
+    "..": PATHS,
+    "../": PATHS,
+    "/": PATHS,
+    "\n": LINES,
+    "\r": LINES,
     "<": frozenset(("xss",)),
     "://": frozenset(("ssrf",)),
+    "'": frozenset(("xpath-injection",)),
 }
 """What a text without such a part is harmless for."""
 _TELLS_LETTERS = {"isdigit", "isnumeric", "isdecimal", "isalnum", "isalpha", "isidentifier"}
@@ -130,22 +130,16 @@ class Guards(Base):
                 self.now.vars[target.id] = value
             elif known is not None and value.constant in known.consts:
                 kept = tuple(each for each in known.consts if each is not value.constant and each != value.constant)
-                self.now.vars[target.id] = Value(
-                    taints=known.taints,
-                    consts=kept,
-                    names=known.names,
-                    refs=known.refs,
-                    funcs=known.funcs,
-                    prefix=known.prefix,
-                    other=known.other or known.is_constant,
-                )
+                self.now.vars[target.id] = known.changed(consts=kept, other=known.other or known.is_constant)
         elif truth and not self.now.taints(value):
             self._trust(target)
 
     def _learn_membership(self, left: ast.expr, right: ast.expr, truth: bool) -> None:
         container = self.evaluate(right)
         if truth:
-            if not self.now.taints(container) and not container.is_constant:
+            if isinstance(right, ast.Attribute) and right.attr == "parents":
+                self._cleanse_made(right.value, PATHS)
+            elif not self.now.taints(container) and not container.is_constant:
                 self._trust(left)
             return
         part = self.evaluate(left)
@@ -158,9 +152,7 @@ class Guards(Base):
         for _ in range(8):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _SAME_TEXT:
                 node = node.func.value
-            elif isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.func, ast.Name):
-                if node.func.id != "str":
-                    return
+            elif _is_text(node):
                 node = node.args[0]
             elif (
                 isinstance(node, ast.Call)
@@ -168,7 +160,7 @@ class Guards(Base):
                 and node.func.attr == "commonpath"
                 and node.args
             ):
-                self._trust_parts(node.args[0], _PATH)
+                self._trust_parts(node.args[0], PATHS)
                 return
             elif isinstance(node, ast.Attribute) and node.attr in _HOST_PARTS:
                 harmless, node = _URL, node.value
@@ -186,12 +178,14 @@ class Guards(Base):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             inner = [*node.args, *([node.func.value] if isinstance(node.func, ast.Attribute) else [])]
-            if name in {"urlparse", "urlsplit", "url_parse"}:
+            if _is_text(node):
+                self._cleanse_made(node.args[0], harmless, depth + 1)
+            elif name in {"urlparse", "urlsplit", "url_parse"}:
                 for each in inner:
                     self._cleanse_made(each, harmless & _URL if harmless != ANYTHING else _URL, depth + 1)
-            elif name in _NORMALISING and harmless == _PATH:
+            elif name in _NORMALISING and harmless == PATHS:
                 for each in inner:
-                    self._trust_parts(each, _PATH) if depth < _MAX_FACTS else None
+                    self._trust_parts(each, PATHS) if depth < _MAX_FACTS else None
             return
         self.cleanse(node, harmless)
         if not isinstance(node, ast.Name) or depth >= _MAX_FACTS:
@@ -258,7 +252,7 @@ class Guards(Base):
             if beginning(value).startswith("/") and start.constant == "//":
                 self.cleanse(receiver, frozenset(("open-redirect",)))
         elif truth and name == "is_relative_to":
-            self._cleanse_made(receiver, _PATH)
+            self._cleanse_made(receiver, PATHS)
         elif truth and name in {"fullmatch", "match", "search"}:
             self._learn_match(function, test)
 
@@ -289,7 +283,7 @@ class Guards(Base):
         if isinstance(receiver, ast.Name) and receiver.id in self.now.facts:
             made_by = self.now.facts[receiver.id][0]
         if NORMAL_PATH in value.names or (isinstance(made_by, ast.Call) and _normalises(made_by)):
-            self._cleanse_made(receiver, _PATH)
+            self._cleanse_made(receiver, PATHS)
             return
         text = beginning(start)
         if isinstance(receiver, ast.Name) and text and isinstance(start.constant, str) and value.taints:
@@ -325,6 +319,12 @@ def _harmless(value: Value, categories: frozenset[str]) -> Value:
     if value.taints and not cleansed.taints:
         return Value(consts=value.consts, refs=value.refs, funcs=value.funcs, prefix=value.prefix, other=True)
     return cleansed
+
+
+def _is_text(node: ast.expr) -> TypeGuard[ast.Call]:
+    """Whether it is `str(x)`."""
+    is_call = isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.func, ast.Name)
+    return is_call and ast.unparse(node).startswith("str(")
 
 
 def _limits(test: ast.expr, target: ast.expr) -> bool:

@@ -70,12 +70,13 @@ class Obj:
         rest: Value | None = None,
         attrs: Mapping[str, Value] | None = None,
         open: bool | None = None,  # noqa: A002
+        names: frozenset[str] | None = None,
     ) -> "Obj":
         """Return a copy in which something is different."""
         return Obj(
             self.kind,
             cls=self.cls,
-            names=self.names,
+            names=self.names if names is None else names,
             items=self.items if items is None else items,
             rest=self.rest if rest is None else rest,
             attrs=self.attrs if attrs is None else attrs,
@@ -111,9 +112,8 @@ def join_objects(first: Obj, second: Obj) -> Obj:
     attrs = dict(first.attrs)
     for name, value in second.attrs.items():
         attrs[name] = join(attrs[name], value) if name in attrs else value
-    joined = first.changed(items=items, rest=rest, attrs=attrs, open=first.open or second.open)
-    joined.names = first.names | second.names
-    return joined
+    names = first.names | second.names
+    return first.changed(items=items, rest=rest, attrs=attrs, open=first.open or second.open, names=names)
 
 
 def same_objects(first: Obj, second: Obj) -> bool:

@@ -9,8 +9,11 @@ from clones.engines.security.taint.base import Arguments
 from clones.engines.security.taint.heap import Key, Obj
 from clones.engines.security.taint.patterns import left_by
 from clones.engines.security.taint.values import (
+    LINES,
+    MAX_REFS,
     NORMAL_PATH,
     NOTHING,
+    PATHS,
     UNKNOWN,
     Partial,
     Value,
@@ -63,6 +66,8 @@ _NORMALISING = {
     "pathlib.Path.resolve",
     "pathlib.Path.absolute",
 }
+_HELD = {"concurrent.futures.Future.result"}
+"""Methods that give what the receiver holds."""
 _Model = Callable[["Outside", str, Arguments, ast.AST], Value | None]
 
 
@@ -73,8 +78,8 @@ def call(frame: "Outside", name: str, arguments: Arguments, node: ast.AST, recei
     gets = receiver is not None and name.rpartition(".")[2] in {"get", "getlist"}
     if name in _PLAIN or (gets and _converts(arguments)):
         return UNKNOWN
-    if name in _NORMALISING:
-        return _normal(frame, arguments, receiver)
+    if name in _NORMALISING or (name in _HELD and receiver is not None):
+        return _normal(frame, arguments, receiver) if name in _NORMALISING else _held(frame, receiver)
     for names, kind in ((_LISTS, "list"), (_OPTIONS, "options"), (_DICTS, "dict"), (_TEXTS, "text")):
         if name in names:
             return _container(frame, kind, arguments, node)
@@ -102,6 +107,10 @@ def _number(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) ->
         frame.cleanse(expression, _ANYTHING)  # it raises where this is no number
     taints = frame.now.taints(join_all(arguments.all()))
     return tainted(cleanse(taints, _ANYTHING))
+
+
+def _held(frame: "Outside", receiver: Value | None) -> Value:
+    return join_all(obj.rest for _, obj in frame.now.objects(receiver or NOTHING))
 
 
 def _normal(frame: "Outside", arguments: Arguments, receiver: Value | None) -> Value:
@@ -167,7 +176,20 @@ def _enumerate(frame: "Outside", name: str, arguments: Arguments, node: ast.AST)
     return frame.allocate((node, "enumerate"), Obj("iterator", rest=pair))
 
 
+def _exact(frame: "Outside", value: Value) -> list[Value] | None:
+    """Return the elements of a sequence of which all are known."""
+    objects = [obj for _, obj in frame.now.objects(value)]
+    known = len(objects) == 1 and objects[0].is_exact and objects[0].kind in {"list", "tuple"} and not value.other
+    return list(objects[0].items.values()) if known else None
+
+
 def _zip(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) -> Value:
+    rows = [_exact(frame, each) for each in arguments.positional]
+    columns = [row for row in rows if row is not None and len(row) <= MAX_REFS]
+    if columns and len(columns) == len(rows):
+        groups = zip(*columns, strict=False)
+        made = [frame.container("tuple", (node, place), list(each)) for place, each in enumerate(groups)]
+        return frame.container("list", node, made)
     group = frame.container("tuple", (node, "group"), [frame.elements(each, node) for each in arguments.positional])
     return frame.allocate((node, "zip"), Obj("iterator", rest=group))
 
@@ -192,6 +214,10 @@ def _length(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) ->
         return const(len(objects[0].items))
     folded = constants.function("len", [value])
     return folded if folded.is_constant else UNKNOWN
+
+
+def _represented(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) -> Value:
+    return _text(frame, name, arguments, node).cleansed(LINES)
 
 
 def _text(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -224,6 +250,24 @@ def _smallest(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) 
 def _fold(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) -> Value | None:
     folded = constants.function(name, arguments.positional)
     return folded if folded.is_constant else None
+
+
+def _submitted(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """`executor.submit(function, …)`, whose `result()` is what the function returns."""
+    made = _called(frame, name, arguments, node)
+    return frame.allocate((node, "future"), Obj("instance", names=frozenset(("concurrent.futures.Future",)), rest=made))
+
+
+def _called(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """Call a function that is handed over with its arguments."""
+    function, *given = arguments.positional or [UNKNOWN]
+    inner = Arguments(given, arguments.keywords, rest=arguments.rest, rest_keywords=arguments.rest_keywords)
+    return frame.call(function, inner, node)
+
+
+def _called_later(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) -> Value:
+    """`loop.run_in_executor(pool, function, …)`."""
+    return _called(frame, name, Arguments(arguments.positional[1:], rest=arguments.rest), node)
 
 
 def _partial(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -268,7 +312,7 @@ def _joined_path(frame: "Outside", name: str, arguments: Arguments, node: ast.AS
 
 
 def _base_name(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) -> Value:
-    return tainted(cleanse(frame.now.taints(_first(arguments)), frozenset(("path-traversal",))))
+    return tainted(cleanse(frame.now.taints(_first(arguments)), PATHS))
 
 
 def _compiled(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -296,9 +340,9 @@ def _deep_copy(frame: "Outside", name: str, arguments: Arguments, node: ast.AST)
 _MODELS: dict[str, _Model] = {
     "len": _length,
     "str": _text,
-    "repr": _text,
+    "repr": _represented,
     "format": _text,
-    "ascii": _text,
+    "ascii": _represented,
     "chr": _fold,
     "hex": _fold,
     "bin": _fold,
@@ -318,6 +362,12 @@ _MODELS: dict[str, _Model] = {
     "itertools.islice": _iterate,
     "collections.defaultdict": _default_dict,
     "functools.partial": _partial,
+    "concurrent.futures.ThreadPoolExecutor.submit": _submitted,
+    "concurrent.futures.ProcessPoolExecutor.submit": _submitted,
+    "concurrent.futures.ThreadPoolExecutor.map": _map,
+    "concurrent.futures.ProcessPoolExecutor.map": _map,
+    "asyncio.to_thread": _called,
+    "asyncio.AbstractEventLoop.run_in_executor": _called_later,
     "getattr": _get_attribute,
     "setattr": _set_attribute,
     "vars": _variables,

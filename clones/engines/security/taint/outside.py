@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from clones.engines.security.taint import entries, models
 from clones.engines.security.taint.base import Arguments, Base, DeadError
 from clones.engines.security.taint.findings import Flaw, Hit
+from clones.engines.security.taint.formats import put_in
+from clones.engines.security.taint.guessing import is_secret
 from clones.engines.security.taint.heap import Obj
 from clones.engines.security.taint.rulebook import ALL, Argument, Conditions, Guard, Sink
 from clones.engines.security.taint.values import (
@@ -31,6 +33,7 @@ from clones.engines.security.taint.values import (
 
 _ANYTHING = frozenset((ALL,))
 _MAX_PARTS = 8
+_GUESSED = "weak-random"
 _LOOKUPS = {
     *("get", "filter", "exclude", "first", "all", "find", "find_one", "fetchone", "fetchall", "fetchmany", "scalar"),
     *("scalars", "execute", "executemany", "count", "exists", "has", "contains", "get_or_404", "filter_by", "query"),
@@ -49,7 +52,10 @@ class Outside(Base):
         name = self.book.canonical(_short(name))
         for source in self.book.sources.of(name):
             taints = merge(taints, self.source(name, source.kind, node))
-        types = self.book.attributes.of(name)
+        if taints:
+            for sanitizer in self.book.sanitizers.of(name):
+                taints = cleanse(taints, frozenset(sanitizer.categories))
+        types = [each.type for each in self.book.attributes.of(name)]
         if types:
             return named(*types, taints=taints)
         if name.startswith("?") or taints:
@@ -79,6 +85,10 @@ class Outside(Base):
             result = models.call(self, name, arguments, node, receiver)
         if result is None:
             result = self._unknown(name, arguments, node, receiver)
+        for change in self.book.becomes.of(name):
+            if receiver is not None and self._fulfils(change.when, {}, arguments, unknown=False):
+                for identity, obj in self.now.objects(receiver):
+                    self.store(identity, obj.changed(names=frozenset((change.type,))))
         for source in self.book.sources.of(f"{name}()"):
             made = merge(result.taints, self.source(f"{name}()", source.kind, node))
             result = Value(taints=made, names=result.names or frozenset((f"{name}()",)), refs=result.refs, other=True)
@@ -86,14 +96,20 @@ class Outside(Base):
 
     def _result(self, name: str, arguments: Arguments, node: ast.AST, receiver: Value | None) -> Value | None:
         """Return what the rules say of the result; None where they say nothing."""
-        types = self.book.returns.of(name)
+        types = [
+            each.type
+            for each in self.book.returns.of(name)
+            if self._fulfils(each.when, each.default, arguments, unknown=False)
+        ]
         sanitizers = [
             each for each in self.book.sanitizers.of(name) if self._fulfils(each.when, {}, arguments, unknown=False)
         ]
         if sanitizers:
-            taints = self._all_taints(arguments, receiver)
-            for each in sanitizers:
-                taints = cleanse(taints, frozenset(each.categories))
+            harmless = frozenset(category for each in sanitizers for category in each.categories)
+            known = models.call(self, name, arguments, node, receiver)
+            if known is not None and not types:
+                return known.cleansed(harmless)
+            taints = cleanse(self._all_taints(arguments, receiver), harmless)
             return self.typed(types, tainted(taints), node)
         propagators = self.book.propagators.of(name)
         if propagators:
@@ -214,11 +230,22 @@ class Outside(Base):
             found = (next(iter(value.names)),)
             if found[0].startswith("?") or value.other:
                 return None
+        elif (of_class := self._class_of(value)) is not None:
+            found = (of_class,)
         else:
             return None
         choices = wanted if isinstance(wanted, list) else [wanted]
         matches = {any(_alike(one, choice) for choice in choices) for one in found}
         return matches.pop() if len(matches) == 1 else None
+
+    def _class_of(self, value: Value) -> str | None:
+        """Return the name of the class outside the project that a value is an instance of for sure."""
+        names = {
+            name for _, obj in self.now.objects(value) for name in (obj.names if obj.kind == "instance" else ("",))
+        }
+        if len(names) != 1 or value.consts or value.names or value.funcs or value.other:
+            return None
+        return names.pop() or None
 
     def _refused(self, unless: Conditions, default: Conditions, arguments: Arguments) -> bool:
         """Whether any condition of `unless` is fulfilled for sure."""
@@ -243,6 +270,8 @@ class Outside(Base):
             return
         sure = not name.startswith("?") and self._fulfils(sink.when, sink.default, arguments, unknown=False)
         kinds = sink.kinds or self.book.categories[sink.category].kinds
+        if sink.format is not None:
+            arguments = _formatted(arguments, sink.format)
         for value in self._chosen(sink.args, arguments, receiver):
             known = self._callers_known()
             self.analysis.findings.look(self.place(node), sink.category, value, callers_known=known)
@@ -251,6 +280,12 @@ class Outside(Base):
                 if sink.category in taint.cleansed or taint.source.kind not in kinds:
                     continue
                 self.record(Hit(self.place(node), sink.category, name, taint, sure))
+
+    def name_secret(self, name: str, value: Value, node: ast.AST) -> None:
+        """Look at what gets a name: what others can guess is no secret."""
+        for taint in value.taints.values():
+            if taint.source.kind == "random" and _GUESSED not in taint.cleansed and is_secret(name):
+                self.record(Hit(self.place(node), _GUESSED, name, taint, sure=True))
 
     def _callers_known(self) -> bool:
         """Whether the calls that led here began where nobody else gives arguments, or where rules say what they hold."""
@@ -266,8 +301,7 @@ class Outside(Base):
         state = self.now
         objects = [obj for _, obj in state.objects(value) if obj.kind in {"list", "tuple"}]
         if sink.leading:
-            begins = [tuple(obj.items.get(place, UNKNOWN).constant for place in range(3)) for obj in objects]
-            if not any(begin[: len(each)] == each for begin in begins for each in sink.leading):
+            if not any(_begins(obj, each) for obj in objects for each in sink.leading):
                 return NO_TAINTS
             return state.taints(value)
         if sink.safe_prefix and not value.refs and re.match(sink.safe_prefix, beginning(value)):
@@ -307,6 +341,21 @@ _SAID = {
     "database": "comes from a database",
     "random": "is made by a generator that can be predicted",
 }
+
+
+def _begins(obj: Obj, wanted: Sequence[str]) -> bool:
+    """Whether a list may begin with these texts."""
+    return all(text in obj.items.get(place, UNKNOWN).consts for place, text in enumerate(wanted))
+
+
+def _formatted(arguments: Arguments, at: int) -> Arguments:
+    """Return the arguments as the `%` text among them writes those that come after it."""
+    before, values = arguments.positional[: at + 1], arguments.positional[at + 1 :]
+    text = before[-1].constant if len(before) > at else None
+    written = put_in(text, values) if isinstance(text, str) else None
+    if written is None:
+        return arguments
+    return Arguments([*before, *written], arguments.keywords, rest=arguments.rest, nodes=arguments.nodes)
 
 
 def _alike(found: object, wanted: object) -> bool:

@@ -94,6 +94,11 @@ class FunctionInfo:
         """The file that it stands in."""
         return self.module.path
 
+    @property
+    def lines(self) -> tuple[int, int]:
+        """Its first and last line."""
+        return self.node.lineno, self.node.end_lineno or self.node.lineno
+
 
 def _parts(node: Any) -> Iterator[Any]:
     """Yield the nodes right below one, but for those that hold nothing."""

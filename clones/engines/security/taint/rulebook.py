@@ -6,6 +6,7 @@ Names (`match`) are canonical dotted names, as if everything were imported by it
 its class: `sqlite3.Cursor.execute` is the method of a cursor. What a call gives, where no rule names its type, is
 `requests.get()`; the result of calling a name that begins with a capital is an instance of it. A value of unknown type
 is named for the variable, parameter or attribute that holds it: `?cursor.execute`; `?.execute` matches any such value.
+An instance that is set up in a way that matters has this behind the name: `jinja2.Template(autoescape)`.
 `*` stands for one part of a name, `**` for any number of parts. Item assignment `a[k] = v` is a call of `a.__setitem__`
 with the arguments `k` and `v`; attribute assignment `a.b = v` is a call of `a.b=` with the argument `v`; `a + b`, `a % b`
 and `a | b` on an object of a known type are calls of `a.__add__`, `a.__mod__`, `a.__or__`. What a view returns is given
@@ -16,7 +17,7 @@ Arguments (`args`) are positions (the receiver of a method not counted) or keywo
 
 `[[category]]`   `id`, `cwe`, `severity` (critical, high, medium, low), `title`, `check` (how a person verifies it);
                  `kinds`: the kinds of sources that matter (absent: all but `random`). A category without `kinds` that
-                 only `[[check]]` uses is fine.
+                 only `[[check]]` uses is fine. `at = "source"`: it is reported where the data comes in.
 
 `[[source]]`     `kind` (http, cli, env, file, network, database, random), and one of
                  `match`: names whose reading (`flask.request.args`) or whose call (`input()`) gives outside data
@@ -33,18 +34,22 @@ Arguments (`args`) are positions (the receiver of a method not counted) or keywo
                  `leading`: only where the argument is a list that begins with one of these lists of constants.
                  `safe_prefix`: a regular expression; a text whose constant beginning matches it is harmless.
                  `kinds`: as in the category.
+                 `format`: position of a text with `%`, which writes the arguments after it: `%r` escapes line breaks.
 
 `[[check]]`      `category`, `match`, `when`, `unless`, `default`: a call that is a flaw by itself. Only a known value
                  fulfils `when`; an unknown one fulfils `unless`, so that what is not known is not reported. `message`.
 
-`[[sanitizer]]`  `match`, `for` (categories, or `["*"]`), `when`: the result of the call is harmless for these.
+`[[sanitizer]]`  `match`, `for` (categories, or `["*"]`), `when`: the result of the call, or what is read by the name,
+                 is harmless for these.
 
 `[[guard]]`      `match`, `for`, `args` (default `[0]`), `holds` (default true): where the call gives a true value (false:
                  a false one, `raises`: where it returns at all), the argument is harmless for these categories.
 
 `[[propagator]]` `match`, `args`: what the result takes its data from (the default of unknown calls: all and the receiver).
-`[[returns]]`    `match`, `type`: calling it gives an instance of `type`.
+`[[returns]]`    `match`, `type`, `when`, `default`: calling it gives an instance of `type`.
+`[[becomes]]`    `match`, `type`, `when`: after this call of a method its receiver is an instance of `type`.
 `[[attribute]]`  `match`, `type`: reading it gives an instance of `type`.
+`[[keeps]]`      `match`: an object whose attributes hold what is assigned to them anywhere (`flask.g`).
 `[[alias]]`      `name`, `of`: `name` (and what is below it) is another name of `of`.
 `[[stop]]`       `match`: a call that does not return (`flask.abort`).
 """
@@ -83,6 +88,7 @@ class Category(_Table, frozen=True, kw_only=True):
     title: str
     check: str
     kinds: tuple[Kind, ...] = ("http", "cli", "env", "file", "network", "database")
+    at: Literal["sink", "source"] = "sink"
 
 
 class SourceRule(_Table, frozen=True, kw_only=True):
@@ -112,6 +118,7 @@ class Sink(_Table, frozen=True, kw_only=True):
     leading: tuple[tuple[str, ...], ...] = ()
     safe_prefix: str = ""
     kinds: tuple[Kind, ...] = ()
+    format: int | None = None
 
 
 class Check(_Table, frozen=True, kw_only=True):
@@ -154,6 +161,22 @@ class Typed(_Table, frozen=True, kw_only=True):
 
     match: tuple[str, ...]
     type: str
+    when: Conditions = {}
+    default: Conditions = {}
+
+
+class Keeps(_Table, frozen=True, kw_only=True):
+    """Objects outside the project whose attributes keep what the project assigns to them."""
+
+    match: tuple[str, ...]
+
+
+class Becomes(_Table, frozen=True, kw_only=True):
+    """A method that makes its receiver behave as another type."""
+
+    match: tuple[str, ...]
+    type: str
+    when: Conditions = {}
 
 
 class Alias(_Table, frozen=True, kw_only=True):
@@ -181,6 +204,8 @@ class RuleFile(_Table, frozen=True, kw_only=True):
     propagator: tuple[Propagator, ...] = ()
     returns: tuple[Typed, ...] = ()
     attribute: tuple[Typed, ...] = ()
+    becomes: tuple[Becomes, ...] = ()
+    keeps: tuple[Keeps, ...] = ()
     alias: tuple[Alias, ...] = ()
     stop: tuple[Stop, ...] = ()
 
@@ -193,13 +218,16 @@ class Index(Generic[Rule]):
 
     def __init__(self, rules: Iterable[tuple[str, Rule]]) -> None:
         self._exact: dict[str, list[Rule]] = {}
-        self._patterns: list[tuple[re.Pattern[str], Rule]] = []
+        self._patterns: dict[str, list[tuple[int, re.Pattern[str], Rule]]] = {}
         self._known: dict[str, tuple[Rule, ...]] = {}
         self.names: list[str] = []
         for name, rule in rules:
             self.names.append(name)
             if "*" in name or name.startswith("?."):
-                self._patterns.append((_pattern(name), rule))
+                # by its last part, so that few are tried for a name
+                last = name.rpartition(".")[2]
+                waiting = self._patterns.setdefault("*" if "*" in last else last, [])
+                waiting.append((len(self.names), _pattern(name), rule))
             else:
                 self._exact.setdefault(name, []).append(rule)
 
@@ -207,8 +235,10 @@ class Index(Generic[Rule]):
         """Return the rules for a canonical name, those that name it exactly first."""
         known = self._known.get(name)
         if known is None:
-            matched = [rule for pattern, rule in self._patterns if pattern.fullmatch(name)]
-            known = self._known[name] = (*self._exact.get(name, ()), *matched)
+            last = name.rpartition(".")[2].lstrip("?")
+            near = [*self._patterns.get("*", ()), *self._patterns.get(last, ())]
+            matched = sorted((at, rule) for at, pattern, rule in near if pattern.fullmatch(name))
+            known = self._known[name] = (*self._exact.get(name, ()), *(rule for _, rule in matched))
         return known
 
 
@@ -233,8 +263,10 @@ class Rulebook:
         self.sanitizers = Index((name, each) for file in read for each in file.sanitizer for name in each.match)
         self.guards = Index((name, each) for file in read for each in file.guard for name in each.match)
         self.propagators = Index((name, each) for file in read for each in file.propagator for name in each.match)
-        self.returns = Index((name, each.type) for file in read for each in file.returns for name in each.match)
-        self.attributes = Index((name, each.type) for file in read for each in file.attribute for name in each.match)
+        self.returns = Index((name, each) for file in read for each in file.returns for name in each.match)
+        self.attributes = Index((name, each) for file in read for each in file.attribute for name in each.match)
+        self.becomes = Index((name, each) for file in read for each in file.becomes for name in each.match)
+        self.keeps = Index((name, each) for file in read for each in file.keeps for name in each.match)
         self.stops = Index((name, each) for file in read for each in file.stop for name in each.match)
         self._aliases = {each.name: each.of for file in read for each in file.alias}
         self._canonical: dict[str, str] = {}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from clones.engines.security.taint import constants
-from clones.engines.security.taint.base import Arguments, Base, DeadError, Loop, Return
+from clones.engines.security.taint.base import Arguments, Attempt, Base, DeadError, Loop, Return
 from clones.engines.security.taint.definitions import Definitions
 from clones.engines.security.taint.heap import State, join_states, same_states
 from clones.engines.security.taint.values import NOTHING, UNKNOWN, Value, const, join, join_all, merge, tainted
@@ -80,12 +80,17 @@ class Statements(Definitions, Base):
             self.assign(target.value, self.container("list", target, [], self.elements(value, target)))
 
     def _told(self, value: Value, target: ast.expr) -> Value:
+        if value.taints and isinstance(target, ast.Attribute):
+            self.name_secret(target.attr, value, target)
+        elif value.taints and isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
+            self.name_secret(str(target.slice.value), value, target)
         return value.stepped(self.step(target, f"kept in `{ast.unparse(target)[:60]}`")) if value.taints else value
 
     def _assign_name(self, target: ast.Name, value: Value) -> None:
         name = target.id
         if value.taints:
             value = value.stepped(self.step(target, f"assigned to `{name}`"))
+            self.name_secret(name, value, target)
         state = self.now
         state.vars[name] = value
         if state.facts:
@@ -228,6 +233,8 @@ class Statements(Definitions, Base):
     def _return(self, node: ast.Return) -> None:
         value = self.evaluate(node.value) if node.value else const(None)
         self.hand_over(value, node)
+        if value.taints and self.info is not None:
+            self.name_secret(self.info.name, value, node)
         state = self.now
         truthy: State | None = state
         falsy: State | None = state
@@ -238,10 +245,11 @@ class Statements(Definitions, Base):
         self.state = None
 
     def _raise(self, node: ast.Raise) -> None:
-        if node.exc is not None:
-            self.evaluate(node.exc)
-        if self.handlers:
-            self.handlers[-1].append(self.now)
+        error = self.evaluate(node.exc) if node.exc is not None else NOTHING
+        if self.attempts:
+            attempt = self.attempts[-1]
+            attempt.states.append(self.now)
+            attempt.raised = join(attempt.raised, error)
         self.state = None
 
     def _assert(self, node: ast.Assert) -> None:
@@ -250,22 +258,22 @@ class Statements(Definitions, Base):
             self.state = None
 
     def _try(self, node: ast.Try) -> None:
-        raised: list[State] = [self.now.copy()]
-        self.handlers.append(raised)
+        attempt = Attempt(self.now.copy())
+        self.attempts.append(attempt)
         for position, statement in enumerate(node.body):
             self.execute([statement])
             if self.state is None:
                 break
             if position < len(node.body) - 1:
-                raised.append(self.state.copy())
-        self.handlers.pop()
+                attempt.states.append(self.state.copy())
+        self.attempts.pop()
         self.execute(node.orelse)
         ended = [self.state]
-        thrown = join_states(raised)
+        thrown = join_states(attempt.states)
         for handler in node.handlers:
             self.state = thrown.copy() if thrown else None
             if self.state is not None and handler.name:
-                self.state.vars[handler.name] = self._caught(handler, self.state)
+                self.state.vars[handler.name] = self._caught(handler, attempt.raised)
             self.execute(handler.body)
             ended.append(self.state)
         self.state = join_states(ended)
@@ -276,9 +284,10 @@ class Statements(Definitions, Base):
             if dead:
                 self.state = None
 
-    def _caught(self, handler: ast.ExceptHandler, state: State) -> Value:
+    def _caught(self, handler: ast.ExceptHandler, raised: Value) -> Value:
         kind = self.evaluate(handler.type) if handler.type is not None else UNKNOWN
-        return Value(names=kind.names, other=True)
+        taints = self.now.taints(raised)
+        return Value(taints=taints, names=kind.names, refs=raised.refs if kind.funcs else frozenset(), other=True)
 
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
         for each in node.items:

@@ -182,14 +182,10 @@ class Translation:
         for taint in value.taints.values():
             moved = self.taint(taint)
             taints[moved.source] = moved
-        return Value(
+        return value.changed(
             taints=taints,
-            consts=value.consts,
-            names=value.names,
-            refs=frozenset(map(self.identity, value.refs)) if value.refs else value.refs,
+            refs=frozenset(map(self.identity, value.refs)) if value.refs else None,
             funcs=tuple(map(self._callable, value.funcs)),
-            prefix=value.prefix,
-            other=value.other,
         )
 
     def _callable(self, function: Callable_) -> Callable_:

@@ -48,8 +48,15 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None], book: Rule
         duration_s=time.monotonic() - begin,
         unread={**unread, **analysis.unfinished},
         cleared=tuple(
-            Cleared(path=at.path, line=at.line, end_line=at.end_line, cwe=rules.categories[category].cwe, why=why)
-            for at, category, why in analysis.findings.harmless()
+            Cleared(
+                path=at.path,
+                line=at.line,
+                end_line=at.end_line,
+                cwe=rules.categories[category].cwe,
+                why=why,
+                function=at.function if is_all else (0, 0),
+            )
+            for at, category, why, is_all in analysis.findings.harmless()
             if at.path not in analysis.unfinished
         ),
     )
@@ -80,12 +87,13 @@ def _hit(hit: Hit, rules: Rulebook) -> Reported:
     sink = hit.sink.lstrip("?.")
     source = hit.taint.source
     where = f"line {source.line}" if source.path == hit.place.path else f"{source.path}:{source.line}"
+    at_source = category.at == "source"
     return Reported(
         engine=NAME,
         rule=f"{NAME}/{hit.category}",
-        path=hit.place.path,
-        line=hit.place.line,
-        end_line=hit.place.end_line,
+        path=source.path if at_source else hit.place.path,
+        line=source.line if at_source else hit.place.line,
+        end_line=source.line if at_source else hit.place.end_line,
         message=f"`{source.name}` ({where}) reaches `{sink}` in {len(steps)} steps",
         severity=severity(hit, category),
         confidence=confidence(hit),

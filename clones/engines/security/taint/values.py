@@ -16,6 +16,10 @@ MAX_TAINTS = 8
 _MAX_STEPS = 40
 
 Constant = str | bytes | int | float | complex | bool | None
+LINES = frozenset(("log-injection", "header-injection", "email-injection"))
+"""Categories of which line breaks do the harm."""
+PATHS = frozenset(("path-traversal", "archive-extraction"))
+"""Categories of which the parts of a path do the harm."""
 NORMAL_PATH = "~normal"
 """A name that marks a path without `..` parts and links."""
 
@@ -172,19 +176,31 @@ class Value:
         """Whether no way through the program gives it a value."""
         return not (self.consts or self.other or self.names or self.refs or self.funcs or self.taints)
 
+    def changed(
+        self,
+        *,
+        taints: Taints | None = None,
+        consts: tuple[Constant, ...] | None = None,
+        names: frozenset[str] | None = None,
+        refs: frozenset[int] | None = None,
+        funcs: tuple[Callable_, ...] | None = None,
+        prefix: str | None = None,
+        other: bool | None = None,
+    ) -> "Value":
+        """Return it with some parts replaced."""
+        return Value(
+            taints=self.taints if taints is None else taints,
+            consts=self.consts if consts is None else consts,
+            names=self.names if names is None else names,
+            refs=self.refs if refs is None else refs,
+            funcs=self.funcs if funcs is None else funcs,
+            prefix=self.prefix if prefix is None else prefix,
+            other=self.other if other is None else other,
+        )
+
     def with_taints(self, taints: Taints) -> "Value":
         """Return it with other taints."""
-        if not taints and not self.taints:
-            return self
-        return Value(
-            taints=taints,
-            consts=self.consts,
-            names=self.names,
-            refs=self.refs,
-            funcs=self.funcs,
-            prefix=self.prefix,
-            other=self.other,
-        )
+        return self.changed(taints=taints) if taints or self.taints else self
 
     def stepped(self, step: Step) -> "Value":
         """Return it with one step more on the way of its taints."""

@@ -202,7 +202,7 @@ def test_an_instance_of_a_module_s_class_is_known(tmp_path: Path) -> None:
 
 def test_what_the_owner_of_the_machine_gives_weighs_less(tmp_path: Path) -> None:
     (finding,) = scan(tmp_path, {"main.py": "import os, sys\nos.system(sys.argv[1])\n"}).results
-    assert finding.severity == "high"
+    assert finding.severity == "medium"
 
 
 def test_what_cannot_be_read_is_told_and_the_rest_is_scanned(tmp_path: Path) -> None:
