@@ -139,7 +139,7 @@ async def _result(network: Network, result: TaskResult) -> Facts:
     output = result.output if isinstance(result, TaskCompletion) and isinstance(result.output, dict) else {}
     data = output.get("data")
     if data is None and isinstance(name := output.get("data_artifact"), str):
-        data = await _large(network, result, name)
+        data = await large_data(network, result, name)
     return {
         "id": result.task_id,
         "type": result.task_type,
@@ -150,7 +150,8 @@ async def _result(network: Network, result: TaskResult) -> Facts:
     }
 
 
-async def _large(network: Network, result: TaskResult, name: str) -> Any:
+async def large_data(network: Network, result: TaskResult, name: str) -> Any:
+    """Return findings that travelled as the artifact `name`; None where it is gone, or larger than `MAX_DATA_BYTES`."""
     refs = result.artifacts if isinstance(result, TaskCompletion) else ()
     if not any(ref.name == name and ref.size_bytes <= MAX_DATA_BYTES for ref in refs):
         return None
