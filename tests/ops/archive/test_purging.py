@@ -165,6 +165,7 @@ async def test_a_network_goes_on_and_nothing_begins_anew(tmp_path: Path) -> None
         before = await last_sequence(rig.network)
         await server.kill()
         await server.restart()
+        await eventually(rig.network.is_connected)
         async with rig.omega(clock=clock):
             await verdict(rig, decision(workflow_id="waits"))
             await completed(rig, "waits")
