@@ -95,7 +95,7 @@ class Filter:
         return UNREADABLE in self.kinds or _may_hold(data, self._kinds)
 
     def _is_raw_text(self, subject: str, data: bytes) -> bool:
-        return self._text in data.lower() or self._text in subject.encode().lower()
+        return self._text in data.lower() or self._text in subject.encode(errors="surrogateescape").lower()
 
     def _holds_text(self, entry: Entry) -> bool:
         if self._is_raw_text(entry.subject, entry.data):

@@ -3,7 +3,8 @@
 import errno
 import heapq
 import os
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,8 +41,11 @@ class Source:
         """Return the newest entry's sequence; 0: there is none."""
         return self.archive.end if self.network is None else await ledger.last_sequence(self.network)
 
-    async def records(self, start: int = 1, end: int | None = None) -> AsyncIterator[list[Record]]:
-        """Yield the entries from the sequence `start` up to `end`, or to the last there is now, in order, in batches."""
+    async def records(self, start: int = 1, end: int | None = None) -> AsyncGenerator[list[Record], None]:
+        """Yield the entries from the sequence `start` up to `end`, or to the last there is now, in order, in batches.
+
+        Whoever stops before the end closes it (`contextlib.aclosing`).
+        """
         following = start
         while end is None or following <= end:
             # What a run at the same time has archived may be gone from the stream already.
@@ -58,8 +62,9 @@ class Source:
             elif self.network is None:
                 return
             else:
-                async for batch in record_reader.records(self.network, following, end):
-                    yield batch
+                async with aclosing(record_reader.records(self.network, following, end)) as batches:
+                    async for batch in batches:
+                        yield batch
                 return
 
     async def entry(self, sequence: int) -> Record | None:

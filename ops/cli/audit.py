@@ -6,10 +6,15 @@ from ops.cli.lazy import LazyGroup
 
 COMMANDS = {
     "tail": ("audit_tail", "Print entries as they come."),
+    "query": ("audit_query", "The entries that a filter lets through."),
     "show": ("audit_show", "One task or workflow from its beginning to its end."),
     "check": ("audit_check", "Whether the ledger is whole."),
     "archive": ("audit_archive", "The ledger into sealed files, and out of the server what it needs no more."),
     "verify": ("audit_verify", "Whether the ledger is what was signed."),
+    "proof": ("audit_proof", "Prove what the ledger holds of a task, in a file."),
+    "growth": ("audit_growth", "Prove that the ledger only grew since a checkpoint, in a file."),
+    "verify-proof": ("audit_verify_proof", "What a proof's file shows, offline."),
+    "witness": ("audit_witness", "Cosign checkpoints as long as the history goes on."),
 }
 """The help is written here so that showing it imports no command."""
 
