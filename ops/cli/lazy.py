@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 Lines = Mapping[str, tuple[str, str]]
-"""By a command's name: its module below `ops.cli`, where it is a function of that name, and its line in the help."""
+"""By a command's name: its module below `ops.cli`, where it is a function of that name (`_` for `-`), and its line in the help."""
 
 
 class LazyGroup(click.Group):
@@ -26,7 +26,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self._lazy:
             return None
         module, _ = self._lazy[cmd_name]
-        command = getattr(importlib.import_module(f"ops.cli.{module}"), cmd_name)
+        command = getattr(importlib.import_module(f"ops.cli.{module}"), cmd_name.replace("-", "_"))
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

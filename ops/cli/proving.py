@@ -78,6 +78,11 @@ def refuted(message: str, *, as_json: bool) -> int:
     return REFUTED
 
 
+def unlike(message: str) -> str:
+    """Return what is said where a proof cannot be made, because the ledger is not what was signed."""
+    return f"{message}: the ledger is not what was signed. `sanctuary audit verify` says more"
+
+
 def tell(problems: tuple[Problem, ...]) -> None:
     """Print what is wrong, the first entry first."""
     for problem in problems[:MOST_PROBLEMS]:
