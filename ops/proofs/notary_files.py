@@ -1,10 +1,10 @@
 """What a notary keeps: its key, the leaves of its tree, and the last checkpoint that it signed.
 
-    <store>/keys/notary.key        the signing key, for its owner's eyes only; made once, never replaced
-    <store>/keys/notary.pub        the verifier key, to be given to whoever verifies
-    <directory>/leaves             the leaves, 32 bytes each (`ops.proofs.leaves`)
-    <directory>/checkpoint         the last checkpoint
-    <directory>/lock               held by the notary that works here
+    <store>/keys/notary.key      the signing key, for its owner's eyes only; made once, never replaced
+    <directory>/key.pub          the verifier key, to be given to whoever verifies
+    <directory>/leaves           the leaves, 32 bytes each (`ops.proofs.leaves`)
+    <directory>/checkpoints      the newest checkpoints, each in a file that is named for its size; the ledger holds all
+    <directory>/lock             held by the notary that works here
 
 Leaves reach the disk before the checkpoint that signs them. So whatever a crash leaves behind, the leaves up to the checkpoint's
 size are those that were signed; what stands behind them, whole or torn, is cut off and read from the ledger again.
@@ -19,66 +19,31 @@ from pathlib import Path
 from bus.errors import ConfigurationError
 from ops.proofs.checkpoint import Checkpoint, SignedCheckpoint, parse_checkpoint, sign, verify
 from ops.proofs.files import write_whole
-from ops.proofs.leaves import Leaves
+from ops.proofs.leaves import Leaves, split
 from ops.proofs.merkle import HASH_BYTES, Frontier
-from ops.proofs.notes import MAX_BYTES, Kind, NoteWrong, SigningKey, parse_signing_key
+from ops.proofs.notes import MAX_BYTES, Kind, NoteWrong, PublicKey, SigningKey, parse_signing_key
 
-LEAVES = "leaves"
-CHECKPOINT = "checkpoint"
-
-
-def default_directory(store: Path) -> Path:
-    """Return where the notary of a local network keeps its leaves and its last checkpoint."""
-    return store / "notary"
+CHECKPOINTS = "checkpoints"
+READ_LEAVES = 32_768
+KEPT_CHECKPOINTS = 64
+"""So many checkpoints are kept as files. The newest says all that the others say; they let a witness go on where it was."""
 
 
 def key_path(store: Path) -> Path:
-    """Return where its signing key lies."""
+    """Return where the signing key of the notary on `store` lies."""
     return store / "keys" / "notary.key"
-
-
-def public_key_path(store: Path) -> Path:
-    """Return where its verifier key lies."""
-    return store / "keys" / "notary.pub"
-
-
-def ensure_key(store: Path, realm: str, directory: Path) -> SigningKey:
-    """Return the notary's key, made now where there is none; the log is named for the realm, and as no other is.
-
-    Raises:
-        ConfigurationError: the key is damaged, or gone while there is a checkpoint that was signed with it.
-        OSError: it cannot be read or written.
-    """
-    path, public_path = key_path(store), public_key_path(store)
-    if not path.exists():
-        if (directory / CHECKPOINT).exists():
-            raise ConfigurationError(
-                f"the notary's key {path} is gone, and {directory} holds what was signed with it: put the key back. To begin a new "
-                "log with a new key, move that directory away; what was signed stays verifiable with the old verifier key"
-            )
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made = SigningKey.new(f"sanctuary/{realm}/{secrets.token_hex(4)}")
-        write_whole(path, f"{made.text}\n".encode(), mode=0o600)
-    try:
-        key = parse_signing_key(path.read_bytes()[:MAX_BYTES].decode())
-    except (UnicodeDecodeError, NoteWrong) as error:
-        raise ConfigurationError(f"the notary's key {path} cannot be used: {error}") from None
-    if key.public.kind is not Kind.NOTE:
-        raise ConfigurationError(f"{path} is a witness's key, not a log's")
-    public = f"{key.public}\n".encode()
-    if not public_path.exists() or public_path.read_bytes() != public:
-        write_whole(public_path, public, mode=0o644)
-    return key
 
 
 class NotaryFiles:
     """The directory of one notary, held by this process. Nothing here reads the ledger."""
 
-    def __init__(self, directory: Path, key: SigningKey) -> None:
-        """Take the directory; call `open` before anything else."""
+    def __init__(self, directory: Path, store: Path, realm: str) -> None:
+        """Take the directory, the store in whose `keys` the key lies, and for which realm it is made; call `open` first."""
         self.directory = directory
-        self._key = key
-        self._path = directory / LEAVES
+        self._store = store
+        self._realm = realm
+        self._key: SigningKey
+        self._path = directory / "leaves"
         self._lock = -1
         self._file = -1
         self.tree = Frontier()
@@ -88,9 +53,9 @@ class NotaryFiles:
         self._signed_tree = Frontier()
 
     @property
-    def origin(self) -> str:
-        """The log's name."""
-        return self._key.public.name
+    def public(self) -> PublicKey:
+        """What the checkpoints verify with; its name is the log's."""
+        return self._key.public
 
     @property
     def signed_size(self) -> int:
@@ -101,16 +66,18 @@ class NotaryFiles:
         """Take the directory, made where it is missing, and bring it to what was signed. Takes a second for a million leaves.
 
         Raises:
-            ConfigurationError: another notary works there, or the checkpoint is damaged or not of this key.
-            OSError: it cannot be used.
+            ConfigurationError: another notary works there; the key is damaged, or gone while there is a checkpoint that was signed
+                with it; or the checkpoint is damaged or not of this key.
+            OSError: the directory or the key cannot be used.
         """
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.directory / CHECKPOINTS).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self.close()
             raise ConfigurationError(f"another notary works in {self.directory}: one is enough") from None
+        self._key = _ensure_key(self._store, self._realm, self.directory)
         self.signed = self._read_checkpoint()
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         self._take_up()
@@ -139,9 +106,13 @@ class NotaryFiles:
     def sign(self) -> SignedCheckpoint:
         """Sign the tree as it is, once all of it is on the disk, and keep the checkpoint."""
         os.fsync(self._file)
-        signed = sign(Checkpoint(self.origin, self.tree.size, self.tree.root()), self._key)
-        write_whole(self.directory / CHECKPOINT, str(signed).encode(), mode=0o644)
+        signed = sign(Checkpoint(self.public.name, self.tree.size, self.tree.root()), self._key)
+        path = self.directory / CHECKPOINTS / f"{signed.checkpoint.size:020d}"
+        # Whoever reads the directory meets whole checkpoints only.
+        write_whole(path, str(signed).encode(), mode=0o644, temporary=self.directory / ".checkpoint")
         self.adopt(signed)
+        for old in _newest_first(self.directory)[KEPT_CHECKPOINTS:]:
+            old.unlink(missing_ok=True)
         return signed
 
     def adopt(self, signed: SignedCheckpoint) -> None:
@@ -155,7 +126,7 @@ class NotaryFiles:
             verify(signed, self._key.public)
         except NoteWrong:
             return False
-        return signed.checkpoint.origin == self.origin
+        return signed.checkpoint.origin == self.public.name
 
     def _take_up(self) -> None:
         """Bring leaves and tree to what was signed. Leaves that were not signed are not there any more afterwards.
@@ -163,8 +134,7 @@ class NotaryFiles:
         Where those that were signed are damaged or cut short, the tree is empty: it grows from the ledger again.
         """
         os.ftruncate(self._file, min(os.fstat(self._file).st_size // HASH_BYTES, self.signed_size) * HASH_BYTES)
-        with Leaves(self._path) as leaves:
-            tree = leaves.tree(leaves.size)
+        tree = _tree_of(self._path)
         if self.signed is not None and (tree.size, tree.root()) != (self.signed_size, self.signed.checkpoint.root):
             os.ftruncate(self._file, 0)
             tree = Frontier()
@@ -172,17 +142,58 @@ class NotaryFiles:
         self._signed_tree = Frontier(tree.size, tree.nodes)
 
     def _read_checkpoint(self) -> SignedCheckpoint | None:
-        path = self.directory / CHECKPOINT
-        try:
-            signed = parse_checkpoint(path.read_bytes()[: MAX_BYTES + 1])
-            verify(signed, self._key.public)
-        except FileNotFoundError:
-            return None
-        except NoteWrong as error:
+        for path in _newest_first(self.directory)[:1]:
+            try:
+                signed = parse_checkpoint(path.read_bytes()[: MAX_BYTES + 1])
+                verify(signed, self._key.public)
+            except NoteWrong as error:
+                raise ConfigurationError(
+                    f"the notary's last checkpoint {path} cannot be believed: {error.message}. Put back the one that was there, or "
+                    "its key"
+                ) from None
+            return signed
+        return None
+
+
+def _ensure_key(store: Path, realm: str, directory: Path) -> SigningKey:
+    """Return the notary's key, made now where there is none; the log is named for the realm, and as no other is."""
+    path, public_path = key_path(store), directory / "key.pub"
+    if not path.exists():
+        if _newest_first(directory):
             raise ConfigurationError(
-                f"the notary's last checkpoint {path} cannot be believed: {error.message}. Put back the one that was there, or its key"
-            ) from None
-        return signed
+                f"the notary's key {path} is gone, and {directory} holds what was signed with it: put the key back. To begin a new "
+                "log with a new key, move that directory away; what was signed stays verifiable with the old verifier key"
+            )
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = SigningKey.new(f"sanctuary/{realm}/{secrets.token_hex(4)}")
+        write_whole(path, f"{made.text}\n".encode(), mode=0o600)
+    try:
+        key = parse_signing_key(path.read_bytes()[:MAX_BYTES].decode())
+    except (UnicodeDecodeError, NoteWrong) as error:
+        raise ConfigurationError(f"the notary's key {path} cannot be used: {error}") from None
+    if key.public.kind is not Kind.NOTE:
+        raise ConfigurationError(f"{path} is a witness's key, not a log's")
+    public = f"{key.public}\n".encode()
+    if not public_path.exists() or public_path.read_bytes() != public:
+        write_whole(public_path, public, mode=0o644)
+    return key
+
+
+def _newest_first(directory: Path) -> list[Path]:
+    """Return the files of checkpoints."""
+    try:
+        return sorted((path for path in (directory / CHECKPOINTS).iterdir() if path.name.isdigit()), reverse=True)
+    except FileNotFoundError:
+        return []
+
+
+def _tree_of(path: Path) -> Frontier:
+    """Return the tree over the leaves in a file."""
+    tree = Frontier()
+    with Leaves(path) as leaves:
+        for start in range(0, leaves.size, READ_LEAVES):
+            tree.extend(split(leaves.read(start, start + READ_LEAVES)))
+    return tree
 
 
 def _write_all(descriptor: int, data: bytes, offset: int) -> None:

@@ -1,0 +1,260 @@
+"""The notary: takes each entry of the ledger into a Merkle tree, and signs the tree every few seconds.
+
+It never signs a fork. Before each checkpoint it reads the newest entry that was signed, and the newest that is about to be, once
+more: a ledger that was rolled back, made anew or written over from some point on has others there.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from contextlib import aclosing
+
+import msgspec
+
+from bus.errors import JetStreamError, SanctuaryError
+from bus.jetstream import STREAM_NOT_FOUND, api, last_of, once, publish
+from bus.network import Network
+from bus.record_reader import record, records
+from bus.records import Record, encode_record, gap_leaf, leaf_hash
+from ops.proofs.checkpoint import SignedCheckpoint, parse_checkpoint
+from ops.proofs.notary_files import NotaryFiles
+from ops.proofs.notes import NoteWrong
+
+LOOK_EVERY_S = 1.0
+"""An entry is taken in once it was there this long at the last look: a server without fsync may lose the last 100 ms at a power cut."""
+_GAP_LEAVES = 8192
+
+log = logging.getLogger(__name__)
+
+
+class LedgerContradicts(SanctuaryError):
+    """The ledger is not what was signed of it. Nothing more is signed: the message says since when, and what to do."""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far the notary is."""
+
+    signed: int
+    """Up to which entry the ledger is signed."""
+    last: int
+    """The newest entry that there was at the last look."""
+    checkpoints: int
+    """How many were signed by this process."""
+
+
+class _State(msgspec.Struct, frozen=True):
+    first_seq: int
+    last_seq: int
+
+
+class _Info(msgspec.Struct, frozen=True):
+    state: _State
+
+
+class Notary:
+    """One notary of one realm."""
+
+    def __init__(self, network: Network, files: NotaryFiles, *, every_s: float) -> None:
+        """Take the open directory, and how often to sign where there is something new, in seconds."""
+        self._network = network
+        self._files = files
+        self._every_s = every_s
+        self._subject = network.subjects.checkpoint(files.public.name)
+        self._own = network.subjects.every("checkpoint").removesuffix(">")
+        self._old = 0
+        """The entries up to this one were there at the last look."""
+        self._connection = -1
+        """By the number of reconnects, on which the last look was."""
+        self._has_news = False
+        """Whether there is more to sign than checkpoints."""
+        self._unpublished: SignedCheckpoint | None = None
+        self._sign_at = 0.0
+        self._resumed = False
+        self._last = 0
+        self._checkpoints = 0
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return Progress(self._files.signed_size, self._last, self._checkpoints)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sign until `stop` is set, and once more then. What keeps it from the ledger for a while is in the log.
+
+        Raises:
+            LedgerContradicts: the ledger is not what was signed of it.
+            OSError: the directory cannot be written to.
+        """
+        said = ""
+        while not stop.is_set():
+            try:
+                await self.look()
+                said = ""
+            except LedgerContradicts:
+                raise
+            except SanctuaryError as error:
+                if error.message != said:
+                    log.warning("the ledger cannot be signed just now: %s", error)
+                said = error.message
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await stop.wait()
+        if not said:
+            await self.sign()
+
+    async def look(self) -> None:
+        """Take in what was there at the last look, and sign where it is time; raises as `run`, and SanctuaryError."""
+        state = await self._ledger()
+        if state is None:
+            return
+        if not self._resumed:
+            await self._resume()
+        if self._network.reconnects != self._connection:
+            # Another server, or the same one started anew: what was there may be gone.
+            self._old, self._connection = 0, self._network.reconnects
+        await self._grow(min(self._old, state.last_seq))
+        self._old = self._last = state.last_seq
+        if asyncio.get_running_loop().time() >= self._sign_at:
+            await self.sign()
+
+    async def sign(self) -> None:
+        """Sign what was taken in, where that is more than checkpoints, and store the checkpoint; raises as `look`."""
+        files = self._files
+        if self._has_news and files.tree.size > files.signed_size and await self._is_unchanged():
+            self._unpublished = await asyncio.to_thread(files.sign)
+            self._has_news = False
+            self._checkpoints += 1
+            self._sign_at = asyncio.get_running_loop().time() + self._every_s
+        if self._unpublished is not None:
+            await self._publish(self._unpublished)
+            self._unpublished = None
+
+    async def _ledger(self) -> _State | None:
+        """Return which entries the ledger has, None while there is no ledger yet."""
+        try:
+            answer = await api(self._network.requester, f"STREAM.INFO.{self._network.subjects.ledger}")
+        except JetStreamError as error:
+            if error.err_code != STREAM_NOT_FOUND or self._files.signed_size:
+                raise
+            return None
+        state = msgspec.convert(answer, _Info).state
+        if state.last_seq < self._files.signed_size:
+            raise LedgerContradicts(
+                f"the ledger {self._network.subjects.ledger} ends with entry #{state.last_seq}, and entries up to "
+                f"#{self._files.signed_size} were signed: it was rolled back, or made anew. {_WHAT_TO_DO}"
+            )
+        return state
+
+    async def _resume(self) -> None:
+        """Compare the ledger with what was signed of it before, by this process or another."""
+        files = self._files
+        stored = await last_of(self._network.requester, self._network.subjects.ledger, self._subject)
+        newest = _parsed(stored.data) if stored is not None else None
+        if newest is not None and files.is_own(newest) and newest.checkpoint.size >= files.signed_size:
+            # Where the directory is older than the ledger, what others were shown counts.
+            if files.signed is not None and newest.checkpoint.size == files.signed_size:
+                self._refuse_fork(files.signed, newest)
+            files.signed = newest
+        elif files.signed is not None and (stored is None or stored.data != str(files.signed).encode()):
+            self._unpublished = files.signed
+        if files.tree.size < files.signed_size:
+            log.warning(
+                "the leaves in %s do not reach what was signed, or are damaged: they are read from the ledger again",
+                files.directory,
+            )
+        self._resumed = True
+
+    def _refuse_fork(self, kept: SignedCheckpoint, stored: SignedCheckpoint) -> None:
+        if kept.checkpoint != stored.checkpoint:
+            raise LedgerContradicts(
+                f"two trees of {kept.checkpoint.size} entries were signed with this key: one is in {self._files.directory}, the other in "
+                f"the ledger, on {self._subject}. Two notaries used the key, on two ledgers. {_WHAT_TO_DO}"
+            )
+
+    async def _grow(self, end: int) -> None:
+        """Take in the entries up to `end`; first, and compared, those that were signed already where the leaves do not reach as far."""
+        signed = self._files.signed
+        if signed is not None and self._files.tree.size < signed.checkpoint.size:
+            await self._take_in(signed.checkpoint.size)
+            if self._files.tree.root() != signed.checkpoint.root:
+                self._files.cut_back()
+                raise LedgerContradicts(
+                    f"the ledger {self._network.subjects.ledger} up to entry #{signed.checkpoint.size} is not what was signed of it. "
+                    f"{_WHAT_TO_DO}"
+                )
+            self._files.adopt(signed)
+            self._has_news = False
+        await self._take_in(end)
+
+    async def _take_in(self, end: int) -> None:
+        files = self._files
+        if files.tree.size >= end:
+            return
+        async with aclosing(records(self._network, files.tree.size + 1, end)) as batches:
+            async for batch in batches:
+                await self._fill(batch[0].sequence)
+                self._append(batch)
+        await self._fill(end + 1)
+
+    def _append(self, batch: Sequence[Record]) -> None:
+        """Take in entries, the first of which is the next."""
+        leaves: list[bytes] = []
+        following = self._files.tree.size + 1
+        for each in batch:
+            if each.sequence != following:
+                leaves += map(gap_leaf, range(following, each.sequence))
+            leaves.append(leaf_hash(encode_record(each)))
+            following = each.sequence + 1
+        self._has_news = self._has_news or not all(each.subject.startswith(self._own) for each in batch)
+        self._files.append(leaves)
+
+    async def _fill(self, following: int) -> None:
+        """Take in that the ledger does not hold the entries before this one."""
+        while (start := self._files.tree.size + 1) < following:
+            self._files.append([gap_leaf(each) for each in range(start, min(following, start + _GAP_LEAVES))])
+            self._has_news = True
+            await asyncio.sleep(0)
+
+    async def _is_unchanged(self) -> bool:
+        """Tell whether the tree may be signed; where entries that were not signed yet have changed, they are taken in anew."""
+        files = self._files
+        if files.signed_size and not await self._holds(files.signed_size):
+            raise LedgerContradicts(
+                f"entry #{files.signed_size} of the ledger {self._network.subjects.ledger} is not the one that was signed: the ledger "
+                f"was rolled back and written on, made anew, or altered. {_WHAT_TO_DO}"
+            )
+        if await self._holds(files.tree.size):
+            return True
+        log.warning("the ledger lost entries that were not signed yet, as at a power cut; it is read again from there")
+        files.cut_back()
+        self._old = 0
+        return False
+
+    async def _holds(self, sequence: int) -> bool:
+        """Tell whether the ledger's entry is the one in the tree, or was removed together with all before it."""
+        leaf = self._files.leaf(sequence)
+        found = await record(self._network, sequence)
+        if found is not None:
+            return leaf_hash(encode_record(found)) == leaf
+        if leaf == gap_leaf(sequence):
+            return True
+        state = await self._ledger()
+        return state is not None and sequence < state.first_seq
+
+    async def _publish(self, signed: SignedCheckpoint) -> None:
+        body = str(signed).encode()
+        await publish(self._network.requester, self._subject, body, headers=once("checkpoint", body))
+
+
+_WHAT_TO_DO = (
+    "Nothing more is signed. `sanctuary audit verify` says what differs. If the ledger was restored from a backup or made anew on purpose, "
+    "move the notary's directory and key away: a new log begins"
+)
+
+
+def _parsed(data: bytes) -> SignedCheckpoint | None:
+    try:
+        return parse_checkpoint(data)
+    except NoteWrong:
+        return None
