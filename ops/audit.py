@@ -10,7 +10,8 @@ from bus.errors import Disconnected, JetStreamError, NoResponders, RequestTimeou
 from bus.jetstream import STREAM_NOT_FOUND
 from bus.ledger import entries
 from bus.network import Network
-from ops.entries import Entry, read_entry
+from ops.entries import SIGNER_HEADER, Entry, read_entry
+from ops.filters import EVERYTHING, Filter
 
 POLL_S = 0.2
 """How often the ledger is looked at for what is new. A core subscription would hear of it sooner, but not of results' copies."""
@@ -64,8 +65,8 @@ async def first_from(network: Network, at: datetime) -> int:
     return after
 
 
-async def follow(network: Network, start: int) -> AsyncIterator[Entry]:
-    """Yield all entries from the sequence `start` on, for ever; goes on where it was after a reconnect.
+async def follow(network: Network, start: int, wanted: Filter = EVERYTHING) -> AsyncIterator[Entry]:
+    """Yield the entries from the sequence `start` on that are wanted, for ever; goes on where it was after a reconnect.
 
     Raises:
         SanctuaryError: the ledger cannot be read from the beginning.
@@ -75,7 +76,11 @@ async def follow(network: Network, start: int) -> AsyncIterator[Entry]:
         try:
             async for message in entries(network, ">", start=start):
                 start = message.sequence + 1
-                yield read_entry(network.subjects, message)
+                signer = message.headers.get(SIGNER_HEADER, "").encode()
+                if wanted.may_match(message.subject, message.data, signer):
+                    entry = read_entry(network.subjects, message)
+                    if wanted.matches(entry):
+                        yield entry
             began = True
         except (Disconnected, RequestTimeout, NoResponders) as error:
             if not began:

@@ -12,6 +12,8 @@ from clones.omega.once import is_new_task, is_wake_up
 from schemas import JSON, SchemaError, decode
 
 UNREADABLE = "unreadable"
+CHECKPOINT = "Checkpoint"
+"""The kind of what a notary has signed: a note in text, no object."""
 SIGNER_HEADER = "Sanctuary-Signer"
 """The header that names the public key which a result is signed with."""
 
@@ -25,7 +27,7 @@ class Entry:
     stored_at: datetime
     subject: str
     family: str
-    """The subject's second token: task, workflow, handover, event, result, escalation, command or history. A new task that was
+    """The subject's second token: task, workflow, handover, event, result, escalation, command, history or checkpoint. A new task that was
     stored for one clone alone counts as `task`; a `handover` is one that was there before. A workflow's start that was stored
     anew, for an Omega to go on with the run, is a `wake-up`."""
     kind: str
@@ -97,6 +99,8 @@ def read_entry(subjects: Subjects, message: StoredMessage, *, in_ledger: bool = 
             family = "task" if is_new_task(message) else family
         case "event" | "result":
             task_type, task_id = rest[0], rest[1]
+        case "checkpoint":
+            kind = CHECKPOINT
         case "command" if kind == "Decision":
             task_type, task_id = WORKFLOW_TYPE, text(fields.get("workflow_id"))
     return Entry(

@@ -13,14 +13,19 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from bus.subjects import WORKFLOW_TYPE
-from ops.entries import UNREADABLE, Entry, text
+from ops.entries import CHECKPOINT, UNREADABLE, Entry, text
 from schemas import ErrorCode
 
 Outcome = Literal["completed", "failed", "cancelled"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 BY = ("by", "decided_by", "told_by", "instance")
 """The fields of messages that say who wrote them, or on whose word."""
-_NAMED_BY_SUBJECT = {"task": "TaskAssignment", "handover": "TaskAssignment", "workflow": "WorkflowStart"}
+_NAMED_BY_SUBJECT = {
+    "task": "TaskAssignment",
+    "handover": "TaskAssignment",
+    "workflow": "WorkflowStart",
+    "checkpoint": CHECKPOINT,
+}
 """The families whose entries are of one kind whatever their bodies say."""
 _CLONE_IN_SUBJECT = ("handover", "escalation")
 """The families whose subjects end with a clone."""
@@ -129,6 +134,9 @@ class Filter:
     @cached_property
     def _text(self) -> bytes:
         return self.text.encode(errors="surrogateescape").lower()
+
+
+EVERYTHING = Filter()
 
 
 def outcome_of(entry: Entry) -> Outcome | None:

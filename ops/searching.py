@@ -34,6 +34,10 @@ Looked = Callable[[int], None]
 """Hears how many entries of its stretch the search has looked at; sequences that the ledger does not hold count."""
 
 
+def _nobody(count: int) -> None:
+    """Nobody wants to know how far the search is."""
+
+
 async def stretch(source: Source, wanted: Filter, start: int = 1) -> Stretch:
     """Return where entries lie that a filter may want, by the times that it names, from the sequence `start` on.
 
@@ -47,7 +51,9 @@ async def stretch(source: Source, wanted: Filter, start: int = 1) -> Stretch:
     return Stretch(first, last)
 
 
-async def oldest_first(source: Source, wanted: Filter, where: Stretch, looked: Looked) -> AsyncGenerator[Entry, None]:
+async def oldest_first(
+    source: Source, wanted: Filter, where: Stretch, looked: Looked = _nobody
+) -> AsyncGenerator[Entry, None]:
     """Yield the entries of a stretch that are wanted, in the ledger's order.
 
     Whoever stops before the end closes it (`contextlib.aclosing`).
@@ -68,7 +74,9 @@ async def oldest_first(source: Source, wanted: Filter, where: Stretch, looked: L
     looked(where.length)
 
 
-async def newest_first(source: Source, wanted: Filter, where: Stretch, looked: Looked) -> AsyncGenerator[Entry, None]:
+async def newest_first(
+    source: Source, wanted: Filter, where: Stretch, looked: Looked = _nobody
+) -> AsyncGenerator[Entry, None]:
     """Yield the entries of a stretch that are wanted, newest first; raises as `oldest_first`."""
     end, window = where.last, WINDOW
     while end >= where.first:

@@ -5,13 +5,12 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from ops.cli.counting import counting
-from ops.cli.filter_options import filter_options
+from ops.cli.filter_options import filter_options, resolved
 from ops.cli.lines import describe, line, plain
 from ops.cli.options import archive_option, json_option, run, where_options
 from ops.cli.sources import open_ledger
@@ -19,9 +18,6 @@ from ops.cli.text import duration, moment, show, table
 from ops.connect import Where
 from ops.entries import Entry
 from ops.filters import Filter
-
-if TYPE_CHECKING:
-    from ops.archive.source import Source
 
 PAGE = 500
 """So many finds are held in memory, and stand in one table on a terminal."""
@@ -85,15 +81,6 @@ async def _query(
                 _print(page, as_json=as_json)
     took = duration(time.monotonic() - begun)
     click.echo(f"{found:,} found; looked at {looked_at:,} of {place.length:,} entries in {took}", err=True)
-
-
-async def resolved(source: "Source", wanted: Filter) -> Filter:
-    """Return a filter whose types are no aliases any more: by the table in force, or the default one where no server answers."""
-    from clones.routing import DEFAULT_TABLE
-    from clones.tables import table_of
-
-    table_ = DEFAULT_TABLE if source.network is None else await table_of(source.network)
-    return wanted.with_aliases(table_.aliases)
 
 
 async def _page(entries: AsyncIterator[Entry], most: int, *, at_once: bool) -> tuple[list[Entry], bool]:

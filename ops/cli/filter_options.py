@@ -3,15 +3,20 @@
 import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bus.subjects import RESERVED_TYPES
 from ops.assignments import labels
 from ops.cli.lines import COLOURS
 from ops.cli.options import UNUSABLE, fail
+from ops.cli.text import clean
 from ops.cli.times import point_in_time
 from ops.filters import OUTCOMES, Filter, Outcome
+
+if TYPE_CHECKING:
+    from ops.archive.source import Source
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -75,3 +80,19 @@ def filter_options(command: _F) -> _F:
         return command(*args, wanted=wanted, **kwargs)
 
     return with_filter  # type: ignore[return-value]  # click turns it into a command, whatever its type
+
+
+async def resolved(source: "Source", wanted: Filter) -> Filter:
+    """Return a filter whose types are no aliases any more: by the table in force, or the default one where no server answers.
+
+    A type that nobody serves may have been served once; that nobody does is said.
+    """
+    from clones.routing import DEFAULT_TABLE, known_types
+    from clones.tables import table_of
+
+    table = DEFAULT_TABLE if source.network is None else await table_of(source.network)
+    wanted = wanted.with_aliases(table.aliases)
+    unserved = [name for name in wanted.types if name not in RESERVED_TYPES and name not in table.routes]
+    if unserved:
+        click.echo(f"No clone serves {', '.join(map(clean, unserved))}. Known: {known_types(table)}", err=True)
+    return wanted

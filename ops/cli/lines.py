@@ -8,7 +8,7 @@ import click
 
 from ops import history_words
 from ops.cli.text import clean, duration, moment, shortened
-from ops.entries import UNREADABLE, Entry, text
+from ops.entries import CHECKPOINT, UNREADABLE, Entry, text
 from schemas import ErrorCode, SchemaError, WorkflowEntry, decode
 
 MAX_TEXT = 200
@@ -37,6 +37,7 @@ COLOURS = {
     "WorkflowPut": "magenta",
     "ScheduleChange": "magenta",
     "InstanceChanged": "bright_black",
+    CHECKPOINT: "bright_black",
     UNREADABLE: "red",
 }
 
@@ -121,6 +122,7 @@ _TELLERS: dict[str, Callable[[Entry], str]] = {
         f"{_named('by', entry, 'by')}{_of(entry, 'reason')}".rstrip()
     ),
     "InstanceChanged": lambda entry: f"{_of(entry, 'instance')} is {_of(entry, 'state')}",
+    CHECKPOINT: lambda entry: " ".join(entry.data.decode(errors="replace").splitlines()[:3]),
     "Decision": lambda entry: f"{_of(entry, 'step', 'verdict')} by {_of(entry, 'decided_by', 'comment')}",
 }
 

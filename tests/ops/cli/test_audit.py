@@ -23,6 +23,43 @@ async def test_tail_prints_the_last_entries_and_stops(ops_rig: OpsRig) -> None:
     assert both.status == 2
 
 
+async def test_tail_begins_and_ends_where_it_is_told(ops_rig: OpsRig) -> None:
+    for number in range(4):
+        await ops_rig.bus.submitter.submit("security", TaskAssignment(id=f"t{number}", labels={"n": str(number % 2)}))
+    recent = await ops_rig.cli("audit", "tail", "--no-follow", "--since", "1h", "-l", "n=1", "--json")
+    ended = await ops_rig.cli("audit", "tail", "--until", "0s", "-n", "1", "--json")
+    none = await ops_rig.cli("audit", "tail", "--no-follow", "--until", "1d", "--type", "securty")
+
+    assert [json.loads(line)["task_id"] for line in recent.out.splitlines()] == ["t1", "t3"]
+    # It is over as soon as it has begun: what comes is later.
+    assert [json.loads(line)["task_id"] for line in ended.out.splitlines()] == ["t3"]
+    assert (none.status, none.out) == (0, "")
+    assert "No clone serves securty" in none.err
+
+
+async def test_query_finds_what_is_wanted_in_either_order(ops_rig: OpsRig) -> None:
+    for number in range(6):
+        task_type = "testing" if number % 2 else "security"
+        await ops_rig.bus.submitter.submit(
+            task_type, TaskAssignment(id=f"t{number}", params={"target": f"/srv/P{number}"})
+        )
+
+    async def ids(*arguments: str) -> list[str]:
+        ended = await ops_rig.cli("audit", "query", "--json", *arguments)
+        assert "of 6 entries" in ended.err
+        return [json.loads(line)["task_id"] for line in ended.out.splitlines()]
+
+    assert await ids("--type", "test-strategy") == ["t5", "t3", "t1"]
+    assert await ids("--oldest", "--limit", "2") == ["t0", "t1"]
+    assert await ids("--text", "/srv/p3", "--kind", "taskassignment", "-n", "0") == ["t3"]
+    lines = await ops_rig.cli("audit", "query", "--type", "security")
+    assert [line.split()[0] for line in lines.out.splitlines()] == ["#5", "#3", "#1"]
+    assert lines.err.startswith("3 found; looked at 6 of 6 entries in ")
+    wrong = await ops_rig.cli("audit", "query", "--since", "yesterday")
+    assert (wrong.status, wrong.out) == (2, "")
+    assert "--since 'yesterday' is no time" in wrong.err
+
+
 async def test_tail_follows_what_comes(ops_rig: OpsRig) -> None:
     await ops_rig.bus.submitter.submit("security", TaskAssignment(id="before"))
     process = await ops_rig.start("audit", "tail", "--last", "1", "--json")
