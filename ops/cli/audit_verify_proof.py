@@ -7,10 +7,9 @@ import click
 
 from bus.errors import SanctuaryError
 from ops.cli.lines import line, plain
-from ops.cli.options import json_option, print_json, run, where_options
-from ops.cli.proving import keys_option, read, refuted
+from ops.cli.options import json_option, print_json, run
+from ops.cli.proving import log_key_option, read, refuted
 from ops.cli.text import clean
-from ops.connect import Where
 
 if TYPE_CHECKING:
     from ops.proofs.claims import Claim, Keys
@@ -19,24 +18,23 @@ if TYPE_CHECKING:
 
 @click.command(name="verify-proof")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@where_options
-@keys_option
+@log_key_option
 @json_option
-def verify_proof(file: Path, where: Where, *, keys: tuple[str, ...], as_json: bool) -> None:
+def verify_proof(file: Path, *, keys: tuple[str, ...], as_json: bool) -> None:
     """Verify FILE, which `sanctuary audit proof` or `growth` wrote, with the log's public key alone; no server is asked.
 
     Exits with 0 where it proves what it says, with 3 where it proves nothing.
     """
-    run(_verify(file, where, keys, as_json=as_json))
+    run(_verify(file, keys, as_json=as_json))
 
 
-async def _verify(file: Path, where: Where, given: tuple[str, ...], *, as_json: bool) -> int:
-    from ops.proofs.evidence import gather_keys
+async def _verify(file: Path, given: tuple[str, ...], *, as_json: bool) -> int:
+    from ops.proofs.claims import make_keys, read_key
     from ops.proofs.merkle import ProofWrong
     from ops.proofs.notes import NoteWrong
     from ops.proofs.proof_files import MAX_BYTES, TaskProof, parse_proof
 
-    keys, _ = gather_keys(where, given)
+    keys = make_keys(map(read_key, given))
     try:
         proof = parse_proof(read(file, MAX_BYTES))
         if isinstance(proof, TaskProof):

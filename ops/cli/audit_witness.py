@@ -6,21 +6,14 @@ from pathlib import Path
 import click
 
 from ops.cli.options import json_option, print_json, run
-from ops.cli.proving import output_option, read, refuted, write
+from ops.cli.proving import log_key_option, output_option, read, refuted, write
 
 _DIRECTORY = "witness"
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option(
-    "--key",
-    "keys",
-    multiple=True,
-    required=True,
-    metavar="KEY",
-    help="The log's verifier key, or the file that holds it; got from those who run the log, not with the checkpoint.",
-)
+@log_key_option
 @click.option(
     "-d",
     "--directory",

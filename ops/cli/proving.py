@@ -33,6 +33,19 @@ def keys_option(command: _F) -> _F:
     )(command)
 
 
+def log_key_option(command: _F) -> _F:
+    """Add the option that says whose signatures count, where no network is near."""
+    return click.option(
+        "--key",
+        "keys",
+        multiple=True,
+        required=True,
+        metavar="KEY",
+        help="The log's verifier key, or the file that holds it, from those who run the log and not from where FILE is from; and "
+        "those of witnesses who must have signed too.",
+    )(command)
+
+
 def leaves_option(command: _F) -> _F:
     """Add the option that says where the notary's leaves are."""
     return click.option(
