@@ -82,20 +82,27 @@ class Artifacts:
                 f"{name!r} did not come whole from the object store: {digest} instead of {info.digest}"
             )
 
+    async def digest(self, name: str) -> str | None:
+        """Return the digest of the object `name`, as claim checks have it, or None where there is none of that name.
+
+        Raises:
+            SanctuaryError: the bucket does not tell.
+        """
+        try:
+            async with asyncio.timeout(INFO_TIMEOUT_S):
+                return (await (await self._bucket()).get_info(name)).digest or ""
+        except nats.js.errors.NotFoundError:
+            return None
+        except (NatsError, TimeoutError) as error:
+            raise SanctuaryError(f"the object store does not tell of {name!r}: {_words(error)}") from None
+
     async def holds(self, ref: ArtifactRef) -> bool:
         """Tell whether the bucket still has what a claim check was given for.
 
         Raises:
             SanctuaryError: it does not tell.
         """
-        try:
-            async with asyncio.timeout(INFO_TIMEOUT_S):
-                info = await (await self._bucket()).get_info(ref.name)
-        except nats.js.errors.NotFoundError:
-            return False
-        except (NatsError, TimeoutError) as error:
-            raise SanctuaryError(f"the object store does not tell of {ref.name!r}: {_words(error)}") from None
-        return info.digest == ref.digest
+        return await self.digest(ref.name) == ref.digest
 
     async def _fetch(self, nuid: str, destination: Path) -> str:
         """Write an object's chunks (ADR-20) to `destination` and return their digest.
