@@ -8,6 +8,7 @@ COMMANDS = {
     "tail": ("audit_tail", "Print entries as they come."),
     "query": ("audit_query", "The entries that a filter lets through."),
     "show": ("audit_show", "One task or workflow from its beginning to its end."),
+    "replay": ("audit_replay", "Drive recorded tasks once more, in another realm, and compare."),
     "check": ("audit_check", "Whether the ledger is whole."),
     "archive": ("audit_archive", "The ledger into sealed files, and out of the server what it needs no more."),
     "verify": ("audit_verify", "Whether the ledger is what was signed."),
