@@ -1,4 +1,4 @@
-"""A whole network on this machine: the server unless one is named, Omega, and the four clones, each a process."""
+"""A whole network on this machine: the server unless one is named, Omega, the four clones and the notary, each a process."""
 
 import asyncio
 import logging
@@ -13,11 +13,12 @@ from bus.errors import SanctuaryError
 from bus.identity import OMEGA, Identity
 from bus.network import Network
 from bus.server import EmbeddedServer, ServerOptions
-from bus.server_config import Durability
+from bus.server_config import NOTARY, Durability
 from clones.escalation import Escalations
 from clones.routing import DEFAULT_TABLE, types_by_clone
 from ops.connect import Where
 from ops.logs import LogFormat
+from ops.proofs.notary import CONTRADICTS
 from ops.rights import keep_rights
 from ops.status import ask
 from ops.supervisor import Supervisor
@@ -106,7 +107,8 @@ async def local_network(options: LocalOptions, say: Callable[[str], None]) -> As
         for number, name in enumerate(names):
             # Omega hears the others go, and so knows that they are not missed.
             supervisor.add(name, _argv(name, number, options, server), ends_last=name == OMEGA)
-        say(f"starting {', '.join(names)}")
+        supervisor.add(NOTARY, _argv(NOTARY, len(names), options, server), final_status=CONTRADICTS)
+        say(f"starting {', '.join(names)} and the {NOTARY}")
         await _until_ready(network, names, supervisor, options.log_directory)
         yield LocalNetwork(where, server.url if server else ", ".join(named.servers if named else ()), server)
 
@@ -114,13 +116,13 @@ async def local_network(options: LocalOptions, say: Callable[[str], None]) -> As
 def _argv(name: str, number: int, options: LocalOptions, server: EmbeddedServer | None) -> list[str]:
     """Return the command line of one daemon."""
     where = options.where
-    argv = [sys.executable, "-P", "-m", "ops.cli", *([OMEGA] if name == OMEGA else ["clone", name])]
+    argv = [sys.executable, "-P", "-m", "ops.cli", *([name] if name in (OMEGA, NOTARY) else ["clone", name])]
     argv += ["--store", str(where.store.absolute()), "--realm", where.realm]
     if where.server is not None:
         argv += ["--server", where.server]
     if where.context is not None:
         argv += ["--context", where.context]
-    if name != OMEGA:
+    if name not in (OMEGA, NOTARY):
         argv += ["--workspace", str(options.workspace), "--drain", str(options.drain_s)]
         for root in options.roots:
             argv += ["--root", str(root)]

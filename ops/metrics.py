@@ -72,6 +72,10 @@ class Metrics:
         """Tell from now on how far the ledger is checked, and what was found, as `counts` returns it."""
         self._live.completeness = counts
 
+    def add(self, collector: Collector) -> None:
+        """Serve what `collector` tells too."""
+        self._registry.register(collector)
+
     def model_observer(self) -> Callable[[Asked], None]:
         """Return what is to hear of each request to a language model; such series are there from now on."""
         return _ModelMetrics(self._clone, self._registry).asked

@@ -32,6 +32,7 @@ class Child:
     name: str
     argv: Sequence[str]
     ends_last: bool = False
+    final_status: int | None = None
     process: asyncio.subprocess.Process | None = None
     starts: int = 0
     failures_in_row: int = 0
@@ -69,9 +70,12 @@ class Supervisor:
         """By name."""
         return self._children
 
-    def add(self, name: str, argv: Sequence[str], *, ends_last: bool = False) -> None:
-        """Start a process and keep it running; one that `ends_last` is stopped once all others have ended."""
-        child = Child(name, argv, ends_last)
+    def add(self, name: str, argv: Sequence[str], *, ends_last: bool = False, final_status: int | None = None) -> None:
+        """Start a process and keep it running; one that `ends_last` is stopped once all others have ended.
+
+        Where it ends with `final_status`, starting it again is no use, and it has told why: it is left alone.
+        """
+        child = Child(name, argv, ends_last, final_status)
         self._children[name] = child
         child.runner = asyncio.create_task(self._keep(child), name=f"keep {name}")
 
@@ -94,6 +98,9 @@ class Supervisor:
             started_at = time.monotonic()
             ended = await self._run(child)
             if self._stopping.is_set():
+                return
+            if child.process is not None and child.process.returncode == child.final_status is not None:
+                log.error("%s %s, for a reason that starting it again does not mend", child.name, ended)
                 return
             steady = time.monotonic() - started_at >= STEADY_S
             child.failures_in_row = 1 if steady else child.failures_in_row + 1

@@ -5,7 +5,7 @@ import click
 from ops.cli.lazy import LazyGroup
 
 COMMANDS = {
-    "up": ("up", "Start the network here: server, Omega and the four clones."),
+    "up": ("up", "Start the network here: server, Omega, the four clones, the notary."),
     "omega": ("daemon", "Run Omega, which coordinates."),
     "clone": ("daemon", "Run one clone, built in or of your own."),
     "notary": ("notary", "Run the notary, which signs what the ledger holds."),

@@ -37,10 +37,10 @@ sync_option = click.option(
     type=click.IntRange(0, 65530),
     default=0,
     show_default=True,
-    help="First of five ports for Prometheus metrics; 0: free ones, see `sanctuary status`.",
+    help="First of six ports for Prometheus metrics; 0: free ones, see `sanctuary status`.",
 )
 def up(where: Where, **rest: Any) -> None:
-    """Start the network here: a NATS server (unless one is named), Omega and the four clones.
+    """Start the network here: a NATS server (unless one is named), Omega, the four clones and the notary.
 
     Stops on Ctrl-C or SIGTERM, once running tasks are done or handed back. Data stay in --store.
     """

@@ -23,6 +23,8 @@ from ops.proofs.notes import NoteWrong
 
 LOOK_EVERY_S = 1.0
 """An entry is taken in once it was there this long at the last look: a server without fsync may lose the last 100 ms at a power cut."""
+CONTRADICTS = 3
+"""The exit status of a notary that the ledger contradicts: starting it again is no use."""
 _GAP_LEAVES = 8192
 
 log = logging.getLogger(__name__)
@@ -48,7 +50,8 @@ class _State(msgspec.Struct, frozen=True):
     last_seq: int
 
 
-class _Info(msgspec.Struct, frozen=True):
+class _Ledger(msgspec.Struct, frozen=True):
+    created: str
     state: _State
 
 
@@ -64,8 +67,8 @@ class Notary:
         self._own = network.subjects.every("checkpoint").removesuffix(">")
         self._old = 0
         """The entries up to this one were there at the last look."""
-        self._connection = -1
-        """By the number of reconnects, on which the last look was."""
+        self._looked_at: tuple[int, str] | None = None
+        """On which connection the last look was, by the number of reconnects, and when the stream was made that it saw."""
         self._has_news = False
         """Whether there is more to sign than checkpoints."""
         self._unpublished: SignedCheckpoint | None = None
@@ -105,16 +108,20 @@ class Notary:
 
     async def look(self) -> None:
         """Take in what was there at the last look, and sign where it is time; raises as `run`, and SanctuaryError."""
-        state = await self._ledger()
-        if state is None:
+        ledger = await self._ledger()
+        if ledger is None:
             return
         if not self._resumed:
             await self._resume()
-        if self._network.reconnects != self._connection:
-            # Another server, or the same one started anew: what was there may be gone.
-            self._old, self._connection = 0, self._network.reconnects
-        await self._grow(min(self._old, state.last_seq))
-        self._old = self._last = state.last_seq
+        looks_at = (self._network.reconnects, ledger.created)
+        if looks_at != self._looked_at:
+            # Another server or stream, or the same server started anew: what was there may be gone.
+            self._old = 0
+            await self._compare_newest()
+            self._looked_at = looks_at
+        last = ledger.state.last_seq
+        await self._grow(min(self._old, last))
+        self._old = self._last = last
         if asyncio.get_running_loop().time() >= self._sign_at:
             await self.sign()
 
@@ -130,21 +137,21 @@ class Notary:
             await self._publish(self._unpublished)
             self._unpublished = None
 
-    async def _ledger(self) -> _State | None:
-        """Return which entries the ledger has, None while there is no ledger yet."""
+    async def _ledger(self) -> _Ledger | None:
+        """Return what there is of the ledger, None while there is none yet."""
         try:
             answer = await api(self._network.requester, f"STREAM.INFO.{self._network.subjects.ledger}")
         except JetStreamError as error:
             if error.err_code != STREAM_NOT_FOUND or self._files.signed_size:
                 raise
             return None
-        state = msgspec.convert(answer, _Info).state
-        if state.last_seq < self._files.signed_size:
+        ledger = msgspec.convert(answer, _Ledger)
+        if ledger.state.last_seq < self._files.signed_size:
             raise LedgerContradicts(
-                f"the ledger {self._network.subjects.ledger} ends with entry #{state.last_seq}, and entries up to "
+                f"the ledger {self._network.subjects.ledger} ends with entry #{ledger.state.last_seq}, and entries up to "
                 f"#{self._files.signed_size} were signed: it was rolled back, or made anew. {_WHAT_TO_DO}"
             )
-        return state
+        return ledger
 
     async def _resume(self) -> None:
         """Compare the ledger with what was signed of it before, by this process or another."""
@@ -219,17 +226,22 @@ class Notary:
     async def _is_unchanged(self) -> bool:
         """Tell whether the tree may be signed; where entries that were not signed yet have changed, they are taken in anew."""
         files = self._files
-        if files.signed_size and not await self._holds(files.signed_size):
-            raise LedgerContradicts(
-                f"entry #{files.signed_size} of the ledger {self._network.subjects.ledger} is not the one that was signed: the ledger "
-                f"was rolled back and written on, made anew, or altered. {_WHAT_TO_DO}"
-            )
+        await self._compare_newest()
         if await self._holds(files.tree.size):
             return True
         log.warning("the ledger lost entries that were not signed yet, as at a power cut; it is read again from there")
         files.cut_back()
         self._old = 0
         return False
+
+    async def _compare_newest(self) -> None:
+        """Compare the newest entry that was signed, where the tree holds it."""
+        size = self._files.signed_size
+        if 0 < size <= self._files.tree.size and not await self._holds(size):
+            raise LedgerContradicts(
+                f"entry #{size} of the ledger {self._network.subjects.ledger} is not the one that was signed: the ledger was rolled "
+                f"back and written on, made anew, or altered. {_WHAT_TO_DO}"
+            )
 
     async def _holds(self, sequence: int) -> bool:
         """Tell whether the ledger's entry is the one in the tree, or was removed together with all before it."""
@@ -239,8 +251,8 @@ class Notary:
             return leaf_hash(encode_record(found)) == leaf
         if leaf == gap_leaf(sequence):
             return True
-        state = await self._ledger()
-        return state is not None and sequence < state.first_seq
+        ledger = await self._ledger()
+        return ledger is not None and sequence < ledger.state.first_seq
 
     async def _publish(self, signed: SignedCheckpoint) -> None:
         body = str(signed).encode()
