@@ -10,6 +10,7 @@ COMMANDS = {
     "show": ("audit_show", "One task or workflow from its beginning to its end."),
     "replay": ("audit_replay", "Drive recorded tasks once more, in another realm, and compare."),
     "check": ("audit_check", "Whether the ledger is whole."),
+    "export": ("audit_export", "The ledger as JSON Lines, CloudEvents, OpenTelemetry spans or Parquet."),
     "archive": ("audit_archive", "The ledger into sealed files, and out of the server what it needs no more."),
     "verify": ("audit_verify", "Whether the ledger is what was signed."),
     "proof": ("audit_proof", "Prove what the ledger holds of a task, in a file."),

@@ -1,0 +1,5 @@
+"""As the archive's tests."""
+
+from tests.ops.archive.conftest import rig, small
+
+__all__ = ["rig", "small"]
