@@ -302,11 +302,15 @@ asyncio.run(main())
 @pytest.mark.usefixtures("hasty")
 async def test_a_child_that_ends_for_good_is_left_alone(tmp_path: Path) -> None:
     """It ends with another status first, and is started again; with the final one it is not."""
-    program = f"import pathlib, sys\npath = pathlib.Path({str(tmp_path / 'starts')!r})\n" + (
-        "with path.open('a') as file:\n    file.write('x')\nsys.exit(2 + len(path.read_text()))\n"
-    )
+    program = """
+import pathlib, sys
+path = pathlib.Path(sys.argv[1])
+with path.open("a") as file:
+    file.write("x")
+sys.exit(2 + len(path.read_text()))
+"""
     async with supervising() as running:
-        running.add("notary", python(program), final_status=4)
+        running.add("notary", python(program, tmp_path / "starts"), final_status=4)
         child = running.children["notary"]
         assert child.runner is not None
         await asyncio.wait_for(child.runner, WITHIN_S)
