@@ -3,12 +3,13 @@
 A script of its own (`python -I -S launcher.py`, standard library only), between a clone daemon and the program, so that
 the program's processes end even where the daemon is killed with -9. Usage::
 
-    launcher.py TIMEOUT_S MEMORY_BYTES SCRATCH [--in DIRECTORY] PROGRAM [ARGUMENT...]
+    launcher.py TIMEOUT_S MEMORY_BYTES PROCESSES DISK_BYTES SCRATCH [--in DIRECTORY] PROGRAM [ARGUMENT...]
 
 - standard input: held open by the daemon as long as it wants the program to live; end of file ends everything.
 - standard output: the program's descriptor 3. When every process is dead, the launcher adds one line of its own,
-  `{"type":"ended","reason":"exit"|"timeout"|"cancelled"|"not_started","status":N,"left":N}`: `status` as in
-  `subprocess` (the errno for `not_started`), `left` the number of processes that could not be killed. Then it closes.
+  `{"type":"ended","reason":R,"status":N,"left":N}`: `R` is `exit`, `timeout`, `cancelled`, `processes`, `disk` or
+  `not_started`, `status` as in `subprocess` (the errno for `not_started`), `left` the number of processes that could not be
+  killed. Then it closes.
 - standard error: the program's standard output and standard error.
 - SCRATCH: a directory for this run, the program's working and temporary directory; `SCRATCH/request` is the program's
   standard input. Removed when everything is dead and the daemon knows it.
@@ -18,6 +19,10 @@ the program's processes end even where the daemon is killed with -9. Usage::
 Guarantees on Linux: as child subreaper the launcher stays the ancestor of whatever the program starts, in any session
 or process group, and kills it all; a launcher killed with -9 takes the program with it. Elsewhere (macOS) a process is
 found as long as its parent lives, or while it is in the program's process group.
+
+More than PROCESSES descendants end the run (Linux), which RLIMIT_NPROC would not: it counts a user's, and not root's. So do
+more than DISK_BYTES in SCRATCH, which is gone through a little at a time, and a file system that is nearly full, whatever
+fills it; no file gets larger than DISK_BYTES, wherever it is (RLIMIT_FSIZE).
 """
 
 # importing pathlib would take as long as everything else here
@@ -35,11 +40,21 @@ import time
 
 TYPE_CHECKING = False  # typing takes 10 ms to import
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ANSWER_FD = 3
 GIVE_UP_AFTER_S = 10.0
 """Time after which processes that cannot be killed (uninterruptible in the kernel) are left and counted."""
+
+LOOK_EVERY_S = 0.5
+"""How often it is looked at what the run takes."""
+MIN_FREE_BYTES = 256 * 1024**2
+"""What is to stay free on SCRATCH's file system; half of what is free at the beginning where that is less."""
+
+_LOOK_FOR_S = 0.02
+"""How long a look at SCRATCH may take."""
+_LOOK_SHARE = 0.05
+"""Of the time that counting processes may take, on a machine with very many."""
 
 # prctl(2), linux/prctl.h
 PR_SET_PDEATHSIG = 1
@@ -53,7 +68,8 @@ _RESCAN_S = 0.005
 
 def main(argv: list[str]) -> int:
     """Run the program of `argv` to its end, and say how it ended."""
-    timeout_s, memory_bytes, scratch, program = float(argv[1]), int(argv[2]), argv[3], argv[4:]
+    timeout_s, memory_bytes, processes, disk_bytes = float(argv[1]), int(argv[2]), int(argv[3]), int(argv[4])
+    scratch, program = argv[5], argv[6:]
     directory = None
     if program[0] == "--in":
         directory, program = program[1], program[2:]
@@ -65,8 +81,9 @@ def main(argv: list[str]) -> int:
         signal.signal(number, lambda *_: None)
     deadline = time.monotonic() + timeout_s
     try:
-        pid = _start(program, scratch, directory, memory_bytes)
-        reason, status = _wait(pid, wakeup, deadline)
+        usage = _Usage(scratch, processes, disk_bytes)
+        pid = _start(program, scratch, directory, memory_bytes, disk_bytes)
+        reason, status = _wait(pid, wakeup, deadline, usage)
         left, killed_status = _end_all(pid)
         _say(reason, killed_status if status is None else status, left)
     except OSError as error:
@@ -76,7 +93,57 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _start(program: list[str], scratch: str, directory: "str | None", memory_bytes: int) -> int:
+class _Usage:
+    """What a run takes of the machine, beside time and memory."""
+
+    def __init__(self, scratch: str, processes: int, disk_bytes: int) -> None:
+        self._scratch = scratch
+        self._processes = processes
+        self._disk_bytes = disk_bytes
+        self._least_free = min(MIN_FREE_BYTES, self._free() // 2)
+        self._sizes = _sizes(scratch)
+        self._count_at = 0.0
+
+    def over(self) -> "str | None":
+        """Return which limit is passed, as the reason of the end."""
+        now = time.monotonic()
+        if sys.platform == "linux" and now >= self._count_at:
+            if len(_descendants()) > self._processes:
+                return "processes"
+            self._count_at = now + (time.monotonic() - now) / _LOOK_SHARE
+        if self._free() < self._least_free:
+            return "disk"
+        until = time.monotonic() + _LOOK_FOR_S
+        for total in self._sizes:
+            if total > self._disk_bytes:
+                return "disk"
+            if time.monotonic() > until:
+                return None
+        self._sizes = _sizes(self._scratch)
+        return None
+
+    def _free(self) -> int:
+        try:
+            state = os.statvfs(self._scratch)
+        except OSError:  # the program has removed it
+            return sys.maxsize
+        return state.f_bavail * state.f_frsize
+
+
+def _sizes(directory: str) -> "Iterator[int]":
+    """Yield what the files below take of the disk, as far as they were looked at; what goes meanwhile is passed over."""
+    total, waiting = 0, [directory]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    total += entry.stat(follow_symlinks=False).st_blocks * 512  # sparse files take what they hold
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                yield total
+
+
+def _start(program: list[str], scratch: str, directory: "str | None", memory_bytes: int, disk_bytes: int) -> int:
     """Fork and execute the program; returns its process id.
 
     Raises:
@@ -87,6 +154,7 @@ def _start(program: list[str], scratch: str, directory: "str | None", memory_byt
     pid = os.fork()
     if pid == 0:
         try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (disk_bytes, disk_bytes))
             _become(program, scratch, directory, memory_bytes, launcher)
         except OSError as error:
             os.write(failure_write, str(error.errno).encode())
@@ -127,8 +195,8 @@ def _become(program: list[str], scratch: str, directory: "str | None", memory_by
     os.execve(program[0], program, {**os.environ, "TMPDIR": scratch})  # noqa: S606 - no shell is the point
 
 
-def _wait(pid: int, wakeup: int, deadline: float) -> "tuple[str, int | None]":
-    """Wait until the program ends, the time is over, or the daemon lets go; returns why, and how the program ended."""
+def _wait(pid: int, wakeup: int, deadline: float, usage: _Usage) -> "tuple[str, int | None]":
+    """Wait until the program ends, a limit is passed, or the daemon lets go; returns why, and how the program ended."""
     while True:
         while True:  # orphans too: they are the launcher's children now
             ended, status = _reap()
@@ -139,11 +207,14 @@ def _wait(pid: int, wakeup: int, deadline: float) -> "tuple[str, int | None]":
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             return "timeout", None
-        ready, _, _ = select.select([0, wakeup], [], [], left_s)
+        ready, _, _ = select.select([0, wakeup], [], [], min(left_s, LOOK_EVERY_S))
         if 0 in ready and not os.read(0, 4096):
             return "cancelled", None
         if wakeup in ready and set(os.read(wakeup, 4096)) & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}:
             return "cancelled", None
+        reason = usage.over()
+        if reason is not None:
+            return reason, None
 
 
 def _end_all(pid: int) -> "tuple[int, int]":

@@ -38,6 +38,19 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Wall-clock time from start to end."""
     memory_bytes: int = 8 * 1024**3
     """Address space of each single process (RLIMIT_AS; not enforced on macOS, whose kernel has no such limit)."""
+    processes: int = 1000
+    """At once, itself and all that it started (Linux)."""
+    disk_bytes: int = 16 * 1024**3
+    """In its scratch directory, which is its TMPDIR; and the size of each file that it writes anywhere."""
+
+    def passed(self, reason: str) -> str | None:
+        """Say which of these the launcher's `reason` means; None for another reason."""
+        match reason:
+            case "processes":
+                return f"it had more than {self.processes} processes at once"
+            case "disk":
+                return f"it filled more than {self.disk_bytes / 1024**2:g} MiB of its temporary directory, or the disk was nearly full"
+        return None
 
 
 class Tail:
@@ -84,7 +97,8 @@ async def launched(
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-I", "-S", launcher.__file__),
-            *(repr(limits.timeout_s), str(limits.memory_bytes), str(scratch), *placed, *program),
+            *(repr(limits.timeout_s), str(limits.memory_bytes), str(limits.processes), str(limits.disk_bytes)),
+            *(str(scratch), *placed, *program),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -52,7 +52,8 @@ async def run_program(
     Raises:
         TaskError: `tool_missing` where there is no such program; `engine_timeout` after `timeout_s` seconds;
             `memory_exceeded`; `engine_crashed` where it was lost, and may be run again; `incompatible_task` for arguments
-            with a null character; `engine_failed` where it cannot be started for another reason.
+            with a null character; `engine_failed` where it cannot be started for another reason, or takes more processes
+            or disk than `clones.launching.Limits` has.
     """
     begin = monotonic()
     words = [os.fspath(each) for each in argv]
@@ -143,6 +144,8 @@ def _status(words: Sequence[str], ended: Ended | None, errors: bytes, limits: Li
     if ended.reason == "timeout":
         message = f"`{command}` was stopped: it had not ended after {limits.timeout_s:g} s"
         raise TaskError(ErrorCode.ENGINE_TIMEOUT, message)
+    if (passed := limits.passed(ended.reason)) is not None:
+        raise TaskError(ErrorCode.ENGINE_FAILED, f"`{command}` was stopped with all that it started: {passed}")
     if ended.reason == "cancelled":  # not by us: we were still reading
         raise TaskError(ErrorCode.ENGINE_CRASHED, f"`{command}` was lost: its launcher was told to end it")
     killed = (

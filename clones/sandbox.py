@@ -175,6 +175,9 @@ def _outcome(answers: _Answers, log: bytes, engine: str, limits: Limits) -> Engi
             f"{engine} was stopped: no answer within {limits.timeout_s:g} s; allow more time or choose a smaller target"
         )
         raise EngineError(message, code=ErrorCode.ENGINE_TIMEOUT)
+    if (passed := limits.passed(ended.reason)) is not None:
+        message = f"{engine} was stopped with all that it started: {passed}"
+        raise EngineError(message, code=ErrorCode.ENGINE_FAILED)
     if ended.status == -signal.SIGKILL:  # not by the launcher: that has a reason of its own
         raise _memory_exceeded(
             engine, limits, "killed from outside, as the kernel does when the machine has no memory left"

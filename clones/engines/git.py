@@ -6,6 +6,7 @@ external diff, and no fetching of missing objects. Paths are relative to the tar
 
 import functools
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -32,6 +33,8 @@ _ENV = {
     "GIT_OPTIONAL_LOCKS": "0",
     "LC_ALL": "C.UTF-8",
 }
+_WORKTREE = re.compile(r"^\s*worktree\s*=\s*(.+)$", re.MULTILINE)
+_MAX_SETTING_BYTES = 64 * 1024
 _FILE_MODES = (b"100644", b"100755")
 _MAX_TREE_BYTES = 512 * 1024 * 1024
 """What is written out of a revision."""
@@ -58,8 +61,8 @@ def run(target: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     Raises:
         EngineError: with git's own words, where it fails; `tool_missing` where there is no git.
     """
-    if (pipe := waits_for(target)) is not None:
-        raise EngineError(f"{pipe} is a pipe: git would wait for what comes out of it; remove it")
+    if (problem := why_not(target)) is not None:
+        raise EngineError(problem)
     env = process.minimal_env() | _ENV
     finished = process.run((*_GIT, *arguments), cwd=target, timeout_s=_TIMEOUT_S, env=env, stdin=stdin)
     if finished.exit_status != 0:
@@ -69,7 +72,59 @@ def run(target: Path, *arguments: str, stdin: bytes = b"") -> bytes:
 
 
 @functools.cache
-def waits_for(target: Path) -> str | None:
+def why_not(target: Path) -> str | None:
+    """Return why git is not asked about `target`: it would wait for a pipe, or read a history that is another project's."""
+    if (pipe := _waits_for(target)) is not None:
+        return f"{pipe} is a pipe: git would wait for what comes out of it; remove it"
+    if (elsewhere := _leads_to(target)) is not None:
+        return f".git leads to {elsewhere}, which does not belong to this directory: the history there is not read"
+    return None
+
+
+def _leads_to(target: Path) -> Path | None:
+    """Return where git would find a history that is not the target's own; None where it is.
+
+    A file `.git` (gitrepository-layout(5)) may name any repository on this machine. One of a linked work tree or a submodule
+    is told by the repository's pointing back, which who made the target could not write.
+    """
+    place = next((place for place in (target, *target.parents) if os.path.lexists(place / ".git")), None)
+    if place is None:
+        return None
+    entry = place / ".git"
+    named = _named_in(entry, "gitdir:") if entry.is_file() else None
+    directory = (place / named if named is not None else entry).resolve()
+    if named is not None and _points_back(directory, entry):
+        return None
+    if not directory.is_relative_to(place.resolve()):
+        return directory
+    common = _named_in(directory / "commondir")
+    shared = (directory / common).resolve() if common is not None else directory
+    return None if shared.is_relative_to(place.resolve()) else shared
+
+
+def _points_back(directory: Path, entry: Path) -> bool:
+    linked = _named_in(directory / "gitdir")
+    if linked is not None and (directory / linked).resolve() == entry.resolve():
+        return True
+    module = _WORKTREE.search(_text(directory / "config"))
+    return module is not None and (directory / module[1].strip().strip('"')).resolve() == entry.parent.resolve()
+
+
+def _named_in(file: Path, word: str = "") -> str | None:
+    """Return the path that a file of git's holds behind `word`; None where there is no such file."""
+    text = _text(file)
+    return text.removeprefix(word).strip() if text.startswith(word) and text.strip() else None
+
+
+def _text(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return os.fsdecode(opened.read(_MAX_SETTING_BYTES))
+    except OSError:
+        return ""
+
+
+def _waits_for(target: Path) -> str | None:
     """Return a pipe in `target` that git would open and so wait for: settings of its own, in whatever directory."""
     for place, directories, files in os.walk(target):
         inside = ".git" in PurePosixPath(place).parts

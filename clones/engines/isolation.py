@@ -124,7 +124,7 @@ def _walk(directory: Path, target: Path) -> Iterator[PurePosixPath]:
 
 def _git(target: Path, *arguments: str) -> bytes | None:
     """Return what git says, None where there is no git, no repository, or git fails."""
-    if git.waits_for(target):
+    if git.why_not(target):
         return None
     env = process.minimal_env() | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
     try:

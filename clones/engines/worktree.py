@@ -83,7 +83,7 @@ def revision(target: Path, params: RevisionParams, out: Path, progress: Progress
     or holds no tracked file (a directory that the repository around it ignores), or the work tree has no commit.
     """
     env = _environment(None)
-    head = None if git.waits_for(target) else _try_git("rev-parse", "--verify", "--quiet", "HEAD", cwd=target, env=env)
+    head = None if git.why_not(target) else _try_git("rev-parse", "--verify", "--quiet", "HEAD", cwd=target, env=env)
     tracked = head and _try_git("ls-files", "-z", "--", ".", cwd=target, env=env)
     if not head or not tracked:
         return EngineOutput(summary="no revision", data={"revision": None})

@@ -165,3 +165,35 @@ def forks_forever(target: Path, params: Params, out: Path, progress: Progress) -
                 os._exit(0)
     while True:
         time.sleep(60)
+
+
+def multiplies(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    """Have `params.number` children, in sessions of their own, which have nothing to do."""
+    for _ in range(params.number):
+        if os.fork() == 0:
+            os.setsid()
+            while True:
+                time.sleep(60)
+    (out / "all").touch()
+    while params.text == "wait":
+        time.sleep(60)
+    return EngineOutput(summary="", data={})
+
+
+def fills(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    """Write `params.number` files of 64 KiB, each in a directory of its own."""
+    for number in range(params.number):
+        place = Path(f"place{number}", "inner")
+        place.mkdir(parents=True)
+        (place / "filler").write_bytes(os.urandom(64 * 1024))
+    while params.text == "wait":
+        time.sleep(60)
+    return EngineOutput(summary="", data={})
+
+
+def writes_one_large_file(target: Path, params: Params, out: Path, progress: Progress) -> EngineOutput:
+    try:
+        (out / "large").write_bytes(bytes(params.number))
+    except OSError as error:
+        return EngineOutput(summary=os.strerror(error.errno or 0), data={"size": (out / "large").stat().st_size})
+    raise AssertionError("unreachable")

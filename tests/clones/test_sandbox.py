@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -50,6 +51,8 @@ async def run(
     number: int = 0,
     timeout_s: float = 20.0,
     memory_bytes: int = 1024**3,
+    processes: int = 1000,
+    disk_bytes: int = 1024**3,
     on_progress: Callable[[float, str], None] = ignore,
 ) -> EngineOutput:
     return await run_engine(
@@ -57,7 +60,7 @@ async def run(
         target=Path("/"),
         params=Params(text=text, number=number),
         out=out,
-        limits=Limits(timeout_s=timeout_s, memory_bytes=memory_bytes),
+        limits=Limits(timeout_s=timeout_s, memory_bytes=memory_bytes, processes=processes, disk_bytes=disk_bytes),
         on_progress=on_progress,
     )
 
@@ -194,6 +197,49 @@ async def test_a_time_limit_is_kept(out: Path) -> None:
     assert time.monotonic() - begin < WITHIN_S
 
 
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="processes are counted in /proc")
+
+
+@needs_proc
+async def test_too_many_processes_end_all_of_them(out: Path) -> None:
+    error = await failure("multiplies", out, text="wait", number=40, processes=20, timeout_s=110.0)
+    assert (error.code, error.retryable) == ("engine_failed", False)
+    assert "stopped with all that it started: it had more than 20 processes at once" in error.message
+
+
+async def test_as_many_processes_as_are_allowed_are_let_be(out: Path) -> None:
+    assert (await run("multiplies", out, number=15, processes=20, timeout_s=110.0)).summary == ""
+
+
+async def test_a_scratch_directory_that_grows_too_large_ends_the_run(out: Path) -> None:
+    error = await failure("fills", out, text="wait", number=40, disk_bytes=1024**2, timeout_s=110.0)
+    assert (error.code, error.retryable) == ("engine_failed", False)
+    assert "it filled more than 1 MiB of its temporary directory" in error.message
+
+
+async def test_no_file_gets_larger_than_what_a_run_may_take(out: Path) -> None:
+    output = await run("writes_one_large_file", out, number=3 * 1024**2, disk_bytes=1024**2, timeout_s=110.0)
+    assert (output.summary, output.data["size"] <= 1024**2) == (os.strerror(errno.EFBIG), True)
+
+
+def test_sizes_are_what_files_take_and_what_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "file").write_bytes(os.urandom(100_000))
+    with (tmp_path / "sparse").open("wb") as sparse:
+        sparse.truncate(10**9)
+    (tmp_path / "out").symlink_to("/")
+    *_, total = launcher._sizes(str(tmp_path))
+    assert 100_000 <= total < 10**7
+    assert list(launcher._sizes(str(tmp_path / "gone"))) == []
+
+
+def test_a_file_system_that_is_nearly_full_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = launcher._Usage(str(tmp_path), 10**6, 10**9)
+    assert usage.over() is None
+    monkeypatch.setattr(usage, "_free", lambda: usage._least_free - 1)
+    assert usage.over() == "disk"
+
+
 async def test_a_file_name_that_is_not_utf8_does_not_lose_the_result(out: Path) -> None:
     output = await run("surrogates", out)
     assert output.data == {"file": "caf?.py"}
@@ -293,7 +339,7 @@ async def test_an_engine_does_not_outlive_its_launcher(out: Path, caplog: pytest
 def launch(scratch: Path, program: str) -> "subprocess.Popen[bytes]":
     """Start a launcher by hand, with a Python program below it."""
     (scratch / "request").touch()
-    argv = (sys.executable, "-I", "-S", launcher.__file__, "60", str(1024**3), str(scratch))
+    argv = (sys.executable, "-I", "-S", launcher.__file__, "60", str(1024**3), "100", str(1024**3), str(scratch))
     return subprocess.Popen((*argv, sys.executable, "-S", "-c", program), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 

@@ -1,6 +1,7 @@
-"""Archives that unfold without end are refused, and a test that removes what is above it removes a copy."""
+"""Archives that unfold without end are refused; a test that removes what is above it removes a copy; one that forks is ended."""
 
 import io
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -90,3 +91,52 @@ async def test_a_test_that_removes_what_is_above_it_is_told_and_the_target_stays
     assert (target / "tests/test_it.py").read_text() == code
     assert output.summary
     assert msgspec.json.encode(output.data)
+
+
+FORKS = """
+import os, time
+
+def test_it():
+    for _ in range(80):
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(600)
+    time.sleep(600)
+"""
+FILLS = """
+import os, tempfile, time
+
+def test_it():
+    for _ in range(256):
+        number, _ = tempfile.mkstemp()
+        os.write(number, os.urandom(64 * 1024))
+        os.close(number)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are counted in /proc")
+@pytest.mark.parametrize(
+    ("code", "limits", "words"),
+    [
+        (FORKS, Limits(timeout_s=100, processes=60), "more than 60 processes"),
+        (FILLS, Limits(timeout_s=100, disk_bytes=8 * 1024**2), "filled more than 8 MiB"),
+    ],
+)
+async def test_a_test_that_takes_the_machine_is_ended_with_all_that_it_started(
+    code: str, limits: Limits, words: str, tmp_path: Path
+) -> None:
+    target, out = tmp_path / "target", tmp_path / "out"
+    (target / "tests").mkdir(parents=True)
+    out.mkdir()
+    (target / "tests/test_it.py").write_text(code)
+    with pytest.raises(EngineError, match=words) as ended:
+        await run_engine(
+            engine="clones.engines.testing:analyse",
+            target=target,
+            params=Params(target=str(target), budget_s=90),
+            out=out,
+            limits=limits,
+            on_progress=lambda _fraction, _message: None,
+        )
+    assert ended.value.code == "engine_failed"

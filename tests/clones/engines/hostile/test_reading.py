@@ -16,7 +16,8 @@ from tests.clones.engines.hostile.hazards import HAZARDS, WORD, write_outside, w
 RUNNING = {"performance", "scalability", "testing", "triage", "mutation"}
 """Types whose engines run the target's code, in a copy."""
 READING = sorted(PARAMS.keys() - RUNNING)
-MORE = {"impact": {"files": ["pkg/core.py"]}}
+MORE = {"impact": {"files": ["pkg/core.py"]}, "strategy": {"drafts": 0}}
+"""Parameters with which they run nothing."""
 TOGETHER = ("calls_home", "git_settings", "names", "not_utf8", "links", "special_files")
 """Hazards that one target can have all at once; in an order in which none takes another's place."""
 MARKUP = (b"<script>alert", b"<img src=x onerror", b"\x1b]0;", b"\x1b[31m")
@@ -54,19 +55,18 @@ async def _survives(task_type: str, hazards: Iterable[str], place: Path) -> None
         HAZARDS[hazard](target, outside)
     before = _told(target) | _told(outside)
 
-    _check(place, await _run(task_type, target, out), before, history_is_own="git_elsewhere" not in hazards)
+    _check(place, await _run(task_type, target, out), before)
 
 
-def _check(place: Path, output: EngineOutput, before: dict[str, tuple[object, ...]], *, history_is_own: bool) -> None:
+def _check(place: Path, output: EngineOutput, before: dict[str, tuple[object, ...]]) -> None:
     target, outside, out = place / "target", place / "outside", place / "out"
     assert _told(target) | _told(outside) == before, "neither the target nor what lies beside it has changed"
     assert not [path for path in place.rglob("*") if path.name == "PWNED"], "nothing of the target was run"
     assert output.summary
     written = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert {out / file.name for file in output.files} <= written.keys()
-    if history_is_own:  # a directory's history may lie elsewhere: that of git's work trees does
-        told = [msgspec.json.encode(output), *written.values()]
-        assert not [text for text in told if WORD.encode() in text], "nothing outside was read"
+    told = [msgspec.json.encode(output), *written.values()]
+    assert not [text for text in told if WORD.encode() in text], "nothing outside was read"
     for path, text in written.items():
         if path.suffix in {".svg", ".html"}:
             assert not [markup for markup in MARKUP if markup in text], path.name
