@@ -18,6 +18,8 @@ _BY_FLOW = frozenset(map(family, (22, 78, 79, 89, 95, 502, 601, 611, 643, 90, 91
 """Weaknesses that are there only where a value from outside gets to the place,"""
 _BY_SETTING = frozenset({"B701", "B702"})
 """but for these rules, which are about how something is set up."""
+_EXPAT = frozenset({"B313", "B314", "B315", "B316", "B317", "B318", "B319"})
+"""Rules about any reading of XML with Python's own parsers; one that is told to follow entities is a finding of its own."""
 _BY_TEXT = frozenset({"B608"})
 """Rules about a text where it is put together, which is used further down."""
 _SWALLOWED = frozenset({"B110", "B112"})
@@ -97,6 +99,10 @@ def set_aside(each: Merged, where: str, text: str, cleared: Sequence[Cleared] = 
         (
             each.rule in _IMPORT_HINTS,
             "an import by itself does nothing; calls are findings of their own",
+        ),
+        (
+            each.rule in _EXPAT,
+            "expat follows no external entity unless it is told to, and bounds what the others grow to",
         ),
         (
             each.rule in _SWALLOWED,

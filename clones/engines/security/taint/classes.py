@@ -24,7 +24,7 @@ from clones.engines.security.taint.values import (
 
 _DATACLASSES = ("dataclasses.", "attr.", "attrs.", "pydantic.dataclasses.")
 _RECORDS = ("NamedTuple", "BaseModel", "Struct", "TypedDict", "SQLModel")
-_CONTAINER_KINDS = {"list", "tuple", "set", "dict", "iterator", "options", "text"}
+_CONTAINER_KINDS = {"list", "tuple", "set", "dict", "iterator", "options", "text", "match"}
 
 
 class Classes(Base):
@@ -175,6 +175,8 @@ class Classes(Base):
     def instantiate(self, cls: ClassInfo, arguments: Arguments, node: ast.AST) -> Value:
         """Return a new instance."""
         outside = cls.outside_bases()
+        if any(name.startswith("enum.") for name in outside):
+            return self.instance(cls, node)  # one of its members: it takes no other value
         made = self.allocate((node, cls), Obj("instance", cls=cls))
         (identity,) = made.refs
         constructor = cls.method("__init__")

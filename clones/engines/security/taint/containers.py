@@ -41,7 +41,10 @@ class Containers(Base):
     def item(self, container: Value, key: Value, node: ast.AST) -> Value:
         """Return `container[key]`."""
         result = constants.item(Value(consts=container.consts), key) if container.consts else NOTHING
-        if container.taints or container.other:
+        is_ruled = bool(container.names) and all(
+            self.analysis.is_ruled(f"{name}.__getitem__") for name in container.names
+        )
+        if (container.taints or container.other) and not is_ruled:
             guess = named("?[]", taints=container.taints)
             result = join(result, guess.with_taints(container.taints))
             result = join(result, tainted(container.taints))
@@ -184,6 +187,8 @@ class Containers(Base):
             if len(objects) == 1 and objects[0].is_exact and objects[0].kind in _SEQUENCES and obj.is_exact:
                 for value in objects[0].items.values():
                     obj = _appended(obj, value)
+            elif obj.kind in _SEQUENCES:
+                obj = obj.changed(rest=join(obj.rest, self.elements(each, node)))  # those before keep their places
             else:
                 obj = _loosened(obj, self.elements(each, node))
         self.store(identity, obj)
@@ -340,6 +345,19 @@ class Containers(Base):
         self.store(identity, obj.changed(rest=join(obj.rest, tainted(taints)), open=True))
         return const(None)
 
+    def _group(self, identity: int, obj: Obj, arguments: Arguments, node: ast.AST) -> Value:
+        keys = arguments.positional or [const(0)]
+        found = [_element(obj, each) for each in keys]
+        return found[0] if len(found) == 1 else self.container("tuple", (node, identity), found)
+
+    def _groups(self, identity: int, obj: Obj, arguments: Arguments, node: ast.AST) -> Value:
+        places = [value for key, value in obj.items.items() if isinstance(key, int) and key]
+        return self.container("tuple", (node, identity), places)
+
+    def _named_groups(self, identity: int, obj: Obj, arguments: Arguments, node: ast.AST) -> Value:
+        named_groups: dict[Key, Value] = {key: value for key, value in obj.items.items() if isinstance(key, str)}
+        return self.allocate((node, identity), Obj("dict", items=named_groups))
+
     def _write(self, identity: int, obj: Obj, arguments: Arguments, node: ast.AST) -> Value:
         value = arguments.get(0) or UNKNOWN
         self.store(identity, obj.changed(rest=tainted(self.now.taints(join(obj.rest, value)))))
@@ -401,6 +419,14 @@ class Containers(Base):
             "sections": _plain,
             "getfloat": _plain,
         },
+        "match": {
+            "group": _group,
+            "groups": _groups,
+            "groupdict": _named_groups,
+            "start": _plain,
+            "end": _plain,
+            "span": _plain,
+        },
         "text": {
             "write": _write,
             "getvalue": _any,
@@ -430,7 +456,9 @@ def _element(obj: Obj, key: Value) -> Value:
     for each in key.consts:
         at: Key = each
         if obj.kind in _SEQUENCES and isinstance(each, int) and each < 0:
-            at = len(obj.items) + each if obj.is_exact else None
+            if not obj.is_exact:
+                return obj.element()
+            at = len(obj.items) + each
         known = obj.items.get(at)
         # in a sequence of unknown length the elements have no places
         result = join(result, known if known is not None else obj.rest)

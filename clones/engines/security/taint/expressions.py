@@ -137,8 +137,8 @@ class Expressions(Base):
             if dunder and self.analysis.is_ruled(f"{name}.{dunder}"):
                 return self.call_outside(f"{name}.{dunder}", Arguments([right]), node, left)
         lists = [state.objects(each) for each in (left, right)]
-        if isinstance(kind, ast.Add) and all(lists):
-            return self._concatenate([obj for _, obj in lists[0]], [obj for _, obj in lists[1]], node)
+        if isinstance(kind, ast.Add) and lists[0] and (lists[1] or right.other):
+            return self._concatenate([obj for _, obj in lists[0]], [obj for _, obj in lists[1]], right, node)
         if isinstance(kind, ast.BitOr) and all(lists):
             items = {**lists[0][0][1].items, **lists[1][0][1].items}
             rest = join(lists[0][0][1].rest, lists[1][0][1].rest)
@@ -179,9 +179,15 @@ class Expressions(Base):
         first = firsts[0]
         return f"{first.constant}{rest[1:].partition('%')[0]}" if isinstance(first.constant, str) else beginning(first)
 
-    def _concatenate(self, left: list[Obj], right: list[Obj], node: ast.AST) -> Value:
+    def _concatenate(self, left: list[Obj], right: list[Obj], loose: Value, node: ast.AST) -> Value:
+        if not right:
+            right = [Obj("list", rest=tainted(loose.taints))]
         if len(left) == len(right) == 1 and left[0].is_exact and right[0].is_exact:
             return self.container(left[0].kind, node, [*left[0].items.values(), *right[0].items.values()])
+        if len(left) == 1 and left[0].is_exact:
+            return self.container(
+                left[0].kind, node, [*left[0].items.values()], join_all(obj.element() for obj in right)
+            )
         return self.container(left[0].kind, node, [], join_all(obj.element() for obj in (*left, *right)))
 
     def _unary(self, node: ast.UnaryOp) -> Value:
@@ -272,7 +278,9 @@ class Expressions(Base):
                 result = join(result, value)
                 break
             if known is None:
-                result = join(result, constants.without_false(value, stops_at))
+                kept = constants.without_false(value, stops_at)
+                # an empty text, where `and` ends early, does no harm
+                result = join(result, kept if stops_at or kept.refs else kept.with_taints(NO_TAINTS))
                 after = self.state
                 self.state = begin
                 held, failed = self.branch(each)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from clones.engines.security.taint import constants
 from clones.engines.security.taint.base import Arguments
 from clones.engines.security.taint.heap import Key, Obj
-from clones.engines.security.taint.patterns import left_by
+from clones.engines.security.taint.patterns import groups, left_by
 from clones.engines.security.taint.values import (
     LINES,
     MAX_REFS,
@@ -59,15 +59,15 @@ _LISTS = {
 _DICTS = {"dict", "collections.OrderedDict", "types.MappingProxyType", "collections.ChainMap"}
 _OPTIONS = {"configparser.ConfigParser", "configparser.RawConfigParser", "configparser.SafeConfigParser"}
 _TEXTS = {"io.StringIO", "io.BytesIO"}
-_NORMALISING = {
-    "os.path.realpath",
-    "os.path.abspath",
-    "os.path.normpath",
-    "pathlib.Path.resolve",
-    "pathlib.Path.absolute",
-}
-_HELD = {"concurrent.futures.Future.result"}
-"""Methods that give what the receiver holds."""
+_NORMALISING = (
+    *("os.path.realpath", "os.path.abspath", "os.path.normpath", "pathlib.Path.resolve", "pathlib.Path.absolute"),
+)
+_SEARCHES = tuple(
+    f"re.{owner}{name}"
+    for owner in ("", "Pattern.")
+    for name in ("match", "search", "fullmatch", "findall", "finditer")
+)
+_LETTERS = {f"str.{name}" for name in ("isalnum", "isdigit", "isalpha", "isdecimal", "isnumeric", "isidentifier")}
 _Model = Callable[["Outside", str, Arguments, ast.AST], Value | None]
 
 
@@ -78,8 +78,9 @@ def call(frame: "Outside", name: str, arguments: Arguments, node: ast.AST, recei
     gets = receiver is not None and name.rpartition(".")[2] in {"get", "getlist"}
     if name in _PLAIN or (gets and _converts(arguments)):
         return UNKNOWN
-    if name in _NORMALISING or (name in _HELD and receiver is not None):
-        return _normal(frame, arguments, receiver) if name in _NORMALISING else _held(frame, receiver)
+    of_receiver = _OF_RECEIVER.get(name)
+    if of_receiver is not None:
+        return of_receiver(frame, name, arguments, node, receiver)
     for names, kind in ((_LISTS, "list"), (_OPTIONS, "options"), (_DICTS, "dict"), (_TEXTS, "text")):
         if name in names:
             return _container(frame, kind, arguments, node)
@@ -109,11 +110,11 @@ def _number(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) ->
     return tainted(cleanse(taints, _ANYTHING))
 
 
-def _held(frame: "Outside", receiver: Value | None) -> Value:
+def _held(frame: "Outside", name: str, arguments: Arguments, node: ast.AST, receiver: Value | None) -> Value:
     return join_all(obj.rest for _, obj in frame.now.objects(receiver or NOTHING))
 
 
-def _normal(frame: "Outside", arguments: Arguments, receiver: Value | None) -> Value:
+def _normal(frame: "Outside", name: str, arguments: Arguments, node: ast.AST, receiver: Value | None) -> Value:
     value = arguments.get(0) or receiver or UNKNOWN
     return Value(
         taints=frame.now.taints(value),
@@ -163,6 +164,8 @@ def _map(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) -> Va
 
 def _filter(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) -> Value:
     rest = frame.elements(arguments.get(1) or UNKNOWN, node)
+    if _first(arguments).names and _first(arguments).names <= _LETTERS:
+        rest = rest.cleansed(_ANYTHING)
     return frame.allocate((node, "filter"), Obj("iterator", rest=rest))
 
 
@@ -319,6 +322,23 @@ def _compiled(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) 
     return frame.allocate((node, "re"), Obj("instance", names=frozenset(("re.Pattern",)), rest=_first(arguments)))
 
 
+def _searched(frame: "Outside", name: str, arguments: Arguments, node: ast.AST, receiver: Value | None) -> Value:
+    """`re.search(pattern, text)`, `compiled.search(text)`: what is found, group by group."""
+    pattern, text = arguments.get(0, "pattern") or UNKNOWN, arguments.get(1, "string") or UNKNOWN
+    if receiver is not None and name.startswith("re.Pattern."):
+        pattern, text = _held(frame, name, arguments, node, receiver), arguments.get(0, "string") or UNKNOWN
+    taints = frame.now.taints(text)
+    found = groups(pattern.constant) if isinstance(pattern.constant, str) else None
+    items: dict[Key, Value] = {key: tainted(cleanse(taints, each)) for key, each in (found or {}).items()}
+    match = frame.allocate((node, "match"), Obj("match", items=items, rest=NOTHING if found else tainted(taints)))
+    if name.endswith(".findall"):
+        grouped = [value for key, value in items.items() if isinstance(key, int) and key]
+        return frame.container("list", node, [], join_all(grouped or items.values() or [tainted(taints)]))
+    if name.endswith(".finditer"):
+        return frame.allocate((node, "found"), Obj("iterator", rest=match))
+    return join(match, const(None))
+
+
 def _substituted(frame: "Outside", name: str, arguments: Arguments, node: ast.AST) -> Value:
     pattern, replacement, text = (arguments.get(place) or UNKNOWN for place in range(3))
     taints = frame.now.taints(text)
@@ -337,6 +357,11 @@ def _deep_copy(frame: "Outside", name: str, arguments: Arguments, node: ast.AST)
     return join_all(copies) if copies else value
 
 
+_OF_RECEIVER: dict[str, Callable[["Outside", str, Arguments, ast.AST, Value | None], Value]] = {
+    **dict.fromkeys(_NORMALISING, _normal),
+    **dict.fromkeys(_SEARCHES, _searched),
+    "concurrent.futures.Future.result": _held,
+}
 _MODELS: dict[str, _Model] = {
     "len": _length,
     "str": _text,

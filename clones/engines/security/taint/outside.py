@@ -37,6 +37,7 @@ _GUESSED = "weak-random"
 _LOOKUPS = {
     *("get", "filter", "exclude", "first", "all", "find", "find_one", "fetchone", "fetchall", "fetchmany", "scalar"),
     *("scalars", "execute", "executemany", "count", "exists", "has", "contains", "get_or_404", "filter_by", "query"),
+    *("get_or_create", "update_or_create", "get_by_natural_key", "aget_or_create", "aget"),
     *("index", "startswith", "endswith", "isdigit", "search_one", "one", "one_or_none", "first_or_404", "delete"),
 }
 """Methods whose result is looked up by the arguments, and not made of them."""

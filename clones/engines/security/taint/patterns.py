@@ -37,7 +37,42 @@ def harmless_for(pattern: str, function: str) -> frozenset[str]:
     begins = bool(operations) and str(operations[0][0]) == "AT" and "BEGINNING" in str(operations[0][1])
     if not (function == "fullmatch" or (ends and (function == "match" or begins))):
         return frozenset()
-    characters = _characters(parsed)
+    return _harmless(_characters(parsed))
+
+
+@lru_cache(1024)
+def groups(pattern: str) -> dict[int | str, frozenset[str]] | None:
+    """Return the categories that what a pattern matches is harmless for: of the whole (0), and of each group.
+
+    None where the text is no pattern.
+    """
+    try:
+        parsed = _parser.parse(pattern)
+    except (re.error, RecursionError, OverflowError, ValueError):
+        return None
+    found: dict[int | str, frozenset[str]] = {0: _harmless(_characters(parsed))}
+    names = {number: name for name, number in parsed.state.groupdict.items()}
+    waiting = [parsed]
+    while waiting:
+        for operation, argument in waiting.pop():
+            if str(operation) == "SUBPATTERN":
+                number, inner = argument[0], argument[-1]
+                if number is not None:
+                    found[number] = _harmless(_characters(inner))
+                    if number in names:
+                        found[names[number]] = found[number]
+                waiting.append(inner)
+            elif str(operation) in {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}:
+                waiting.append(argument[2])
+            elif str(operation) == "BRANCH":
+                waiting.extend(argument[1])
+            elif str(operation) in {"ATOMIC_GROUP", "ASSERT"}:
+                waiting.append(argument if str(operation) == "ATOMIC_GROUP" else argument[1])
+    return found
+
+
+def _harmless(characters: frozenset[str] | None) -> frozenset[str]:
+    """Return the categories that a text of these characters is harmless for; `*`: for all."""
     if characters is None:
         return frozenset()
     if characters <= _SAFE:
@@ -78,7 +113,7 @@ def _of(operation: str, argument: Any) -> frozenset[str] | set[str] | None:  # n
     return set() if operation in {"AT", "ASSERT", "ASSERT_NOT"} else None
 
 
-def left_by(pattern: object, replacement: object) -> frozenset[str]:  # noqa: PLR0911 - one case for each form
+def left_by(pattern: object, replacement: object) -> frozenset[str]:
     """Return the categories that `re.sub(pattern, replacement, text)` makes any text harmless for."""
     if not isinstance(pattern, str) or not isinstance(replacement, str):
         return frozenset()
@@ -102,9 +137,4 @@ def left_by(pattern: object, replacement: object) -> frozenset[str]:  # noqa: PL
         if removed is None or removed & set(replacement):
             return frozenset()
         return frozenset(name for name, harmful in _HARMS.items() if harmful <= removed)
-    if kept is None:
-        return frozenset()
-    left = kept | set(replacement)
-    if left <= _SAFE:
-        return frozenset(("*",))
-    return frozenset(name for name, harmful in _HARMS.items() if not left & harmful)
+    return _harmless(None if kept is None else kept | set(replacement))

@@ -209,7 +209,8 @@ class Statements(Definitions, Base):
             loop.continues.clear()
             if again is None:
                 break
-            self.state = join_states([begin, again])
+            # where there is a first turn for sure, what stood before it is gone after it
+            self.state = again if at_least_once and not turn else join_states([begin, again])
             if self.state is None or (turn and same_states(begin, self.state)):
                 ended.append(self.state)
                 break
