@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.errors import ConnectionFailed
+from bus.errors import ConfigurationError, ConnectionFailed
 from ops.cli.counting import counting
 from ops.cli.options import FAILED, archive_option, json_option, print_json, run, where_options
 from ops.cli.proving import REFUTED, keys_option, leaves_option, peak_bytes, refuted, tell
@@ -82,7 +82,7 @@ async def _verify(where: Where, archived: Path | None, named: "Named", *, as_jso
         network = None
         try:
             network = await stack.enter_async_context(where.open("audit verify"))
-        except ConnectionFailed as error:
+        except (ConnectionFailed, ConfigurationError) as error:
             if archived is None:
                 raise
             click.echo(f"{error.message} The archive {archived} is verified alone.", err=True)
@@ -111,6 +111,7 @@ def _plain(outcome: "Outcome", took_s: float) -> dict[str, object]:
         "last": report.last,
         "checkpoints": report.checkpoints,
         "signed": report.signed,
+        "beyond": report.beyond,
         "witnessed": report.witnessed,
         "differing": report.differing,
         "passed_over": report.passed_over,
@@ -133,6 +134,8 @@ def _print(outcome: "Outcome", evidence: "Evidence", took_s: float) -> None:
         f"{report.checkpoints:,} checkpoints hold, the last is of #{report.signed}"
         + (f"; the {unsigned:,} after it are not signed yet" if unsigned > 0 and not outcome.problems else "")
     )
+    if report.beyond:
+        click.echo(f"more was signed, up to #{report.beyond}; what is behind #{report.last} was not read")
     for name, sequence in sorted(report.witnessed.items()):
         click.echo(f"{clean(name)} witnessed it up to #{sequence}")
     if report.passed_over:

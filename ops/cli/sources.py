@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bus.errors import ConnectionFailed
+from bus.errors import ConfigurationError, ConnectionFailed
 
 if TYPE_CHECKING:
     from bus.network import Network
@@ -32,7 +32,7 @@ async def open_ledger(where: "Where", archive: Path | None, name: str) -> AsyncI
         directory = archive_directory(where, archive)
         try:
             network = await stack.enter_async_context(where.open(name))
-        except ConnectionFailed as error:
+        except (ConnectionFailed, ConfigurationError) as error:
             if archive is None:
                 raise
             log.warning("%s The archive is read alone: %s", error.message, archive)

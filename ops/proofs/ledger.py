@@ -39,7 +39,7 @@ async def verify_ledger(
 ) -> Outcome:
     """Read the whole ledger, archive and stream, as far as it goes now, and return what came of it.
 
-    Without a network it ends where the archive does.
+    Without a network it is read as far as it is archived, and what was signed of the rest is not missed.
 
     Raises:
         SanctuaryError, OSError: it could not be read.
@@ -56,7 +56,7 @@ async def verify_ledger(
         found.append(cut)
     elif network is not None and archive.end:
         found += await _compare_copies(network, archive, stream_last)
-    report = verifier.finish(last, complete=cut is None)
+    report = verifier.finish(last if cut is None else verifier.reached, complete=cut is None and network is not None)
     told = signers.report()
     problems = sorted((*report.problems, *told.problems, *found), key=lambda each: each.sequence or last + 1)
     return Outcome(report, told, tuple(problems))

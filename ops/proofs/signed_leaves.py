@@ -43,7 +43,7 @@ class SignedLeaves:
 
     def explanation(self, failed: Claim) -> Problem | None:
         """Return what happened first, or None where these leaves do not tell it."""
-        if not self.found or not self._are_signed(failed):
+        if not self.found or not self.are_signed(failed):
             return None
         return explain(self.found, everything_after=not self._same_after)
 
@@ -55,6 +55,7 @@ class SignedLeaves:
             return f"; the notary's leaves {self.path} agree with the ledger, and not with what was signed either"
         return f"; the notary's leaves {self.path} are not what was signed either"
 
-    def _are_signed(self, claim: Claim) -> bool:
+    def are_signed(self, claim: Claim) -> bool:
+        """Tell whether the leaves are those of a checkpoint's tree."""
         checkpoint = claim.checkpoint
         return checkpoint.size <= self._leaves.size and self._leaves.root(0, checkpoint.size) == checkpoint.root

@@ -34,6 +34,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """How many checkpoints hold."""
     signed: int
     """Up to which number a checkpoint that holds reaches."""
+    beyond: int
+    """Up to which number was signed what was not read; 0: nothing."""
     witnessed: dict[str, int]
     """Up to which number one reaches that a witness cosigned, by the witness's name."""
     differing: int
@@ -102,22 +104,23 @@ class Verifier:
     def finish(self, last: int, *, complete: bool = True) -> Report:
         """Return what came of it; `last` is the highest number that the ledger has given, whether or not it holds the entry.
 
-        Not `complete`: it could be read no further, and what is missing says nothing.
+        Not `complete`: the ledger goes on elsewhere, and what was signed beyond `last` is not missing.
         """
-        if complete:
-            self._skip_to(last + 1)
-        else:
-            self._waiting.clear()
-        self._problems += self._differences()
+        self._skip_to(last + 1)
+        beyond = [claim for _, _, claim in sorted(self._waiting)]
+        problems = [*self._differences(beyond), *self._damages()]
+        if beyond and complete:
+            problems.append(self._rolled_back(beyond[-1]))
         return Report(
             entries=self._entries,
             last=self._tree.size,
             checkpoints=len(self._held),
             signed=max(self._held, default=0),
+            beyond=beyond[-1].checkpoint.size if beyond else 0,
             witnessed=self._witnessed,
             differing=self._signed.differing if self._signed is not None else 0,
             passed_over=self._passed_over,
-            problems=tuple(self._problems[:KEPT_PROBLEMS]),
+            problems=(*problems, *self._problems),
         )
 
     def _take(self, found: Claim | Problem) -> None:
@@ -163,36 +166,42 @@ class Verifier:
             self._failed.sort(key=lambda each: each.checkpoint.size)
             del self._failed[KEPT_PROBLEMS:]
 
-    def _differences(self) -> Iterator[Problem]:
-        """Tell what the checkpoints say together."""
-        beyond = [claim for _, _, claim in sorted(self._waiting)]
+    def _differences(self, beyond: Sequence[Claim]) -> Iterator[Problem]:
+        """Tell what the checkpoints say together; `beyond` are those of larger trees, by size."""
         forked = _fork(self._failed, beyond, self._held)
         if forked is not None:
             yield forked
         elif self._failed:
             yield self._first_difference(self._failed[0])
-        if beyond:
-            largest = beyond[-1]
-            yield Problem(
-                kind="rolled_back",
-                sequence=self._tree.size + 1,
-                last=largest.checkpoint.size,
-                message=f"the ledger was rolled back: it ends with #{self._tree.size}, and #{self._tree.size + 1} to "
-                f"#{largest.checkpoint.size} were signed too ({largest.where})",
-            )
-        damaged = self._signed.found[0].sequence if self._signed is not None and self._signed.found else None
-        if (
-            damaged is not None
-            and self._signed is not None
-            and not self._failed
-            and damaged <= max(self._held, default=0)
-        ):
+        elif beyond and self._signed is not None and self._signed.are_signed(beyond[-1]):
+            # The leaves are those of a larger tree that was signed. So they speak for what is there of it.
+            told = self._signed.explanation(beyond[-1])
+            if told is not None:
+                yield told
+            else:
+                self._held.append(self._tree.size)
+
+    def _damages(self) -> Iterator[Problem]:
+        """Tell where the notary's leaves are at fault, and not the ledger."""
+        if self._signed is None or not self._signed.found or self._failed:
+            return
+        damaged = self._signed.found[0].sequence
+        if damaged <= max(self._held, default=0):
             yield Problem(
                 kind="leaves",
                 sequence=damaged,
                 message=f"the notary's leaves {self._signed.path} are damaged: from #{damaged} on they differ from what was signed, and "
                 "the ledger does not",
             )
+
+    def _rolled_back(self, largest: Claim) -> Problem:
+        last, size = self._tree.size, largest.checkpoint.size
+        return Problem(
+            kind="rolled_back",
+            sequence=last + 1,
+            last=size,
+            message=f"the ledger was rolled back: it ends with #{last}, and #{last + 1} to #{size} were signed too ({largest.where})",
+        )
 
     def _first_difference(self, failed: Claim) -> Problem:
         """Name what differs, between the last checkpoint that holds and the first that does not."""
