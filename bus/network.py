@@ -9,18 +9,21 @@ from bus.connection import Connection, ConnectionState, connect
 from bus.requests import Requester
 from bus.results import Results
 from bus.settings import ConnectionSettings
+from bus.signing import ResultSigner, signer_for
 from bus.subjects import Subjects
 
 
 class Network:
     """A realm as this process reaches it. Made by `open_network`."""
 
-    def __init__(self, connection: Connection, requester: Requester, subjects: Subjects) -> None:
+    def __init__(
+        self, connection: Connection, requester: Requester, subjects: Subjects, signer: ResultSigner | None = None
+    ) -> None:
         self.connection = connection
         self.client = connection.client
         self.requester = requester
         self.subjects = subjects
-        self.results = Results(requester, subjects)
+        self.results = Results(requester, subjects, signer)
         self.reconnects = 0
         """How often the connection was replaced by a new one."""
         self.reconnected_at: datetime | None = None
@@ -103,5 +106,5 @@ async def open_network(
         await connect(settings, name=name, on_state=on_state, on_defect=on_defect, wait_s=wait_s) as connection,
         Requester(connection.client) as requester,
     ):
-        network = Network(connection, requester, subjects)
+        network = Network(connection, requester, subjects, signer_for(settings))
         yield network

@@ -11,6 +11,7 @@ from bus.groups import Groups
 from bus.jetstream import publish
 from bus.latest import Latest
 from bus.requests import Requester
+from bus.signing import ResultSigner
 from bus.subjects import Subjects
 from schemas import TaskResult, decode, encode
 
@@ -42,7 +43,9 @@ def announced(subject: str, headers: Mapping[str, str], subjects: Subjects) -> b
 class Results:
     """The results stream of one realm."""
 
-    def __init__(self, requester: Requester, subjects: Subjects) -> None:
+    def __init__(self, requester: Requester, subjects: Subjects, signer: ResultSigner | None = None) -> None:
+        """Take what signs the results that are stored here; None: they are not signed."""
+        self._signer = signer
         self._requester = requester
         self._subjects = subjects
         self._latest = Latest(requester, subjects.results)
@@ -64,11 +67,14 @@ class Results:
         """
         subject = self._subjects.settle(result.task_type, result.task_id)
         payload = encode(result)
+        headers = None
+        if self._signer is not None:
+            headers = self._signer.headers(self._subjects.result(result.task_type, result.task_id), payload)
         pause_s = FIRST_PAUSE_S
         while True:
             try:
                 async with self._turns:
-                    await publish(self._requester, subject, payload, timeout_s=SETTLE_TIMEOUT_S)
+                    await publish(self._requester, subject, payload, headers=headers, timeout_s=SETTLE_TIMEOUT_S)
             except SlotTaken:
                 pass
             except (SanctuaryError, JetStreamError, NotStored) as error:

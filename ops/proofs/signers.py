@@ -1,15 +1,10 @@
-"""Who signed the ledger's results: workers sign with the nkeys by which the server knows them. Pure.
-
-    Sanctuary-Signer: the public nkey, U…
-    Sanctuary-Signature: base64 of the Ed25519 signature over "sanctuary result v1", a newline, the result's subject, a newline,
-                         and the SHA-256 of its body
+"""Who signed the ledger's results: workers sign with the nkeys by which the server knows them (`bus.signing`). Pure.
 
 Results without these headers are legal: a worker that has no nkey signs nothing.
 """
 
 import base64
 import binascii
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -17,11 +12,10 @@ import msgspec
 import nkeys
 
 from bus.records import Record, parse_headers
+from bus.signing import SIGNATURE, SIGNER, signed_bytes
 from ops.proofs.notes import verify_bytes
 from ops.proofs.problems import Problem
 
-SIGNER = "Sanctuary-Signer"
-SIGNATURE = "Sanctuary-Signature"
 KEPT_PROBLEMS = 100
 _KEPT_KEYS = 10_000
 _SIGNATURE_BYTES = b"Sanctuary-Sign"
@@ -104,11 +98,6 @@ def _wrong(record: Record, signer: str) -> Problem:
         message=f"entry #{record.sequence} ({ascii(record.subject)[1:-1]}): it is said to be signed by {signer}, and the "
         "signature is not over this result",
     )
-
-
-def signed_bytes(subject: str, body: bytes) -> bytes:
-    """Return what a worker signs of a result."""
-    return b"sanctuary result v1\n" + subject.encode("utf-8", "surrogateescape") + b"\n" + hashlib.sha256(body).digest()
 
 
 def public_bytes(public: str) -> bytes | None:

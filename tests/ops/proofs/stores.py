@@ -19,13 +19,13 @@ from bus.keys import public_key, read_seed
 from bus.ledger import last_sequence
 from bus.network import Network, open_network
 from bus.server import EmbeddedServer, ServerOptions
+from bus.signing import signed_bytes
 from bus.store import seed_path
 from bus.subjects import Subjects
 from bus.topology import Limits, ensure
 from ops.cli.audit import audit
 from ops.proofs.notary import Notary
 from ops.proofs.notary_files import NotaryFiles
-from ops.proofs.signers import signed_bytes
 from tests.bus.eventually import eventually
 
 REALM = "lab"

@@ -7,7 +7,8 @@ import pytest
 
 from bus.keys import new_seed, public_key
 from bus.records import Record
-from ops.proofs.signers import Signers, public_bytes, signed_bytes
+from bus.signing import signed_bytes
+from ops.proofs.signers import Signers, public_bytes
 
 SUBJECT = "lab.result.security.t1"
 BODY = b'{"type":"TaskCompletion"}'
