@@ -12,7 +12,7 @@ import msgspec
 
 from bus.records import Record, decode_record
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 128 * 1024
 """A block is closed with the record that brings it up to this."""
 MOST_BLOCK_BYTES = 160 * 1024 * 1024
 """No record of a NATS server is as large (64 MB): whoever made a block that unfolds to more did not mean it to be read."""

@@ -4,12 +4,12 @@ import contextlib
 import fcntl
 import os
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bus.errors import SanctuaryError
-from bus.records import Record
-from ops.archive.blocks import Place, decoded
+from bus.records import Record, decode_record
+from ops.archive.blocks import Place, encodings
 from ops.archive.segment import SUFFIX, Segment, batches, damaged, open_segment, raw_blocks, verify
 
 _LOCK = "archive.lock"
@@ -87,11 +87,11 @@ class Archive:
             return None
         return segment, segment.blocks[number]
 
-    def block(self, segment: Segment, place: Place) -> list[Record]:
-        """Return the records of one block; raises as `batches`."""
+    def block(self, segment: Segment, place: Place, wanted: Callable[[bytes], bool] = lambda _: True) -> list[Record]:
+        """Return those records of one block whose canonical bytes are `wanted`; raises as `batches`."""
         for _, raw in raw_blocks(segment, place.first, place.last):
             try:
-                return decoded(raw)
+                return [decode_record(encoded) for encoded in encodings(raw) if wanted(encoded)]
             except ValueError as error:
                 raise damaged(segment.path, str(error)) from None
         raise damaged(segment.path, "a block is not where the footer says")

@@ -3,7 +3,7 @@
 import errno
 import heapq
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -119,10 +119,19 @@ class Source:
             int(digits) for each in wanted if (digits := each.removeprefix("seq-")) != each and digits.isdecimal()
         }
         blocks = sorted({*blocks, *(place[1].first for each in numbers if (place := self.archive.block_with(each)))})
+        # What does not even hold one of the ids as bytes is not decoded; JSON with escapes may hold any.
+        told = [each.encode(errors="replace") for each in wanted]
         return [
             as_message(record)
             for block in blocks
-            for record in self._block(block)
+            for record in self._block(
+                block,
+                lambda encoded: (
+                    b"\\" in encoded
+                    or any(each in encoded for each in told)
+                    or int.from_bytes(encoded[:8], "big") in numbers
+                ),
+            )
             if record.sequence in numbers or not wanted.isdisjoint(mention(record).ids)
         ]
 
@@ -155,14 +164,15 @@ class Source:
             and (end is None or place[1].first <= end)
         ]
 
-    def _block(self, first: int) -> list[Record]:
+    def _block(self, first: int, wanted: Callable[[bytes], bool] = lambda _: True) -> list[Record]:
+        """Return the records of a block whose canonical bytes are `wanted`."""
         archive = self.archive
         try:
             found = archive.block_with(first)
-            return archive.block(*found) if found else []
+            return archive.block(*found, wanted) if found else []
         except FileNotFoundError:
             self._expect_change(archive)
-            return self._block(first)
+            return self._block(first, wanted)
 
     def _expect_change(self, archive: Archive) -> None:
         """Go on with what has taken the place of a segment that is not there any more; raises FileNotFoundError where nothing has."""

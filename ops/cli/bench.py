@@ -37,9 +37,12 @@ COLUMNS = (
 @click.option(
     "--workflows", is_flag=True, help="Measure steps of workflows beside bare tasks, and how Omegas share them."
 )
+@click.option("--archive", is_flag=True, help="Measure a ledger of a million entries: archived, verified, exported.")
 @click.option("--quick", is_flag=True, help="One short round each, to see that it works; the figures mean little.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def bench(syncs: tuple[str, ...], in_flight: tuple[int, ...], quick: bool, as_json: bool, *, workflows: bool) -> None:
+def bench(
+    syncs: tuple[str, ...], in_flight: tuple[int, ...], quick: bool, as_json: bool, *, workflows: bool, archive: bool
+) -> None:
     r"""Measure durable tasks with a handler that does nothing.
 
     The submitter and the worker are processes of their own, on a server of their own with a fresh store in the directory
@@ -53,14 +56,20 @@ def bench(syncs: tuple[str, ...], in_flight: tuple[int, ...], quick: bool, as_js
 
     With --workflows it measures what a step of a workflow costs beside a bare task, and how much faster three Omegas are
     than one, with the share of a core that each process used: what could not be faster is at its end there.
+
+    With --archive it writes a million entries and measures how fast they are archived, verified, exported and looked up, and
+    the most memory that each of these commands had.
     """
-    if workflows and (syncs or in_flight):
-        raise click.UsageError("--workflows goes with neither --sync nor --in-flight")
+    if (workflows or archive) and (syncs or in_flight or workflows == archive):
+        raise click.UsageError("--workflows and --archive go neither together nor with --sync or --in-flight")
     chosen = cast(Sequence[Sync], syncs or tuple(SYNCS))
     effort = QUICK if quick else Effort()
     try:
         if workflows:
             _workflows(quick=quick, as_json=as_json)
+            return
+        if archive:
+            _archive(quick=quick, as_json=as_json)
             return
         runs = asyncio.run(_measure(chosen, in_flight or IN_FLIGHT, effort))
     except SanctuaryError as error:
@@ -79,6 +88,16 @@ def _workflows(*, quick: bool, as_json: bool) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(runs), indent=2))
     else:
         Console().print(tables(runs))
+
+
+def _archive(*, quick: bool, as_json: bool) -> None:
+    from ops.cli.bench_archive import measured, tables
+
+    run = measured(quick=quick)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(run), indent=2))
+    else:
+        Console().print(tables(run))
 
 
 def table(runs: Sequence[Run]) -> Table:
