@@ -141,12 +141,15 @@ EVERYTHING = Filter()
 
 def outcome_of(entry: Entry) -> Outcome | None:
     """Return how a task ended, by its result; None: the entry is none."""
-    if entry.family != "result":
-        return None
-    if entry.kind in ("TaskCompletion", "WorkflowCompletion"):
+    return outcome(entry.kind, entry.fields.get("code")) if entry.family == "result" else None
+
+
+def outcome(kind: str, code: Any) -> Outcome | None:
+    """Return how a task ended, by its result's kind and error code; None: that is no result."""
+    if kind in ("TaskCompletion", "WorkflowCompletion"):
         return "completed"
-    if entry.kind in ("TaskFailure", "WorkflowFailure"):
-        return "cancelled" if entry.fields.get("code") == ErrorCode.CANCELLED else "failed"
+    if kind in ("TaskFailure", "WorkflowFailure"):
+        return "cancelled" if code == ErrorCode.CANCELLED else "failed"
     return None
 
 

@@ -112,7 +112,7 @@ async def _verdicts(network: Network, said: Iterable[Entry]) -> dict[int, TaskRe
     verdicts: dict[int, TaskResult] = {}
     asked = list(by_subject)
     for start in range(0, len(asked), CHUNK):
-        for message in await _results(network, asked[start : start + CHUNK]):
+        for message in await stored_results(network, asked[start : start + CHUNK]):
             with contextlib.suppress(SchemaError):
                 verdicts[by_subject[message.subject]] = decode(TaskResult, message.data)
     return verdicts
@@ -204,13 +204,13 @@ async def _stories(network: Network, assignments: list[Entry]) -> dict[Key, Stor
     told: list[StoredMessage] = []
     if askable:
         told += (await last_of_each(requester, subjects.ledger, [subjects.event(*key) for key in askable])).values()
-        told += await _results(network, [subjects.result(*key) for key in askable])
+        told += await stored_results(network, [subjects.result(*key) for key in askable])
     stories = fold([*assignments, *(read_entry(subjects, message) for message in told)])
     return {key: stories[key] for key in keys}
 
 
-async def _results(network: Network, subjects: Collection[str]) -> list[StoredMessage]:
-    """Return those of the results that there are."""
+async def stored_results(network: Network, subjects: Collection[str]) -> list[StoredMessage]:
+    """Return those of the results that there are, by their subjects; raises as `find`."""
     found = await last_of_each(network.requester, network.subjects.results, subjects)
     # Results outlive their stream in the ledger's copies.
     if missing := [subject for subject in subjects if subject not in found]:

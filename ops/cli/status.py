@@ -5,12 +5,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from ops.cli.options import FAILED, json_option, print_json, run, where_options
+from ops.cli.options import FAILED, archive_option, json_option, print_json, run, where_options
 from ops.cli.text import clean, duration, moment, show, table
 from ops.connect import Where
 from ops.hints import command_line
@@ -36,7 +37,11 @@ QUEUES = ("queue", "priority", "waiting", "taken", "oldest")
 @where_options
 @json_option
 @click.option("-w", "--watch", is_flag=True, help="Renew every second until Ctrl-C; with --json one object a line.")
-def status(where: Where, *, as_json: bool, watch: bool) -> None:
+@click.option(
+    "--at", metavar="TIME", help="As it stood then, by the ledger: 90s, 15m, 2h, 3d ago, or 2026-11-20T10:00Z."
+)
+@archive_option
+def status(where: Where, *, as_json: bool, watch: bool, at: str | None, archive: Path | None) -> None:
     """Show who is there, how it fares, and how many tasks wait, what workflows do. Exits with 1 when nobody answers.
 
     \b
@@ -46,7 +51,18 @@ def status(where: Where, *, as_json: bool, watch: bool) -> None:
     taken    tasks that run, wait for another attempt, or are parked
     asleep   runs of workflows that only wait, and that nobody holds meanwhile
     """  # noqa: D301  click reads the backspace as "keep these lines"
-    run(_status(where, as_json=as_json, watch=watch))
+    if at is None:
+        run(_status(where, as_json=as_json, watch=watch))
+    else:
+        run(_status_at(where, archive, at, as_json=as_json, watch=watch))
+
+
+async def _status_at(where: Where, archive: Path | None, at: str, *, as_json: bool, watch: bool) -> None:
+    from ops.cli.status_at import print_status_at
+
+    if watch:
+        raise ValueError("what was does not change: --at goes without --watch")
+    await print_status_at(where, archive, at, as_json=as_json)
 
 
 async def _status(where: Where, *, as_json: bool, watch: bool) -> int:
