@@ -167,6 +167,7 @@ class Attempt:
             report=self._report,
             subject=delivery.subject,
             start=self._request.start,
+            mark=delivery.mark,
             begun=context.begun,
             given_up=context.given_up,
         )

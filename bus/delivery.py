@@ -36,6 +36,11 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         return MSGPACK if self.headers.get("Content-Type") == MSGPACK else JSON
 
     @property
+    def mark(self) -> str:
+        """The `Nats-Msg-Id` that it was stored with; empty: none."""
+        return self.headers.get("Nats-Msg-Id", "")
+
+    @property
     def stored_at(self) -> datetime:
         """When the ledger stored it."""
         return datetime.fromtimestamp(self.stored_at_s, UTC)

@@ -10,6 +10,7 @@ import logging
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -184,6 +185,10 @@ class Executor:
         # Whatever the server counts, also at the first delivery: a server that was killed brings as new what was begun before,
         # and somebody may have submitted a task under an id that events told of.
         last_event = await self._journal.last(request.task_type, request.id, asked)
+        if service.admits is not None and last_event is not None and last_event.sequence != delivery.sequence:
+            admits = partial(service.admits, request.id, delivery.sequence, delivery.mark)
+            if not await insist(admits):
+                return NotNow.SUPERSEDED, True
         reconnected_at = self._network.reconnected_at
         run = turn(delivery.sequence, last_event, reconnected_at=reconnected_at, fenced=service.fenced)
         return run, last_event is not None

@@ -106,7 +106,7 @@ def read(subjects: Subjects, task_type: str, delivery: Delivery) -> Request | Re
 def is_wake_up(headers: Mapping[str, str]) -> bool:
     """Tell by its headers whether a workflow's start begins no run, but has one gone on with that waited.
 
-    Whoever may start workflows may forge this: one under the network's own ids begins nothing (`clones.omega.workflows.driver`).
+    Whoever may start workflows may write this: whether Omega did, the run tells (`clones.omega.workflows.wake_ups.may_go_on`).
     """
     return headers.get("Nats-Msg-Id", "").startswith(f"{WAKE_UP}.")
 

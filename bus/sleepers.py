@@ -6,7 +6,6 @@ the next driver takes the record away. Under each message one driver at most wri
 message has the run start anew under another one, before it acknowledges.
 """
 
-import secrets
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -35,8 +34,8 @@ class Sleeper(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Its next timer, which wakes it; None: it has none."""
     awaits: tuple[str, ...] = ()
     """Its steps that wait for a person's decision."""
-    nonce: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
-    """Of the mark under which its wake-up is stored once."""
+    nonce: str
+    """Of the mark under which its wake-up is stored once, and which proves that Omega stored it (`clones.workflows.ids.new_proof`)."""
     woken_behind: int | None = None
     """Where it is being woken: the ledger's last sequence before its wake-up was stored; None: nobody has begun to."""
 
@@ -51,6 +50,7 @@ def sleeper(
     waits_for: Mapping[str, tuple[str, ...]],
     until: datetime | None,
     awaits: tuple[str, ...] = (),
+    nonce: str,
 ) -> Sleeper:
     """Return the record of a run that goes to sleep."""
     return Sleeper(
@@ -62,6 +62,7 @@ def sleeper(
         waits_for=waits_for,
         until=until,
         awaits=awaits,
+        nonce=nonce,
     )
 
 

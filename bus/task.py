@@ -44,6 +44,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was published."""
     start: WorkflowStart | None = None
     """The whole message, where it is a workflow's start."""
+    mark: str = ""
+    """The `Nats-Msg-Id` that it was stored with."""
     begun: bool = False
     """Whether events have told of it before this attempt, which may be the first all the same: one that was handed back counts as none."""
     given_up: int = 0
@@ -152,5 +154,8 @@ class Service:
     """Whether a task whose attempts have run out is parked for a decision instead of failing."""
     severity: Severity = "high"
     """Of the escalation when the attempts run out or the handler raises."""
+    admits: Callable[[str, int, str], Awaitable[bool]] | None = None
+    """Tells by its id, its ledger sequence and its mark (as in `Task`) whether a message may go on with a task of which another
+    message's attempts are known; where not, it is acknowledged, and counts as no attempt. None: any may."""
     fenced: bool = False
     """Whether the handler itself lets go where another message under the same id is in charge; otherwise the worker sees to it."""

@@ -1,5 +1,6 @@
 """Records of runs that wait: the latest driver's stands, and nobody takes away what he has not seen."""
 
+import itertools
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from bus.sleepers import Sleeper, Sleepers, sleeper
 from schemas import WorkflowStart
 from tests.bus.rig import Rig, open_rig
 
+_serial = itertools.count()
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -25,6 +27,7 @@ def record(activation: int = 7, workflow_id: str = "w") -> Sleeper:
         since=NOON,
         waits_for=waits_for,
         until=NOON,
+        nonce=f"n{next(_serial)}",
     )
 
 

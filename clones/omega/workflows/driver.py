@@ -24,7 +24,7 @@ from clones.omega.workflows.seeking import Seeking
 from clones.omega.workflows.taking_up import TakingUp
 from clones.omega.workflows.waiting_words import waits_for_what
 from clones.workflows.commands import Command, Finish
-from clones.workflows.ids import step_id
+from clones.workflows.ids import new_proof, step_id
 from clones.workflows.state import State
 from clones.workflows.views import awaited_decisions, finished, timers
 from schemas import (
@@ -214,6 +214,7 @@ class Driver:
             waits_for=self._seeking.by_type(),
             until=until,
             awaits=tuple(each.step for each in decisions),
+            nonce=new_proof(self._task.id, secret=state.begun.secret),
         )
         if not await insist(lambda: self._books.sleepers.lie_down(record)):
             raise Overtaken

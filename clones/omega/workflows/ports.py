@@ -52,6 +52,10 @@ class Definitions(Protocol):
 class Sleepers(Protocol):
     """As `bus.sleepers.Sleepers`."""
 
+    async def read(self, workflow_id: str) -> Standing:
+        """As there."""
+        ...
+
     async def lie_down(self, sleeper: Sleeper) -> bool:
         """As there."""
         ...

@@ -1,6 +1,6 @@
 """Taking a run up under one activation: it is begun, or gone on with where whoever drove it before has left it."""
 
-import secrets
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +17,14 @@ from clones.omega.workflows.chronicle import HEADROOM_BYTES, Chronicle, Overtake
 from clones.omega.workflows.issuing import Issuing
 from clones.omega.workflows.means import Books, Means, asked_by
 from clones.omega.workflows.seeking import Seeking
-from clones.omega.workflows.wake_ups import mark_of
+from clones.omega.workflows.waiting_words import not_from_omega
+from clones.omega.workflows.wake_ups import mark_of, may_go_on
 from clones.workflows.commands import Command
+from clones.workflows.ids import new_proof
 from clones.workflows.views import expected, finished, outstanding
 from schemas import SEQUENCE_PREFIX, SchemaError, WorkflowEntry, WorkflowStart, encode, sequence_id
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +47,29 @@ class TakingUp:
             TaskError: it cannot begin, or cannot be driven here.
             SchemaError: a later version has written what cannot be read here.
         """
-        books = self.books
-        standing = await insist(lambda: books.sleepers.get_up(self.task.id, activation=self.task.sequence))
-        if standing is None:
-            raise Overtaken
         # A run that begins has its first entry refused if there is one: this look spares whoever goes on with one that attempt.
-        history = [] if self._looks_new(standing) else await self.chronicle.added()
-        if not history:
+        is_new = self._looks_new(await insist(lambda: self.books.sleepers.read(self.task.id)))
+        while not (history := [] if is_new else await self._history()):
+            if not is_new:
+                await self._get_up()
             if (commands := await self._begin()) is not None:
                 return commands if self.chronicle.state.begun.secret else await self._unless_asked_before()
-            history = await self.chronicle.added()
-        return await self._go_on(history, standing)
+            is_new = False
+        # Before anything is taken from whoever drives it, or from the bucket of those that sleep.
+        if not may_go_on(history, self.task.id, self.task.sequence, self.task.mark):
+            log.warning("%s", not_from_omega(self.task.id, self.task.sequence))
+            raise Overtaken
+        standing = await self._get_up()
+        return await self._go_on(history + await self._history(after=history[-1].sequence), standing)
+
+    async def _history(self, *, after: int = 0) -> list[Written]:
+        return await insist(lambda: self.books.histories.read(self.task.id, after=after))
+
+    async def _get_up(self) -> Standing:
+        standing = await insist(lambda: self.books.sleepers.get_up(self.task.id, activation=self.task.sequence))
+        if standing is None:
+            raise Overtaken
+        return standing
 
     def _looks_new(self, standing: Standing) -> bool:
         return not standing.revision and not self.task.begun and not self._looks_like_wake_up()
@@ -69,6 +85,7 @@ class TakingUp:
             # Of a run that never began. That id may be somebody else's, or will be.
             raise Overtaken
         if not await insist(lambda: may_begin(self.means.network, self.task)):
+            log.warning("%s", not_from_omega(self.task.id, self.task.sequence))
             raise Overtaken
         try:
             entry = await self._first_entry()
@@ -129,7 +146,8 @@ class TakingUp:
             Overtaken: always.
         """
         subject = self.means.network.subjects.workflow(self.chronicle.definition.name)
-        start, mark = anew(self.start, self.task.id), mark_of(secrets.token_hex(8))
+        proof = new_proof(self.task.id, secret=self.chronicle.state.begun.secret)
+        start, mark = anew(self.start, self.task.id), mark_of(proof)
         driven = self.task.sequence
         await insist(lambda: self.means.submissions.go_on(subject, start, mark=mark, driven=driven))
         raise Overtaken

@@ -21,3 +21,11 @@ def waits_for_what(decisions: Sequence[Awaited], asked: int, until: datetime | N
     if until is not None:
         told.append(f"{until:%Y-%m-%d %H:%M:%S} UTC")
     return f"waits for {', '.join(told)}"
+
+
+def not_from_omega(workflow_id: str, sequence: int) -> str:
+    """Return what the log has of a start that is let go."""
+    return (
+        f"the ledger's entry {sequence} is let go: it starts the run {workflow_id}, which another start has begun, and Omega "
+        "has not stored it"
+    )

@@ -1,15 +1,40 @@
-"""What has a run of a workflow go on: its start, stored anew under its id with a mark that says so."""
+"""What has a run of a workflow go on: its start, stored anew under its id with a mark that proves that Omega did.
 
+Anybody may store a start under the id of a run that has begun. Without such a mark it is let go: it would take the run from
+whoever drives it, have an attempt of it count, and change where its result is sent.
+"""
+
+from collections.abc import Sequence
+
+from bus.histories import Written
 from bus.intake import WAKE_UP
 from bus.jetstream import publish
 from bus.ledger import entry
 from bus.network import Network
-from schemas import MSGPACK, WorkflowStart, encode
+from clones.workflows.ids import is_proof
+from schemas import MSGPACK, WorkflowBegun, WorkflowStart, encode
 
 
-def mark_of(nonce: str) -> str:
-    """Return the mark of the wake-up that was stored for what only its author knows."""
-    return f"{WAKE_UP}.{nonce}"
+def mark_of(proof: str) -> str:
+    """Return the mark of a wake-up that `clones.workflows.ids.new_proof` proves."""
+    return f"{WAKE_UP}.{proof}"
+
+
+def secret_of(history: Sequence[Written]) -> str:
+    """Return the secret that a run began with; empty: of an earlier version of the product, or it has not begun."""
+    begun = next((event for written in history[:1] for event in written.entry.events), None)
+    return begun.secret if isinstance(begun, WorkflowBegun) else ""
+
+
+def may_go_on(history: Sequence[Written], workflow_id: str, sequence: int, mark: str) -> bool:
+    """Tell whether a run with this history goes on under the ledger's entry `sequence`, which was stored with `mark`.
+
+    So it does if the run has been driven under it, or if Omega has stored it.
+    """
+    kind, _, proof = mark.partition(".")
+    if kind == WAKE_UP and is_proof(proof, workflow_id, secret=secret_of(history)):
+        return True
+    return any(written.entry.activation == sequence for written in history)
 
 
 async def wake_up(network: Network, start: WorkflowStart, *, driven: int) -> tuple[bytes, dict[str, str]]:

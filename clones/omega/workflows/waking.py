@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from bus import buckets
+from bus.histories import Histories
 from bus.jetstream import last_of_each, publish
 from bus.latest import BATCH
 from bus.ledger import entries, last_sequence
@@ -27,7 +28,9 @@ from clones.omega.clock import Clock
 from clones.omega.once import store_once
 from clones.omega.repeating import repeat
 from clones.omega.workflows.observer import WorkflowObserver
-from clones.omega.workflows.wake_ups import mark_of, wake_up
+from clones.omega.workflows.wake_ups import mark_of, secret_of, wake_up
+from clones.workflows.ids import new_proof
+from schemas import SchemaError
 
 LOOK_EVERY_S = 1.0
 TIDY_EVERY_S = 30.0
@@ -71,6 +74,7 @@ class Waker:
         self._network = network
         self._sleepers = sleepers
         self._clock = clock
+        self._histories = Histories(network)
         self._known: dict[str, _Known] = {}
         self._revision = 0
         self._tidied_at = time.monotonic()
@@ -187,7 +191,9 @@ class Waker:
             by_subject.setdefault(subject, {})[mark_of(each.sleeper.nonce)] = each
         for subject, sought in by_subject.items():
             standing = await self._marks(subject, sought)
-            await self._wake_all([each for mark, each in sought.items() if mark not in standing])
+            await self._wake_all(
+                [each for mark, each in sought.items() if mark not in standing or _is_former(each.sleeper)]
+            )
         for each in late:
             if self._known.get(each.sleeper.workflow_id) == each:
                 self._known[each.sleeper.workflow_id] = each._replace(stands=True)
@@ -208,6 +214,14 @@ class Waker:
 
         `behind` is a sequence that the ledger had before, the newer the less is searched where this Omega dies now.
         """
+        if _is_former(sleeper):
+            try:
+                history = await self._histories.read(sleeper.workflow_id)
+            except SchemaError as error:
+                log.warning("the workflow %s is left to an Omega of a later version: %s", sleeper.workflow_id, error)
+                return True
+            proof = new_proof(sleeper.workflow_id, secret=secret_of(history))
+            sleeper = msgspec.structs.replace(sleeper, nonce=proof, woken_behind=None)
         subject = self._network.subjects.workflow(sleeper.workflow)
         mark = mark_of(sleeper.nonce)
         if sleeper.woken_behind is not None:
@@ -223,3 +237,8 @@ class Waker:
         self._observer.woken(sleeper.workflow)
         log.info("the workflow %s %s goes on", sleeper.workflow, sleeper.workflow_id)
         return True
+
+
+def _is_former(sleeper: Sleeper) -> bool:
+    """Tell whether an Omega of an earlier version has put a run to sleep, whose mark proves nothing."""
+    return "." not in sleeper.nonce

@@ -18,6 +18,7 @@ from clones.omega.commands import command_handler
 from clones.omega.once import store_command
 from clones.omega.workflows import cancelling, telling
 from clones.omega.workflows.steering import workflows_of
+from clones.workflows.ids import new_proof
 from schemas import CancelRequested, Command, DecisionMade, WorkflowBegun, WorkflowEntry, WorkflowStart
 from tests.clones.omega.test_deaths import Died, Mortal, as_task
 from tests.clones.omega.workflows.flows import definition, history, put
@@ -48,6 +49,7 @@ async def sleeping(rig: ClonesRig, workflow_id: str) -> None:
         since=entry.at,
         waits_for={},
         until=None,
+        nonce=new_proof(workflow_id, secret=""),
     )
     assert await Sleepers(rig.network).lie_down(record)
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from bus.consumers import consumer_state
 from bus.jetstream import publish
 from bus.subjects import WORKFLOW_TYPE
 from bus.task import Done, Task
@@ -239,7 +240,7 @@ async def test_results_that_go_into_no_single_entry_are_written_in_several(
     assert max(len(entry.events) for entry in await history(clones_rig)) == 1
 
 
-async def test_the_same_start_twice_runs_once(clones_rig: ClonesRig) -> None:
+async def test_the_same_start_twice_runs_once(clones_rig: ClonesRig, caplog: pytest.LogCaptureFixture) -> None:
     await put(clones_rig, CHAIN)
     doers = Doers()
     hold = doers.hold("three")
@@ -249,13 +250,16 @@ async def test_the_same_start_twice_runs_once(clones_rig: ClonesRig) -> None:
         await eventually(doers.begun("three"))
         await clones_rig.network.client.publish(clones_rig.subjects.workflow("flow"), body)
 
-        async def taken_over() -> bool:
-            return len({entry.activation for entry in await history(clones_rig)}) == 2
+        async def is_let_go() -> bool:
+            state = await consumer_state(clones_rig.network, clones_rig.subjects.workflows_consumer)
+            return state is not None and (state.num_pending, state.num_ack_pending) == (0, 1)
 
-        await eventually(taken_over)
+        await eventually(lambda: "is let go" in caplog.text)
+        await eventually(is_let_go)
         hold.set()
         await completed(clones_rig)
     assert doers.targets == ["here", "here/two", "three"]
+    assert len({entry.activation for entry in await history(clones_rig)}) == 1
 
 
 async def test_times_in_the_result_are_the_runs(clones_rig: ClonesRig) -> None:

@@ -21,11 +21,14 @@ from bus.journal import Journal
 from bus.network import Network, open_network
 from bus.schedules import standing
 from bus.server import EmbeddedServer
+from bus.sleepers import Sleepers
 from bus.subjects import WORKFLOW_TYPE, Subjects
 from bus.topology import Limits
 from clones.omega.coordination import make_network
+from clones.omega.workflows import driver
+from clones.omega.workflows.wake_ups import mark_of
 from clones.scheduling import run_id
-from clones.workflows.ids import SECRET_BYTES, step_id
+from clones.workflows.ids import SECRET_BYTES, new_proof, step_id
 from schemas import (
     Schedule,
     ScheduleChange,
@@ -35,15 +38,18 @@ from schemas import (
     TaskReassigned,
     TaskStarted,
     WorkflowBegun,
+    WorkflowCompletion,
     WorkflowStart,
+    decode,
     encode,
+    new_id,
 )
 from tests.bus.eventually import eventually
 from tests.bus.rig import Rig
 from tests.bus.taking import answer, take
 from tests.clones.omega.clocks import SetClock
 from tests.clones.omega.workflows.flows import Doers, clones, completed, definition, history, put, start, task
-from tests.clones.omega.workflows.told import verdict
+from tests.clones.omega.workflows.told import decision, sleeps, verdict
 from tests.clones.rig import ClonesRig
 from tests.clones.step_ids import ids_of
 
@@ -242,6 +248,56 @@ async def test_a_start_under_the_id_of_a_run_that_is_about_to_begin_changes_noth
         await answer(rig.network, held, b"-NAK")
         ended = await completed(rig, run)
     assert ended.output == "true"
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_starts_under_the_id_of_a_run_that_has_begun_change_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    """Whatever mark they have: none of them counts as an attempt, takes the run from its driver, or is answered in its place."""
+    monkeypatch.setattr(driver, "ALL_SILENT_S", 0.05)
+    rig, outsider, name = scene.rig, scene.outsider, f"begun-{waits}".lower()
+    steps = {"ask": {"decision": {"prompt": "?"}}, "only": task("only", "ask")} if waits else {"only": task("only")}
+    await put(rig, definition(steps, name, output="${steps.only.output.target}"))
+    doers = Doers()
+    release = doers.hold("only")
+    inbox, own = await _inbox(rig.network), f"public-{name}"
+    async with clones(rig, doers), rig.omega():
+        await start(rig, name, own, reply_to=inbox[0])
+        await eventually(sleeps(rig, own) if waits else doers.begun("only"))
+        # Its events tell the id.
+        await eventually(lambda: outsider.was_told(own))
+        before = [entry.activation for entry in await history(rig, own)]
+        lie = encode(WorkflowStart(id=own, reply_to=f"_INBOX.{own}.lie"))
+        proof = new_proof(own, secret="")
+        for mark in ("", mark_of("0123456789abcdef"), mark_of(proof), mark_of(new_proof(own, secret="a" * 32))):
+            for number in range(3):
+                unique = f"{mark}{'' if mark else number}"
+                await outsider.network.requester.request(
+                    rig.subjects.workflow(name), lie, headers={"Nats-Msg-Id": unique}
+                )
+
+        async def are_gone() -> bool:
+            state = await consumer_state(rig.network, rig.subjects.workflows_consumer)
+            return state is not None and (state.num_pending, state.num_ack_pending) == (0, 0 if waits else 1)
+
+        await eventually(are_gone)
+        assert [entry.activation for entry in await history(rig, own)] == before
+        assert (await Sleepers(rig.network).read(own)).sleeper is not None or not waits
+        if waits:
+            await verdict(rig, decision(workflow_id=own))
+        release.set()
+        ended = await completed(rig, own)
+        copy = await inbox[1].next_msg(timeout=20)
+    answered: WorkflowCompletion = decode(WorkflowCompletion, copy.data)
+    assert answered.task_id == own
+    assert not any(message.subject.endswith(".lie") for message in outsider.heard)
+    assert (ended.output, ended.attempt, doers.targets) == ("only", 1, ["only"])
+
+
+async def _inbox(network: Network) -> tuple[str, Any]:
+    inbox = f"_INBOX.{new_id()}"
+    return inbox, await network.client.subscribe(inbox)
 
 
 async def test_a_start_under_the_id_of_a_schedules_run_changes_nothing(scene: Scene) -> None:

@@ -14,6 +14,7 @@ from bus.sleepers import Sleepers, sleeper
 from clones.omega.once import is_wake_up
 from clones.omega.workflows import waking
 from clones.omega.workflows.waking import MOST_COMING, Waker
+from clones.workflows.ids import new_proof
 from schemas import WorkflowStart, decode, encode, sequence_id
 from tests.bus.eventually import eventually
 from tests.clones.omega.clocks import SetClock
@@ -41,6 +42,7 @@ async def asleep(rig: ClonesRig) -> None:
             since=SINCE,
             waits_for={"security": ("a", "b")},
             until=SINCE - timedelta(seconds=number),
+            nonce=new_proof(run_id(number), secret=""),
         )
         rig.network.client.post(buckets.subject_of(subject, record.workflow_id), encode(record))
         if number % 500 == 0:

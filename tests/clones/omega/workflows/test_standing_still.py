@@ -61,9 +61,8 @@ ALWAYS = frozenset(
     {
         "definitions.newest",
         "histories.append",
-        "sleepers.get_up",
+        "sleepers.read",
         "submissions.submit",
-        "results.read",
     }
 )
 """The calls that the driver of every run makes."""
@@ -142,7 +141,7 @@ CASES: Mapping[str, Case] = {
         ),
         at("first", "last"),
         tell=approves,
-        calls=ALWAYS | {"sleepers.lie_down", "histories.read"},
+        calls=ALWAYS | {"sleepers.lie_down", "sleepers.get_up", "histories.read"},
     ),
     "a cancel": Case(
         definition(
@@ -216,6 +215,7 @@ class Process:
             report=lambda _fraction, _message: None,
             subject=message.subject,
             start=request.start,
+            mark=message.headers.get("Nats-Msg-Id", ""),
         )
         lost.driving.append(asyncio.create_task(self._live(lost, made, taken)))
 

@@ -34,7 +34,7 @@ from tests.clones.omega.workflows.flows import (
     submitted,
     task,
 )
-from tests.clones.omega.workflows.told import is_idle
+from tests.clones.omega.workflows.told import go_on, is_idle
 from tests.clones.rig import ClonesRig
 from tests.clones.step_ids import ids_of
 
@@ -94,10 +94,9 @@ async def test_a_run_that_ends_while_it_is_taken_up_has_nothing_behind_its_end(
 
     monkeypatch.setattr(Histories, "append", append_late)
     async with clones(clones_rig, doers), clones_rig.omega():
-        body = b'{"id": "w"}'
-        await clones_rig.network.client.publish(clones_rig.subjects.workflow("flow"), body)
+        await start(clones_rig)
         await eventually(doers.begun("three"))
-        await clones_rig.network.client.publish(clones_rig.subjects.workflow("flow"), body)
+        await go_on(clones_rig)
         await completed(clones_rig)
         await eventually(lambda: is_idle(clones_rig))
     assert late == 1

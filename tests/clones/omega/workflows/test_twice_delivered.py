@@ -88,6 +88,7 @@ async def drive(rig: ClonesRig, message: Taken, books: Books, means: Means) -> O
         report=lambda _fraction, _message: None,
         subject=stored.subject,
         start=request.start,
+        mark=stored.headers.get("Nats-Msg-Id", ""),
     )
     return await Driver(driven, request.start, books, means).run()
 

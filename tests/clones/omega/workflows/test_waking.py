@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from bus.errors import RequestTimeout
-from bus.jetstream import StoredMessage
+from bus.jetstream import StoredMessage, publish
 from bus.ledger import entries
 from bus.network import Network
 from bus.sleepers import Sleepers
 from bus.subjects import WORKFLOW_TYPE
 from clones.omega.clock import SystemClock
 from clones.omega.workflows import driver, waking
+from clones.omega.workflows.wake_ups import mark_of
 from clones.omega.workflows.waking import Waker
 from schemas import MSGPACK, RecoveryAction, WorkflowCompletion, WorkflowStart, decode, encode, new_id
 from tests.bus.eventually import eventually
@@ -122,6 +124,28 @@ async def test_wake_ups_that_stand_are_looked_for_once_and_together(
     await second.look()
     assert len(looked) == 2
     assert await activations(clones_rig) == 10
+
+
+@pytest.mark.parametrize("was_woken", [False, True])
+async def test_one_that_a_former_release_put_to_sleep_is_woken(
+    clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch, was_woken: bool
+) -> None:
+    """Its record has no proof in it, nor has a wake-up that an Omega of then may have stored, which is let go."""
+    await asleep(clones_rig)
+    sleepers = Sleepers(clones_rig.network)
+    standing = await sleepers.read("w")
+    assert standing.sleeper is not None
+    former = msgspec.structs.replace(
+        standing.sleeper, nonce="0123456789abcdef", woken_behind=standing.sleeper.activation if was_woken else None
+    )
+    assert await sleepers.replace(former, standing.revision)
+    if was_woken:
+        mark = {"Nats-Msg-Id": mark_of(former.nonce)}
+        subject = clones_rig.subjects.workflow("flow")
+        await publish(clones_rig.network.requester, subject, encode(former.start), headers=mark)
+    monkeypatch.setattr(waking, "TAKEN_OVER_AFTER_S", 0.1)
+    async with clones(clones_rig, Doers()), clones_rig.omega(clock=later()):
+        await completed(clones_rig)
 
 
 async def test_a_result_wakes_it(clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch) -> None:

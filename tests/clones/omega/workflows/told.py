@@ -4,10 +4,22 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bus.consumers import consumer_state
+from bus.histories import Histories
 from bus.sleepers import Sleepers
 from bus.subjects import WORKFLOW_TYPE
 from clones.omega.once import store_command
-from schemas import Command, Decision, TaskCancel, TaskCompletion, TaskFailure, WorkflowPut, sequence_id
+from clones.omega.workflows.wake_ups import mark_of, secret_of, store_wake_up
+from clones.workflows.ids import new_proof
+from schemas import (
+    Command,
+    Decision,
+    TaskCancel,
+    TaskCompletion,
+    TaskFailure,
+    WorkflowPut,
+    WorkflowStart,
+    sequence_id,
+)
 from tests.clones.rig import ClonesRig
 
 
@@ -58,6 +70,14 @@ async def is_idle(rig: ClonesRig) -> bool:
     """Tell whether nothing that starts or wakes a run is pending or held."""
     state = await consumer_state(rig.network, rig.subjects.workflows_consumer)
     return state is not None and state.is_idle
+
+
+async def go_on(rig: ClonesRig, workflow_id: str = "w", name: str = "flow") -> None:
+    """Have a run go on under a message of its own, as an Omega does."""
+    history = await Histories(rig.network).read(workflow_id)
+    mark = mark_of(new_proof(workflow_id, secret=secret_of(history)))
+    subject, driven = rig.subjects.workflow(name), history[-1].entry.activation
+    await store_wake_up(rig.network, subject, WorkflowStart(id=workflow_id), mark=mark, driven=driven)
 
 
 async def activations(rig: ClonesRig, name: str = "flow") -> int:
