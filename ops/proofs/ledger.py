@@ -2,19 +2,28 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
 from bus.jetstream import api
 from bus.network import Network
 from bus.record_reader import records as stream_records
+from bus.records import Record
 from ops.archive.directory import Archive
 from ops.archive.segment import SegmentDamaged
 from ops.archive.source import Source
 from ops.proofs.problems import Problem
-from ops.proofs.signers import Signers, SignersReport
+from ops.proofs.signers import Claimed, Signers, SignersReport, verified
 from ops.proofs.verification import Report, Verifier
+
+THREADS = min(8, os.cpu_count() or 1)
+"""How many signatures are verified at once."""
 
 Progress = Callable[[int, int], None]
 """Hears which entry was reached, and which is the last one."""
@@ -72,23 +81,48 @@ async def _read(
     source: Source, verifier: Verifier, signers: Signers, progress: Callable[[int], None], last: int
 ) -> Problem | None:
     """Feed the verifiers; returns what is wrong with the archive where it can be read no further."""
-    judging: asyncio.Future[None] | None = None
-    try:
-        async for batch in source.records(1, last):
-            if judging is not None:
-                await judging
-            # Ed25519 takes its time, and leaves the interpreter to others meanwhile.
-            judging = asyncio.ensure_future(asyncio.to_thread(signers.feed, batch))
-            if source.missing is not None and batch[0].sequence > source.missing[1]:
-                verifier.pass_over(source.missing[1])
-            verifier.feed(batch)
-            progress(batch[-1].sequence)
-    except SegmentDamaged as error:
-        return Problem(kind="archive", sequence=verifier.reached + 1, message=error.message)
-    finally:
-        if judging is not None:
-            await judging
+    async with _Judges(signers) as judges:
+        try:
+            async for batch in source.records(1, last):
+                await judges.feed(batch)
+                if source.missing is not None and batch[0].sequence > source.missing[1]:
+                    verifier.pass_over(source.missing[1])
+                verifier.feed(batch)
+                progress(batch[-1].sequence)
+        except SegmentDamaged as error:
+            return Problem(kind="archive", sequence=verifier.reached + 1, message=error.message)
     return None
+
+
+class _Judges:
+    """Verifies results' signatures in threads: a signature takes longer than all else that is done with an entry."""
+
+    def __init__(self, signers: Signers) -> None:
+        self._signers = signers
+        self._pool = ThreadPoolExecutor(THREADS)
+        self._waiting: deque[tuple[list[Claimed], asyncio.Future[list[bool]]]] = deque()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._waiting and kind is None:
+            await self._take()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def feed(self, records: Sequence[Record]) -> None:
+        """Take in entries; returns once there is room for more."""
+        if claimed := self._signers.claimed(records):
+            job = asyncio.get_running_loop().run_in_executor(self._pool, verified, claimed)
+            self._waiting.append((claimed, job))
+        while len(self._waiting) > 2 * THREADS:
+            await self._take()
+
+    async def _take(self) -> None:
+        claimed, job = self._waiting.popleft()
+        self._signers.take(claimed, await job)
 
 
 def _missing(first: int, last: int) -> Problem:

@@ -7,6 +7,7 @@ import base64
 import binascii
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 import nkeys
@@ -18,7 +19,18 @@ from ops.proofs.problems import Problem
 
 KEPT_PROBLEMS = 100
 _KEPT_KEYS = 10_000
-_SIGNATURE_BYTES = b"Sanctuary-Sign"
+_BEGINNING = b"Sanctuary-Sign"
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A result that is said to be signed."""
+
+    sequence: int
+    subject: str
+    data: bytes
+    signer: str
+    """The public nkey, as the header has it."""
+    signature: str
 
 
 class SignersReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,35 +49,39 @@ class SignersReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signers:
-    """Takes in the ledger's entries and verifies the signatures of results."""
+    """Takes in the ledger's entries and counts who signed results. The verifying itself is `verified`, which threads can share."""
 
     def __init__(self, realm: str, users: Mapping[str, str]) -> None:
         """Take the names of users by their public nkeys."""
         self._prefix = f"{realm}.result."
         self._users = users
-        self._keys: dict[str, bytes | None] = {}
         self._signed: Counter[str] = Counter()
         self._results = self._unsigned = self._wrong = 0
         self._problems: list[Problem] = []
 
-    def feed(self, records: Sequence[Record]) -> None:
-        """Take in entries; those that are no results are passed over."""
+    def claimed(self, records: Sequence[Record]) -> list[Claimed]:
+        """Take in entries, and return those results among them that are said to be signed."""
+        found = []
         for record in records:
-            if not record.subject.startswith(self._prefix):
-                continue
-            self._results += 1
-            if _SIGNATURE_BYTES not in record.headers:
-                self._unsigned += 1
-                continue
-            headers = parse_headers(record.headers)
-            signer = headers.get(SIGNER, "")
-            if self._verified(record, signer, headers.get(SIGNATURE, "")):
-                if signer in self._signed or len(self._signed) < _KEPT_KEYS:
-                    self._signed[signer] += 1
-            else:
+            if record.subject.startswith(self._prefix):
+                self._results += 1
+                if _BEGINNING in record.headers:
+                    headers = parse_headers(record.headers)
+                    told = headers.get(SIGNER, ""), headers.get(SIGNATURE, "")
+                    found.append(Claimed(record.sequence, record.subject, record.data, *told))
+                else:
+                    self._unsigned += 1
+        return found
+
+    def take(self, claimed: Sequence[Claimed], right: Sequence[bool]) -> None:
+        """Take in which of the signatures are right."""
+        for each, is_right in zip(claimed, right, strict=True):
+            if not is_right:
                 self._wrong += 1
                 if len(self._problems) < KEPT_PROBLEMS:
-                    self._problems.append(_wrong(record, self._users.get(signer, ascii(signer)[1:-1][:60])))
+                    self._problems.append(_wrong(each, self._users.get(each.signer, ascii(each.signer)[1:-1][:60])))
+            elif each.signer in self._signed or len(self._signed) < _KEPT_KEYS:
+                self._signed[each.signer] += 1
 
     def report(self) -> SignersReport:
         """Return what came of it so far."""
@@ -78,28 +94,31 @@ class Signers:
             problems=tuple(self._problems),
         )
 
-    def _verified(self, record: Record, signer: str, signature: str) -> bool:
-        if signer not in self._keys:
-            if len(self._keys) >= _KEPT_KEYS:
-                self._keys.clear()
-            self._keys[signer] = public_bytes(signer)
-        key = self._keys[signer]
-        try:
-            value = base64.b64decode(signature, validate=True)
-        except (binascii.Error, ValueError):
-            return False
-        return key is not None and verify_bytes(key, signed_bytes(record.subject, record.data), value)
+
+def verified(claimed: Sequence[Claimed]) -> list[bool]:
+    """Tell of each whether its signature is right. Ed25519 takes nearly all of the time, without the interpreter's lock."""
+    return [_is_right(each) for each in claimed]
 
 
-def _wrong(record: Record, signer: str) -> Problem:
+def _is_right(claimed: Claimed) -> bool:
+    key = public_bytes(claimed.signer)
+    try:
+        signature = base64.b64decode(claimed.signature, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return key is not None and verify_bytes(key, signed_bytes(claimed.subject, claimed.data), signature)
+
+
+def _wrong(claimed: Claimed, signer: str) -> Problem:
     return Problem(
         kind="signature",
-        sequence=record.sequence,
-        message=f"entry #{record.sequence} ({ascii(record.subject)[1:-1]}): it is said to be signed by {signer}, and the "
-        "signature is not over this result",
+        sequence=claimed.sequence,
+        message=f"entry #{claimed.sequence} ({ascii(claimed.subject)[1:-1]}): it is said to be signed by {signer}, and the signature "
+        "is not over this result",
     )
 
 
+@lru_cache(_KEPT_KEYS)
 def public_bytes(public: str) -> bytes | None:
     """Return the 32 bytes of a user's public nkey (https://github.com/nats-io/nkeys), or None where it is none."""
     try:
