@@ -1,6 +1,6 @@
-"""One process of a bench: a submitter or a worker, the floor's or ours, or what starts runs of a workflow.
+"""One process of a bench: a submitter or a worker, the floor's, ours or the unsigned realm's, or what starts runs of a workflow.
 
-    python -m ops.bench.child <store> floor|ours submit|work
+    python -m ops.bench.child <store> floor|ours|unsigned submit|work
     python -m ops.bench.child <store> flows submit
 
 Speaks in lines of JSON: says `{}` when it is ready, then answers each line on stdin, until stdin ends. A submitter takes
@@ -101,7 +101,8 @@ async def main(store: Path, side: str, part: str) -> None:
         raise ServerFailed(f"no server runs on {store}")
     orders = asyncio.StreamReader(limit=LINE_BYTES)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
-    settings, subjects = where.settings_for(OPERATOR), Subjects(where.realm)
+    settings = where.settings_for(OPERATOR)
+    subjects = Subjects(ours.UNSIGNED if side == ours.UNSIGNED else where.realm)
     async with (
         open_network(settings, subjects, name=f"bench {side} {part}", wait_s=CONNECT_WAIT_S) as network,
         (_submitting if part == "submit" else _working)(network, side) as answer,

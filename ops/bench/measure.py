@@ -64,7 +64,7 @@ async def measure(
                 await bench.check()
 
 
-class _Side:
+class Side:
     """The floor or ours: a submitter and a worker."""
 
     def __init__(self, submitter: Child, worker: Child) -> None:
@@ -73,6 +73,7 @@ class _Side:
         self.submitted = 0
 
     async def round(self, tasks: int, in_flight: int) -> Round:
+        """Have so many tasks done; raises BenchFailed where a process ends."""
         self.submitted += tasks
         asking = asyncio.create_task(self._submitter.ask(Order(tasks, in_flight), Round))
         watching = asyncio.create_task(self._worker.ended())
@@ -87,7 +88,7 @@ class _Side:
 
 
 class _Bench:
-    def __init__(self, network: Network, floor_side: _Side, our_side: _Side) -> None:
+    def __init__(self, network: Network, floor_side: Side, our_side: Side) -> None:
         self._network = network
         self._floor = floor_side
         self._ours = our_side
@@ -133,5 +134,5 @@ async def _bench(server: EmbeddedServer) -> AsyncIterator[_Bench]:
         sides = []
         for side in ("floor", "ours"):
             worker = await stack.enter_async_context(child(server.options.store, side, "work"))
-            sides.append(_Side(await stack.enter_async_context(child(server.options.store, side, "submit")), worker))
+            sides.append(Side(await stack.enter_async_context(child(server.options.store, side, "submit")), worker))
         yield _Bench(network, *sides)

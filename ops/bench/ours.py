@@ -16,6 +16,8 @@ from schemas import TaskAssignment, TaskCompletion
 
 TASK_TYPE = "noop"
 CAPACITY = 256
+UNSIGNED = "unsigned"
+"""A realm beside the network's own, which its notary does not sign."""
 
 
 async def prepare(network: Network) -> None:

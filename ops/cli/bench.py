@@ -1,6 +1,7 @@
 """`sanctuary bench`: durable tasks against what raw nats-py needs for the same stored steps, on this machine, now."""
 
 import asyncio
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import cast
@@ -38,11 +39,10 @@ COLUMNS = (
     "--workflows", is_flag=True, help="Measure steps of workflows beside bare tasks, and how Omegas share them."
 )
 @click.option("--archive", is_flag=True, help="Measure a ledger of a million entries: archived, verified, exported.")
+@click.option("--notary", is_flag=True, help="Measure tasks with and without a notary, and how soon all is signed.")
 @click.option("--quick", is_flag=True, help="One short round each, to see that it works; the figures mean little.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def bench(
-    syncs: tuple[str, ...], in_flight: tuple[int, ...], quick: bool, as_json: bool, *, workflows: bool, archive: bool
-) -> None:
+def bench(syncs: tuple[str, ...], in_flight: tuple[int, ...], quick: bool, as_json: bool, **others: bool) -> None:
     r"""Measure durable tasks with a handler that does nothing.
 
     The submitter and the worker are processes of their own, on a server of their own with a fresh store in the directory
@@ -59,17 +59,18 @@ def bench(
 
     With --archive it writes a million entries and measures how fast they are archived, verified, exported and looked up, and
     the most memory that each of these commands had.
+
+    With --notary it measures what a notary costs: the same tasks on a ledger that one signs and on one that nobody signs, in
+    turn, on one server; and how long after the last of them all entries are signed.
     """
-    if (workflows or archive) and (syncs or in_flight or workflows == archive):
-        raise click.UsageError("--workflows and --archive go neither together nor with --sync or --in-flight")
+    named = [name for name, is_named in others.items() if is_named]
+    if len(named) > 1 or (named and (syncs or in_flight)):
+        raise click.UsageError("--workflows, --archive and --notary go neither together nor with --sync or --in-flight")
     chosen = cast(Sequence[Sync], syncs or tuple(SYNCS))
     effort = QUICK if quick else Effort()
     try:
-        if workflows:
-            _workflows(quick=quick, as_json=as_json)
-            return
-        if archive:
-            _archive(quick=quick, as_json=as_json)
+        if named:
+            _other(named[0], quick=quick, as_json=as_json)
             return
         runs = asyncio.run(_measure(chosen, in_flight or IN_FLIGHT, effort))
     except SanctuaryError as error:
@@ -80,24 +81,14 @@ def bench(
         Console().print(table(runs))
 
 
-def _workflows(*, quick: bool, as_json: bool) -> None:
-    from ops.cli.bench_workflows import measured, tables
-
-    runs = measured(quick=quick)
+def _other(name: str, *, quick: bool, as_json: bool) -> None:
+    """Measure what one of the other options names; each has a module of its own, which takes its time to load."""
+    module = importlib.import_module(f"ops.cli.bench_{name}")
+    measured = module.measured(quick=quick)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(runs), indent=2))
+        click.echo(msgspec.json.format(msgspec.json.encode(measured), indent=2))
     else:
-        Console().print(tables(runs))
-
-
-def _archive(*, quick: bool, as_json: bool) -> None:
-    from ops.cli.bench_archive import measured, tables
-
-    run = measured(quick=quick)
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(run), indent=2))
-    else:
-        Console().print(tables(run))
+        Console().print(module.tables(measured))
 
 
 def table(runs: Sequence[Run]) -> Table:

@@ -14,8 +14,10 @@ from rich.console import Console
 
 from ops.bench.figures import Run
 from ops.bench.measure import QUICK, measure
+from ops.bench.notary_figures import NotaryRun
 from ops.bench.processes import BenchFailed, Child, child
 from ops.bench.workflows import FlowRuns
+from ops.cli.bench_notary import tables as notary_tables
 from ops.cli.bench_workflows import tables
 
 SANCTUARY = Path(sys.executable).with_name("sanctuary")
@@ -94,11 +96,27 @@ def test_workflows_are_measured_beside_bare_tasks_and_by_one_and_three_omegas() 
     assert f"3 Omegas: {found.sharing.speed_up:.2f} times as fast as one. Limit: " in shown.get()
 
 
+@pytest.mark.chaos
+@pytest.mark.timeout(300)
+def test_tasks_are_measured_with_and_without_a_notary() -> None:
+    done = bench("--quick", "--notary", "--json")
+
+    assert done.returncode == 0, done.stderr
+    found = convert(json.loads(done.stdout), NotaryRun)
+    assert (found.in_flight, found.pairs, found.entries) == (10, 1, 100)
+    assert found.ratio_lowest <= found.ratio <= found.ratio_highest
+    assert found.signed_after_s > 0
+    console = Console(width=100, file=StringIO())
+    with console.capture() as shown:
+        console.print(notary_tables(found))
+    assert f"The ratio was {found.ratio_lowest:.2f} to" in shown.get()
+
+
 def test_workflows_go_with_no_setting_of_the_others() -> None:
     done = bench("--workflows", "--sync", "always")
 
     assert done.returncode == 2
-    assert "--workflows goes with neither --sync nor --in-flight" in done.stderr
+    assert "go neither together nor with --sync or --in-flight" in done.stderr
 
 
 async def test_a_process_that_cannot_start_ends_the_bench_in_words(
