@@ -1,11 +1,11 @@
 """Verifying a ledger from its archive and its stream: reading, progress, and what only the two together show."""
 
 import asyncio
-import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
@@ -13,11 +13,11 @@ import msgspec
 
 from bus.jetstream import api
 from bus.network import Network
-from bus.record_reader import records as stream_records
 from bus.records import Record
 from ops.archive.directory import Archive
 from ops.archive.segment import SegmentDamaged
 from ops.archive.source import Source
+from ops.proofs.copies import Copies
 from ops.proofs.problems import Problem
 from ops.proofs.signers import Claimed, Signers, SignersReport, verified
 from ops.proofs.verification import Report, Verifier
@@ -60,11 +60,14 @@ async def verify_ledger(
     found: list[Problem] = []
     if missing is not None:
         found.append(_missing(*missing))
-    cut = await _read(source, verifier, signers, lambda at: progress(at, last), last)
+    if stream_last and stream_last < archive.end:
+        found.append(_rolled_back(stream_last, archive.end))
+    copies = Copies(network, stream_first, min(archive.end, stream_last)) if network is not None else None
+    cut = await _read(source, verifier, signers, copies, progress, last=last)
     if cut is not None:
         found.append(cut)
-    elif network is not None and archive.end:
-        found += await _compare_copies(network, archive, stream_last)
+    if copies is not None and copies.problem is not None:
+        found.append(copies.problem)
     report = verifier.finish(last if cut is None else verifier.reached, complete=cut is None and network is not None)
     told = signers.report()
     problems = sorted((*report.problems, *told.problems, *found), key=lambda each: each.sequence or last + 1)
@@ -78,19 +81,32 @@ async def _range(network: Network) -> tuple[int, int]:
 
 
 async def _read(
-    source: Source, verifier: Verifier, signers: Signers, progress: Callable[[int], None], last: int
+    source: Source,
+    verifier: Verifier,
+    signers: Signers,
+    copies: Copies | None,
+    progress: Progress,
+    *,
+    last: int,
 ) -> Problem | None:
     """Feed the verifiers; returns what is wrong with the archive where it can be read no further."""
-    async with _Judges(signers) as judges:
+    archived = source.archive.end
+    async with _Judges(signers) as judges, AsyncExitStack() as stack:
+        if copies is not None:
+            stack.push_async_callback(copies.close)
         try:
             async for batch in source.records(1, last):
                 await judges.feed(batch)
+                if copies is not None and batch[0].sequence <= archived:
+                    await copies.compare(batch)
                 if source.missing is not None and batch[0].sequence > source.missing[1]:
                     verifier.pass_over(source.missing[1])
                 verifier.feed(batch)
-                progress(batch[-1].sequence)
+                progress(batch[-1].sequence, last)
         except SegmentDamaged as error:
             return Problem(kind="archive", sequence=verifier.reached + 1, message=error.message)
+        if copies is not None and archived:
+            await copies.finish()
     return None
 
 
@@ -135,40 +151,10 @@ def _missing(first: int, last: int) -> Problem:
     )
 
 
-async def _compare_copies(network: Network, archive: Archive, stream_last: int) -> list[Problem]:
-    """Hold what the stream still has of what is archived against the archive."""
-    if stream_last < archive.end:
-        return [
-            Problem(
-                kind="rolled_back",
-                sequence=stream_last + 1,
-                last=archive.end,
-                message=f"the stream was rolled back: it ends with #{stream_last}, and the archive has entries up to #{archive.end}",
-            )
-        ]
-    differing = await _first_other(network, archive)
-    if differing is None:
-        return []
-    return [
-        Problem(
-            kind="altered",
-            sequence=differing,
-            message=f"entry #{differing} is another one in the stream than in the archive, which it was copied to",
-        )
-    ]
-
-
-async def _first_other(network: Network, archive: Archive) -> int | None:
-    """Return the first entry that the stream has and the archive has not, or has otherwise.
-
-    That the stream has fewer is as it should be: what is archived may be removed there.
-    """
-    archived = None
-    async for batch in stream_records(network, 1, archive.end):
-        if archived is None:
-            archived = itertools.chain.from_iterable(archive.batches(batch[0].sequence))
-        for record in batch:
-            held = next((each for each in archived if each.sequence >= record.sequence), None)
-            if held != record:
-                return record.sequence
-    return None
+def _rolled_back(stream_last: int, archived: int) -> Problem:
+    return Problem(
+        kind="rolled_back",
+        sequence=stream_last + 1,
+        last=archived,
+        message=f"the stream was rolled back: it ends with #{stream_last}, and the archive has entries up to #{archived}",
+    )
