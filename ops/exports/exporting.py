@@ -13,7 +13,7 @@ import msgspec
 
 from bus.errors import SanctuaryError
 from ops.archive.source import Source
-from ops.exports.marks import Mark, mark_file, partial_file, read_mark, write_mark
+from ops.exports.marks import Mark, clear, mark_file, partial_file, read_mark, write_mark
 from ops.exports.outputs import Output
 from ops.filters import Filter
 from ops.searching import found_in, stretch
@@ -66,14 +66,14 @@ async def export(
     wanted = replace(wanted, since=mark.since, until=mark.until)
     start = output.begin(mark)
     try:
-        entries = await _written(source, wanted, output, mark, start, file=file, progress=progress)
+        await _write(source, wanted, output, mark, start, file=file, progress=progress)
         digest = await asyncio.to_thread(output.finish)
     finally:
         output.close()
     await asyncio.to_thread(_seal, file, digest)
     return Exported(
         file=file,
-        entries=entries,
+        entries=output.entries,
         looked_at=max(0, mark.last - mark.first + 1),
         size_bytes=output.size_bytes,
         sha256=digest,
@@ -83,31 +83,33 @@ async def export(
     )
 
 
-async def _written(
+async def _write(
     source: Source, wanted: Filter, output: Output, mark: Mark, start: int, *, file: Path, progress: Progress
-) -> int:
-    """Take in what is wanted from the entry `start` on, and return how much that is in all."""
-    # What only has to be taken in again is counted already.
-    entries = 0 if start == mark.first else mark.entries
+) -> None:
+    """Have `output` take in what is wanted from the entry `start` on, and mark how far that is."""
     if mark.last < start:
-        return entries
+        return
     committed = time.monotonic()
     async with aclosing(source.records(start, mark.last)) as batches:
         async for batch in batches:
             for record in batch:
                 if (entry := found_in(source, wanted, record)) is not None:
                     output.take(entry)
-                    entries += 1
             following = batch[-1].sequence + 1
             progress(following - mark.first, mark.last - mark.first + 1)
-            if time.monotonic() - committed >= COMMIT_S and output.commit():
-                mark = msgspec.structs.replace(
-                    mark, next=following, entries=entries, pieces=output.pieces, size_bytes=output.size_bytes
-                )
-                write_mark(file, mark)
+            if time.monotonic() - committed >= COMMIT_S:
+                again_from = output.commit(following)
+                if again_from is not None:
+                    mark = msgspec.structs.replace(
+                        mark,
+                        next=again_from,
+                        entries=output.entries,
+                        pieces=output.pieces,
+                        size_bytes=output.size_bytes,
+                    )
+                    write_mark(file, mark)
                 committed = time.monotonic()
             await asyncio.sleep(0)
-    return entries
 
 
 async def _begun(source: Source, wanted: Filter, what: dict[str, Any], file: Path) -> tuple[Mark, int | None]:
@@ -131,8 +133,9 @@ async def _begun(source: Source, wanted: Filter, what: dict[str, Any], file: Pat
 def _standing(file: Path) -> Mark | None:
     """Return the mark of an export that was interrupted."""
     if file.exists():
-        # It was interrupted when all was done.
-        mark_file(file).unlink(missing_ok=True)
+        if mark_file(file).exists():
+            # It was interrupted when all was done.
+            clear(file)
         raise SanctuaryError(f"{file} is there already: remove it, or name another file")
     return read_mark(file)
 
@@ -145,7 +148,7 @@ def _plain(wanted: Filter) -> Any:
 def _seal(file: Path, digest: str) -> None:
     file.with_name(f"{file.name}.sha256").write_text(f"{digest}  {file.name}\n", encoding="utf-8")
     partial_file(file).rename(file)
-    mark_file(file).unlink()
+    clear(file)
 
 
 def peak_memory_bytes() -> int:

@@ -1,5 +1,6 @@
 """How far an export is: a small file beside what is written, replaced whole each time, so that the next run goes on from there."""
 
+import glob
 import os
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +42,11 @@ def partial_file(file: Path) -> Path:
     return file.with_name(f"{file.name}.partial")
 
 
+def part_file(file: Path, number: int) -> Path:
+    """Return where a part is of an export that is put together at its end."""
+    return file.with_name(f"{file.name}.partial-{number:05}")
+
+
 def read_mark(file: Path) -> Mark | None:
     """Return how far an export into `file` is that was interrupted; None: none was begun.
 
@@ -65,3 +71,10 @@ def write_mark(file: Path, mark: Mark) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     fresh.rename(path)
+
+
+def clear(file: Path) -> None:
+    """Remove what helped an export into `file` that is whole now: its parts, and then the mark."""
+    for part in file.parent.glob(f"{glob.escape(file.name)}.partial-*"):
+        part.unlink()
+    mark_file(file).unlink(missing_ok=True)

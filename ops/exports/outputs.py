@@ -26,8 +26,9 @@ class LineFormat(Protocol):
 class Output(Protocol):
     """Takes an export in."""
 
+    entries: int
+    """As in the mark, like the next two: what is durable."""
     pieces: int
-    """As in the mark."""
     size_bytes: int
 
     def begin(self, mark: Mark) -> int:
@@ -40,8 +41,11 @@ class Output(Protocol):
     def take(self, entry: Entry) -> None:
         """Take in the next entry."""
 
-    def commit(self) -> bool:
-        """Make what was taken in durable; False where that is not worth while yet."""
+    def commit(self, following: int) -> int | None:
+        """Make durable what was taken in; `following` is the entry behind it.
+
+        Returns the first entry that would have to be taken in again after an interruption; None: nothing new is durable.
+        """
 
     def finish(self) -> str:
         """Make the whole durable in the partial file, and return its SHA-256 in hex."""
@@ -54,6 +58,7 @@ class LinesOutput:
     """As Output: a line each, in one file."""
 
     def __init__(self, file: Path, form: LineFormat) -> None:
+        self.entries = 0
         self.pieces = 0
         self.size_bytes = 0
         self._path = partial_file(file)
@@ -76,29 +81,31 @@ class LinesOutput:
         self._file.seek(mark.size_bytes)
         self._file.truncate()
         self.pieces, self.size_bytes = mark.pieces, mark.size_bytes
-        self._skip = mark.pieces if self._form.follows else 0
-        return mark.first if self._form.follows else mark.next
+        if self._form.follows:
+            self._skip = mark.pieces
+            return mark.first
+        self.entries = mark.entries
+        return mark.next
 
     def take(self, entry: Entry) -> None:
         """As in Output."""
+        self.entries += 1
         for line in self._form.take(entry):
             if self._skip:
                 self._skip -= 1
             else:
                 self._waiting.append(line)
 
-    def commit(self) -> bool:
+    def commit(self, following: int) -> int | None:
         """As in Output."""
         if self._skip:
-            return False
+            return None
         self._write()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return True
+        return following
 
     def finish(self) -> str:
         """As in Output."""
-        self.commit()
+        self._write()
         return self._digest.hexdigest()
 
     def close(self) -> None:
@@ -108,6 +115,8 @@ class LinesOutput:
     def _write(self) -> None:
         data = b"".join(line + b"\n" for line in self._waiting)
         self._file.write(data)
+        self._file.flush()
+        os.fsync(self._file.fileno())
         self._digest.update(data)
         self.pieces += len(self._waiting)
         self.size_bytes += len(data)

@@ -5,6 +5,7 @@ beside it, and the parts are put together at the end, one at a time in memory.
 """
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import msgspec
 
 from bus.errors import SanctuaryError
 from ops.entries import Entry, text
-from ops.exports.marks import Mark, partial_file
+from ops.exports.marks import Mark, part_file, partial_file
 from ops.exports.outputs import READ_BYTES
 
 try:
@@ -52,15 +53,17 @@ class ParquetOutput:
     """As `ops.exports.outputs.Output`."""
 
     def __init__(self, file: Path) -> None:
+        self.entries = 0
         self.pieces = 0
         self.size_bytes = 0
+        self._file = file
         self._path = partial_file(file)
         self._rows: list[dict[str, Any]] = []
         self._waiting_bytes = 0
 
     def begin(self, mark: Mark) -> int:
         """As in Output."""
-        self.pieces = mark.pieces
+        self.entries, self.pieces = mark.entries, mark.pieces
         for number in range(1, mark.pieces + 1):
             if not self._part(number).exists():
                 raise SanctuaryError(
@@ -72,30 +75,33 @@ class ParquetOutput:
         """As in Output."""
         self._rows.append(_row(entry))
         self._waiting_bytes += len(entry.data)
+        # By the rows alone: whenever it was interrupted, the parts are the same.
+        if len(self._rows) == PART_ROWS or self._waiting_bytes >= PART_BYTES:
+            self._close_part()
 
-    def commit(self) -> bool:
+    def commit(self, following: int) -> int | None:
         """As in Output."""
-        if len(self._rows) < PART_ROWS and self._waiting_bytes < PART_BYTES:
-            return False
-        self._close_part()
-        return True
+        if not self.pieces:
+            return None
+        return self._rows[0]["sequence"] if self._rows else following
 
     def finish(self) -> str:
         """As in Output."""
         if self._rows:
             self._close_part()
         parts = [self._part(number) for number in range(1, self.pieces + 1)]
-        with pq.ParquetWriter(self._path, SCHEMA, compression="zstd") as whole:
-            for part in parts:
-                with pq.ParquetFile(part) as read:
-                    for group in range(read.num_row_groups):
-                        whole.write_table(read.read_row_group(group))
-        for part in parts:
-            part.unlink()
+        with self._path.open("wb") as file:
+            with pq.ParquetWriter(file, SCHEMA, compression="zstd") as whole:
+                for part in parts:
+                    with pq.ParquetFile(part) as read:
+                        for group in range(read.num_row_groups):
+                            whole.write_table(read.read_row_group(group))
+            file.flush()
+            os.fsync(file.fileno())
         self.size_bytes = self._path.stat().st_size
         digest = hashlib.sha256()
-        with self._path.open("rb") as file:
-            while data := file.read(READ_BYTES):
+        with self._path.open("rb") as written:
+            while data := written.read(READ_BYTES):
                 digest.update(data)
         return digest.hexdigest()
 
@@ -103,11 +109,14 @@ class ParquetOutput:
         """As in Output."""
 
     def _part(self, number: int) -> Path:
-        return self._path.with_name(f"{self._path.name}-{number:05}")
+        return part_file(self._file, number)
 
     def _close_part(self) -> None:
-        fresh = self._part(self.pieces + 1)
-        pq.write_table(pa.Table.from_pylist(self._rows, schema=SCHEMA), fresh, compression="zstd")
+        with self._part(self.pieces + 1).open("wb") as part:
+            pq.write_table(pa.Table.from_pylist(self._rows, schema=SCHEMA), part, compression="zstd")
+            part.flush()
+            os.fsync(part.fileno())
+        self.entries += len(self._rows)
         self.pieces += 1
         self._rows, self._waiting_bytes = [], 0
 

@@ -10,7 +10,8 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 @cache
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest", "tests.faults.machine_processes", "tests.faults.flow_processes"])
+    modules = ("archive_processes", "flow_processes", "machine_processes")
+    context.set_forkserver_preload(["pytest", *(f"tests.faults.{module}" for module in modules)])
     return context
 
 
