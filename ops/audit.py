@@ -10,7 +10,8 @@ from bus.errors import Disconnected, JetStreamError, NoResponders, RequestTimeou
 from bus.jetstream import STREAM_NOT_FOUND
 from bus.ledger import entries
 from bus.network import Network
-from ops.entries import SIGNER_HEADER, Entry, read_entry
+from bus.signing import SIGNER
+from ops.entries import Entry, read_entry
 from ops.filters import EVERYTHING, Filter
 
 POLL_S = 0.2
@@ -76,7 +77,7 @@ async def follow(network: Network, start: int, wanted: Filter = EVERYTHING) -> A
         try:
             async for message in entries(network, ">", start=start):
                 start = message.sequence + 1
-                signer = message.headers.get(SIGNER_HEADER, "").encode()
+                signer = message.headers.get(SIGNER, "").encode()
                 if wanted.may_match(message.subject, message.data, signer):
                     entry = read_entry(network.subjects, message)
                     if wanted.matches(entry):

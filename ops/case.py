@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from bus.histories import Written
 from bus.subjects import COMMAND_TYPE, ESCALATION_TYPE, WORKFLOW_TYPE
@@ -12,6 +12,7 @@ from clones.workflows.advance import replay
 from clones.workflows.views import lines
 from ops.entries import Entry, text
 from ops.lookup import About, workflow_name
+from ops.proofs.signers import Claimed, verified
 from ops.spans import Span, spans
 from ops.stories import Key, Story, fold
 from ops.timeline import Moment, timeline
@@ -34,6 +35,15 @@ Definitions = Mapping[tuple[str, int], WorkflowDefinition]
 
 DEEPEST = 50
 """So many levels of tasks that asked for others are told."""
+
+
+class Signature(NamedTuple):
+    """What a result says about who wrote it."""
+
+    key: str
+    """The public nkey; the server knows its user by it."""
+    is_right: bool
+    """Whether that key signed this result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +92,13 @@ class Case:
         return text(told) or (self.story.result.traceparent if self.story.result else None)
 
     @property
-    def signer(self) -> str | None:
-        """The public key that its result says it is signed with."""
-        return self.story.result_entry.signer if self.story.result_entry else None
+    def signature(self) -> Signature | None:
+        """Whose signature its result carries; None: none, which is legal."""
+        entry = self.story.result_entry
+        if entry is None or entry.signer is None:
+            return None
+        claimed = Claimed(entry.sequence or 0, entry.subject, entry.data, entry.signer, entry.signature or "")
+        return Signature(entry.signer, is_right=verified([claimed])[0])
 
     @property
     def artifacts(self) -> tuple[ArtifactRef, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 from bus.delivery import from_ledger
 from bus.intake import read
 from bus.jetstream import StoredMessage
+from bus.signing import SIGNATURE, SIGNER
 from bus.subjects import WORKFLOW_TYPE, Subjects
 from clones.omega.once import is_new_task, is_wake_up
 from schemas import JSON, SchemaError, decode
@@ -14,8 +15,6 @@ from schemas import JSON, SchemaError, decode
 UNREADABLE = "unreadable"
 CHECKPOINT = "Checkpoint"
 """The kind of what a notary has signed: a note in text, no object."""
-SIGNER_HEADER = "Sanctuary-Signer"
-"""The header that names the public key which a result is signed with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,8 @@ class Entry:
     """The message as it is stored."""
     content_type: str = JSON
     signer: str | None = None
-    """The public key that it says it is signed with; whether it is, `sanctuary audit verify` tells."""
+    signature: str | None = None
+    """The public nkey that a result says it is signed with, and the signature (`bus.signing`)."""
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -114,5 +114,6 @@ def read_entry(subjects: Subjects, message: StoredMessage, *, in_ledger: bool = 
         body=body,
         data=message.data,
         content_type=delivery.content_type,
-        signer=message.headers.get(SIGNER_HEADER),
+        signer=message.headers.get(SIGNER),
+        signature=message.headers.get(SIGNATURE),
     )

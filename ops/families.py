@@ -37,14 +37,15 @@ class _Family:
         self._task_id = task_id
         self._ids = {task_id}
         self._children: dict[Key, None] = {}
-        self._numbers: set[int] = set()
+        self._known: set[str | int] = set()
+        """Numbers in the ledger, and subjects."""
 
     def _add(self, found: Iterable[Entry]) -> None:
+        """Take in entries that are not known yet; a result's copy in the ledger stands for the result."""
         for entry in found:
-            if entry.sequence is None or entry.sequence not in self._numbers:
+            if (entry.sequence or entry.subject) not in self._known:
+                self._known |= {entry.sequence or entry.subject, entry.subject}
                 self.entries.append(entry)
-                if entry.sequence is not None:
-                    self._numbers.add(entry.sequence)
 
     def _adopt(self, entry: Entry) -> bool:
         """Take in a task that one of the family asked for; False: it is none."""

@@ -52,7 +52,7 @@ class _Row:
 
 def gantt(case: Case, now: datetime) -> str:
     """Return a self-contained SVG; what goes on is drawn until `now`. The same case and moment give the same bytes."""
-    rows = list(_rows(case, 0, case.story.task_type))
+    rows = list(_rows(case, 0, case.workflow or case.story.task_type))
     left_out, rows = len(rows) - MOST_ROWS, rows[:MOST_ROWS]
     times = [span.begin for row in rows for span in row.spans]
     begin = min(times, default=now)
@@ -63,7 +63,8 @@ def gantt(case: Case, now: datetime) -> str:
     title = f"{case.workflow or case.story.task_type} {case.story.task_id}"
     picture = Picture(WIDTH, height, title)
     picture.text(MARGIN, 40, shortened_right(title, 90), size=20, weight=700)
-    picture.text(MARGIN, 62, f"{case.story.state}; from {begin:%Y-%m-%d %H:%M:%S} UTC", size=13, fill=FAINT)
+    words = f"{case.story.state}; {_length(axis.length_s)} from {begin:%Y-%m-%d %H:%M:%S} UTC"
+    picture.text(MARGIN, 62, words, size=13, fill=FAINT)
     _legend(picture, rows)
     for seconds in axis.ticks():
         x = axis.at(seconds)

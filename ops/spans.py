@@ -95,8 +95,7 @@ class _Line:
         """Go on with what an event says."""
         match told.event:
             case TaskStarted() | TaskProgress() | TaskAsked() as event:
-                if self._phase != "running" or (isinstance(event, TaskStarted) and event.attempt != self._attempt):
-                    self._turn("running", event.at, event.attempt, event.instance)
+                self._run(event.at, event.attempt, event.instance)
             case TaskRetrying() as event:
                 words = f"{event.code}: {event.message}; again in {event.delay_s:.1f} s"
                 self._turn("retrying", event.at, ended=words, failed=True)
@@ -109,6 +108,15 @@ class _Line:
                 self._turn("queued", event.at, ended=f"resumed{by}")
             case WorkflowWaiting() as event:
                 self._turn("waiting", event.at, words=event.message)
+
+    def _run(self, at: datetime, attempt: int, instance: str) -> None:
+        if self._open is None or self._open.phase != "running":
+            self._turn("running", at, attempt, instance)
+        elif self._open.attempt is None:
+            # A run's history begins before its attempt is told.
+            self._open = replace(self._open, attempt=attempt, instance=instance)
+        elif self._open.attempt != attempt:
+            self._turn("running", at, attempt, instance)
 
     def drive(self, entry: WorkflowEntry) -> None:
         """Go on with an entry of a run's history."""
@@ -133,10 +141,6 @@ class _Line:
     @property
     def _phase(self) -> Phase | None:
         return self._open.phase if self._open else None
-
-    @property
-    def _attempt(self) -> int | None:
-        return self._open.attempt if self._open else None
 
     def _turn(
         self,

@@ -43,6 +43,7 @@ async def _show(
     from ops.cli.sources import open_ledger
     from ops.families import family
     from ops.gantt import gantt
+    from ops.proofs.evidence import local_places, stored_users
 
     check_id(task_id)
     async with open_ledger(where, archive, "audit show") as source:
@@ -51,6 +52,7 @@ async def _show(
             raise SanctuaryError(no_such_task(task_id))
         told = await _cases(source, found, task_id)
     now = datetime.now(UTC)
+    users = stored_users(where.store) if local_places(where) is not None else {}
     if svg is not None:
         if not told:
             raise SanctuaryError(f"of {task_id} there is nothing to draw: only commands name it")
@@ -61,10 +63,10 @@ async def _show(
         for entry in found:
             click.echo(line(entry))
     elif as_json:
-        print_json({"tasks": [plain_case(case, now) for case in told]})
+        print_json({"tasks": [plain_case(case, now, users) for case in told]})
     else:
         for case in told:
-            print_case(case, now)
+            print_case(case, now, users)
     if svg is not None:
         click.echo(f"wrote {svg}", err=as_json)
 

@@ -1,6 +1,6 @@
 """A case, written for people and as JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,23 +10,26 @@ import msgspec
 from ops.case import Case
 from ops.cli.results import plain_moments, plain_story, print_moments, print_result
 from ops.cli.steps import steps_table
-from ops.cli.text import clean, duration, moment, shortened, show, table
-from ops.hints import command_line
+from ops.cli.text import clean, duration, moment, shortened, show, size, table
 from ops.spans import PHASES, Span, totals_s
 
 MAX_WORDS = 120
 SPANS = ("phase", "attempt", "on", "began", "took", "how it ended")
 CHILDREN = ("asked for", "id", "state", "clone", "queued", "ran", "took")
+ARTIFACTS = ("artifact", "size", "digest", "object")
 COLOURS = {"completed": "green", "failed": "red", "cancelled": "yellow", "queued": None}
 
 
-def print_case(case: Case, now: datetime) -> None:
-    """Print a case: what its time went into, what happened, what it asked for, and how it ended."""
+def print_case(case: Case, now: datetime, users: Mapping[str, str]) -> None:
+    """Print a case: what its time went into, what happened, what it asked for, and how it ended.
+
+    `users` are the names of the network's users by their public nkeys, as far as they are known.
+    """
     story = case.story
     name = f"workflow {clean(case.workflow)}" if case.workflow else f"{clean(story.task_type)} task"
     state = click.style(story.state, fg=COLOURS.get(story.state, "cyan"), bold=True)
     click.echo(f"{name} {clean(story.task_id)}: {state}")
-    for words in _about(case, now):
+    for words in _about(case, now, users):
         click.echo(clean(words))
     if case.spans:
         click.echo()
@@ -44,12 +47,14 @@ def print_case(case: Case, now: datetime) -> None:
         show(table(CHILDREN, rows, right=("queued", "ran", "took"), cut="asked for", least=("clone", "queued")))
     if story.result is not None:
         click.echo()
-        print_result(story.result, steps=False)
-        for ref in case.artifacts:
-            click.echo(f"  {clean(ref.name)} {clean(ref.digest)}")
+        print_result(story.result, steps=False, artifacts=False)
+    if case.artifacts:
+        click.echo()
+        refs = ((ref.filename, size(ref.size_bytes), ref.digest, ref.name) for ref in case.artifacts)
+        show(table(ARTIFACTS, refs, right=("size",)))
 
 
-def _about(case: Case, now: datetime) -> Iterator[str]:
+def _about(case: Case, now: datetime, users: Mapping[str, str]) -> Iterator[str]:
     """Yield what is to be said beside the tables, a line each."""
     story = case.story
     if story.assignment is None:
@@ -63,9 +68,9 @@ def _about(case: Case, now: datetime) -> Iterator[str]:
         yield "labels " + ", ".join(f"{key}={value}" for key, value in story.labels.items())
     if case.traceparent:
         yield f"trace {case.traceparent}"
-    if case.signer:
-        verify = command_line("audit verify")
-        yield f"the result is signed with {case.signer}; `{verify}` tells whether it is, and whose key that is"
+    if (signature := case.signature) is not None:
+        name = f"{users[signature.key]}, {signature.key}" if signature.key in users else signature.key
+        yield f"the result is signed by {name}" + ("" if signature.is_right else ": THE SIGNATURE IS WRONG")
     total = totals_s(case.spans, now)
     if total:
         yield ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in total.items())
@@ -102,16 +107,17 @@ def _child_rows(case: Case, now: datetime, depth: int) -> Iterator[tuple[str, ..
         yield from _child_rows(child, now, depth + 1)
 
 
-def plain_case(case: Case, now: datetime) -> dict[str, Any]:
-    """Return a case for JSON; durations in seconds, what goes on counted until `now`."""
+def plain_case(case: Case, now: datetime, users: Mapping[str, str]) -> dict[str, Any]:
+    """Return a case for JSON; durations in seconds, what goes on counted until `now`; `users` as of `print_case`."""
     total = totals_s(case.spans, now)
+    signed = case.signature
     return {
         **plain_story(case.story, whole=False),
         "workflow": case.workflow,
         "submitter": case.submitter,
         "retry_of": case.retry_of,
         "traceparent": case.traceparent,
-        "signer": case.signer,
+        "signature": signed and {"key": signed.key, "user": users.get(signed.key), "is_right": signed.is_right},
         "totals_s": {phase: total.get(phase, 0.0) for phase in PHASES},
         "spans": [
             {
@@ -130,5 +136,5 @@ def plain_case(case: Case, now: datetime) -> dict[str, Any]:
         "steps": msgspec.to_builtins(case.steps),
         "artifacts": msgspec.to_builtins(case.artifacts),
         "result": msgspec.to_builtins(case.story.result),
-        "children": [plain_case(child, now) for child in case.children],
+        "children": [plain_case(child, now, users) for child in case.children],
     }

@@ -37,8 +37,8 @@ MOMENTS = {
 """Colours of what happens to a task."""
 
 
-def print_result(result: TaskResult, *, steps: bool = True) -> None:
-    """Print what became of a task; of a workflow with its `steps`."""
+def print_result(result: TaskResult, *, steps: bool = True, artifacts: bool = True) -> None:
+    """Print what became of a task; of a workflow with its `steps`; with the names of its `artifacts`."""
     if steps and isinstance(result, WorkflowCompletion | WorkflowFailure):
         for line in result.steps:
             told = of_line(line)
@@ -61,6 +61,8 @@ def print_result(result: TaskResult, *, steps: bool = True) -> None:
         click.echo(f"  answered from {clean(result.cached_from)}, which did the same; --no-cache does it anew")
     for told in brief(result.output):
         click.echo(f"  {told}")
+    if not artifacts:
+        return
     for ref in result.artifacts[:MAX_ARTIFACTS]:
         click.echo(f"  artifact {clean(ref.filename)} ({size(ref.size_bytes)}, {clean(ref.media_type)})")
     if len(result.artifacts) > MAX_ARTIFACTS:

@@ -57,7 +57,7 @@ def test_a_tasks_case_holds_what_was_decided_and_who_asked() -> None:
         "completed",
     ]
     assert "goes on" in case.moments[3].words
-    assert (case.submitter, case.retry_of, case.traceparent, case.signer) == (
+    assert (case.submitter, case.retry_of, case.traceparent, case.signature) == (
         "workflow w1",
         "t0",
         "00-abc-def-01",
@@ -91,8 +91,8 @@ def test_a_run_has_its_steps_and_their_tasks_below_it() -> None:
 
     drawn = gantt(case, NOW)
     names = [text.text for text in parsed(drawn).iter("{http://www.w3.org/2000/svg}text")]
-    assert [name for name in names if name in ("workflow", "scan", "testing t2", "ask")] == [
-        "workflow",
+    assert [name for name in names if name in ("review", "scan", "testing t2", "ask")] == [
+        "review",
         "scan",
         "testing t2",
         "ask",

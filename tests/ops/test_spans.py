@@ -101,6 +101,7 @@ def test_a_run_is_driven_waits_and_is_driven_again() -> None:
         ("waiting", None),
         ("running", "omega-2"),
     ]
+    assert [span.attempt for span in told] == [None, None, None, None]
     assert totals_s(told, at(10)) == {"queued": 1.0, "running": 5.0, "waiting": 3.0}
 
 
