@@ -66,7 +66,8 @@ class Expressions(Base):
     def _sourced(self, value: Value, node: ast.AST) -> Value:
         taints = value.taints
         for name in sorted(value.names):
-            taints = merge(taints, self.outside(name, node, NO_TAINTS).taints)
+            if self.book.sources.of(self.book.canonical(name)):
+                taints = merge(taints, self.outside(name, node, NO_TAINTS).taints)
         return value.with_taints(taints)
 
     def lookup(self, name: str) -> Value:

@@ -156,6 +156,8 @@ class State:
 
     def objects(self, value: Value) -> list[tuple[int, Obj]]:
         """Return the objects that a value may be."""
+        if not value.refs:
+            return []
         found = ((identity, self.get(identity)) for identity in sorted(value.refs))
         return [(identity, obj) for identity, obj in found if obj is not None]
 

@@ -290,6 +290,8 @@ def _common(texts: list[str]) -> str:
     if not texts:
         return ""
     first, last = min(texts), max(texts)
+    if not first or first == last:
+        return first
     length = next((place for place, char in enumerate(first) if char != last[place]), len(first))
     return first[:length]
 
@@ -326,7 +328,9 @@ def join(first: Value, second: Value) -> Value:
     if len(refs) > MAX_REFS:
         refs, other = frozenset(sorted(refs)[:MAX_REFS]), True
     # a missing text says nothing of how the text begins
-    starts = [beginning(each) for each in (first, second) if each.consts != (None,) or not each.is_constant]
+    starts = []
+    if first.prefix or first.consts or second.prefix or second.consts:
+        starts = [beginning(each) for each in (first, second) if each.consts != (None,) or not each.is_constant]
     return Value(
         taints=merge(first.taints, second.taints),
         consts=consts,

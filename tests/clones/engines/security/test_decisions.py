@@ -242,6 +242,20 @@ def test_what_was_followed_and_found_harmless_is_set_aside() -> None:
     assert (rated.severity, rated.confidence, "no value from outside" in rated.note) == ("medium", "low", True)
 
 
+def test_a_statement_is_harmless_where_nothing_in_its_function_is_not() -> None:
+    built = only(bandit("B608", 3))
+    harmless = Cleared(path="a.py", line=7, cwe=89, why="only constants get there", function=(1, 8))
+    assert "only constants" in set_aside(built, "", "query = f'select {x}'", [harmless])
+    assert not set_aside(only(bandit("B608", 9)), "", "query = f'select {x}'", [harmless])
+    assert not set_aside(built, "", "query", [msgspec.structs.replace(harmless, function=(0, 0))])
+    assert not set_aside(only(bandit("B602", 3)), "", "run()", [msgspec.structs.replace(harmless, cwe=78)])
+
+
+def test_reading_xml_with_expat_is_no_finding_by_itself() -> None:
+    assert "expat" in set_aside(only(bandit("B318", 3)), "", "minidom.parseString(text)")
+    assert not set_aside(only(flow("xxe", 1, 3, cwe=611)), "", "minidom.parseString(text)")
+
+
 def test_a_fingerprint_survives_another_scanner_and_goes_by_a_key() -> None:
     def name(*results: Reported) -> str:
         return fingerprints([only(*results)], lambda _: "os.system(x)")[0]
