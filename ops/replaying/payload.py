@@ -8,13 +8,14 @@ Left out, wherever it stands in the output:
 - what a language model said.
 
 A path below a directory for temporary files counts as `<temporary>`, and a duration in words, such as `1.1 s` or `2m05s`, as
-`<duration>`. The words of a summary, or of a failure's message, do not
-count, as they tell durations and names; a failure's code does. Of files the names and the kinds count: what is in them may hold times.
+`<duration>`. The words of a summary, or of a failure's message, do not count, as they tell durations and names; a failure's code
+does. Nor do such words where a run's output hands on those of its steps. Of files the names and the kinds count: what is in them
+may hold times.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ _NAMES = frozenset(
         *("task_id", "workflow_id", "parent_id", "child_id", "retry_of", "cached_from", "data_artifact", "command_id"),
         *("sequence", "instance", "host", "hostname", "pid", "writer", "traceparent", "at", "advice"),
         *("slowest", "hot", "samples", "functions_seen", "share", "share_by_kind", "share_of_time", "self_share"),
-        *("peak_bytes", "seen_bytes", "peak_rss_bytes", "at_peak", "at_end", "change_percent", "throughput"),
+        *("peak_bytes", "seen_bytes", "peak_rss_bytes", "at_peak", "at_end", "record", "change_percent", "throughput"),
     }
 )
 """Fields that do not count, beside those with the endings."""
@@ -40,16 +41,18 @@ _CUT = 120
 
 def payload(result: TaskResult, data: Any = None) -> dict[str, Any]:
     """Return what of a result counts; `data` is what its `data_artifact` holds, where it has one."""
+    steps = result.steps if isinstance(result, WorkflowCompletion | WorkflowFailure) else ()
     if not isinstance(result, TaskCompletion):
         told: dict[str, Any] = {"state": "failed", "code": result.code}
     else:
         output = msgspec.to_builtins(result.output)
         if data is not None and isinstance(output, dict):
             output = {**output, "data": data}
+        words = {line.message: f"<what is said of {line.step}>" for line in steps if line.message}
         files = sorted((ref.filename, ref.media_type) for ref in result.artifacts)
-        told = {"state": "completed", "output": _lasting(output), "files": [list(each) for each in files]}
-    if isinstance(result, WorkflowCompletion | WorkflowFailure):
-        told["steps"] = [[line.step, line.state, line.code, line.items] for line in result.steps]
+        told = {"state": "completed", "output": _lasting(output, words), "files": [list(each) for each in files]}
+    if steps:
+        told["steps"] = [[line.step, line.state, line.code, line.items] for line in steps]
     return told
 
 
@@ -68,12 +71,14 @@ def differences(before: Any, after: Any) -> list[str]:
     return found
 
 
-def _lasting(value: Any) -> Any:
+def _lasting(value: Any, words: Mapping[str, str]) -> Any:
     match value:
         case dict():
-            return {name: _lasting(each) for name, each in value.items() if not _is_passing(name)}
+            return {name: _lasting(each, words) for name, each in value.items() if not _is_passing(name)}
         case list() | tuple():
-            return [_lasting(each) for each in value]
+            return [_lasting(each, words) for each in value]
+        case str() if value in words:
+            return words[value]
         case str():
             return _DURATION.sub("<duration>", _TEMPORARY.sub("<temporary>", value))
     return value
