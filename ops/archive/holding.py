@@ -34,7 +34,7 @@ async def holds(source: Source, network: Network, *, keep_s: float, now: datetim
     kept = timedelta(seconds=max(keep_s, LEAST_KEEP_S))
     found = [
         Hold(source.archive.end + 1, "is not archived yet"),
-        Hold(await source.first_at(now - kept), f"is not older than {kept}"),
+        Hold(await source.first_at(now - kept), f"is not older than {_words(kept)}"),
     ]
     for looked_up in (_of_notary, _of_consumers, _of_workflows, _of_schedules, _of_results):
         found += await looked_up(network)
@@ -135,3 +135,10 @@ def _parts(all_: list[_T]) -> Iterator[list[_T]]:
     """Yield what can be asked for together."""
     for start in range(0, len(all_), _AT_ONCE):
         yield all_[start : start + _AT_ONCE]
+
+
+def _words(kept: timedelta) -> str:
+    if not kept.seconds:
+        return f"{kept.days} days"
+    minutes = round(kept.total_seconds() / 60)
+    return f"{minutes} minutes" if minutes % 60 else f"{minutes // 60} hours"

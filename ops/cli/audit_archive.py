@@ -9,6 +9,7 @@ import click
 from bus.network import Network
 from ops.archive.archiving import Archived, archive_ledger
 from ops.archive.directory import Archive, open_archive
+from ops.archive.holding import LEAST_KEEP_S
 from ops.archive.purging import plan, purge
 from ops.archive.retention import Plan
 from ops.archive.segment import Segment
@@ -36,7 +37,7 @@ def archive(
     """Write what is new in the ledger into sealed files; run again, it goes on where it was."""
     if listing:
         run(_list(where, archive, as_json=as_json))
-    run(_archive(where, archive, as_json=as_json, keep_s=length_s(keep, "--keep") if purging else None, sure=sure))
+    run(_archive(where, archive, as_json=as_json, keep=keep if purging else None, sure=sure))
 
 
 async def _list(where: Where, named: Path | None, *, as_json: bool) -> None:
@@ -83,7 +84,8 @@ def _time(at_ns: int) -> datetime:
     return datetime.fromtimestamp(at_ns // 1000 / 1_000_000, UTC)
 
 
-async def _archive(where: Where, named: Path | None, *, as_json: bool, keep_s: float | None, sure: bool) -> None:
+async def _archive(where: Where, named: Path | None, *, as_json: bool, keep: str | None, sure: bool) -> None:
+    keep_s = None if keep is None else _kept_s(keep)
     directory = named or archive_directory(where, None)
     if directory is None:
         raise ValueError(
@@ -103,6 +105,16 @@ async def _archive(where: Where, named: Path | None, *, as_json: bool, keep_s: f
             told |= await _purge(network, directory, keep_s=keep_s, sure=sure, as_json=as_json)
     if as_json:
         print_json(told)
+
+
+def _kept_s(keep: str) -> float:
+    """Return how old what can go must be."""
+    keep_s = length_s(keep, "--keep")
+    if keep_s < LEAST_KEEP_S:
+        raise ValueError(
+            f"--keep {keep} is less than {LEAST_KEEP_S / 60:g}m: the server needs what it has stored lately"
+        )
+    return keep_s
 
 
 def _words(done: Archived, directory: Path) -> str:

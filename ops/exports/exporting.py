@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
     """What an export did."""
 
-    file: Path
+    file: str
     entries: int
     """That are in it."""
     looked_at: int
@@ -72,7 +72,7 @@ async def export(
         output.close()
     await asyncio.to_thread(_seal, file, digest)
     return Exported(
-        file=file,
+        file=str(file),
         entries=output.entries,
         looked_at=max(0, mark.last - mark.first + 1),
         size_bytes=output.size_bytes,

@@ -15,7 +15,8 @@ ORIGIN = "example.org/lab"
 REALM = "lab"
 LOG = SigningKey(ORIGIN, Kind.NOTE, bytes(range(32)))
 WITNESS = SigningKey("witness.example.org", Kind.COSIGNATURE, bytes(range(1, 33)))
-KEYS: Keys = make_keys((LOG.public, WITNESS.public))
+KEYS: Keys = make_keys((LOG.public,))
+WITNESSED: Keys = make_keys((LOG.public, WITNESS.public))
 
 
 def records(count: int, *, missing: Sequence[int] = (), seed: str = "ledger") -> list[Record]:

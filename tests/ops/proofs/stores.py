@@ -48,6 +48,22 @@ class Ended:
         return json.loads(self.out)
 
 
+@dataclass(frozen=True)
+class SignedStore:
+    """A store whose ledger has 27 entries in three stages: the trees of 8, 17 and 26 entries are signed, each in the entry after."""
+
+    early: Path
+    """As it was after two stages."""
+    store: Path
+
+    @property
+    def key(self) -> str:
+        return (self.store / "notary" / "key.pub").read_text().strip()
+
+    def checkpoint(self, size: int) -> Path:
+        return self.store / "notary" / "checkpoints" / f"{size:020d}"
+
+
 async def run(*arguments: str | Path) -> Ended:
     """Run `sanctuary audit …` in this process."""
     result = await asyncio.to_thread(CliRunner().invoke, audit, [str(each) for each in arguments])

@@ -15,7 +15,7 @@ from ops.archive.directory import open_archive
 from ops.archive.writing import SegmentWriter
 from tests.bus.eventually import eventually
 from tests.ops.proofs.blocks import tamper
-from tests.ops.proofs.stores import REALM, STREAM, Ended, build, copied, run, serving, verified
+from tests.ops.proofs.stores import REALM, STREAM, Ended, SignedStore, copied, run, serving, verified
 from tests.ops.proofs.test_tampering import first, with_data
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -39,9 +39,8 @@ class Archived:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def archived(tmp_path_factory: pytest.TempPathFactory) -> Archived:
-    store = tmp_path_factory.mktemp("archived") / "store"
-    await build(store, "a", "b")
+async def archived(signed_store: SignedStore, tmp_path_factory: pytest.TempPathFactory) -> Archived:
+    store = copied(signed_store.early, tmp_path_factory.mktemp("archived") / "store")
     async with serving(store):
         # The newest entries are archived a moment after they were stored.
         await eventually(partial(_archives_all, store))

@@ -22,7 +22,7 @@ from ops.proofs.proof_files import (
     verify_growth,
     verify_task,
 )
-from tests.ops.proofs.ledgers import KEYS, LOG, ORIGIN, REALM, WITNESS, leaves, records, signed
+from tests.ops.proofs.ledgers import KEYS, LOG, ORIGIN, REALM, WITNESS, WITNESSED, leaves, records, signed
 
 ID = "task-1"
 
@@ -68,7 +68,7 @@ def test_a_witness_stands_in_the_file() -> None:
     entries = ledger()
     both = cosign(checkpoint(entries, 33), WITNESS, 1_790_000_000)
     proof = prove_task(REALM, ID, [entries[6]], both, root(entries))
-    assert verify_task(_task(encode_proof(proof)), KEYS).claim.witnesses == (WITNESS.public.name,)
+    assert verify_task(_task(encode_proof(proof)), WITNESSED).claim.witnesses == (WITNESS.public.name,)
 
 
 def _task(data: bytes) -> TaskProof:

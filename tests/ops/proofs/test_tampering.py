@@ -2,44 +2,18 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from bus.jetstream import api
 from ops.proofs.checkpoint import parse_checkpoint
 from ops.proofs.notes import SigningKey, parse_key
 from tests.ops.proofs.blocks import Stored, tamper
-from tests.ops.proofs.stores import REALM, STREAM, Ended, build, copied, run, serving, sign, verified, write_stage
+from tests.ops.proofs.stores import REALM, STREAM, Ended, SignedStore, copied, run, serving, sign, verified, write_stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@dataclass(frozen=True)
-class Network:
-    """A store whose ledger has 27 entries in three stages: the trees of 8, 17 and 26 entries are signed, each in the entry after."""
-
-    early: Path
-    """As it was after two stages."""
-    store: Path
-
-    @property
-    def key(self) -> str:
-        return (self.store / "notary" / "key.pub").read_text().strip()
-
-    def checkpoint(self, size: int) -> Path:
-        return self.store / "notary" / "checkpoints" / f"{size:020d}"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
-    directory = tmp_path_factory.mktemp("network")
-    await build(directory / "store", "a", "b")
-    early = copied(directory / "store", directory / "early")
-    await build(directory / "store", "c")
-    return Network(early, directory / "store")
 
 
 def first(ended: Ended) -> tuple[str, int | None]:
@@ -86,8 +60,8 @@ TAMPERINGS: dict[str, tuple[Callable[[list[Stored]], list[Stored]], str, int]] =
 }
 
 
-async def test_a_store_that_nobody_touched_verifies(network: Network, tmp_path: Path) -> None:
-    ended = await verified(copied(network.store, tmp_path / "store"))
+async def test_a_store_that_nobody_touched_verifies(signed_store: SignedStore, tmp_path: Path) -> None:
+    ended = await verified(copied(signed_store.store, tmp_path / "store"))
     told = ended.json
     assert ended.status == 0, ended
     # Three checkpoints, each in a file and in the ledger; the last one is the last entry.
@@ -96,22 +70,22 @@ async def test_a_store_that_nobody_touched_verifies(network: Network, tmp_path: 
     assert told["peak_memory_bytes"] > 0
 
 
-async def test_a_store_that_was_written_back_as_it_was_verifies(network: Network, tmp_path: Path) -> None:
-    store = copied(network.store, tmp_path / "store")
+async def test_a_store_that_was_written_back_as_it_was_verifies(signed_store: SignedStore, tmp_path: Path) -> None:
+    store = copied(signed_store.store, tmp_path / "store")
     tamper(store, STREAM, lambda messages: messages)
     assert (await verified(store)).status == 0
 
 
 @pytest.mark.parametrize("name", TAMPERINGS)
-async def test_a_tampered_store_is_found_out(name: str, network: Network, tmp_path: Path) -> None:
+async def test_a_tampered_store_is_found_out(name: str, signed_store: SignedStore, tmp_path: Path) -> None:
     change, kind, sequence = TAMPERINGS[name]
-    store = copied(network.store, tmp_path / "store")
+    store = copied(signed_store.store, tmp_path / "store")
     tamper(store, STREAM, change)
     assert first(await verified(store)) == (kind, sequence)
 
 
-async def test_without_leaves_the_checkpoints_bound_what_was_changed(network: Network, tmp_path: Path) -> None:
-    store = copied(network.store, tmp_path / "store")
+async def test_without_leaves_the_checkpoints_bound_what_was_changed(signed_store: SignedStore, tmp_path: Path) -> None:
+    store = copied(signed_store.store, tmp_path / "store")
     tamper(store, STREAM, lambda messages: with_data(messages, 10, b"{}"))
     (store / "notary" / "leaves").unlink()
     ended = await verified(store)
@@ -119,8 +93,10 @@ async def test_without_leaves_the_checkpoints_bound_what_was_changed(network: Ne
     assert ended.json["problems"][0]["last"] == 17
 
 
-async def test_a_result_that_was_changed_is_not_what_its_worker_signed(network: Network, tmp_path: Path) -> None:
-    store = copied(network.store, tmp_path / "store")
+async def test_a_result_that_was_changed_is_not_what_its_worker_signed(
+    signed_store: SignedStore, tmp_path: Path
+) -> None:
+    store = copied(signed_store.store, tmp_path / "store")
     tamper(store, STREAM, lambda messages: with_data(messages, 5, b'{"type":"TaskFailure"}'))
     ended = await verified(store)
     assert first(ended) == ("altered", 6)
@@ -128,8 +104,8 @@ async def test_a_result_that_was_changed_is_not_what_its_worker_signed(network: 
     assert ended.json["results"]["wrong"] == 1
 
 
-async def test_entries_that_were_purged_and_not_archived_are_missed(network: Network, tmp_path: Path) -> None:
-    store = copied(network.store, tmp_path / "store")
+async def test_entries_that_were_purged_and_not_archived_are_missed(signed_store: SignedStore, tmp_path: Path) -> None:
+    store = copied(signed_store.store, tmp_path / "store")
     async with serving(store) as connected:
         await api(connected.requester, f"STREAM.PURGE.{STREAM}", {"seq": 5})
         ended = await run("verify", "--store", store, "--realm", REALM, "--json")
@@ -139,45 +115,45 @@ async def test_entries_that_were_purged_and_not_archived_are_missed(network: Net
     assert ended.json["signed"] == 26
 
 
-async def test_a_store_that_was_rolled_back_is_told(network: Network, tmp_path: Path) -> None:
-    store = copied(network.early, tmp_path / "store")
+async def test_a_store_that_was_rolled_back_is_told(signed_store: SignedStore, tmp_path: Path) -> None:
+    store = copied(signed_store.early, tmp_path / "store")
     shutil.rmtree(store / "notary")
-    copied(network.store / "notary", store / "notary")
+    copied(signed_store.store / "notary", store / "notary")
     ended = await verified(store)
     assert first(ended) == ("rolled_back", 19)
     # Whoever rolls back the notary's files too is found out by whoever kept a checkpoint.
-    copied(network.early, tmp_path / "all")
+    copied(signed_store.early, tmp_path / "all")
     assert (await verified(tmp_path / "all")).status == 0
-    kept = await verified(tmp_path / "all", "--checkpoint", network.checkpoint(26))
+    kept = await verified(tmp_path / "all", "--checkpoint", signed_store.checkpoint(26))
     assert first(kept) == ("rolled_back", 19)
 
 
-async def test_a_store_that_was_rolled_back_and_written_on_is_told(network: Network, tmp_path: Path) -> None:
-    store = copied(network.early, tmp_path / "store")
+async def test_a_store_that_was_rolled_back_and_written_on_is_told(signed_store: SignedStore, tmp_path: Path) -> None:
+    store = copied(signed_store.early, tmp_path / "store")
     async with serving(store) as connected:
         await write_stage(connected, store, "x")
         await write_stage(connected, store, "y")
     shutil.rmtree(store / "notary")
-    copied(network.store / "notary", store / "notary")
+    copied(signed_store.store / "notary", store / "notary")
     assert first(await verified(store)) == ("forked", 19)
 
 
-async def test_a_history_that_was_forked_and_signed_again_is_told(network: Network, tmp_path: Path) -> None:
-    store = copied(network.early, tmp_path / "store")
+async def test_a_history_that_was_forked_and_signed_again_is_told(signed_store: SignedStore, tmp_path: Path) -> None:
+    store = copied(signed_store.early, tmp_path / "store")
     async with serving(store) as connected:
         await write_stage(connected, store, "other")
     await sign(store)
     # By itself the other history is as whole as the first one.
     assert (await verified(store)).status == 0
     ended = await verified(
-        store, "--checkpoint", network.checkpoint(26), "--checkpoint", store / "notary" / "checkpoints"
+        store, "--checkpoint", signed_store.checkpoint(26), "--checkpoint", store / "notary" / "checkpoints"
     )
     assert first(ended) == ("forked", 18)
     assert "signed too" in ended.json["problems"][0]["message"]
 
 
-async def test_a_checkpoint_that_was_changed_is_named(network: Network, tmp_path: Path) -> None:
-    store = copied(network.store, tmp_path / "store")
+async def test_a_checkpoint_that_was_changed_is_named(signed_store: SignedStore, tmp_path: Path) -> None:
+    store = copied(signed_store.store, tmp_path / "store")
     (path,) = (store / "notary" / "checkpoints").glob("*17")
     path.write_text(path.read_text().replace("\n17\n", "\n16\n"))
     ended = await verified(store)
@@ -188,9 +164,9 @@ async def test_a_checkpoint_that_was_changed_is_named(network: Network, tmp_path
     assert "is wrong" in problem["message"]
 
 
-async def test_a_wrong_key_is_told_from_a_wrong_ledger(network: Network, tmp_path: Path) -> None:
-    store = copied(network.store, tmp_path / "store")
-    other = SigningKey.new(parse_key(network.key).name)
+async def test_a_wrong_key_is_told_from_a_wrong_ledger(signed_store: SignedStore, tmp_path: Path) -> None:
+    store = copied(signed_store.store, tmp_path / "store")
+    other = SigningKey.new(parse_key(signed_store.key).name)
     ended = await verified(store, "--key", str(other.public))
     kinds = {problem["kind"] for problem in ended.json["problems"]}
     assert (ended.status, kinds) == (3, {"checkpoint"})
@@ -199,32 +175,34 @@ async def test_a_wrong_key_is_told_from_a_wrong_ledger(network: Network, tmp_pat
     assert [each["sequence"] for each in ended.json["problems"] if each["sequence"]] == [9, 18, 27]
 
 
-async def test_a_notary_s_key_that_was_replaced_is_told(network: Network, tmp_path: Path) -> None:
-    store = copied(network.store, tmp_path / "store")
-    stranger = SigningKey.new(parse_key(network.key).name)
+async def test_a_notary_s_key_that_was_replaced_is_told(signed_store: SignedStore, tmp_path: Path) -> None:
+    store = copied(signed_store.store, tmp_path / "store")
+    stranger = SigningKey.new(parse_key(signed_store.key).name)
     (store / "notary" / "key.pub").write_text(f"{stranger.public}\n")
     assert (await verified(store)).status == 3
-    assert (await verified(store, "--key", network.key)).status == 0
+    assert (await verified(store, "--key", signed_store.key)).status == 0
 
 
-async def test_leaves_that_were_changed_are_named(network: Network, tmp_path: Path) -> None:
-    store = copied(network.store, tmp_path / "store")
+async def test_leaves_that_were_changed_are_named(signed_store: SignedStore, tmp_path: Path) -> None:
+    store = copied(signed_store.store, tmp_path / "store")
     leaves = bytearray((store / "notary" / "leaves").read_bytes())
     leaves[32 * 10] ^= 1
     (store / "notary" / "leaves").write_bytes(leaves)
     assert first(await verified(store)) == ("leaves", 11)
 
 
-async def test_a_ledger_of_which_nothing_was_signed_is_not_said_to_hold(network: Network, tmp_path: Path) -> None:
-    store = copied(network.store, tmp_path / "store")
+async def test_a_ledger_of_which_nothing_was_signed_is_not_said_to_hold(
+    signed_store: SignedStore, tmp_path: Path
+) -> None:
+    store = copied(signed_store.store, tmp_path / "store")
     tamper(store, STREAM, lambda messages: messages[:7])
     shutil.rmtree(store / "notary" / "checkpoints")
     ended = await verified(store)
     assert (ended.status, ended.json["holds"], ended.json["problems"]) == (1, False, [])
 
 
-async def test_people_are_told_in_words(network: Network, tmp_path: Path) -> None:
-    store = copied(network.store, tmp_path / "store")
+async def test_people_are_told_in_words(signed_store: SignedStore, tmp_path: Path) -> None:
+    store = copied(signed_store.store, tmp_path / "store")
     tamper(store, STREAM, lambda messages: with_data(messages, 10, b"{}"))
     async with serving(store):
         ended = await run("verify", "--store", store, "--realm", REALM)
@@ -238,6 +216,6 @@ async def test_people_are_told_in_words(network: Network, tmp_path: Path) -> Non
     assert "neither a verifier key nor a file" in clean.err
 
 
-async def test_the_checkpoints_are_where_the_suite_takes_them_to_be(network: Network) -> None:
+async def test_the_checkpoints_are_where_the_suite_takes_them_to_be(signed_store: SignedStore) -> None:
     for size in (8, 17, 26):
-        assert parse_checkpoint(network.checkpoint(size).read_bytes()).checkpoint.size == size
+        assert parse_checkpoint(signed_store.checkpoint(size).read_bytes()).checkpoint.size == size

@@ -1,6 +1,7 @@
 """Every way in which a ledger can be other than it was signed, told from its entries and checkpoints alone."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,33 +9,31 @@ import msgspec
 import pytest
 
 from bus.records import Record
-from ops.proofs.claims import Claim, judge
+from ops.proofs.checkpoint import cosign, parse_checkpoint
+from ops.proofs.claims import Claim, Keys, judge
 from ops.proofs.leaves import Leaves
 from ops.proofs.notes import SigningKey
 from ops.proofs.problems import Problem
 from ops.proofs.verification import Report, Verifier
-from tests.ops.proofs.ledgers import KEYS, LOG, ORIGIN, REALM, claims, leaves_file, records, signed
+from tests.ops.proofs.ledgers import KEYS, LOG, ORIGIN, REALM, WITNESS, WITNESSED, claims, leaves_file, records, signed
 
 SIZES = (10, 20, 30)
 BATCH = 7
 
 
 def verified(
-    ledger: Sequence[Record], held: Sequence[Claim | Problem], leaves: Path | None = None, last: int | None = None
+    ledger: Sequence[Record],
+    held: Sequence[Claim | Problem],
+    leaves: Path | None = None,
+    *,
+    last: int | None = None,
+    keys: Keys = KEYS,
 ) -> Report:
-    if leaves is not None:
-        with Leaves(leaves) as file:
-            return _verified(ledger, held, file, last)
-    return _verified(ledger, held, None, last)
-
-
-def _verified(
-    ledger: Sequence[Record], held: Sequence[Claim | Problem], leaves: Leaves | None, last: int | None
-) -> Report:
-    verifier = Verifier(REALM, KEYS, held, leaves)
-    for start in range(0, len(ledger), BATCH):
-        verifier.feed(ledger[start : start + BATCH])
-    return verifier.finish(ledger[-1].sequence if last is None else last)
+    with nullcontext() if leaves is None else Leaves(leaves) as file:
+        verifier = Verifier(REALM, keys, held, file)
+        for start in range(0, len(ledger), BATCH):
+            verifier.feed(ledger[start : start + BATCH])
+        return verifier.finish(ledger[-1].sequence if last is None else last)
 
 
 def changed(record: Record, **fields: object) -> Record:
@@ -227,3 +226,14 @@ def test_without_checkpoints_nothing_holds() -> None:
     report = verified(records(32), [])
     assert not report.problems
     assert not report.holds
+
+
+def test_a_witness_who_must_have_signed_is_missed() -> None:
+    good = records(32)
+    both = cosign(parse_checkpoint(signed(good, 20)), WITNESS, 1_790_000_000)
+    held = [judge("cosigned", str(both).encode(), WITNESSED), judge("newer", signed(good, 30), WITNESSED)]
+    report = verified(good, held, keys=WITNESSED)
+    assert (report.holds, report.witnessed) == (True, {WITNESS.public.name: 20})
+    (problem,) = verified(good, held[1:], keys=WITNESSED).problems
+    assert problem.kind == "checkpoint"
+    assert WITNESS.public.name in problem.message
