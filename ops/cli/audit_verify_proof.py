@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.errors import SanctuaryError
 from ops.cli.lines import line, plain
 from ops.cli.options import json_option, print_json, run
 from ops.cli.proving import log_key_option, read, refuted
@@ -82,11 +81,11 @@ def _growth(proof: "GrowthProof", keys: "Keys", *, as_json: bool) -> None:
 
 def _demand(keys: "Keys", claim: "Claim") -> None:
     """Raise where a witness did not sign whose key is given."""
+    from ops.proofs.merkle import ProofWrong
+
     missing = [key.name for key in keys.witnesses if key.name not in claim.witnesses]
     if missing:
-        raise SanctuaryError(
-            f"the checkpoint of {claim.checkpoint.size} entries is not cosigned by {', '.join(missing)}"
-        )
+        raise ProofWrong(f"the checkpoint of {claim.checkpoint.size} entries is not cosigned by {', '.join(missing)}")
 
 
 def _words(claim: "Claim") -> str:

@@ -108,7 +108,7 @@ class Verifier:
         """
         self._skip_to(last + 1)
         beyond = [claim for _, _, claim in sorted(self._waiting)]
-        problems = [*self._differences(beyond), *self._damages()]
+        problems = [*self._differences(beyond), *self._damages(), *self._unwitnessed()]
         if beyond and complete:
             problems.append(self._rolled_back(beyond[-1]))
         return Report(
@@ -193,6 +193,12 @@ class Verifier:
                 message=f"the notary's leaves {self._signed.path} are damaged: from #{damaged} on they differ from what was signed, and "
                 "the ledger does not",
             )
+
+    def _unwitnessed(self) -> Iterator[Problem]:
+        """Tell which witnesses, whose keys are given, cosigned nothing that holds."""
+        for key in self._keys.witnesses:
+            if key.name not in self._witnessed:
+                yield Problem(kind="checkpoint", message=f"no checkpoint that holds is cosigned by {key.name}")
 
     def _rolled_back(self, largest: Claim) -> Problem:
         last, size = self._tree.size, largest.checkpoint.size

@@ -1,8 +1,6 @@
 """Notes and checkpoints: the published vectors of Go's sumdb/note and of C2SP, and all that is no note."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ops.proofs.checkpoint import Checkpoint, SignedCheckpoint, cosign, parse_checkpoint, sign, verify
 from ops.proofs.notes import (
@@ -57,12 +55,10 @@ def test_the_published_key_and_note_are_made_and_read() -> None:
     assert not verify_bytes(key.public.key, TEXT.upper().encode(), signature.value)
 
 
-@given(st.integers(0, len(VKEY) - 1), st.characters(codec="utf-8"))
-def test_a_damaged_verifier_key_is_refused(at: int, character: str) -> None:
-    damaged = VKEY[:at] + character + VKEY[at + 1 :]
-    if damaged.strip() != VKEY:
+def test_a_damaged_verifier_key_is_refused() -> None:
+    for at in range(len(VKEY)):
         with pytest.raises(NoteWrong):
-            parse_key(damaged)
+            parse_key(VKEY[:at] + chr(ord(VKEY[at]) + 1) + VKEY[at + 1 :])
 
 
 @pytest.mark.parametrize(
