@@ -55,6 +55,8 @@ class Subjects:
         """The bucket of runs of workflows that only wait, and for what."""
         self.schedules = f"{realm}_schedules"
         """The bucket of schedules."""
+        self.secrets = f"{realm}_secrets"
+        """The bucket of what the Omegas alone know."""
         self.cache = f"{realm}_cache"
         """The bucket of which completion answers tasks that are asked for with `cache`."""
         self.completeness = f"{realm}_completeness"

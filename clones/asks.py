@@ -1,8 +1,8 @@
 """Asking Omega for another clone's work from within a task: the asking side.
 
 The request is held for a few seconds and answered with the result or with nothing; then the same is asked again, of whichever
-Omega is there. The asked task has an id of its own that follows from who asks and for what, so that it runs once however often
-it is asked for: after a lost answer, by a later attempt, or of another Omega.
+Omega is there. What is asked for has a key that follows from who asks and for what, so that it is done once however often it
+is asked for: after a lost answer, by a later attempt, or of another Omega. The id of its task is Omega's to give.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ async def ask(
             `unknown_task_type`, `incompatible_task`, `invalid_assignment`. The message says why.
     """
     wanted = TaskAssignment(
-        id=asked_id(task, task_type, params, key),
+        id=key_of(task, task_type, params, key),
         params=dict(params),
         timeout_s=timeout_s,
         schedule_to_close_s=timeout_s,
@@ -71,7 +71,7 @@ async def ask(
             raise TaskError(code, f"{task_type} could not be asked for: {headers.get('Nats-Service-Error', code)}")
 
 
-def asked_id(task: Task, task_type: str, params: Mapping[str, Any], key: str | None) -> str:
-    """Return the id of what a task asks for: the same in every attempt."""
+def key_of(task: Task, task_type: str, params: Mapping[str, Any], key: str | None) -> str:
+    """Return what tells apart what a task asks for: the same in every attempt."""
     told = json.dumps(dict(params), sort_keys=True) if key is None else f"key {key}"
     return hashlib.sha256(f"{task.task_type}/{task.id}/{task_type}/{told}".encode()).hexdigest()[:32]

@@ -118,7 +118,7 @@ def _event(told: Event) -> Moment:  # noqa: PLR0911  one for each kind of event
             to = f"with {event.to}" if event.to else "with whoever is free"
             return _at(told, "resumed", f"{to}, by command #{event.command}; {_forgiven(event.forgiven)}")
         case TaskAsked() as event:
-            return _at(told, "asked", f"for {event.child_type} {event.child_id}")
+            return _at(told, "asked", f"for {event.child_type}")
         case WorkflowWaiting() as event:
             until = f", until {event.until:%Y-%m-%d %H:%M:%S} UTC at the latest" if event.until else ""
             return _at(told, "waiting", f"{event.message}{until}")

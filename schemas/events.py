@@ -72,7 +72,10 @@ class TaskAsked(TaskEvent, frozen=True, kw_only=True):
     """The task asked Omega for another clone's work, which is cancelled when this task ends before it."""
 
     child_type: str
-    child_id: str
+    child_key: str = ""
+    """What tells it apart from all else that this task asks for; its id follows from it and a secret of Omega's."""
+    child_id: str = ""
+    """As Omegas of earlier versions told it, and then it has no key: nobody may know an id before what it names is stored."""
 
 
 class WorkflowWaiting(TaskEvent, frozen=True, kw_only=True):

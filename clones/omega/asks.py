@@ -1,7 +1,8 @@
 """Tasks that ask for other clones' work: Omega checks, stores that it was asked for, submits it once, and answers with its result.
 
-`<realm>.ask.<type>` takes a TaskAssignment that names who asks in `parent_type` and `parent_id`, and in `id` the same task each
-time that the same is asked for. A request is held for `HELD_S` seconds; without a result by then the answer is empty, and the
+`<realm>.ask.<type>` takes a TaskAssignment that names who asks in `parent_type` and `parent_id`, and has in `id` the same each
+time that the same is asked for. The task itself has another id, which nobody knows before it is stored (`asked_ids`). A request
+is held for `HELD_S` seconds; without a result by then the answer is empty, and the
 same is asked again. Omega may die between any two steps:
 
 - The TaskAsked stands on the events of who asks before the task is submitted, stored on the condition that the event which was
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
+import msgspec
 from nats.micro.request import Request
 
 from bus.client import Submitter
@@ -26,8 +28,9 @@ from bus.journal import Journal, event_of
 from bus.ledger import entries
 from bus.network import Network
 from clones.asks import HELD_S
+from clones.omega.asked_ids import AskedIds, Key
 from clones.omega.calls import CallRefused, content_type, last_token, read_call
-from clones.omega.children import Children, Key
+from clones.omega.children import Children
 from clones.omega.inheritance import inherited, left_s
 from clones.omega.submissions import Submission, find_open
 from clones.omega.wording import how_it_fares, of_task
@@ -67,6 +70,22 @@ class _Parent(NamedTuple):
     submission: Submission
 
 
+class _Asked(NamedTuple):
+    """What is asked for."""
+
+    parent: Key
+    task_type: str
+    key: str
+    """By which who asks tells it apart from all else of the type."""
+
+
+class _Told(NamedTuple):
+    """A TaskAsked, and where it stands."""
+
+    event: TaskAsked
+    sequence: int
+
+
 class Asks:
     """Answers what tasks ask for, for one Omega."""
 
@@ -79,8 +98,9 @@ class Asks:
         self._table = table
         self._children = Children(network, identity)
         self._journal = Journal(network.requester, network.subjects)
-        self._stored: dict[Key, Key] = {}
-        """Asked tasks that are known to be stored, with who asked for them."""
+        self._ids = AskedIds(network)
+        self._stored: dict[_Asked, Key] = {}
+        """Of what was asked for the tasks, where they are known to be stored."""
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
         """What one task asks for at the same time is stored one after the other: each must stand behind the newest event."""
 
@@ -94,10 +114,9 @@ class Asks:
             table = self._table()
             task_type, wanted = read_call(table, last_token(request.subject), request.data, content_type(request))
             parent = _parent_of(wanted)
-            child = task_type, wanted.id or ""
+            asked = _Asked(parent, task_type, wanted.id or "")
             async with asyncio.timeout(HELD_S):
-                if self._stored.get(child) != parent:
-                    await self._have_stored(table, parent, child, wanted)
+                child = self._stored.get(asked) or await self._have_stored(table, asked, wanted)
                 return await self._submitter.result(*child)
         except TimeoutError:
             return None
@@ -106,29 +125,35 @@ class Asks:
         except asyncio.CancelledError:
             raise CallRefused(ErrorCode.NETWORK_UNAVAILABLE, "this Omega stops; ask another one") from None
 
-    async def _have_stored(self, table: RoutingTable, parent: Key, child: Key, wanted: TaskAssignment) -> None:
-        _check_route(table, parent, child)
+    async def _have_stored(self, table: RoutingTable, asked: _Asked, wanted: TaskAssignment) -> Key:
+        """Store a task that is asked for, unless it stands, and return it."""
+        parent, task_type, _ = asked
+        _check_route(table, parent, task_type)
         turn = self._turns.setdefault(parent, asyncio.Lock())
         async with turn:
-            asking, asked_at = await self._ask(table, parent, child)
+            asking, told = await self._ask(table, asked)
+        child = await self._ids.child(*asked) if told is None else await self._ids.child_of(told.event)
+        asked_at = None if told is None else told.sequence
         if asked_at is None or not await self._is_stored(child, behind=asked_at):
             priority = default_priority(table, parent[0], _priority(self._network, asking.submission))
-            task = inherited(wanted, asking.submission.request.assignment, left_s=self._left_s(table, asking))
+            own = msgspec.structs.replace(wanted, id=child[1])
+            task = inherited(own, asking.submission.request.assignment, left_s=self._left_s(table, asking))
             await self._submitter.submit(child[0], task, priority=priority)
         if len(self._stored) >= KNOWN:
             self._stored.clear()
-        self._stored[child] = parent
+        self._stored[asked] = child
         if await self._network.results.read(*parent) is not None:
             # It ended while this was stored.
             await self._children.end(*parent)
+        return child
 
-    async def _ask(self, table: RoutingTable, parent: Key, child: Key) -> tuple[_Parent, int | None]:
-        """Store that `parent` asks for `child`, and return who asks; with where that stood already, if it did.
+    async def _ask(self, table: RoutingTable, asked: _Asked) -> tuple[_Parent, _Told | None]:
+        """Store what is asked for, and return who asks; with the event that told it already, if one did.
 
         Raises:
             CallRefused: it does not run, or may not ask for this.
         """
-        clock = asyncio.get_running_loop().time
+        parent, clock = asked.parent, asyncio.get_running_loop().time
         begun_by = clock() + BEGUN_WITHIN_S
         while True:
             events = await self._events(parent)
@@ -138,10 +163,10 @@ class Asks:
                     raise await self._runs_no_more(parent, events)
                 await asyncio.sleep(LOOK_AGAIN_S)
                 continue
-            if (asked_at := _asked_at(events, child)) is not None:
-                return asking, asked_at
-            await self._check_loop(asking, child)
-            if await self._tell(table, asking, child):
+            if (told := _told(events, asked)) is not None:
+                return asking, told
+            await self._check_loop(asking, asked.task_type)
+            if await self._tell(asking, asked):
                 return asking, None
 
     async def _events(self, task: Key) -> list[tuple[StoredMessage, TaskEvent | None]]:
@@ -165,7 +190,7 @@ class Asks:
         how = f"{of_task(*parent)} has ended" if ended else how_it_fares(*parent, newest)
         return CallRefused(ErrorCode.ASK_REFUSED, f"only a task that runs may ask for another one: {how}")
 
-    async def _check_loop(self, asking: _Parent, child: Key) -> None:
+    async def _check_loop(self, asking: _Parent, task_type: str) -> None:
         """Refuse what comes back to a type that waits for it: with one slot each they would wait for each other for ever."""
         way = [asking.key[0]]
         assignment = asking.submission.request.assignment
@@ -177,13 +202,13 @@ class Asks:
             if found is None:
                 break
             assignment = found.request.assignment
-        told = " -> ".join((*reversed(way), child[0]))
-        if child[0] in way:
-            raise CallRefused(ErrorCode.ASK_REFUSED, f"{child[0]} would be asked for by itself: {told}")
+        told = " -> ".join((*reversed(way), task_type))
+        if task_type in way:
+            raise CallRefused(ErrorCode.ASK_REFUSED, f"{task_type} would be asked for by itself: {told}")
         if len(way) >= DEEPEST:
             raise CallRefused(ErrorCode.ASK_REFUSED, f"no more than {DEEPEST} tasks may ask in a row: {told}")
 
-    async def _tell(self, table: RoutingTable, asking: _Parent, child: Key) -> bool:
+    async def _tell(self, asking: _Parent, asked: _Asked) -> bool:
         """Store that a task asks for another one; False where something else has happened to it meanwhile."""
         newest = asking.newest
         event = TaskAsked(
@@ -196,8 +221,8 @@ class Asks:
             at=datetime.now(UTC),
             sequence=newest.sequence,
             forgiven=newest.forgiven,
-            child_type=child[0],
-            child_id=child[1],
+            child_type=asked.task_type,
+            child_key=asked.key,
         )
         headers = {"Nats-Expected-Last-Subject-Sequence": str(asking.newest_sequence)}
         subject = self._network.subjects.event(*asking.key)
@@ -242,22 +267,23 @@ def _parent_of(wanted: TaskAssignment) -> Key:
     return wanted.parent_type, wanted.parent_id
 
 
-def _check_route(table: RoutingTable, parent: Key, child: Key) -> None:
+def _check_route(table: RoutingTable, parent: Key, task_type: str) -> None:
     route = table.routes.get(parent[0])
     if route is None:
         raise CallRefused(ErrorCode.ASK_REFUSED, f"no route serves {parent[0]}, so none says what it may ask for")
-    if child[0] not in route.may_ask:
+    if task_type not in route.may_ask:
         allowed = ", ".join(route.may_ask) or "nothing"
         words = (
-            f"{parent[0]} may not ask for {child[0]}: `may_ask` of its route allows {allowed} (sanctuary routes set)"
+            f"{parent[0]} may not ask for {task_type}: `may_ask` of its route allows {allowed} (sanctuary routes set)"
         )
         raise CallRefused(ErrorCode.ASK_REFUSED, words)
 
 
-def _asked_at(events: Sequence[tuple[StoredMessage, TaskEvent | None]], child: Key) -> int | None:
+def _told(events: Sequence[tuple[StoredMessage, TaskEvent | None]], asked: _Asked) -> _Told | None:
+    """Return the event that tells what is asked for; to Omegas of earlier versions the key was the id."""
     for message, event in events:
-        if isinstance(event, TaskAsked) and (event.child_type, event.child_id) == child:
-            return message.sequence
+        if isinstance(event, TaskAsked) and (event.child_type, event.child_key or event.child_id) == asked[1:]:
+            return _Told(event, message.sequence)
     return None
 
 

@@ -20,17 +20,15 @@ from bus.outcomes import failure
 from bus.replies import reply
 from bus.unfinished import Unfinished
 from bus.wake import dismiss
+from clones.omega.asked_ids import AskedIds, Key
 from clones.omega.repeating import repeat
 from clones.omega.submissions import open_tasks
 from clones.omega.wording import of_task
-from schemas import ErrorCode, TaskAsked
+from schemas import ErrorCode, TaskAsked, TaskFailure
 
 LOOK_EVERY_S = 1.0
 AT_ONCE = 256
 """Tasks whose results are read, and tasks that are ended, at the same time."""
-
-Key = tuple[str, str]
-"""A task's type and id."""
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +40,7 @@ class Children:
         self._network = network
         self._identity = identity
         self._journal = Journal(network.requester, network.subjects)
+        self._ids = AskedIds(network)
         self._open: dict[Key, dict[Key, Unfinished]] = {}
         """By who asked, what had not ended when it was read; without parameters."""
 
@@ -99,7 +98,7 @@ class Children:
         """
         subject = self._network.subjects.event(task_type, task_id)
         events = [event_of(message) async for message in entries(self._network, subject)]
-        return {(event.child_type, event.child_id) for event in events if isinstance(event, TaskAsked)}
+        return {await self._ids.child_of(event) for event in events if isinstance(event, TaskAsked)}
 
     async def end(
         self, task_type: str, task_id: str, *, writer: str | None = None, details: Mapping[str, Any] | None = None
@@ -138,7 +137,7 @@ class Children:
     async def _end(
         self, found: Unfinished, parent: Key, *, writer: str | None = None, details: Mapping[str, Any] | None = None
     ) -> bool:
-        """Cancel one, unless it has a result; tells whether it was this."""
+        """Cancel one, unless it has a result; tells whether it is cancelled for this, by whichever Omega."""
         network, request = self._network, found.request
         last = await self._journal.last(request.task_type, request.id)
         message = f"cancelled, as {of_task(*parent)}, which had asked for it, has ended"
@@ -150,4 +149,4 @@ class Children:
             log.info("%s was %s", of_task(request.task_type, request.id), message)
             reply(network.client, request.reply_to, result, found.content_type)
         await dismiss(network, found.consumer, found.sequence)
-        return settlement.won
+        return settlement.won or (isinstance(settlement.result, TaskFailure) and settlement.result.message == message)

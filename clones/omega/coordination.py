@@ -67,7 +67,8 @@ async def make_network(network: Network, limits: Limits) -> None:
             await ensure_store(network)
             await ensure_bucket(network)
             names = network.subjects
-            for bucket in (names.workflows, names.sleepers, names.schedules, names.cache, names.completeness):
+            made = names.workflows, names.sleepers, names.schedules, names.secrets, names.cache, names.completeness
+            for bucket in made:
                 await buckets.ensure_bucket(network.requester, bucket)
             await store_shipped(network, Definitions(network), shipped(), datetime.now(UTC))
             await ensure_table(network)

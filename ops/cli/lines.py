@@ -102,7 +102,7 @@ _TELLERS: dict[str, Callable[[Entry], str]] = {
         f"{_named('with', entry, 'to')}by command #{entry.fields.get('command')} {_of(entry, 'by', 'reason')}"
     ),
     "TaskFailure": _failure,
-    "TaskAsked": lambda entry: f"for {_of(entry, 'child_type')} {_of(entry, 'child_id')}",
+    "TaskAsked": lambda entry: f"for {_of(entry, 'child_type')} {_of(entry, 'child_id')}".rstrip(),
     "WorkflowWaiting": lambda entry: _of(entry, "message"),
     "WorkflowEntry": _history,
     "WorkflowFailure": _failure,

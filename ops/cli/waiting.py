@@ -110,6 +110,6 @@ def _words(event: AnyTaskEvent) -> str:  # noqa: PLR0911  one for each kind of e
         case TaskResumed():
             return f"goes on{f' on {event.to}' if event.to else ''}"
         case TaskAsked():
-            return f"asked for {event.child_type} {event.child_id}"
+            return f"asked for {event.child_type}"
         case WorkflowWaiting():
             return f"waits: {event.message}"
