@@ -54,7 +54,7 @@ format: $(READY) ## rewrite the sources in the project's style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## tasks/s and latency against the raw nats-py floor (ARGS=--workflows: steps of workflows, one Omega and three; --notary: with and without one)
+bench: $(READY) ## tasks/s and latency against the raw nats-py floor (ARGS=--workflows: steps of workflows, one Omega and three; --notary: with and without one; --archive: a ledger of a million entries)
 	@$(BIN)/sanctuary bench $(ARGS)
 
 chaos: $(READY) ## faults, soak and measurements that take long (CHAOS_ROUNDS=n)
