@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 from rich.console import Console
 
-from tests.eval import breaks, dependencies, knots, orders, releases, security, speed, table
+from tests.eval import breaks, dependencies, knots, orders, releases, retrieval, security, speed, table
 from tests.eval.outcome import Part, Told
 
 PARTS: Mapping[str, Callable[[Told], Part]] = {
@@ -21,6 +21,7 @@ PARTS: Mapping[str, Callable[[Told], Part]] = {
     "knots": knots.measure,
     "orders": orders.measure,
     "breaks": breaks.measure,
+    "retrieval": retrieval.measure,
     "speed": speed.measure,
 }
 
