@@ -1,4 +1,7 @@
-"""What the stream still has of what is archived, held against the archive: the two must agree from the stream's first entry on."""
+"""What the stream still has of what is archived, held against the archive.
+
+That the stream has less is as it should be: what is archived may leave it, and a server that is killed then may have some of it again.
+"""
 
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Sequence
@@ -61,22 +64,17 @@ def _sequence(record: Record) -> int:
 
 
 def _first_difference(streamed: Sequence[Record], archived: Sequence[Record]) -> Problem | None:
-    """Return what is wrong with the first entry that only one of the two has, or that they have differently."""
-    there, kept = {each.sequence: each for each in streamed}, {each.sequence: each for each in archived}
-    for sequence in sorted(there.keys() | kept.keys()):
+    """Return what is wrong with the first entry that the stream has and the archive has not, or has otherwise."""
+    kept = {each.sequence: each for each in archived}
+    for record in streamed:
+        sequence = record.sequence
         if sequence not in kept:
             return Problem(
                 kind="inserted",
                 sequence=sequence,
                 message=f"entry #{sequence} is in the stream, and the archive of that time has none",
             )
-        if sequence not in there:
-            return Problem(
-                kind="deleted",
-                sequence=sequence,
-                message=f"entry #{sequence} was deleted from the stream, which has entries before it; the archive has it still",
-            )
-        if there[sequence] != kept[sequence]:
+        if record != kept[sequence]:
             return Problem(
                 kind="altered",
                 sequence=sequence,
