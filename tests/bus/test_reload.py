@@ -69,7 +69,7 @@ async def test_rights_change_under_clients_that_stay_connected(tmp_path: Path) -
         assert states == [ConnectionState.CONNECTED] * 3
         assert (await server.health()).ok
         assert read_network(tmp_path / "store") == server.network
-        assert server.network.users == ("operator", "omega", "agents", "beta", "gamma", "translator")
+        assert server.network.users == ("operator", "omega", "agents", "notary", "beta", "gamma", "translator")
 
 
 async def test_a_restart_and_a_later_start_keep_the_rights(tmp_path: Path) -> None:
@@ -139,4 +139,4 @@ async def test_a_damaged_list_of_clones_is_as_none(tmp_path: Path) -> None:
     assert json.loads((store / "clones.json").read_text())["translator"] == ["translate"]
     (store / "clones.json").write_text("{")
     async with EmbeddedServer(options(tmp_path)) as server:
-        assert server.network.users == ("operator", "omega", "agents", "beta", "gamma")
+        assert server.network.users == ("operator", "omega", "agents", "notary", "beta", "gamma")

@@ -113,7 +113,7 @@ class TestLife:
             modes = {name: stat.S_IMODE((store / name).stat().st_mode) for name in (".", "keys", "nats-server.json")}
             assert modes == {".": 0o700, "keys": 0o700, "nats-server.json": 0o600}
             assert {name: stat.S_IMODE(path.stat().st_mode) for name, path in server.keys.items()} == dict.fromkeys(
-                ("operator", "omega", "agents", "beta"), 0o600
+                ("operator", "omega", "agents", "notary", "beta"), 0o600
             )
             assert "SU" not in (store / "network.json").read_text()
 
@@ -181,7 +181,7 @@ class TestOneServerForEachStore:
             assert network is not None
             async with await connect(network.settings_for("operator"), name="cli", wait_s=5) as connection:
                 assert connection.refusals == ()
-            with pytest.raises(ConfigurationError, match="has no user 'nobody'; it has operator, omega, agents, beta"):
+            with pytest.raises(ConfigurationError, match="has no user 'nobody'; it has operator, omega, agents, notary, beta"):
                 network.settings_for("nobody")
 
 
