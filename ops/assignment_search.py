@@ -92,16 +92,23 @@ async def _before(network: Network, types: Collection[str], first: int | None) -
 
 
 async def _open(network: Network) -> AsyncIterator[StoredMessage]:
-    """Yield the assignments that may not have ended, subject by subject, each oldest first."""
+    """Yield the assignments that may not have ended: those first that nobody has taken."""
     subjects = network.subjects
     brought = {
-        state.subject: state.first_open
+        state.subject: state
         for state in (await consumer_states(network)).values()
         if state.subject.split(".")[1:2] and state.subject.split(".")[1] in _ASSIGNED
     }
-    for subject, start in brought.items():
-        async for message in entries(network, subject, start=start):
+    for subject, state in brought.items():
+        async for message in entries(network, subject, start=state.first_waiting):
             yield message
+    # One parked task keeps all behind it in doubt: these last.
+    for subject, state in brought.items():
+        if state.num_ack_pending:
+            async for message in entries(network, subject, start=state.first_open):
+                if message.sequence >= state.first_waiting:
+                    break
+                yield message
     for family in _ASSIGNED:
         if family == "workflow" and subjects.workflow("*") in brought:
             continue

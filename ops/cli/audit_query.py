@@ -24,7 +24,7 @@ PAGE = 500
 PAGE_S = 0.5
 """Elsewhere what was found is not held for longer."""
 COLUMNS = ("entry", "stored", "kind", "type", "id", "what it says")
-LEAST = ("stored", "type", "what it says")
+LEAST = ("type", "stored", "what it says")
 """What gives way first on a narrow terminal."""
 
 
