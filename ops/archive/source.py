@@ -3,6 +3,7 @@
 import errno
 import heapq
 import os
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -119,19 +120,13 @@ class Source:
             int(digits) for each in wanted if (digits := each.removeprefix("seq-")) != each and digits.isdecimal()
         }
         blocks = sorted({*blocks, *(place[1].first for each in numbers if (place := self.archive.block_with(each)))})
-        # What does not even hold one of the ids as bytes is not decoded; JSON with escapes may hold any.
-        told = [each.encode(errors="replace") for each in wanted]
+        # What holds none of them as bytes is not decoded; JSON with escapes may hold any.
+        told = [each.encode(errors="replace") for each in wanted] + [each.to_bytes(8, "big") for each in numbers]
+        held = re.compile(b"|".join(map(re.escape, told))).search
         return [
             as_message(record)
             for block in blocks
-            for record in self._block(
-                block,
-                lambda encoded: (
-                    b"\\" in encoded
-                    or any(each in encoded for each in told)
-                    or int.from_bytes(encoded[:8], "big") in numbers
-                ),
-            )
+            for record in self._block(block, lambda encoded: b"\\" in encoded or held(encoded) is not None)
             if record.sequence in numbers or not wanted.isdisjoint(mention(record).ids)
         ]
 

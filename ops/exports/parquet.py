@@ -22,7 +22,7 @@ try:
 except ImportError as error:
     raise SanctuaryError(f"Parquet files need pyarrow ({error}): pip install 'sanctuary-bus[parquet]'") from None
 
-PART_ROWS = 25_000
+PART_ROWS = 10_000
 PART_BYTES = 32 * 1024 * 1024
 """Of messages: a part is closed with the first of the two that is reached."""
 
