@@ -3,7 +3,7 @@
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import msgspec
@@ -18,6 +18,13 @@ from ops.connect import Where
 if TYPE_CHECKING:
     from ops.proofs.evidence import Evidence, Named
     from ops.proofs.ledger import Outcome
+
+
+class Took(NamedTuple):
+    """How long it took, in seconds."""
+
+    wall_s: float
+    cpu_s: float
 
 
 @click.command()
@@ -85,24 +92,24 @@ async def _verify(where: Where, archived: Path | None, named: "Named", *, as_jso
         except (ConnectionFailed, ConfigurationError) as error:
             if archived is None:
                 raise
-            click.echo(f"{error.message} The archive {archived} is verified alone.", err=True)
+            click.echo(f"{error.message}; the archive {archived} is verified alone", err=True)
         signed = stack.enter_context(Leaves(evidence.leaves)) if evidence.leaves is not None else None
         verifier = Verifier(where.realm, evidence.keys, evidence.claims, signed)
         signers = Signers(where.realm, evidence.users)
-        began = time.monotonic()
+        began, cpu_began = time.monotonic(), time.process_time()
         with counting("verifying") as progress:
             outcome = await verify_ledger(network, archive, verifier, signers, progress)
-        took_s = time.monotonic() - began
+        took = Took(time.monotonic() - began, time.process_time() - cpu_began)
     if as_json:
-        print_json(_plain(outcome, took_s))
+        print_json(_plain(outcome, took))
     else:
-        _print(outcome, evidence, took_s)
+        _print(outcome, evidence, took)
     if outcome.problems:
         return REFUTED
     return 0 if outcome.holds else FAILED
 
 
-def _plain(outcome: "Outcome", took_s: float) -> dict[str, object]:
+def _plain(outcome: "Outcome", took: Took) -> dict[str, object]:
     report, signers = outcome.report, outcome.signers
     return {
         "holds": outcome.holds,
@@ -116,23 +123,24 @@ def _plain(outcome: "Outcome", took_s: float) -> dict[str, object]:
         "differing": report.differing,
         "passed_over": report.passed_over,
         "results": {name: value for name, value in msgspec.structs.asdict(signers).items() if name != "problems"},
-        "duration_s": round(took_s, 3),
-        "entries_per_s": round(report.entries / took_s) if took_s else None,
+        "duration_s": round(took.wall_s, 3),
+        "cpu_s": round(took.cpu_s, 3),
+        "entries_per_s": round(report.entries / took.wall_s),
         "peak_memory_bytes": peak_bytes(),
     }
 
 
-def _print(outcome: "Outcome", evidence: "Evidence", took_s: float) -> None:
+def _print(outcome: "Outcome", evidence: "Evidence", took: Took) -> None:
     report = outcome.report
-    rate = f"{report.entries / took_s:,.0f}" if took_s else "-"
     click.echo(
-        f"{report.entries:,} entries up to #{report.last} read in {duration(took_s)}: {rate} a second, with at most "
+        f"{_count(report.entries, 'entry', 'entries')} up to #{report.last} read in {duration(took.wall_s)}, with "
+        f"{duration(took.cpu_s)} of processor time: {report.entries / took.wall_s:,.0f} a second, with at most "
         f"{size(peak_bytes())} of memory"
     )
     unsigned = report.last - report.signed
     click.echo(
-        f"{report.checkpoints:,} checkpoints hold, the last is of #{report.signed}"
-        + (f"; the {unsigned:,} after it are not signed yet" if unsigned > 0 and not outcome.problems else "")
+        f"{_count(report.checkpoints, 'checkpoint holds', 'checkpoints hold')}, the last is of #{report.signed}"
+        + (f"; {unsigned:,} after it not signed yet" if unsigned > 0 and not outcome.problems else "")
     )
     if report.beyond:
         click.echo(f"more was signed, up to #{report.beyond}; what is behind #{report.last} was not read")
@@ -164,4 +172,8 @@ def _signers(outcome: "Outcome") -> str:
     parts += [f"the unknown key {key} signed {count:,}" for key, count in told.unknown.items()]
     parts += [f"{told.unsigned:,} are unsigned"] if told.unsigned else []
     parts += [f"{told.wrong:,} signatures are wrong"] if told.wrong else []
-    return f"{told.results:,} results" + (f": {', '.join(parts)}" if parts else "")
+    return _count(told.results, "result", "results") + (f": {', '.join(parts)}" if parts else "")
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

@@ -46,7 +46,7 @@ async def _witness(
     from ops.proofs.claims import make_keys, read_key
     from ops.proofs.merkle import ProofWrong
     from ops.proofs.notes import NoteWrong
-    from ops.proofs.proof_files import MAX_BYTES, GrowthProof, TaskProof, parse_proof
+    from ops.proofs.proof_files import MAX_BYTES, TaskProof, parse_proof
     from ops.proofs.witness import HistoryForked, open_witness
 
     keys = make_keys(map(read_key, given))
@@ -69,9 +69,7 @@ async def _witness(
     if as_json:
         print_json({"holds": True, "origin": checkpoint.origin, "size": checkpoint.size, "key": str(own.public)})
     else:
-        grown = " of its growth" if isinstance(shown, GrowthProof) else ""
         click.echo(
-            f"cosigned {checkpoint.origin} with {checkpoint.size} entries, by the proof{grown}; verify it with --key {own.public}",
-            err=True,
+            f"cosigned {checkpoint.origin} up to #{checkpoint.size}; it verifies with --key {own.public}", err=True
         )
     return 0

@@ -11,6 +11,7 @@ from typing import Self
 
 import msgspec
 
+from bus.errors import SanctuaryError
 from bus.jetstream import api
 from bus.network import Network
 from bus.records import Record
@@ -51,7 +52,7 @@ async def verify_ledger(
     Without a network it is read as far as it is archived, and what was signed of the rest is not missed.
 
     Raises:
-        SanctuaryError, OSError: it could not be read.
+        SanctuaryError, OSError: it could not be read, or entries left the stream meanwhile.
     """
     stream_first, stream_last = (1, 0) if network is None else await _range(network)
     missing = (archive.end + 1, stream_first - 1) if stream_last and stream_first > archive.end + 1 else None
@@ -71,6 +72,8 @@ async def verify_ledger(
     report = verifier.finish(last if cut is None else verifier.reached, complete=cut is None and network is not None)
     told = signers.report()
     problems = sorted((*report.problems, *told.problems, *found), key=lambda each: each.sequence or last + 1)
+    if problems and network is not None and (await _range(network))[0] != stream_first:
+        raise SanctuaryError("entries were taken out of the stream while it was read; run this again once that is over")
     return Outcome(report, told, tuple(problems))
 
 
