@@ -10,7 +10,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 @cache
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    modules = ("archive_processes", "flow_processes", "machine_processes")
+    modules = ("archive_processes", "flow_processes", "machine_processes", "notary_processes")
     context.set_forkserver_preload(["pytest", *(f"tests.faults.{module}" for module in modules)])
     return context
 
