@@ -87,6 +87,10 @@ class Incoming:
         """Let an agent be reached."""
         subject = self._session.names.agent(agent)
         self._here.add(agent)
+        if agent in self._listening:
+            # Claimed anew, as somebody had deleted the claim. A second subscription would bring everything twice, and the first
+            # would be left for the server to find ended with the connection: until then callers wait for its answer.
+            return
         try:
             self._listening[agent] = await self._session.listen(subject, functools.partial(self._on_message, agent))
         except BaseException:

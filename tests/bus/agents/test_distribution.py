@@ -284,7 +284,10 @@ async def test_a_claim_that_somebody_deleted_is_nobodys(grounds: Grounds) -> Non
     await publish(session.requester, session.names.claim(ONE), b"", headers={"KV-Operation": "DEL"})
     # Who holds it looks after a break, and has it again.
     assert await first._node.claims.check() == []
+    # And hears what it is sent once, as before.
+    assert (await first.send_message(Ask(2), ONE)).number == 2
+    assert await first.agent_save_state(ONE) == {"count": 2}
     await publish(session.requester, session.names.claim(ONE), b"", headers={"KV-Operation": "DEL"})
     await take_worker(second)
     await first.close()
-    assert (await second.send_message(Ask(2), ONE)).number == 2
+    assert (await second.send_message(Ask(3), ONE)).number == 3
