@@ -11,7 +11,19 @@ from collections.abc import Callable, Mapping
 import msgspec
 from rich.console import Console
 
-from tests.eval import breaks, dependencies, knots, orders, releases, retrieval, security, speed, table
+from tests.eval import (
+    breaks,
+    dependencies,
+    knots,
+    leftovers,
+    mutants,
+    orders,
+    releases,
+    retrieval,
+    security,
+    speed,
+    table,
+)
 from tests.eval.outcome import Part, Told
 
 PARTS: Mapping[str, Callable[[Told], Part]] = {
@@ -19,7 +31,9 @@ PARTS: Mapping[str, Callable[[Told], Part]] = {
     "releases": releases.measure,
     "dependencies": dependencies.measure,
     "knots": knots.measure,
+    "leftovers": leftovers.measure,
     "orders": orders.measure,
+    "mutants": mutants.measure,
     "breaks": breaks.measure,
     "retrieval": retrieval.measure,
     "speed": speed.measure,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clones.engines.architecture import digraph
-from tests.eval import breaks, dependencies, fetching, knots, orders, releases, speed
+from tests.eval import breaks, dependencies, fetching, knots, leftovers, mutants, orders, releases, speed
 from tests.eval.labels import Found, Score
 
 FLAW = releases.FLAWS[0]
@@ -119,3 +119,26 @@ def test_a_busy_machine_is_no_witness_of_slowness() -> None:
     assert speed.within("flask", 40, limit_s=30, cores=2, load=2).holds is False
     assert speed.within("flask", 40, limit_s=30, cores=2, load=9).holds is None
     assert speed.within("flask", 40, limit_s=30, cores=1, load=1).holds is None
+
+
+def test_code_that_nothing_uses_is_found_and_copies_are() -> None:
+    part = leftovers.measure(lambda _: None)
+    assert part.holds, part.wrong
+
+
+def test_every_definition_that_is_made_is_used_or_not() -> None:
+    module = ast.parse(leftovers._DEAD["shop/till.py"])
+    made = {node.name for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.ClassDef)} - {"open"}
+    assert made | {"command"} == leftovers.UNUSED | leftovers.USED
+    assert not leftovers.UNUSED & leftovers.USED
+    assert set(leftovers._copies()) == leftovers.COPIES | leftovers.DIFFERENT | {"sums/__init__.py"}
+
+
+def test_every_change_of_the_till_is_a_program_and_in_one_of_its_functions() -> None:
+    source = mutants.FILES[mutants.MODULE].encode()
+    changes = mutants.mutants(mutants.MODULE, source)
+    names = {node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+    assert {mutants._function(source, each) for each in changes} == names
+    assert len({each.diff(source) for each in changes}) == len(changes)
+    for each in changes:
+        compile(each.applied(source), mutants.MODULE, "exec")
