@@ -1,12 +1,13 @@
 """All entries about one task or workflow and about what it asked for, from the archive and from the stream."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 
 from bus.ledger import entries
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
 from ops.archive.source import Source
 from ops.assignment_search import BEGINNINGS
+from ops.audit import between
 from ops.entries import Entry, read_entry
 from ops.lookup import find, in_order, told_of
 from ops.stories import Key
@@ -90,7 +91,7 @@ class _Family:
                 [read_entry(network.subjects, message) async for message in entries(network, history, start=start)]
             )
         for kind in SAID:
-            async for entry in self._mentioning(network, kind, start):
+            async for entry in between(network, network.subjects.every(kind), start):
                 if entry.task_id in self._ids and entry.family == kind:
                     self._add([entry])
         for kind, number in self._said():
@@ -106,18 +107,12 @@ class _Family:
 
     async def _take_children(self, network: Network, start: int, end: int | None) -> None:
         # Workflows first: only they ask for workflows, and their tasks lie between those of others.
-        for kind in ("workflow", "task"):
-            async for entry in self._mentioning(network, kind, start, end):
-                if not self._adopt(entry) and entry.family == "wake-up" and entry.task_id in self._ids:
-                    self._add([entry])
-
-    async def _mentioning(
-        self, network: Network, kind: str, start: int, end: int | None = None
-    ) -> AsyncIterator[Entry]:
-        """Yield the entries of a family that may name one of these ids: decoding all the others would take most of the time."""
-        async for message in entries(network, network.subjects.every(kind), start=start):
+        async for entry in between(network, network.subjects.every("workflow"), start, end):
+            if not self._adopt(entry) and entry.family == "wake-up" and entry.task_id in self._ids:
+                self._add([entry])
+        async for message in entries(network, network.subjects.every("task"), start=start):
             if end is not None and message.sequence > end:
                 return
-            # JSON with escapes may hold an id in other characters.
-            if b"\\" in message.data or any(each.encode() in message.data for each in self._ids):
-                yield read_entry(network.subjects, message)
+            # Decoding all tasks would take most of the time. JSON with escapes may hold the word in other characters.
+            if b"parent_id" in message.data or b"\\" in message.data:
+                self._adopt(read_entry(network.subjects, message))
