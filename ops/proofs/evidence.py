@@ -9,6 +9,7 @@ from bus.errors import ConfigurationError
 from bus.keys import public_key, read_seed
 from ops.connect import Where
 from ops.proofs.claims import Claim, Keys, make_keys, read_claims, read_key
+from ops.proofs.notes import Kind
 from ops.proofs.places import Places, places
 from ops.proofs.problems import Problem
 from ops.proofs.signers import public_bytes
@@ -46,21 +47,24 @@ def local_places(where: Where) -> Places | None:
     return places(where.store) if where.store_named or where.named() is None else None
 
 
-def gather_keys(where: Where, given: Sequence[str]) -> tuple[Keys, Path | None]:
-    """Return the keys that were given, verifier keys or files of them; else the log's of the local network, and its file.
+def gather_keys(where: Where, named: Sequence[str]) -> tuple[Keys, Path | None]:
+    """Return the keys that were named, verifier keys or files of them; the log's is that of the local network where none is named.
+
+    Beside them the file in the store that the log's key is from; None: it was named.
 
     Raises:
-        ConfigurationError: there is none, or one is no key.
+        ConfigurationError: there is no key of the log, or one is no key.
     """
-    if given:
-        return make_keys(map(read_key, given)), None
+    given = [read_key(each) for each in named]
+    if any(key.kind is Kind.NOTE for key in given):
+        return make_keys(given), None
     local = local_places(where)
     if local is None or not local.public_key.is_file():
         raise ConfigurationError(
-            "no key to verify with: name the log's verifier key, or the file that holds it, with --key; the notary of a network "
+            "no key of the log to verify with: name its verifier key, or the file that holds it, with --key; the notary of a network "
             f"writes it to {places(where.store).public_key if local is None else local.public_key}"
         )
-    return make_keys([read_key(str(local.public_key))]), local.public_key
+    return make_keys([read_key(str(local.public_key)), *given]), local.public_key
 
 
 def gather(where: Where, named: Named) -> Evidence:

@@ -83,7 +83,7 @@ async def test_a_witness_follows_a_log_and_refuses_another_history(signed_store:
     assert "begins with the 8 entries" in shown.out
     assert (await run("witness", step, *witness, "-o", cosigned)).status == 0
     key = tmp_path / "witness" / "key.pub"
-    told = await verified(store, "--checkpoint", cosigned, "--key", signed_store.key, "--key", key)
+    told = await verified(store, "--checkpoint", cosigned, "--key", key)
     assert (told.status, told.json["witnessed"]) == (0, {NAME: 26}), told
 
     # The same log goes on from an earlier state, signs another history, and shows it to the witness.
