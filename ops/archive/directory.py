@@ -66,12 +66,10 @@ class Archive:
     def record(self, sequence: int) -> Record | None:
         """Return the archived entry `sequence`, or None where there is none; raises as `batches`."""
         found = self.block_with(sequence)
-        if found is not None:
-            segment, place = found
-            for record in self.block(segment, place):
-                if record.sequence == sequence:
-                    return record
-        return None
+        if found is None:
+            return None
+        number = sequence.to_bytes(8, "big")
+        return next(iter(self.block(*found, lambda encoded: encoded.startswith(number))), None)
 
     def last_record(self) -> Record | None:
         """Return the newest archived record; raises as `batches`."""

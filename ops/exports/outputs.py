@@ -69,7 +69,8 @@ class LinesOutput:
 
     def begin(self, mark: Mark) -> int:
         """As in Output."""
-        self._file = os.fdopen(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600), "r+b")
+        self._path.touch()
+        self._file = self._path.open("r+b")
         left = mark.size_bytes
         while left and (part := self._file.read(min(left, READ_BYTES))):
             self._digest.update(part)
