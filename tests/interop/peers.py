@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 NATS_CLI = HERE / "bin" / "nats"
 GO_CLIENT = HERE / "bin" / "client"
 GO_SUBMIT = HERE / "bin" / "submit"
+GO_PROVE = HERE / "bin" / "prove"
 GOSEC = HERE / "bin" / "gosec"
 NODE_MODULES = HERE / "node" / "node_modules"
 WITHIN_S = 110.0
