@@ -1,5 +1,6 @@
 """Archiving and exporting are killed at everything they do to the disk; the next run makes of it what one run would have made."""
 
+import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -9,10 +10,12 @@ import pytest
 import pytest_asyncio
 
 from bus.errors import SanctuaryError
-from bus.server import EmbeddedServer
+from bus.server import EmbeddedServer, ServerOptions
 from ops.archive.archiving import archive_ledger
 from ops.archive.directory import open_archive
+from tests.bus.eventually import eventually
 from tests.bus.rig import Rig, open_rig
+from tests.conftest import CLONES
 from tests.faults import archive_processes
 from tests.faults.archive_processes import exported
 from tests.faults.forking import fork, gone
@@ -97,3 +100,22 @@ async def test_exporting_is_killed_anywhere(rig: Rig, tmp_path: Path, form: str,
             break
         assert process.exitcode == -signal.SIGKILL
     assert 10 < kill_at < MANY - 1
+
+
+async def test_the_server_is_killed_while_it_is_read(tmp_path: Path) -> None:
+    options = ServerOptions(store=tmp_path / "store", port=-1, clones=CLONES)
+    async with EmbeddedServer(options) as server, open_rig(server) as rig:
+        await store(rig, 60)
+        present = await ledger(rig)
+
+        def kill(at: int, last: int) -> None:
+            if at < last:
+                os.kill(server.pid, signal.SIGKILL)
+
+        with pytest.raises(SanctuaryError):
+            await archive_ledger(rig.network, tmp_path / "archive", kill)
+        await server.restart()
+        await eventually(lambda: rig.network.reconnects > 0 and rig.network.is_connected())
+        await archive_ledger(rig.network, tmp_path / "archive")
+        archive = open_archive(tmp_path / "archive", rig.subjects.realm)
+        assert [each for batch in archive.batches() for each in batch] == present

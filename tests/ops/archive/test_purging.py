@@ -225,9 +225,10 @@ async def test_the_newest_result_stays_whatever_follows(rig: Rig, tmp_path: Path
     assert why(found) == "is the newest result, by which the server knows how far it has copied them"
 
 
-async def test_a_clone_may_not(server: EmbeddedServer) -> None:
+@pytest.mark.parametrize("user", ["beta", "agents", "notary"])
+async def test_nobody_else_may(server: EmbeddedServer, user: str) -> None:
     subject = f"$JS.API.STREAM.PURGE.{server.subjects.ledger}"
-    async with await connect(server.settings_for("beta"), name="beta", wait_s=5) as connection:
+    async with await connect(server.settings_for(user), name=user, wait_s=5) as connection:
         await connection.publish(subject, b'{"seq":1}')
         await connection.client.flush()
         assert [(each.operation, each.subject) for each in connection.refusals] == [("publish", subject.lower())]
