@@ -50,6 +50,8 @@ class Definitions:
         self._known: dict[str, dict[int, WorkflowInForce]] = {}
         self._highest: dict[str, int] = {}
         """Of the versions that there are or were, those too that cannot be read."""
+        self._unreadable: dict[str, dict[int, str]] = {}
+        """Why not, by name and version."""
         self._revision = 0
         self._turn = asyncio.Lock()
         self._begun = 0
@@ -69,6 +71,17 @@ class Definitions:
         if version not in self._known.get(name, {}):
             await self._read()
         return self._known.get(name, {}).get(version)
+
+    async def unreadable(self, name: str, version: int | None = None) -> str:
+        """Return in words that a version, the newest where none is named, is there and cannot be read here; empty: it can, or is not.
+
+        As of when anything was asked last.
+        """
+        found = self._unreadable.get(name, {})
+        wanted = max((*found, *self._known.get(name, ())), default=0) if version is None else version
+        if wanted not in found:
+            return ""
+        return f"version {wanted} of the workflow {name} is of a later version of Sanctuary, and cannot be read here: {found[wanted]}"
 
     async def versions(self, name: str) -> tuple[WorkflowInForce, ...]:
         """Return all versions of a name, oldest first."""
@@ -92,6 +105,7 @@ class Definitions:
         # A server that died may have lost what it stored last, and given its revisions anew.
         self._revision = 0
         self._known.clear()
+        self._unreadable.clear()
         self._highest.clear()
 
     async def _read(self) -> None:
@@ -115,12 +129,15 @@ class Definitions:
             return
         known = self._known.setdefault(name, {})
         self._highest[name] = max(self._highest.get(name, 0), int(version))
+        unreadable = self._unreadable.setdefault(name, {})
         if not message.data:
             known.pop(int(version), None)
+            unreadable.pop(int(version), None)
             return
         try:
             known[int(version)] = _read(message.data)
         except SchemaError as error:
+            unreadable[int(version)] = error.message
             log.warning("version %s of the workflow %s cannot be read: %s", version, name, error)
 
 

@@ -8,7 +8,7 @@ from bus import buckets
 from bus.errors import NoResponders
 from bus.jetstream import StoredMessage
 from bus.network import Network
-from schemas import ScheduleInForce, SchemaError, decode_grown, encode
+from schemas import ScheduleInForce, SchemaError, decode_grown, encode, encode_grown
 
 
 class Standing(NamedTuple):
@@ -20,6 +20,8 @@ class Standing(NamedTuple):
     record: ScheduleInForce | None
     """None: it was removed, or cannot be read, as `problem` says."""
     problem: str = ""
+    body: bytes = b""
+    """As it is stored."""
 
 
 async def standing(network: Network, name: str) -> Standing | None:
@@ -41,14 +43,19 @@ async def schedules(network: Network, *, after: int = 0) -> AsyncIterator[Standi
         yield _standing(network, message)
 
 
-async def put(network: Network, name: str, record: ScheduleInForce, revision: int) -> int | None:
+async def put(
+    network: Network, name: str, record: ScheduleInForce, revision: int, *, before: bytes = b""
+) -> int | None:
     """Write a schedule in place of the revision, 0 for none, and return the new one; None: another stands there now.
+
+    `before` is the body that it was made of: what a later version has put there, and is not known here, stays.
 
     Raises:
         SanctuaryError: the server did not store it, or did not say so.
     """
     subject = buckets.subject_of(network.subjects.schedules, name)
-    return await buckets.put(network.requester, subject, encode(record), revision)
+    body = encode_grown(record, before) if before else encode(record)
+    return await buckets.put(network.requester, subject, body, revision)
 
 
 async def remove(network: Network, name: str, revision: int) -> int | None:
@@ -64,4 +71,4 @@ def _standing(network: Network, message: StoredMessage) -> Standing:
             record = decode_grown(ScheduleInForce, message.data)
         except SchemaError as error:
             problem = error.message
-    return Standing(name, message.sequence, message.stored_at, record, problem)
+    return Standing(name, message.sequence, message.stored_at, record, problem, message.data)

@@ -15,10 +15,10 @@ import msgspec
 from bus import buckets
 from bus.jetstream import StoredMessage
 from bus.network import Network
-from schemas import SchemaError, WorkflowStart, decode_grown, encode
+from schemas import SchemaError, WorkflowStart, decode, decode_grown, encode, encode_grown
 
 
-class Sleeper(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Sleeper(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A run that waits. Made by `sleeper`."""
 
     workflow_id: str
@@ -78,6 +78,8 @@ class Standing(NamedTuple):
     """0: nothing ever did, as far as is known."""
     sleeper: Sleeper | None
     """None: it is awake, or the record cannot be read here."""
+    grown: bytes = b""
+    """The record as it is stored, where a later version of the product has put more there than is known here."""
 
 
 class Sleepers:
@@ -126,10 +128,11 @@ class Sleepers:
             if await self._delete(workflow_id, standing.revision):
                 return standing
 
-    async def replace(self, sleeper: Sleeper, revision: int) -> bool:
-        """Write a record in place of the given revision; False where another stands there now."""
+    async def replace(self, sleeper: Sleeper, revision: int, *, grown: bytes = b"") -> bool:
+        """Write a record in place of the given revision, with what `grown` has beyond it; False where another stands there now."""
         subject = buckets.subject_of(self._bucket, sleeper.workflow_id)
-        return await buckets.put(self._network.requester, subject, encode(sleeper), revision) is not None
+        body = encode_grown(sleeper, grown) if grown else encode(sleeper)
+        return await buckets.put(self._network.requester, subject, body, revision) is not None
 
     async def remove(self, sleeper: Sleeper) -> None:
         """Take away this record of a run, and no other."""
@@ -150,6 +153,10 @@ def standing_of(message: StoredMessage) -> Standing:
     if not message.data:
         return Standing(message.sequence, None)
     try:
-        return Standing(message.sequence, decode_grown(Sleeper, message.data))
+        return Standing(message.sequence, decode(Sleeper, message.data))
+    except SchemaError:
+        pass
+    try:
+        return Standing(message.sequence, decode_grown(Sleeper, message.data), message.data)
     except SchemaError:
         return Standing(message.sequence, None)

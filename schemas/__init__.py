@@ -1,6 +1,6 @@
 """What goes over the wire: messages, names, error codes, and their encoding. msgspec and the standard library only."""
 
-from schemas.codec import JSON, MSGPACK, SchemaError, convert, decode, decode_grown, encode, to_plain
+from schemas.codec import JSON, MSGPACK, SchemaError, convert, decode, decode_grown, encode, encode_grown, to_plain
 from schemas.commands import Command, Decision, RecoveryAction, TaskCancel, WorkflowStart
 from schemas.errors import RETRYABLE, ErrorCode
 from schemas.events import (
@@ -113,6 +113,7 @@ __all__ = [
     "decode",
     "decode_grown",
     "encode",
+    "encode_grown",
     "is_task_id",
     "is_token",
     "new_id",

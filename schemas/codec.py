@@ -72,6 +72,27 @@ def decode_grown(kind: type[_T], data: bytes) -> _T:
         return convert(kind, _known_part(msgspec.inspect.type_info(kind), decode(Any, data)))
 
 
+def encode_grown(message: Any, before: bytes) -> bytes:
+    """Return `message` as JSON, with what `before`, the JSON that it was made of, has beyond what is known here.
+
+    So who writes a record again takes nothing away that a later version has put there. Within lists, maps and objects of several
+    kinds nothing is kept.
+    """
+    return encode(_with_unknown(msgspec.inspect.type_info(type(message)), to_plain(message), decode(Any, before)))
+
+
+def _with_unknown(known: msgspec.inspect.Type, value: Any, before: Any) -> Any:
+    match known, value, before:
+        case msgspec.inspect.StructType(fields=fields, tag_field=tag), dict(), dict():
+            types = {field.encode_name: field.type for field in fields}
+            own = {
+                name: _with_unknown(types[name], part, before.get(name)) if name in types else part
+                for name, part in value.items()
+            }
+            return {**{name: part for name, part in before.items() if name not in types and name != tag}, **own}
+    return value
+
+
 def _known_part(known: msgspec.inspect.Type, value: Any) -> Any:
     """Return a decoded value without the fields that `known` does not have."""
     match known, value:

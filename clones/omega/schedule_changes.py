@@ -84,7 +84,10 @@ async def _check(schedule: Schedule, old: ScheduleInForce | None, definitions: D
         raise refused(str(error)) from None
     if is_missed(schedule, now) and (old is None or old.schedule.at != schedule.at):
         raise refused(f"{in_words(schedule)} is past: write a later time, or a longer `catch_up_s`")
-    if (workflow := await definitions.newest(schedule.workflow)) is None:
+    workflow = await definitions.newest(schedule.workflow)
+    if words := await definitions.unreadable(schedule.workflow):
+        raise refused(words)
+    if workflow is None:
         known = ", ".join(await definitions.all_newest()) or "none"
         raise refused(f"there is no workflow {schedule.workflow}; known: {known}")
     try:

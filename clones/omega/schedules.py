@@ -64,6 +64,8 @@ class _Followed:
     stored_at: datetime | None
     """When its record was stored; None: it was written here and has not been read yet."""
     record: ScheduleInForce
+    body: bytes = b""
+    """What the record was made of."""
     due: datetime | None = None
     """When it is due next; None: it is paused, or never."""
     started: str | None = None
@@ -160,6 +162,7 @@ class Schedules:
             self._followed.pop(found.name, None)
             return
         known = self._followed.setdefault(found.name, _Followed(found.name, 0, None, record))
+        known.body = found.body
         known.take(found.revision, found.stored_at, record)
 
     async def _tend(self, each: _Followed, now: datetime) -> None:
@@ -177,7 +180,7 @@ class Schedules:
         made = move(each.name, each.record, now, over=await self._is_over(each))
         if made is None:
             return False
-        revision = await put(self._network, each.name, made.record, each.revision)
+        revision = await put(self._network, each.name, made.record, each.revision, before=each.body)
         if revision is None:
             return False  # it is read the next time
         each.take(revision, None, made.record)

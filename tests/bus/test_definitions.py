@@ -120,7 +120,15 @@ async def test_what_cannot_be_read_or_is_deleted_is_not_there(server: EmbeddedSe
         strange = await publish(rig.network.requester, subject, b'{"type":"Other"}')
         await publish(rig.network.requester, buckets.subject_of(rig.subjects.workflows, "strange"), b"{}")
         assert await definitions.newest("flow") == flow()
+        assert await definitions.unreadable("flow", 1) == ""
+        for version in (None, 2):
+            said = await definitions.unreadable("flow", version)
+            assert said.startswith(
+                "version 2 of the workflow flow is of a later version of Sanctuary, and cannot be read here"
+            )
         assert await buckets.delete(rig.network.requester, subject, strange.seq) is not None
+        assert await definitions.newest("flow") == flow()
+        assert await definitions.unreadable("flow") == ""
         first = buckets.subject_of(rig.subjects.workflows, "flow.1")
         standing = await buckets.last_in(rig.network.requester, rig.subjects.workflows, "flow.1")
         assert standing is not None

@@ -1,6 +1,7 @@
 """Records of runs that wait: the latest driver's stands, and nobody takes away what he has not seen."""
 
 import itertools
+import json
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -8,8 +9,8 @@ from msgspec.structs import replace
 from bus import buckets
 from bus.jetstream import publish
 from bus.server import EmbeddedServer
-from bus.sleepers import Sleeper, Sleepers, sleeper
-from schemas import WorkflowStart
+from bus.sleepers import Sleeper, Sleepers, Standing, sleeper
+from schemas import WorkflowStart, encode
 from tests.bus.rig import Rig, open_rig
 
 _serial = itertools.count()
@@ -44,7 +45,7 @@ async def test_a_record_is_whole_but_for_the_input(server: EmbeddedServer) -> No
         assert wanted.start == WorkflowStart(id="w", labels={"team": "a"}, reply_to="_INBOX.a")
         assert await sleepers.get_up("w", activation=8)
         assert (await sleepers.read("w")).sleeper is None
-        assert (await sleepers.read("v")) == (0, None)
+        assert (await sleepers.read("v")) == Standing(0, None)
 
 
 async def test_the_latest_driver_has_the_run(server: EmbeddedServer) -> None:
@@ -77,6 +78,22 @@ async def test_one_takes_away_what_he_has_seen_and_nothing_else(server: Embedded
         assert not await sleepers.replace(replace(other, woken_behind=4), standing.revision)
         await sleepers.remove(other)
         assert (await sleepers.read("w")).sleeper is None
+
+
+async def test_what_a_later_version_has_written_stays_when_the_run_is_woken(server: EmbeddedServer) -> None:
+    async with open_rig(server) as rig:
+        sleepers, wanted = await bucket(rig), record()
+        grown = json.loads(encode(wanted))
+        grown["new"], grown["start"]["new"] = 1, {"x": 2}
+        subject = buckets.subject_of(rig.subjects.sleepers, "w")
+        await publish(rig.network.requester, subject, json.dumps(grown).encode())
+        standing = await sleepers.read("w")
+        assert standing.sleeper == wanted
+        claimed = replace(wanted, woken_behind=3)
+        assert await sleepers.replace(claimed, standing.revision, grown=standing.grown)
+        again = await sleepers.read("w")
+        assert again.sleeper == claimed
+        assert json.loads(again.grown) == {**grown, "woken_behind": 3}
 
 
 async def test_a_record_that_cannot_be_read_is_replaced(server: EmbeddedServer) -> None:

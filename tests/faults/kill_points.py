@@ -211,10 +211,10 @@ def _executing(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaita
 
 
 def _waking(original: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[bool]]:
-    async def wake(self: Waker, sleeper: bus.sleepers.Sleeper, revision: int, behind: int) -> bool:
+    async def wake(self: Waker, sleeper: bus.sleepers.Sleeper, standing: bus.sleepers.Standing, behind: int) -> bool:
         before = _of_run.set(plan_of(sleeper.start.parent_id) or plan_of(sleeper.workflow_id))
         try:
-            return await original(self, sleeper, revision, behind)
+            return await original(self, sleeper, standing, behind)
         finally:
             _of_run.reset(before)
 

@@ -17,6 +17,8 @@ from schemas import (
     Route,
     RoutesInForce,
     RoutingTable,
+    Schedule,
+    ScheduleInForce,
     SchemaError,
     StatusQuery,
     TaskAssignment,
@@ -29,6 +31,7 @@ from schemas import (
     decode,
     decode_grown,
     encode,
+    encode_grown,
     to_plain,
 )
 from schemas.base import Asked, Told
@@ -296,6 +299,18 @@ class TestGrown:
         known = json.loads(path.read_bytes())
         known["definition"]["steps"]["new"] = {"task": "a"}
         assert decode_grown(WorkflowInForce, encode(grown)) == decode(WorkflowInForce, encode(known))
+
+    def test_who_writes_it_again_keeps_what_he_does_not_know(self) -> None:
+        """And nothing that he has taken away: what is known here is as he has it."""
+        record = ScheduleInForce(
+            schedule=Schedule(workflow="a", every_s=60), at=datetime(2026, 1, 2, tzinfo=UTC), command=7, reason="so"
+        )
+        grown = json.loads(encode(record))
+        grown["new"], grown["schedule"]["new"] = {"x": 1}, [2]
+        written = msgspec.structs.replace(record, reason="", done_until=datetime(2026, 1, 3, tzinfo=UTC))
+        found = json.loads(encode_grown(written, json.dumps(grown).encode()))
+        assert (found.pop("new"), found["schedule"].pop("new")) == ({"x": 1}, [2])
+        assert found == json.loads(encode(written))
 
     def test_what_is_wrong_is_told(self) -> None:
         with pytest.raises(SchemaError, match="timeout_s"):

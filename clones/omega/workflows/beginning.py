@@ -84,6 +84,9 @@ async def version_of(definitions: Definitions, name: str, version: int | None) -
     found = None
     if is_token(name):
         found = await insist(lambda: definitions.version(name, version) if version else definitions.newest(name))
+        if words := await definitions.unreadable(name, version):
+            # The version before it is not what was asked for.
+            raise SchemaError(words)
     if found is not None:
         return whole(found)
     known = await insist(definitions.all_newest)

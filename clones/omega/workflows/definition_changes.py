@@ -72,7 +72,7 @@ async def store_shipped(
         ours = [each for each in known if each.command == 0]
         if known and (known[-1].command != 0 or any(each.definition == definition for each in ours)):
             continue
-        if known and isinstance(known[-1], GrownWorkflow):
+        if (known and isinstance(known[-1], GrownWorkflow)) or await definitions.unreadable(definition.name):
             continue
         wanted = WorkflowInForce(definition=definition, version=version, at=at, by=OMEGA, reason=SHIPPED)
         if await create(network, wanted):

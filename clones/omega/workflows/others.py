@@ -71,15 +71,6 @@ class Others:
         """
         # Until it learns of the result, what drives the run may ask for more, and would undo steps for one that is cancelled.
         await asyncio.sleep(STOPPED_WITHIN_S)
-        return await self._end_steps(workflow_id, reason)
-
-    async def not_undone(self, workflow_id: str) -> tuple[str, ...]:
-        """Return the steps of a run that are done and would be undone if it failed by itself; raises as `Telling`."""
-        run = await self._telling.run(workflow_id)
-        return () if run is None else not_undone(run.state)
-
-    async def _end_steps(self, workflow_id: str, reason: str) -> set[str]:
-        """End what a run's history says it waits for."""
         run = await self._telling.run(workflow_id)
         if run is None:
             return set()
@@ -90,6 +81,11 @@ class Others:
             done = await asyncio.gather(*(self._end_step(run, each, reason) for each in part))
             ended.update(each.task_id for each, is_ended in zip(part, done, strict=True) if is_ended)
         return ended
+
+    async def not_undone(self, workflow_id: str) -> tuple[str, ...]:
+        """Return the steps of a run that are done and would be undone if it failed by itself; raises as `Telling`."""
+        run = await self._telling.run(workflow_id)
+        return () if run is None else not_undone(run.state)
 
     async def _end_step(self, run: Run, wanted: Expected, reason: str) -> bool:
         """Cancel what a run waits for; tells whether it is ended by this. A sub-workflow is told, and sees to its end itself."""

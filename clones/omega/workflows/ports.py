@@ -44,6 +44,10 @@ class Definitions(Protocol):
         """As there."""
         ...
 
+    async def unreadable(self, name: str, version: int | None = None) -> str:
+        """As there."""
+        ...
+
     async def all_newest(self) -> Mapping[str, WorkflowInForce]:
         """As there."""
         ...

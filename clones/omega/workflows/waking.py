@@ -22,7 +22,7 @@ from bus.jetstream import last_of_each, publish
 from bus.latest import BATCH
 from bus.ledger import entries, last_sequence
 from bus.network import Network
-from bus.sleepers import Sleeper, Sleepers, standing_of
+from bus.sleepers import Sleeper, Sleepers, Standing, standing_of
 from bus.subjects import WORKFLOW_TYPE
 from clones.omega.clock import Clock
 from clones.omega.once import store_once
@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 class _Known(NamedTuple):
     sleeper: Sleeper
-    revision: int
+    standing: Standing
     since: float
     """When this was read, by the monotonic clock."""
     stands: bool = False
@@ -125,7 +125,7 @@ class Waker:
             if standing.sleeper is None:
                 return
             behind = await last_sequence(self._network)
-            if await self._wake(standing.sleeper, standing.revision, behind):
+            if await self._wake(standing.sleeper, standing, behind):
                 return
 
     def _begin_anew(self) -> None:
@@ -141,9 +141,7 @@ class Waker:
             if standing.sleeper is None:
                 self._known.pop(buckets.key_of(bucket, message), None)
             else:
-                self._known[standing.sleeper.workflow_id] = _Known(
-                    standing.sleeper, standing.revision, time.monotonic()
-                )
+                self._known[standing.sleeper.workflow_id] = _Known(standing.sleeper, standing, time.monotonic())
 
     async def _with_results(self, sleepers: Iterable[Sleeper]) -> set[str]:
         """Return those of which a result stands that they wait for."""
@@ -177,7 +175,7 @@ class Waker:
         behind = await last_sequence(self._network)
         for first in range(0, len(wanted), AT_ONCE):
             part = wanted[first : first + AT_ONCE]
-            await asyncio.gather(*(self._wake(each.sleeper, each.revision, behind) for each in part))
+            await asyncio.gather(*(self._wake(each.sleeper, each.standing, behind) for each in part))
 
     async def _replace_dead(self, late: Sequence[_Known]) -> None:
         """Wake those whose wake-ups do not stand: whoever claimed their records has died.
@@ -209,8 +207,8 @@ class Waker:
                     break
         return found
 
-    async def _wake(self, sleeper: Sleeper, revision: int, behind: int) -> bool:
-        """Store the wake-up of a sleeper whose record has this revision; False where the record is another one by now.
+    async def _wake(self, sleeper: Sleeper, standing: Standing, behind: int) -> bool:
+        """Store the wake-up of a sleeper whose record stands so; False where the record is another one by now.
 
         `behind` is a sequence that the ledger had before, the newer the less is searched where this Omega dies now.
         """
@@ -230,7 +228,7 @@ class Waker:
             return True
         claimed = msgspec.structs.replace(sleeper, woken_behind=behind)
         start, headers = await wake_up(self._network, sleeper.start, driven=sleeper.activation)
-        if not await self._sleepers.replace(claimed, revision):
+        if not await self._sleepers.replace(claimed, standing.revision, grown=standing.grown):
             return False
         # Whoever else wants to store it comes later, and finds it; until then the server knows the mark.
         await publish(self._network.requester, subject, start, headers={**headers, "Nats-Msg-Id": mark})

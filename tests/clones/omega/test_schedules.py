@@ -436,5 +436,28 @@ async def test_what_cannot_be_read_is_told_and_leaves_the_others_alone(
     assert (await scene.record("broken")).schedule == HOURLY
 
 
+async def test_what_a_later_version_has_written_stays_when_the_schedule_goes_on(scene: Scene) -> None:
+    subject = buckets.subject_of(scene.rig.subjects.schedules, "hourly")
+    await scene.change("hourly", HOURLY)
+    requester = scene.rig.network.requester
+    standing = await buckets.last_in(requester, scene.rig.subjects.schedules, "hourly")
+    assert standing is not None
+    grown = json.loads(standing.data)
+    grown["new"], grown["schedule"]["new"] = 1, {"x": 2}
+    assert await buckets.put(requester, subject, json.dumps(grown).encode(), standing.sequence)
+    omega = scene.omega()
+    dealt_with = set()
+    for _ in range(2):
+        scene.clock.forward(hours=1)
+        await omega.look()
+        written = await buckets.last_in(requester, scene.rig.subjects.schedules, "hourly")
+        assert written is not None
+        found = json.loads(written.data)
+        assert (found["new"], found["schedule"]["new"]) == (1, {"x": 2})
+        dealt_with.add(found["done_until"])
+    assert len(dealt_with) == 2
+    assert len(await scene.starts()) == 1  # which is not over
+
+
 def fields_of(schedule: Schedule) -> dict[str, Any]:
     return {name: getattr(schedule, name) for name in Schedule.__struct_fields__}

@@ -164,23 +164,28 @@ async def test_a_run_whose_version_cannot_be_read_here_is_left_to_others(clones_
     assert doers.targets == ["old"]
 
 
-async def grow(rig: ClonesRig, key: str) -> tuple[bytes, int]:
-    """Have a stored version say more than is known here; returns what it said, and the revision."""
+MORE, OTHER = (b'"steps":{', b'"quota":3,"steps":{'), (b'"steps":{', b'"steps":[],"former":{')
+"""A later version says more than is known here, or what nobody here can read."""
+
+
+async def grow(rig: ClonesRig, key: str, how: tuple[bytes, bytes]) -> tuple[bytes, int]:
+    """Have a stored version be of a later version of the product; returns what it said, and the revision."""
     requester, bucket = rig.network.requester, rig.subjects.workflows
     stored = await buckets.last_in(requester, bucket, key)
     assert stored is not None
-    grown = stored.data.replace(b'"steps":{', b'"quota":3,"steps":{')
+    grown = stored.data.replace(*how)
     revision = await buckets.put(requester, stored.subject, grown, stored.sequence)
     assert revision is not None
     return stored.data, revision
 
 
-async def test_what_a_later_version_has_stored_is_not_run_here(clones_rig: ClonesRig) -> None:
+@pytest.mark.parametrize("how", [MORE, OTHER])
+async def test_what_a_later_version_has_stored_is_not_run_here(clones_rig: ClonesRig, how: tuple[bytes, bytes]) -> None:
     """Neither without the fields that are not known here nor by the version before: Omegas that know them do it."""
     nap = definition({"nap": {"wait": {"for_s": 0.1}}})
     await put(clones_rig, ONE)
     await put(clones_rig, nap, version=2)
-    body, revision = await grow(clones_rig, "flow.2")
+    body, revision = await grow(clones_rig, "flow.2", how)
     async with clones_rig.omega():
         call = clones_rig.subjects.call_workflow("flow")
         calling = asyncio.create_task(clones_rig.network.requester.request(call, b'{"id":"w"}', timeout_s=30))
@@ -193,12 +198,13 @@ async def test_what_a_later_version_has_stored_is_not_run_here(clones_rig: Clone
         assert (await completed(clones_rig)).version == 2
 
 
-async def test_what_a_later_product_brought_stays(clones_rig: ClonesRig) -> None:
+@pytest.mark.parametrize("how", [MORE, OTHER])
+async def test_what_a_later_product_brought_stays(clones_rig: ClonesRig, how: tuple[bytes, bytes]) -> None:
     await put(clones_rig, ONE)
-    await grow(clones_rig, "flow.1")
+    await grow(clones_rig, "flow.1", how)
     definitions = Definitions(clones_rig.network)
     await store_shipped(clones_rig.network, definitions, [TWO], NOW)
-    assert [each.version for each in await definitions.versions("flow")] == [1]
+    assert [each.version for each in await definitions.versions("flow")] == ([1] if how is MORE else [])
     # Whether it is the same as what a person puts cannot be told here.
     assert (await carried_out(clones_rig, putting(ONE), 70))["version"] == 2
 
