@@ -11,7 +11,7 @@ import msgspec
 from bus.errors import ConfigurationError, ConnectionFailed
 from ops.cli.counting import counting
 from ops.cli.options import FAILED, archive_option, json_option, print_json, run, where_options
-from ops.cli.proving import REFUTED, keys_option, leaves_option, peak_bytes, refuted, tell
+from ops.cli.proving import REFUTED, keys_option, leaves_option, peak_bytes, tell
 from ops.cli.text import clean, duration, size
 from ops.connect import Where
 
@@ -76,6 +76,7 @@ async def _verify(where: Where, archived: Path | None, named: "Named", *, as_jso
     from ops.proofs.evidence import gather
     from ops.proofs.leaves import Leaves
     from ops.proofs.ledger import verify_ledger
+    from ops.proofs.problems import Problem
     from ops.proofs.signers import Signers
     from ops.proofs.verification import Verifier
 
@@ -84,7 +85,12 @@ async def _verify(where: Where, archived: Path | None, named: "Named", *, as_jso
     try:
         archive = Archive(None, where.realm, (), ()) if directory is None else open_archive(directory, where.realm)
     except (ArchiveWrong, SegmentDamaged) as error:
-        return refuted(error.message, as_json=as_json)
+        problems = (Problem(kind="archive", message=error.message),)
+        if as_json:
+            print_json({"holds": False, "problems": problems})
+        else:
+            tell(problems)
+        return REFUTED
     async with AsyncExitStack() as stack:
         network = None
         try:
@@ -122,6 +128,7 @@ def _plain(outcome: "Outcome", took: Took) -> dict[str, object]:
         "witnessed": report.witnessed,
         "differing": report.differing,
         "passed_over": report.passed_over,
+        "others": report.others,
         "results": {name: value for name, value in msgspec.structs.asdict(signers).items() if name != "problems"},
         "duration_s": round(took.wall_s, 3),
         "cpu_s": round(took.cpu_s, 3),
@@ -148,6 +155,10 @@ def _print(outcome: "Outcome", evidence: "Evidence", took: Took) -> None:
         click.echo(f"{clean(name)} witnessed it up to #{sequence}")
     if report.passed_over:
         click.echo(f"{report.passed_over:,} checkpoints in the ledger came too late to be compared")
+    if report.others:
+        click.echo(
+            f"{_count(report.others, 'checkpoint is', 'checkpoints are')} of other logs, whose keys were not named (--key)"
+        )
     click.echo(_signers(outcome))
     tell(outcome.problems)
     if outcome.problems:

@@ -1,5 +1,6 @@
 """Checkpoints as evidence: who holds them, and whether they are to be believed. Pure, but for reading files."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -65,33 +66,40 @@ def read_key(text: str) -> PublicKey:
         ) from None
 
 
+class OtherLog(NoteWrong):
+    """A checkpoint is of a log whose key is not given."""
+
+
 def believe(where: str, data: bytes, keys: Keys) -> Claim:
-    """Return the checkpoint in `data` where one of the log's keys signed it, and no signature by a known key is wrong.
+    """Return the checkpoint in `data` where the key of its log signed it, and no signature by a known key is wrong.
 
     Raises:
-        NoteWrong: it is not to be believed; the message says where it is from, and why.
+        OtherLog: it is of another log.
+        NoteWrong: it is not to be believed. Both messages say where it is from, and why.
     """
     try:
         signed = parse_checkpoint(data)
-        checkpoint, note = signed.checkpoint, signed.note
-        for key in [key for key in keys.logs if note.by(key)] or keys.logs[:1]:
+        note, origin = signed.note, signed.checkpoint.origin
+        own = [key for key in keys.logs if key.name == origin]
+        if not own:
+            raise OtherLog(f"it is of the log {origin!r}, and the key is that of {keys.logs[0].name!r}")
+        # Of several keys of one log, those count that are said to have signed.
+        for key in [key for key in own if note.by(key)] or own[:1]:
             verify(signed, key)
-            if checkpoint.origin != key.name:
-                raise NoteWrong(f"it is of {checkpoint.origin!r}, and the key is that of {key.name!r}")
         witnesses = [key for key in keys.witnesses if note.by(key)]
         for key in witnesses:
             verify(signed, key)
     except NoteWrong as error:
-        raise NoteWrong(f"the checkpoint in {where} is not to be believed: {error.message}") from None
+        raise type(error)(f"the checkpoint in {where} is not to be believed: {error.message}") from None
     return Claim(where, signed, tuple(key.name for key in witnesses))
 
 
-def judge(where: str, data: bytes, keys: Keys, sequence: int | None = None) -> Claim | Problem:
-    """Return the checkpoint in `data`, or why it is not to be believed; `sequence` is the ledger's entry that holds it."""
+def judge(where: str, data: bytes, keys: Keys) -> Claim | Problem:
+    """Return the checkpoint in `data`, or why it is not to be believed."""
     try:
         return believe(where, data, keys)
     except NoteWrong as error:
-        return Problem(kind="checkpoint", message=error.message, sequence=sequence)
+        return Problem(kind="checkpoint", message=error.message)
 
 
 def read_claims(paths: Sequence[Path], keys: Keys) -> list[Claim | Problem]:
@@ -102,8 +110,13 @@ def read_claims(paths: Sequence[Path], keys: Keys) -> list[Claim | Problem]:
     """
     found: list[Claim | Problem] = []
     for path in paths:
-        files = _files(path) if path.is_dir() else [path]
-        found += [judge(str(file), _read(file), keys) for file in files]
+        if not path.is_dir():
+            found.append(judge(str(path), _read(path), keys))
+            continue
+        for file in _files(path):
+            # A notary at work takes the oldest away.
+            with contextlib.suppress(FileNotFoundError):
+                found.append(judge(str(file), _read(file), keys))
     return found
 
 

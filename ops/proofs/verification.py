@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from bus.records import Record, encode_record, gap_leaf, leaf_hash
-from ops.proofs.claims import Claim, Keys, judge
+from ops.proofs.claims import Claim, Keys, OtherLog, believe
 from ops.proofs.leaves import Leaves
 from ops.proofs.merkle import Frontier
+from ops.proofs.notes import NoteWrong
 from ops.proofs.problems import Problem
 from ops.proofs.recent import RecentTrees
 from ops.proofs.signed_leaves import SignedLeaves
@@ -42,6 +43,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """How many entries are not those that were signed, as far as the notary's leaves say it."""
     passed_over: int
     """Checkpoints in the ledger whose tree lay too far behind to be compared; the later ones say all that they say."""
+    others: int
+    """Checkpoints in the ledger of logs whose keys are not given: what an earlier notary signed, say."""
     problems: tuple[Problem, ...]
 
     @property
@@ -71,7 +74,7 @@ class Verifier:
         """The sizes of the checkpoints that hold."""
         self._witnessed: dict[str, int] = {}
         self._failed: list[Claim] = []
-        self._passed_over = 0
+        self._passed_over = self._others = 0
         self._problems: list[Problem] = []
         for each in claims:
             self._take(each)
@@ -80,7 +83,7 @@ class Verifier:
         """Take in the entries that follow, in order; numbers that are left out are gaps."""
         for record in records:
             if record.subject.startswith(self._prefix):
-                self._take(judge(f"entry #{record.sequence}", record.data, self._keys, record.sequence))
+                self._take_stored(record)
         for run in _runs(records):
             self._skip_to(run[0].sequence)
             self._grow([leaf_hash(encode_record(record)) for record in run], run)
@@ -120,8 +123,19 @@ class Verifier:
             witnessed=self._witnessed,
             differing=self._signed.differing if self._signed is not None else 0,
             passed_over=self._passed_over,
+            others=self._others,
             problems=(*problems, *self._problems),
         )
+
+    def _take_stored(self, record: Record) -> None:
+        """Take in a checkpoint that the ledger holds."""
+        try:
+            self._take(believe(f"entry #{record.sequence}", record.data, self._keys))
+        except OtherLog:
+            # Of an earlier notary, say: its key is not what is verified with.
+            self._others += 1
+        except NoteWrong as error:
+            self._take(Problem(kind="checkpoint", message=error.message, sequence=record.sequence))
 
     def _take(self, found: Claim | Problem) -> None:
         """Take in a checkpoint: compare it now, or once the tree is as large."""

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bus.records import Record
-from ops.proofs.checkpoint import cosign, parse_checkpoint
+from ops.proofs.checkpoint import Checkpoint, cosign, parse_checkpoint, sign
 from ops.proofs.claims import Claim, Keys, judge
 from ops.proofs.leaves import Leaves
 from ops.proofs.notes import SigningKey
@@ -219,7 +219,16 @@ def test_a_key_of_another_log_is_told() -> None:
     keys = msgspec.structs.replace(KEYS, logs=(other.public,))
     found = judge("somewhere", signed(records(10), 10, other), keys)
     assert isinstance(found, Problem)
-    assert "it is of 'example.org/lab'" in found.message
+    assert "it is of the log 'example.org/lab'" in found.message
+
+
+def test_checkpoints_of_an_earlier_log_are_passed_over_in_the_ledger() -> None:
+    good = records(12)
+    former = SigningKey.new("example.org/former")
+    data = str(sign(Checkpoint(former.public.name, 5, bytes(32)), former)).encode()
+    good.append(Record(13, 1_800_000_000_000_000_000, f"{REALM}.checkpoint.former", b"", data))
+    report = verified(good, claims(good, 12))
+    assert (report.holds, report.others) == (True, 1)
 
 
 def test_without_checkpoints_nothing_holds() -> None:
