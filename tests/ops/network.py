@@ -100,12 +100,12 @@ class Command:
         return found
 
     def below(self) -> dict[str, int]:
-        """Its direct children by name: the server, Omega, and the clones."""
+        """Its direct children by name: the server, Omega, the notary, and the clones."""
         self._seen |= {pid: command(pid) for pid in below(self.process.pid)}
         table = parents()
         named = {}
         for pid, parent in table.items():
-            if parent == self.process.pid and (found := re.search(r"nats-server|omega|clone (\w+)", command(pid))):
+            if parent == self.process.pid and (found := re.search(r"nats-server|omega|notary|clone (\w+)", command(pid))):
                 named[found[1] or found[0]] = pid
         return named
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.keys import public_key
 from bus.server import EmbeddedServer, ServerOptions
 from bus.store import read_network
 from schemas import TaskAssignment, TaskCompletion
@@ -47,7 +48,24 @@ async def test_it_comes_up_and_says_how_to_use_it(network: Command) -> None:
     async with network.open() as client:
         assert set(await client.ready()) == ALL
         assert isinstance(await client.run("architecture"), TaskCompletion)
-    assert set(network.below()) == {"nats-server", *ALL}
+    assert set(network.below()) == {"nats-server", "notary", *ALL}
+
+
+async def test_what_it_does_is_signed(network: Command) -> None:
+    """By the clone that did it, and by the notary."""
+    async with network.open() as client:
+        done = await client.run("architecture")
+        seed = (network.store / "keys" / f"{done.clone}.nk").read_text().strip()
+        subjects = client.network.subjects
+
+        async def signed() -> bool:
+            results = await client.ledger(subjects.result("architecture", done.task_id))
+            checkpoints = await client.ledger(subjects.every("checkpoint"))
+            sizes = [int(entry.data.splitlines()[1]) for entry in checkpoints]
+            assert all(entry.headers["Sanctuary-Signer"] == public_key(seed, origin="") for entry in results)
+            return bool(results and sizes) and sizes[-1] >= results[0].sequence
+
+        await eventually(signed, within_s=WITHIN_S)
 
 
 async def test_a_clone_that_is_killed_is_there_again(network: Command) -> None:
