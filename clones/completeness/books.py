@@ -12,8 +12,7 @@ from bus.intake import Refusal, is_wake_up, read
 from bus.jetstream import StoredMessage
 from bus.journal import event_of
 from bus.subjects import COMMAND_TYPE, ESCALATION_TYPE, INSTANCE_TYPE, RESERVED_TYPES, WORKFLOW_TYPE, Subjects
-from bus.task import printable
-from clones.completeness.findings import Doubt, Finding, Key, Rule
+from clones.completeness.findings import Doubt, Finding, Key, Rule, finding_about
 from clones.completeness.followed import Followed, Pieces
 from clones.completeness.limits import Limits
 from clones.completeness.stories import Assigned
@@ -39,7 +38,6 @@ MOST_OPEN = 500_000
 """So many tasks that have not ended are followed at once; of more, what is told is not judged."""
 ENDED = 65_536
 """Of so many tasks that ended last it is remembered that they have."""
-MOST_WORDS = 1000
 _COMMAND_WRITER = "command-"
 
 
@@ -84,6 +82,8 @@ class Books:
         self.findings.clear()
         self.doubts.clear()
         self.last = last
+        self._limits.begin_unsure()
+        self._unsettle({task_type for task_type, _ in self.open})
 
     # What comes
 
@@ -149,8 +149,11 @@ class Books:
         followed, event = self.open.get(key), event_of(message)
         if event is None:
             # Of a kind that a later version has: what it makes of the story is not known here.
-            if followed is not None and followed.story is not None:
+            if followed is not None:
+                followed.story = followed.story or self._limits.story(key[0], followed, message.stored_at)
                 followed.story.judged = False
+                followed.events.append(message.sequence)
+                followed.progressed = False
             return
         if followed is None:
             words = f"{type(event).__name__} of a task that was never submitted"
@@ -168,8 +171,7 @@ class Books:
             return
         if followed.story is None:
             followed.story = self._limits.story(key[0], followed, message.stored_at)
-        for words in followed.story.take(message.sequence, event):
-            self._find("story", message, key, words)
+        self._judge(followed.story.take(message.sequence, event), message, key)
 
     def _result(self, message: StoredMessage, key: Key, *, again: bool) -> None:
         if key in self._ended:
@@ -181,38 +183,32 @@ class Books:
             self._end(key, message)
             return  # of a later version
         if result.writer.startswith(_COMMAND_WRITER):
-            number = result.writer.removeprefix(_COMMAND_WRITER)
-            names = int(number) if number.isascii() and number.isdecimal() and len(number) < 20 else None
-            words = f"it was ended by the command {number}, which is not there"
-            self._doubt("no_command", message, key, words, names=names)
+            words = f"it was ended by {result.writer}, which is not there"
+            self._doubt("no_command", message, key, words, names=_number(result.writer, _COMMAND_WRITER))
         followed = self.open.get(key)
         if followed is None:
-            self._unknown(message, key, result)
+            self._unknown(message, key, result, again=again)
             return
         if key[0] == COMMAND_TYPE:
             command, in_force = next(iter(followed.assigned)), isinstance(result, TaskCompletion)
             self._unsettle(self._limits.decide(command, message.stored_at, in_force=in_force))
         elif key[0] not in RESERVED_TYPES:
             story = followed.story or self._limits.story(key[0], followed, message.stored_at)
-            for words in story.take(message.sequence, result):
-                self._find("story", message, key, words)
+            self._judge(story.take(message.sequence, result), message, key)
         self._end(key, message)
 
-    def _unknown(self, message: StoredMessage, key: Key, result: TaskResult) -> None:
+    def _unknown(self, message: StoredMessage, key: Key, result: TaskResult, *, again: bool) -> None:
         """Take in the result of what is not open."""
         if self._not_followed:
             self._not_followed -= 1
             return
         is_cancel = not isinstance(result, TaskCompletion) and result.code == ErrorCode.CANCELLED
-        for run in self.runs.values():
-            if key in run.children:
-                run.results.setdefault(key, message.sequence)
-        names = None
-        if key[1].startswith(SEQUENCE_PREFIX):
-            number = key[1].removeprefix(SEQUENCE_PREFIX)
-            names = int(number) if number.isascii() and number.isdecimal() and len(number) < 20 else None
+        names = _number(key[1], SEQUENCE_PREFIX)
         words = f"the result of {key[0]} {key[1]}, which was never submitted"
-        self._doubt("no_task", message, key, words, names=names, ends=True, cancelled=is_cancel)
+        if again:
+            self.unclaimed[key] = finding_about("no_task", message, key, words)
+        else:
+            self._doubt("no_task", message, key, words, names=names, ends=True, cancelled=is_cancel)
         self._remember(key)
 
     def _end(self, key: Key, message: StoredMessage) -> None:
@@ -274,8 +270,9 @@ class Books:
             if first is None or finding.sequence < first:
                 self.findings.append(self.unclaimed.pop(key))
 
-    def _find(self, rule: Rule, message: StoredMessage, key: Key, words: str) -> None:
-        self.findings.append(_finding(rule, message, key, words))
+    def _judge(self, said: list[str], message: StoredMessage, key: Key) -> None:
+        if said:
+            self.findings.append(finding_about("story", message, key, "; ".join(said)))
 
     def _doubt(
         self,
@@ -288,16 +285,12 @@ class Books:
         ends: bool = False,
         cancelled: bool = False,
     ) -> None:
-        finding = _finding(rule, message, key, words)
+        finding = finding_about(rule, message, key, words)
         self.doubts.append(Doubt(finding=finding, names=names, ends=ends, cancelled=cancelled))
 
 
-def _finding(rule: Rule, message: StoredMessage, key: Key, words: str) -> Finding:
-    return Finding(
-        rule=rule,
-        sequence=message.sequence,
-        stored_at=message.stored_at,
-        message=printable(words[:MOST_WORDS]),
-        task_type=key[0],
-        task_id=key[1],
-    )
+def _number(text: str, prefix: str) -> int | None:
+    """Return the entry's number behind `prefix`, or None where there is none that can be."""
+    digits = text.removeprefix(prefix)
+    is_number = digits != text and digits.isascii() and digits.isdecimal() and len(digits) < 20
+    return int(digits) if is_number else None

@@ -5,6 +5,11 @@ from typing import Literal
 
 import msgspec
 
+from bus.jetstream import StoredMessage
+from bus.task import printable
+
+MOST_WORDS = 1000
+
 Key = tuple[str, str]
 """A task's type and id; of a run `workflow` and its id, of commands and escalations their type and `seq-<number>`."""
 
@@ -62,3 +67,15 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     """The ledger's entry that it names as its task, or its command."""
     cancelled: bool = False
     """Whether it is a result of what was cancelled, which a run may do before it asks for it."""
+
+
+def finding_about(rule: Rule, message: StoredMessage, key: Key, words: str) -> Finding:
+    """Return what is not as it must be about a task, as the ledger's entry `message` shows it."""
+    return Finding(
+        rule=rule,
+        sequence=message.sequence,
+        stored_at=message.stored_at,
+        message=printable(words[:MOST_WORDS]),
+        task_type=key[0],
+        task_id=key[1],
+    )

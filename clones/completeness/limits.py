@@ -22,18 +22,29 @@ class Limits:
         """By their commands' numbers, tables about which there is no verdict yet."""
         self._changed: dict[str, datetime] = {}
         """By task type, until when its route may be the one before."""
+        self._unsure = False
+        self._unsure_until: datetime | None = None
+
+    def begin_unsure(self) -> None:
+        """Take in that the routes may have changed just before this place."""
+        self._unsure, self._unsure_until = True, None
 
     def story(self, task_type: str, followed: Followed, now: datetime) -> Story:
         """Return the story of a task of which nothing was told yet."""
         route = None if self._table is None else self._table.routes.get(task_type)
         story = Story(followed.own_retries, parks=True, excused=_EXCUSED)
-        if route is not None and now >= self._changed.get(task_type, now):
+        if route is not None and self._is_sure(task_type, now):
             story.parks = route.when_exhausted != "fail"
             story.retries = route.retries if story.retries is None else story.retries
         for sequence, subject in followed.assigned.items():
             tokens = subject.split(".")
             story.assigned[sequence] = tokens[3] if tokens[1] == "handover" else None
         return story
+
+    def _is_sure(self, task_type: str, now: datetime) -> bool:
+        if self._unsure and self._unsure_until is None:
+            self._unsure_until = now + timedelta(seconds=SPREAD_S)
+        return now >= max(self._changed.get(task_type, now), self._unsure_until or now)
 
     def propose(self, sequence: int, change: RouteChange, at: datetime) -> Collection[str]:
         """Take in that a table is to be put into force, and return the task types whose routes it has otherwise."""

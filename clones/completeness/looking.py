@@ -14,8 +14,8 @@ from bus.intake import read
 from bus.jetstream import StoredMessage
 from bus.subjects import WORKFLOW_TYPE, Subjects
 from bus.topology import RESULTS_MAX_AGE_S
-from clones.completeness.books import MOST_WORDS, Books
-from clones.completeness.findings import Doubt, Finding, Key
+from clones.completeness.books import Books
+from clones.completeness.findings import MOST_WORDS, Doubt, Finding, Key, finding_about
 from clones.completeness.followed import Pieces
 from clones.completeness.runs import Child, Life, cancelled, run_breaches
 from schemas import (
@@ -158,14 +158,8 @@ class Looking:
         if not said or result is None:
             return [], claimed
         more = f"; and {len(said) - 1} more" if len(said) > 1 else ""
-        finding = Finding(
-            rule="run",
-            sequence=result.sequence,
-            stored_at=result.stored_at,
-            message=f"{said[0][:MOST_WORDS]}{more}",
-            task_type=WORKFLOW_TYPE,
-            task_id=run.id,
-        )
+        words = f"{said[0][: MOST_WORDS // 2]}{more}"
+        finding = finding_about("run", result, (WORKFLOW_TYPE, run.id), words)
         return [finding], claimed
 
     async def _life(self, run: Pieces, unclaimed: Mapping[Key, Finding]) -> Life | None:
