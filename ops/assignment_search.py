@@ -48,14 +48,32 @@ async def assignment_of(network: Network, task_id: str, known: Iterable[Entry], 
     else:
         first = min((entry.sequence for entry in found if entry.sequence is not None), default=None)
         candidates = _before(network, {entry.task_type or "" for entry in found}, first)
+    async for entry in _under(network, candidates, task_id, only):
+        return entry
+    return None
+
+
+async def open_under(network: Network, task_id: str) -> list[Entry]:
+    """Return every assignment under an id that may not have ended; an id may have been used for tasks of several types.
+
+    Raises:
+        SanctuaryError: the ledger cannot be read.
+    """
+    if task_id.startswith(SEQUENCE_PREFIX):
+        return []
+    return [entry async for entry in _under(network, _open(network), task_id, None)]
+
+
+async def _under(
+    network: Network, candidates: AsyncIterator[StoredMessage], task_id: str, only: str | None
+) -> AsyncIterator[Entry]:
     needle = task_id.encode()
     async for message in candidates:
         # Few are decoded: JSON with escapes may hold the id in other characters.
         if needle in message.data or b"\\" in message.data:
             entry = read_entry(network.subjects, message)
             if _is_it(entry, task_id, only):
-                return entry
-    return None
+                yield entry
 
 
 def _is_it(entry: Entry, task_id: str, only: str | None) -> bool:

@@ -10,6 +10,7 @@ from bus.errors import NoResponders, RequestTimeout, SanctuaryError
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
 from clones.omega.once import store_command
+from ops.assignment_search import open_under
 from ops.cli.ids import check_id, no_such_task
 from ops.cli.options import FAILED, json_option, print_json, run, where_options
 from ops.cli.text import clean, moment, shortened, show, table
@@ -159,7 +160,10 @@ async def send(network: Network, command: Command, shown_by: str, *, as_json: bo
 
 async def _type_of(network: Network, task_id: str) -> str:
     """Return the type of the task under this id; of several, that of the only one that has not ended."""
-    stories = list(fold(await find(network, task_id)).values())
+    found = await find(network, task_id)
+    known = {entry.sequence for entry in found}
+    found += [entry for entry in await open_under(network, task_id) if entry.sequence not in known]
+    stories = list(fold(found).values())
     if not stories:
         raise SanctuaryError(no_such_task(task_id))
     chosen = stories if len(stories) == 1 else [story for story in stories if story.result is None]

@@ -159,6 +159,8 @@ async def test_a_result_wakes_it(clones_rig: ClonesRig, monkeypatch: pytest.Monk
             await eventually(sleeps(clones_rig))
         release.set()
         await clones_rig.bus.result((await ids_of(clones_rig.network))("long"), "security")
+        # However long the second task takes, its run is not put to sleep again.
+        monkeypatch.setattr(driver, "TASKS_SILENT_S", 60.0)
         async with clones_rig.omega():
             await completed(clones_rig)
     assert doers.targets == ["long", "after"]
