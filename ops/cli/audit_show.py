@@ -55,15 +55,15 @@ async def _show(
     users = stored_users(where.store) if local_places(where) is not None else {}
     if svg is not None:
         if not told:
-            raise SanctuaryError(f"of {task_id} there is nothing to draw: only commands name it")
+            raise SanctuaryError(f"there is nothing to draw of {task_id}: only the handing over of it is in the ledger")
         await asyncio.to_thread(svg.write_text, gantt(told[0], now), encoding="utf-8")
     if raw and as_json:
         print_json({"entries": [plain(entry) for entry in found]})
-    elif raw:
-        for entry in found:
-            click.echo(line(entry))
     elif as_json:
         print_json({"tasks": [plain_case(case, now, users) for case in told]})
+    elif raw or not told:
+        for entry in found:
+            click.echo(line(entry))
     else:
         for case in told:
             print_case(case, now, users)

@@ -47,8 +47,9 @@ DECIDED = message(
     "command.workflow", {"type": "Decision", "workflow_id": "w", "decided_by": "ann", "verdict": "approve"}
 )
 BEGUN = message("workflow.review", {"input": {"target": "."}})
+SIGNED = message("checkpoint.log", b"log\n3\nabc=\n")
 NOISE = message("task.security", b"\xff\x00 not a message")
-ALL = (COMPLETED, FAILED, CANCELLED, ASKED, STARTED, HANDED, DECIDED, BEGUN, NOISE)
+ALL = (COMPLETED, FAILED, CANCELLED, ASKED, STARTED, HANDED, DECIDED, BEGUN, SIGNED, NOISE)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,7 @@ ALL = (COMPLETED, FAILED, CANCELLED, ASKED, STARTED, HANDED, DECIDED, BEGUN, NOI
         (Filter(outcomes=["failed"]), (FAILED,)),
         (Filter(outcomes=["cancelled", "failed"]), (FAILED, CANCELLED)),
         (Filter(kinds=["TaskFailure"]), (FAILED, CANCELLED)),
+        (Filter(kinds=["Checkpoint"]), (SIGNED,)),
         (Filter(labels={"team": "a"}), (COMPLETED, ASKED)),
         (Filter(labels={"team": "a", "x": "y"}), (COMPLETED,)),
         (Filter(labels={"team": "b"}), ()),
