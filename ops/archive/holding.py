@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bus.consumers import consumer_states
-from bus.jetstream import StoredMessage, last_of_each
-from bus.ledger import first_of, last_sequence, newest_first
+from bus.jetstream import StoredMessage, last_of, last_of_each
+from bus.ledger import first_of
 from bus.network import Network
 from bus.schedules import schedules
 from bus.sleepers import Sleepers
@@ -125,10 +125,7 @@ async def _of_results(network: Network) -> list[Hold]:
 
 
 async def _newest(network: Network, family: str) -> StoredMessage | None:
-    end = await last_sequence(network) + 1
-    async for message in newest_first(network, (network.subjects.every(family),), before=end):
-        return message
-    return None
+    return await last_of(network.requester, network.subjects.ledger, network.subjects.every(family))
 
 
 def _parts(all_: list[_T]) -> Iterator[list[_T]]:

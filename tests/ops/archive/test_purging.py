@@ -17,6 +17,7 @@ from ops.archive.purging import plan, purge
 from ops.archive.retention import Hold, Plan
 from ops.archive.source import open_source
 from ops.archive.writing import SegmentWriter
+from ops.checking import check
 from ops.proofs.checkpoint import Checkpoint, sign
 from ops.proofs.notes import SigningKey
 from schemas import Schedule
@@ -188,6 +189,10 @@ async def test_a_network_goes_on_and_nothing_begins_anew(tmp_path: Path) -> None
         assert len(doers.tasks) == done + 1
         source = await open_source(rig.network, archive, rig.subjects.realm)
         assert numbers(await read(source.records())) == list(range(1, await last_sequence(rig.network) + 1))
+        for whole in (source, await open_source(rig.network, None, rig.subjects.realm)):
+            checked = await check(rig.network, whole, lambda at, last: None)
+            # The rig put the routing table there behind everybody's back.
+            assert [found for found in checked.findings if found.rule != "routes"] == []
 
 
 async def _last_run(rig: ClonesRig) -> str:
