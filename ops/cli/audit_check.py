@@ -8,9 +8,12 @@ import msgspec
 
 from ops.checking import CheckedLedger
 from ops.checking import check as check_ledger
-from ops.cli.options import FAILED, json_option, print_json, run, where_options
+from ops.cli.options import json_option, print_json, run, where_options
 from ops.cli.text import clean
 from ops.connect import Where
+
+NOT_WHOLE = 3
+"""The exit status where something does not fit."""
 
 
 @click.command()
@@ -26,7 +29,7 @@ from ops.connect import Where
 def check(where: Where, *, as_json: bool, archive: Path | None) -> None:
     """Hold the whole ledger against what it must hold: every result has its task, every task its legal story, and so on.
 
-    Prints what does not fit, with the entry that shows it. Exits with 0 when the ledger is whole, with 1 when it is not. What
+    Prints what does not fit, with the entry that shows it. Exits with 0 when the ledger is whole, with 3 when it is not. What
     has not ended yet is not counted as missing. Whether somebody has altered entries is for `sanctuary audit verify` to say.
     """
     run(_check(where, archive, as_json=as_json))
@@ -56,7 +59,7 @@ async def _check(where: Where, archive: Path | None, *, as_json: bool) -> int:
         )
     else:
         _print(checked)
-    return FAILED if checked.findings else 0
+    return NOT_WHOLE if checked.findings else 0
 
 
 def _told(read: int, last: int) -> None:
