@@ -135,7 +135,9 @@ class _Line:
             self._close(result.finished_at, "completed")
         else:
             failed = result.code != ErrorCode.CANCELLED
-            self._close(result.finished_at, f"{result.code}: {result.message}", failed=failed)
+            # The message of one that was cancelled says so.
+            words = f"{result.code}: {result.message}" if failed else result.message
+            self._close(result.finished_at, words, failed=failed)
         self._open = None
 
     @property

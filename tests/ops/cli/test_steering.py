@@ -106,7 +106,7 @@ async def test_a_queued_task_is_cancelled_and_shown_as_such(ops_rig: OpsRig) -> 
     assert "failed" not in shown.out
     assert "cancelled: cancelled" not in (await ops_rig.cli("task", "list")).out
     assert "cancelled: cancelled" not in (await ops_rig.cli("audit", "show", "t")).out
-    audit = await ops_rig.cli("audit", "show", "t", "--json")
+    audit = await ops_rig.cli("audit", "show", "t", "--entries", "--json")
     kinds = [(entry["kind"], entry["task_type"]) for entry in audit.json["entries"]]
     assert sorted(kinds) == [
         ("TaskAssignment", TYPE),

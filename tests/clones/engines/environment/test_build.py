@@ -52,11 +52,12 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+@pytest.mark.timeout(400)  # it makes an environment and installs into it
 def test_an_environment_without_an_index(target: Path, tmp_path: Path) -> None:
     told: list[str] = []
     before = sorted(path for path in target.rglob("*"))
     copy = isolation.copy_target(target, tmp_path / "copy").root
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 360
     environment = prepare(target, copy, lambda _, message: told.append(message), deadline=deadline)
     assert environment.kind == "built"
     assert environment.versions["built-here"] == "2.5"
