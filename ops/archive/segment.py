@@ -122,7 +122,7 @@ def open_segment(path: Path) -> Segment:
     with path.open("rb") as file:
         try:
             return _opened(path, file)
-        except (msgspec.DecodeError, msgspec.ValidationError, struct.error) as error:
+        except (msgspec.DecodeError, struct.error, ValueError) as error:
             raise damaged(path, str(error)) from None
 
 
@@ -169,7 +169,8 @@ def _check_shape(path: Path, header: Header, footer: Footer, first_block: int, f
     """Refuse a footer that does not describe this file: its blocks lie one behind the other, and so do their sequences."""
     at, following = first_block, header.start
     for block in footer.blocks:
-        if block.offset != at or not following <= block.first <= block.last <= footer.end or block.count < 1:
+        is_empty = min(block.count, block.stored_bytes, block.raw_bytes) < 1
+        if block.offset != at or is_empty or not following <= block.first <= block.last <= footer.end:
             raise damaged(path, "its footer contradicts itself")
         at, following = at + block.stored_bytes, block.last + 1
     told = sum(block.count for block in footer.blocks), sum(block.raw_bytes for block in footer.blocks)

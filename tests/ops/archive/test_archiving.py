@@ -1,7 +1,10 @@
 """The archive step on a real server: everything, once, as it stands; whatever was left by a run before."""
 
 import hashlib
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +13,7 @@ from bus.records import encode_record, gap_leaf, leaf_hash
 from bus.server import EmbeddedServer
 from ops.archive.archiving import archive_ledger
 from ops.archive.directory import ArchiveWrong, locked, open_archive
-from ops.archive.segment import SegmentDamaged
+from ops.archive.segment import TRAILER, SegmentDamaged
 from ops.proofs.merkle import root_of
 from tests.bus.rig import Rig, open_rig
 from tests.ops.archive.ledgers import ledger, numbers, purge, store
@@ -152,6 +155,48 @@ async def test_damage_is_named(rig: Rig, tmp_path: Path) -> None:
     paths[1].rename(tmp_path / f"{17:020}-{33:020}.segment")
     with pytest.raises(SegmentDamaged, match="is not named so"):
         open_archive(tmp_path, rig.subjects.realm)
+
+
+def altered(whole: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """A segment whose footer somebody has altered who knows how its digests are made."""
+    at, _, _ = TRAILER.unpack(whole[-TRAILER.size :])
+    footer = json.loads(whole[at : -TRAILER.size])
+    change(footer)
+    raw = json.dumps(footer).encode()
+    body = whole[:at] + raw + TRAILER.pack(at, hashlib.sha256(raw).digest(), b"")[:-32]
+    return body + hashlib.sha256(body).digest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda footer: footer.update(root="no hex"),
+        lambda footer: footer.update(root=32 * "00"),
+        lambda footer: footer.update(count=footer["count"] + 1),
+        lambda footer: footer.update(end=footer["end"] + 1),
+        lambda footer: footer.update(blocks=[]),
+        lambda footer: footer.update(blocks="none"),
+        lambda footer: footer["blocks"].pop(),
+        lambda footer: footer["blocks"].reverse(),
+        lambda footer: footer["blocks"][0].__setitem__(2, -1),
+        lambda footer: footer["blocks"][0].__setitem__(1, -1),
+        lambda footer: footer["blocks"][0].__setitem__(2, 2**40),
+        lambda footer: footer["blocks"][0].__setitem__(4, 0),
+        lambda footer: footer.pop("end"),
+    ],
+)
+async def test_a_footer_that_was_made_up_is_refused(
+    rig: Rig, tmp_path: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    await store(rig, 12)
+    await archive_ledger(rig.network, tmp_path)
+    (name,) = files(tmp_path)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(altered(whole, lambda footer: None))
+    list(open_archive(tmp_path, rig.subjects.realm).verify())
+    (tmp_path / name).write_bytes(altered(whole, change))
+    with pytest.raises(SegmentDamaged, match="is damaged"):
+        list(open_archive(tmp_path, rig.subjects.realm).verify())
 
 
 async def test_segments_of_two_archives_do_not_mix(rig: Rig, tmp_path: Path) -> None:
