@@ -49,9 +49,10 @@ class _Task:
     parent_span: str | None
     begin_ns: int
     name: str
-    attributes: list[Json]
+    attributes: list[msgspec.Raw]
+    """Encoded, as the next: a tenth of the memory."""
     attempts: dict[int, _Attempt] = field(default_factory=dict)
-    events: list[Json] = field(default_factory=list)
+    events: list[msgspec.Raw] = field(default_factory=list)
     dropped: int = 0
 
 
@@ -100,7 +101,8 @@ class Spans:
             **{f"sanctuary.label.{name}": value for name, value in _labels(entry).items()},
         }
         name = f"{key[0]} {named}" if entry.family == "workflow" else key[0]
-        return _Task(trace_id or self._id(16, *key), parent_span, begin_ns, name, _attributes(attributes))
+        encoded = [_encoded(each) for each in _attributes(attributes)]
+        return _Task(trace_id or self._id(16, *key), parent_span, begin_ns, name, encoded)
 
     def _tell(self, key: Key, entry: Entry) -> None:
         """Take in what was told of a task."""
@@ -121,7 +123,7 @@ class Spans:
         if len(task.events) == MOST_EVENTS:
             task.dropped += 1
         else:
-            task.events.append(_event(entry))
+            task.events.append(_encoded(_event(entry)))
 
     def _ended(self, key: Key, task: _Task, result: Entry) -> list[Json]:
         """Return the spans of a task and of its attempts."""
@@ -152,7 +154,7 @@ class Spans:
             "kind": _INTERNAL,
             "startTimeUnixNano": str(task.begin_ns),
             "endTimeUnixNano": str(end_ns),
-            "attributes": task.attributes + _attributes(told),
+            "attributes": [*task.attributes, *_attributes(told)],
             "events": task.events,
             "droppedEventsCount": task.dropped,
             "status": _status(_ERROR if failed else _OK, message),
@@ -183,6 +185,10 @@ class Spans:
     def _id(self, length: int, *named: str) -> str:
         """Return an id of so many bytes in hex, made of names none of which holds a slash."""
         return hashlib.sha256("/".join((self._realm, *named)).encode(errors="replace")).hexdigest()[: 2 * length]
+
+
+def _encoded(value: Json) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
 
 
 def _event(entry: Entry) -> Json:
