@@ -38,7 +38,7 @@ class Limits:
             story.retries = route.retries if story.retries is None else story.retries
         for sequence, subject in followed.assigned.items():
             tokens = subject.split(".")
-            story.assigned[sequence] = tokens[3] if tokens[1] == "handover" else None
+            story.assign(sequence, tokens[3] if tokens[1] == "handover" else None)
         return story
 
     def _is_sure(self, task_type: str, now: datetime) -> bool:

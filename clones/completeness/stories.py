@@ -31,7 +31,7 @@ from schemas import (
 )
 
 MOST_ASSIGNMENTS = 256
-"""Of one task; whoever stores more of them under one id has that task judged no more."""
+"""Of one task; one that was handed over more often is judged no more."""
 REMEMBERED = 64
 """An event that stands twice, because the answer to its publisher was lost, is known among so many before it."""
 
@@ -93,8 +93,7 @@ class Story:
         """
         match said:
             case Assigned():
-                self.assigned[sequence] = said.handed_to
-                self.judged = self.judged and len(self.assigned) <= MOST_ASSIGNMENTS
+                self.assign(sequence, said.handed_to)
             case TaskEvent():
                 if said not in self._said:
                     self._remember(said)
@@ -103,6 +102,12 @@ class Story:
                 self._end(sequence, said)
         found, self._breaches = self._breaches, []
         return found if self.judged else []
+
+    def assign(self, sequence: int, handed_to: str | None) -> None:
+        """Take in an assignment. Of two that somebody stored under one id, both may begin, and nothing is judged any more."""
+        is_second = handed_to is None and None in self.assigned.values()
+        self.assigned[sequence] = handed_to
+        self.judged = self.judged and not is_second and len(self.assigned) <= MOST_ASSIGNMENTS
 
     def _remember(self, event: TaskEvent) -> None:
         self._said[event] = None
@@ -227,8 +232,7 @@ def breaches(
 ) -> list[str]:
     """Return in words where the ledger's entries on one task, in its order, tell no legal story; empty where they do.
 
-    `retries` is the route's, or the task's own. What stands behind the result's copy is legal, whatever it is; a task that
-    was submitted twice under one id is none of this function's business.
+    `retries` is the route's, or the task's own. What stands behind the result's copy is legal, whatever it is.
     """
     story = Story(retries, parks, Excused(server_died, zombies))
     found: list[str] = []

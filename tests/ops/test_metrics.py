@@ -15,6 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from bus.errors import ConfigurationError
 from bus.identity import Identity
 from bus.task import Done, Task
+from clones.completeness.findings import MEANINGS
+from clones.omega.completeness import CheckCounts
 from ops.metrics import Metrics
 from ops.queues import watched
 from ops.status import ask
@@ -183,6 +185,18 @@ async def test_what_keeps_an_instance_from_its_tasks_and_who_is_there(ops_rig: O
         "suspect": 0,
         "dead": 1,
     }
+
+
+async def test_how_far_the_ledger_is_checked(ops_rig: OpsRig) -> None:
+    async with ops_rig.clone("gamma", Runs()) as metrics:
+        url = await url_of(ops_rig, "gamma")
+        assert not any(family.name.startswith("sanctuary_ledger") for family in await scrape(url))
+        metrics.watch_completeness(lambda: CheckCounts(last=7, left=3, findings={"story": 2}))
+        families = await scrape(url)
+    assert total(families, "sanctuary_ledger_checked_sequence") == 7
+    assert total(families, "sanctuary_ledger_unchecked_entries") == 3
+    counts = {rule: total(families, "sanctuary_ledger_findings_total", rule=rule) for rule in MEANINGS}
+    assert counts == {**dict.fromkeys(MEANINGS, 0), "story": 2}
 
 
 async def test_names_follow_the_conventions(ops_rig: OpsRig) -> None:

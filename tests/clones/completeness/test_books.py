@@ -79,6 +79,14 @@ def one_id_twice(ledger: Ledger) -> None:
     ledger.ask("a")
 
 
+def one_id_twice_at_once(ledger: Ledger) -> None:
+    first, other = ledger.ask("a"), ledger.ask("a")
+    ledger.tell(TaskStarted, "a", 1, first)
+    ledger.tell(TaskStarted, "a", 1, other)
+    ledger.tell(retrying, "a", 1, first)
+    ledger.done("a", 1)
+
+
 def nameless_and_broken(ledger: Ledger) -> None:
     number = ledger.ask(None)
     broken = ledger.store("task.plain", b"{")
@@ -145,7 +153,18 @@ def removed(ledger: Ledger) -> None:
 
 
 LEGAL: list[Told] = [
-    *(short, retried, late, begun_twice, handed_back, one_id_twice, nameless_and_broken, commanded, parked),
+    *(
+        short,
+        retried,
+        late,
+        begun_twice,
+        handed_back,
+        one_id_twice,
+        one_id_twice_at_once,
+        nameless_and_broken,
+        commanded,
+        parked,
+    ),
     *(other_routes, of_a_later_version, forgotten, removed),
 ]
 
