@@ -19,6 +19,7 @@ from ops.archive.directory import Archive, open_archive
 from ops.archive.index import Index
 from ops.archive.mentions import mention, subject_matches
 from ops.connect import Where
+from schemas import SEQUENCE_PREFIX
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -65,8 +66,14 @@ class Source:
             else:
                 async with aclosing(record_reader.records(self.network, following, end)) as batches:
                     async for batch in batches:
+                        if batch[-1].sequence - following + 1 > len(batch):
+                            self._refresh()
+                            if following <= self.archive.end:
+                                break  # what is not there was archived and purged while this was read
                         yield batch
-                return
+                        following = batch[-1].sequence + 1
+                    else:
+                        return
 
     async def entry(self, sequence: int) -> Record | None:
         """Return the entry number `sequence`, or None where there is none."""
@@ -116,9 +123,8 @@ class Source:
             return []
         with Index(self.archive) as index:
             blocks = index.about(wanted)
-        numbers = {
-            int(digits) for each in wanted if (digits := each.removeprefix("seq-")) != each and digits.isdecimal()
-        }
+        digits = (each.removeprefix(SEQUENCE_PREFIX) for each in wanted if each.startswith(SEQUENCE_PREFIX))
+        numbers = {int(each) for each in digits if each.isdecimal() and int(each) <= self.archive.end}
         blocks = sorted({*blocks, *(place[1].first for each in numbers if (place := self.archive.block_with(each)))})
         # What holds none of them as bytes is not decoded; JSON with escapes may hold any.
         told = [each.encode(errors="replace") for each in wanted] + [each.to_bytes(8, "big") for each in numbers]

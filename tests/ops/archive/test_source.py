@@ -95,7 +95,7 @@ async def test_an_id_is_found_by_the_index_also_a_damaged_one(rig: Rig, tmp_path
         assert [message.sequence for message in source.archived_about(("t7",))] == [13, 14]
         assert [message.sequence for message in source.archived_about(("t7", "t30"))] == [13, 14, 59, 60]
         assert [message.sequence for message in source.archived_about(("seq-9",))] == [9]
-        assert source.archived_about(("t31", "seq-61", "seq-", "%")) == []
+        assert source.archived_about(("t31", "seq-61", "seq-", "seq-" + "9" * 40, "%")) == []
         (tmp_path / FILE).write_bytes(b"no database" * 1000)
     (tmp_path / FILE).unlink()
     assert [message.sequence for message in source.archived_about(("t7",))] == [13, 14]
@@ -114,6 +114,22 @@ async def test_what_is_archived_and_purged_meanwhile_is_read(rig: Rig, tmp_path:
         if not found:
             await archive_ledger(rig.network, tmp_path)
             await purge(rig, 66)
+        found += batch
+    assert found == whole
+
+
+async def test_what_is_archived_and_purged_while_the_stream_is_read_is_read(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bus.record_reader.BATCH", 5)
+    await store(rig, 60)
+    whole = await ledger(rig)
+    source = await opened(rig, tmp_path)
+    found: list[Record] = []
+    async for batch in source.records():
+        if not found:
+            await archive_ledger(rig.network, tmp_path)
+            await purge(rig, 53)
         found += batch
     assert found == whole
 
