@@ -5,7 +5,6 @@ are next to each other in time, and which comes first alternates. A round on the
 """
 
 import asyncio
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -26,7 +25,7 @@ from ops.bench.child import CONNECT_WAIT_S
 from ops.bench.figures import Round
 from ops.bench.measure import Side
 from ops.bench.notary_figures import NotaryRun, SignedRound, summarise
-from ops.bench.processes import BenchFailed, child
+from ops.bench.processes import BenchFailed, child, daemon
 from ops.proofs.checkpoint import parse_checkpoint
 from ops.proofs.notes import parse_key
 from ops.proofs.places import places
@@ -34,7 +33,6 @@ from ops.proofs.places import places
 SIGN_EVERY_S = 1.0
 SIGNED_WITHIN_S = 120.0
 LOOK_EVERY_S = 0.05
-STOPPED_WITHIN_S = 30.0
 ENTRIES_OF_A_TASK = 2
 """The assignment and the result's copy; a task that does nothing is not told to have started."""
 
@@ -147,31 +145,11 @@ async def _bench(server: EmbeddedServer) -> AsyncIterator[_Bench]:
             await ours.prepare(networks[-1])
             worker = await stack.enter_async_context(child(store, side, "work"))
             sides.append(Side(await stack.enter_async_context(child(store, side, "submit")), worker))
-        notary = await stack.enter_async_context(_notary(store))
+        notary = await stack.enter_async_context(
+            daemon("notary", "--store", store, "--every", str(SIGN_EVERY_S), log=store / "notary.log")
+        )
         pids = {"broker": [server.pid], "notary": [notary.pid]}
         yield _Bench(networks[0], sides[0], sides[1], pids, await _origin(store, notary))
-
-
-@asynccontextmanager
-async def _notary(store: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a notary as people do."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ops.cli", "notary", "--store", store, "--every", str(SIGN_EVERY_S)),
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield process
-        if process.returncode is not None:
-            raise BenchFailed(f"the notary ended early, with status {process.returncode}")
-        process.terminate()
-        async with asyncio.timeout(STOPPED_WITHIN_S):
-            await process.wait()
-    except TimeoutError:
-        raise BenchFailed(f"the notary did not stop within {STOPPED_WITHIN_S:g} s") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def _origin(store: Path, notary: asyncio.subprocess.Process) -> str:

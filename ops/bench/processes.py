@@ -14,6 +14,8 @@ from ops.bench.child import LINE_BYTES
 
 SILENCE_S = 300.0
 """No round takes this long, not even on a slow disk; if one does, a worker has gone."""
+STOPPED_WITHIN_S = 30.0
+LAST_WORDS_CHARS = 2000
 
 _Answer = TypeVar("_Answer")
 
@@ -84,3 +86,36 @@ async def child(store: Path, side: str, part: str) -> AsyncIterator[Child]:
         if process.stdin is not None:
             process.stdin.close()
         await process.wait()
+
+
+@asynccontextmanager
+async def daemon(command: str, *options: str | Path, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a command of sanctuary as people do, its log in `log`, and stop it as they do.
+
+    Raises:
+        BenchFailed: it ended before it was stopped, or did not stop.
+    """
+    with log.open("ab") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ops.cli", command, *options), stderr=stderr
+        )
+    try:
+        yield process
+        if process.returncode is not None:
+            raise BenchFailed(f"`sanctuary {command}` ended early, with status {process.returncode}{last_words(log)}")
+        process.terminate()
+        async with asyncio.timeout(STOPPED_WITHIN_S):
+            await process.wait()
+    except TimeoutError:
+        raise BenchFailed(
+            f"`sanctuary {command}` did not stop within {STOPPED_WITHIN_S:g} s{last_words(log)}"
+        ) from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def last_words(log: Path) -> str:
+    """Return the end of a daemon's log, to be put behind what went wrong."""
+    return "; its last words:\n" + log.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS_CHARS:]

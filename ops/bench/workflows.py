@@ -6,7 +6,6 @@ are next to each other in time, and which comes first alternates.
 
 import asyncio
 import os
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -25,16 +24,14 @@ from ops.bench import flows, ours, usage
 from ops.bench.child import CONNECT_WAIT_S, Order, Starts
 from ops.bench.figures import Round
 from ops.bench.flow_figures import Cores, FlowRound, Overhead, Sharing, overhead, sharing
-from ops.bench.processes import BenchFailed, Child, child
+from ops.bench.processes import BenchFailed, Child, child, daemon, last_words
 from ops.status import ask
 
 OMEGAS = 3
 READY_WITHIN_S = 60.0
-STOPPED_WITHIN_S = 30.0
 QUIET_CORES = 0.2
 QUIET_FOR_S = 0.5
 """An Omega that has used no more for so long has come to the end of its start: AutoGen is loaded when it is ready already."""
-LAST_WORDS_CHARS = 2000
 
 OnPair = Callable[[str, int, int], None]
 """Hears of each pair of rounds that is done: of what, how many so far, of how many."""
@@ -136,11 +133,15 @@ class _Bench:
         """Run so many Omegas; yields their process ids when all are warm."""
         async with AsyncExitStack() as stack:
             store = self._server.options.store
-            started = [await stack.enter_async_context(_omega(store, self._log)) for _ in range(count)]
+            started = [
+                await stack.enter_async_context(daemon("omega", "--store", store, log=self._log)) for _ in range(count)
+            ]
             begun = time.monotonic()
             while sum(answer.state == "ready" for answer in await ask(self._network, OMEGA)) < count:
                 if time.monotonic() - begun > READY_WITHIN_S:
-                    raise BenchFailed(f"{count} Omegas did not get ready within {READY_WITHIN_S:g} s{_said(self._log)}")
+                    raise BenchFailed(
+                        f"{count} Omegas did not get ready within {READY_WITHIN_S:g} s{last_words(self._log)}"
+                    )
             await _quiet([process.pid for process in started])
             await self._chains(warm_up * count, warm_up * count)
             yield [process.pid for process in started]
@@ -208,32 +209,6 @@ async def _quiet(pids: Sequence[int]) -> None:
             return
         if time.monotonic() - begun > READY_WITHIN_S:
             raise BenchFailed(f"{len(pids)} Omegas without work were still busy after {READY_WITHIN_S:g} s")
-
-
-@asynccontextmanager
-async def _omega(store: Path, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run an Omega as people do."""
-    with log.open("ab") as stderr:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ops.cli", "omega", "--store", store), stderr=stderr
-        )
-    try:
-        yield process
-        if process.returncode is not None:
-            raise BenchFailed(f"an Omega ended early{_said(log)}")
-        process.terminate()
-        async with asyncio.timeout(STOPPED_WITHIN_S):
-            await process.wait()
-    except TimeoutError:
-        raise BenchFailed(f"an Omega did not stop within {STOPPED_WITHIN_S:g} s{_said(log)}") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-def _said(log: Path) -> str:
-    return "; the Omegas' last words:\n" + log.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS_CHARS:]
 
 
 @asynccontextmanager

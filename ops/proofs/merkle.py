@@ -20,11 +20,6 @@ class ProofWrong(SanctuaryError):
     """A proof does not show what it is said to show; the message says what is wrong with it."""
 
 
-def leaf_hash(entry: bytes) -> bytes:
-    """Return the leaf of an entry."""
-    return sha256(b"\x00" + entry).digest()
-
-
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the node above two others."""
     return sha256(b"\x01" + left + right).digest()

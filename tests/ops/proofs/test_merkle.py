@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 
+from bus.records import leaf_hash
 from ops.proofs.merkle import (
     EMPTY_ROOT,
     Frontier,
@@ -14,7 +15,6 @@ from ops.proofs.merkle import (
     Root,
     consistency_proof,
     inclusion_proof,
-    leaf_hash,
     root_of,
     verify_consistency,
     verify_inclusion,
