@@ -9,15 +9,19 @@ from collections.abc import AsyncIterator, Collection, Iterable
 
 from bus.consumers import consumer_states
 from bus.jetstream import StoredMessage
-from bus.ledger import entries, last_sequence, newest_first, subjects_of
+from bus.ledger import entries, last_sequence, subjects_of
 from bus.ledger import entry as ledger_entry
 from bus.network import Network
+from bus.record_reader import records
+from bus.records import as_message
 from bus.subjects import WORKFLOW_TYPE
 from ops.entries import Entry, read_entry
 from schemas import SEQUENCE_PREFIX
 
 BEGINNINGS = ("task", "workflow")
 """The families of what begins a task; a handover or a wake-up goes on with one."""
+WINDOW = 1024
+"""Entries that are looked at first before a result; then twice as many, and so on."""
 _ASSIGNED = ("task", "workflow", "handover")
 """The families of subjects on which assignments are stored."""
 
@@ -43,12 +47,10 @@ async def assignment_of(network: Network, task_id: str, known: Iterable[Entry], 
         return None  # nobody may choose it
     if (named := await _named_by_events(network, task_id, found, only)) is not None:
         return named
-    if not found:
-        candidates = _open(network)
-    else:
+    if found:
         first = min((entry.sequence for entry in found if entry.sequence is not None), default=None)
-        candidates = _before(network, {entry.task_type or "" for entry in found}, first)
-    async for entry in _under(network, candidates, task_id, only):
+        return await _newest_before(network, task_id, first, only, {entry.task_type for entry in found})
+    async for entry in _open_under(network, task_id, only):
         return entry
     return None
 
@@ -61,19 +63,20 @@ async def open_under(network: Network, task_id: str) -> list[Entry]:
     """
     if task_id.startswith(SEQUENCE_PREFIX):
         return []
-    return [entry async for entry in _under(network, _open(network), task_id, None)]
+    return [entry async for entry in _open_under(network, task_id, None)]
 
 
-async def _under(
-    network: Network, candidates: AsyncIterator[StoredMessage], task_id: str, only: str | None
-) -> AsyncIterator[Entry]:
-    needle = task_id.encode()
-    async for message in candidates:
-        # Few are decoded: JSON with escapes may hold the id in other characters.
-        if needle in message.data or b"\\" in message.data:
+async def _open_under(network: Network, task_id: str, only: str | None) -> AsyncIterator[Entry]:
+    async for message in _open(network):
+        if _may_name(message.data, task_id):
             entry = read_entry(network.subjects, message)
             if _is_it(entry, task_id, only):
                 yield entry
+
+
+def _may_name(data: bytes, task_id: str) -> bool:
+    """Tell whether a body may hold an id, so that few are decoded: JSON with escapes may hold it in other characters."""
+    return task_id.encode() in data or b"\\" in data
 
 
 def _is_it(entry: Entry, task_id: str, only: str | None) -> bool:
@@ -91,22 +94,29 @@ async def _named_by_events(network: Network, task_id: str, found: Iterable[Entry
     return None
 
 
-async def _before(network: Network, types: Collection[str], first: int | None) -> AsyncIterator[StoredMessage]:
-    """Yield the assignments of these types that stand before the entry `first`, newest first."""
-    subjects = network.subjects
-    # A search for what is on no subject costs the server as much as one that finds something.
-    wanted = [
-        subject
-        for family in ("task", "handover")
-        async for page in subjects_of(network, subjects.every(family))
-        for subject in page
-        if subject.split(".")[2] in types
-    ]
-    if WORKFLOW_TYPE in types:
-        wanted.append(subjects.workflow("*"))
-    before = first if first is not None else await last_sequence(network) + 1
-    async for message in newest_first(network, wanted, before=before):
-        yield message
+async def _newest_before(
+    network: Network, task_id: str, first: int | None, only: str | None, types: Collection[str | None]
+) -> Entry | None:
+    """Return the newest assignment of these types under an id that stands before the entry `first`.
+
+    Reads whatever stands there: to begin a search for subjects costs a server that has just started more than it saves.
+    """
+    end = await last_sequence(network) if first is None else first - 1
+    window = WINDOW
+    while end > 0:
+        begin = max(1, end - window + 1)
+        newest: Entry | None = None
+        async for batch in records(network, begin, end):
+            for record in batch:
+                _, family, name = [*record.subject.split(".", 3), "", ""][:3]
+                task_type = WORKFLOW_TYPE if family == "workflow" else name
+                if family in _ASSIGNED and task_type in types and _may_name(record.data, task_id):
+                    entry = read_entry(network.subjects, as_message(record))
+                    newest = entry if _is_it(entry, task_id, only) else newest
+        if newest is not None:
+            return newest
+        end, window = begin - 1, window * 2
+    return None
 
 
 async def _open(network: Network) -> AsyncIterator[StoredMessage]:

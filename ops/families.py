@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from bus.ledger import entries
 from bus.network import Network
+from bus.record_reader import records
+from bus.records import as_message
 from bus.subjects import WORKFLOW_TYPE
 from ops.archive.source import Source
 from ops.assignment_search import BEGINNINGS
@@ -106,13 +108,13 @@ class _Family:
         ]
 
     async def _take_children(self, network: Network, start: int, end: int | None) -> None:
-        # Workflows first: only they ask for workflows, and their tasks lie between those of others.
-        async for entry in between(network, network.subjects.every("workflow"), start, end):
-            if not self._adopt(entry) and entry.family == "wake-up" and entry.task_id in self._ids:
-                self._add([entry])
-        async for message in entries(network, network.subjects.every("task"), start=start):
-            if end is not None and message.sequence > end:
-                return
-            # Decoding all tasks would take most of the time. JSON with escapes may hold the word in other characters.
-            if b"parent_id" in message.data or b"\\" in message.data:
-                self._adopt(read_entry(network.subjects, message))
+        """Add what was asked for between two entries, in one pass: who asks is stored before what is asked for."""
+        async for batch in records(network, start, end):
+            for record in batch:
+                kind = record.subject.split(".", 2)[1:2]
+                # Few tasks have a parent, and few are decoded. JSON with escapes may hold the word in other characters.
+                named = b"parent_id" in record.data or b"\\" in record.data
+                if kind == ["workflow"] or (kind == ["task"] and named):
+                    entry = read_entry(network.subjects, as_message(record))
+                    if not self._adopt(entry) and entry.family == "wake-up" and entry.task_id in self._ids:
+                        self._add([entry])

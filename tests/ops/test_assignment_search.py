@@ -36,7 +36,7 @@ async def kinds(rig: OpsRig, task_id: str) -> list[str]:
 async def test_an_event_names_its_assignments_number(ops_rig: OpsRig, monkeypatch: pytest.MonkeyPatch) -> None:
     sequence = await put(ops_rig, "task.security", encode(TaskAssignment(id="t1")))
     await put(ops_rig, "event.security.t1", started("t1", sequence))
-    monkeypatch.setattr(ops.assignment_search, "newest_first", never)
+    monkeypatch.setattr(ops.assignment_search, "records", never)
     monkeypatch.setattr(ops.assignment_search, "entries", never)
     assert await kinds(ops_rig, "t1") == ["TaskAssignment", "TaskStarted"]
 
@@ -49,24 +49,16 @@ async def test_a_number_that_is_another_tasks_is_not_believed(ops_rig: OpsRig) -
     assert await kinds(ops_rig, "t1") == ["TaskAssignment", *["TaskStarted"] * 3]
 
 
-async def test_before_its_result_only_its_types_tasks_are_looked_at(
-    ops_rig: OpsRig, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("window", [1, 2, 1000])
+async def test_the_newest_of_its_type_before_its_result_counts(
+    ops_rig: OpsRig, monkeypatch: pytest.MonkeyPatch, window: int
 ) -> None:
-    await put(ops_rig, "task.security.low", encode(TaskAssignment(id="t1")))
-    await put(ops_rig, "task.testing", encode(TaskAssignment(id="t1")))
+    monkeypatch.setattr(ops.assignment_search, "WINDOW", window)
+    for task_type in ("security", "security.low", "testing", "security"):
+        await put(ops_rig, f"task.{task_type}", encode(TaskAssignment(id="other" if task_type == "security" else "t1")))
     await settle(ops_rig, "security", "t1")
     await put(ops_rig, "task.security", encode(TaskAssignment(id="t1")))
-    seen: list[int] = []
-    read = ops.assignment_search.newest_first
-
-    async def watched(*args: Any, **options: Any) -> AsyncIterator[StoredMessage]:
-        async for message in read(*args, **options):
-            seen.append(message.sequence)
-            yield message
-
-    monkeypatch.setattr(ops.assignment_search, "newest_first", watched)
-    assert [entry.sequence for entry in await find(ops_rig.bus.network, "t1")] == [1, 3]
-    assert seen == [1]
+    assert [entry.sequence for entry in await find(ops_rig.bus.network, "t1")] == [2, 5]
 
 
 async def test_what_waits_is_found_behind_what_has_ended(ops_rig: OpsRig, monkeypatch: pytest.MonkeyPatch) -> None:
