@@ -70,6 +70,8 @@ class Plan:
     definition: WorkflowDefinition
     steps: Mapping[str, StepPlan]
     """In the definition's order."""
+    waits: tuple[str, ...]
+    """The steps that may have a timer of their own."""
     output: Template
     summary: Template
     timeout: Template
@@ -119,7 +121,8 @@ def _plan(definition: WorkflowDefinition) -> Plan:
             foreach=expressions.get("foreach"),
             texts=texts,
         )
-    return Plan(definition, steps, output, summary, template(definition.timeout_s))
+    waits = tuple(name for name, step in steps.items() if step.kind in ("decision", "wait"))
+    return Plan(definition, steps, waits, output, summary, template(definition.timeout_s))
 
 
 def _read_by(*readers: Expression | Template) -> frozenset[Ref]:

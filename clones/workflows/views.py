@@ -135,7 +135,7 @@ def timers(definition: WorkflowDefinition, state: State) -> tuple[tuple[datetime
     found = [(state.until, TimerFired())] if state.until is not None else []
     found += [
         (run.until, TimerFired(step=name))
-        for name in definition.steps
+        for name in plan(definition).waits
         if (run := state.steps[name]).state == "waiting" and run.until is not None
     ]
     return tuple(sorted(found, key=lambda timer: (timer[0], timer[1].step)))
