@@ -11,6 +11,8 @@ from ops.entries import Entry
 from ops.exports.marks import Mark, partial_file
 
 READ_BYTES = 1024 * 1024
+WAITING_BYTES = 1024 * 1024
+"""So much is held in memory before it is written."""
 
 
 class LineFormat(Protocol):
@@ -66,6 +68,7 @@ class LinesOutput:
         self._skip = 0
         self._digest = hashlib.sha256()
         self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
 
     def begin(self, mark: Mark) -> int:
         """As in Output."""
@@ -96,17 +99,20 @@ class LinesOutput:
                 self._skip -= 1
             else:
                 self._waiting.append(line)
+                self._waiting_bytes += len(line)
+        if self._waiting_bytes >= WAITING_BYTES:
+            self._write()
 
     def commit(self, following: int) -> int | None:
         """As in Output."""
         if self._skip:
             return None
-        self._write()
+        self._sync()
         return following
 
     def finish(self) -> str:
         """As in Output."""
-        self._write()
+        self._sync()
         return self._digest.hexdigest()
 
     def close(self) -> None:
@@ -116,9 +122,12 @@ class LinesOutput:
     def _write(self) -> None:
         data = b"".join(line + b"\n" for line in self._waiting)
         self._file.write(data)
-        self._file.flush()
-        os.fsync(self._file.fileno())
         self._digest.update(data)
         self.pieces += len(self._waiting)
         self.size_bytes += len(data)
-        self._waiting = []
+        self._waiting, self._waiting_bytes = [], 0
+
+    def _sync(self) -> None:
+        self._write()
+        self._file.flush()
+        os.fsync(self._file.fileno())
