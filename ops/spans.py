@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal, get_args
 
 from bus.histories import Written
+from clones.omega.wording import cancelled
 from ops.stories import Event, Story
 from schemas import (
     ErrorCode,
@@ -135,8 +136,7 @@ class _Line:
             self._close(result.finished_at, "completed")
         else:
             failed = result.code != ErrorCode.CANCELLED
-            # The message of one that was cancelled says so.
-            words = f"{result.code}: {result.message}" if failed else result.message
+            words = f"{result.code}: {result.message}" if failed else cancelled(result)
             self._close(result.finished_at, words, failed=failed)
         self._open = None
 
