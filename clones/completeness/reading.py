@@ -15,7 +15,7 @@ from clones.completeness.findings import Finding, Key
 from clones.completeness.followed import Followed
 from clones.completeness.looking import Look
 from clones.omega.submissions import consumer_of
-from schemas import Command, RouteChange, SchemaError, WorkflowInForce, decode
+from schemas import Command, RouteChange, SchemaError, WorkflowInForce, decode, sequence_id
 
 LATE_S = 60.0
 """So old a result has reached the ledger, where that takes any."""
@@ -120,8 +120,12 @@ async def _end_of(network: Network, key: Key, followed: Followed, now: datetime)
     subject, (task_type, task_id) = network.subjects.result(*key), key
     try:
         result = await network.results.read(task_type, task_id)
+        # What is no task, and names the id of one, is answered under its own number.
+        own = [await network.results.read(task_type, sequence_id(number)) for number in followed.assigned]
     except SchemaError:
         return None  # of a later version
+    if result is None and all(own):
+        return None
     if await last_of(network.requester, network.subjects.ledger, subject) is not None:
         return None  # the books have not come to it
     if result is not None and now - result.finished_at < timedelta(seconds=LATE_S):

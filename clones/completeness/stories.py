@@ -59,8 +59,8 @@ class Excused:
 
     server_died: bool = False
     zombies: bool = False
-    """Whether a worker may have been cut off for longer than its lease, with words on their way: what its attempt tells after
-    the next one has begun ends the judging, as the order of what follows tells nothing any more."""
+    """Whether a worker may have been cut off for longer than its lease, with words on their way: where what is told of an attempt
+    does not fit what was told of it, or of a later one, two may have made it, and the order of what follows tells nothing."""
 
 
 @dataclass(slots=True)
@@ -97,7 +97,9 @@ class Story:
             case TaskEvent():
                 if said not in self._said:
                     self._remember(said)
+                    is_late = self._may_be_late(said)
                     self._follow(sequence, said)
+                    self.judged = self.judged and not (is_late and self._breaches)
             case _:
                 self._end(sequence, said)
         found, self._breaches = self._breaches, []
@@ -142,14 +144,17 @@ class Story:
         handed_over = self.in_charge is not None and self.assigned.get(self.in_charge) is not None
         return isinstance(self.last, TaskResumed) and self.last.to is not None and handed_over
 
+    def _may_be_late(self, event: TaskEvent) -> bool:
+        """Tell whether a worker may have said this that had lost the task."""
+        if not self.excused.zombies or self.last is None or isinstance(event, TaskResumed):
+            return False
+        return event.attempt <= self.last.attempt
+
     def _breach(self, sequence: int, event: TaskEvent, why: str) -> None:
         after = "nothing" if self.last is None else f"{type(self.last).__name__}({self.last.attempt})"
         self._breaches.append(f"#{sequence} {type(event).__name__}({event.attempt}) after {after}: {why}")
 
     def _follow(self, sequence: int, event: TaskEvent) -> None:
-        if self.excused.zombies and self.last is not None and event.attempt < self.last.attempt:
-            self.judged = False
-            return
         self._judge_charge(sequence, event)
         match event:
             case TaskStarted():

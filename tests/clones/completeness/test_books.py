@@ -64,6 +64,17 @@ def begun_twice(ledger: Ledger) -> None:
     ledger.done("a")
 
 
+def begun_by_three(ledger: Ledger) -> None:
+    """A server that was killed again and again; one of the three lives on when the others have failed."""
+    number = ledger.ask("a")
+    for _ in range(3):
+        ledger.tell(TaskStarted, "a", 1, number)
+    ledger.tell(retrying, "a", 1, number)
+    ledger.tell(progress, "a", 1, number)
+    ledger.tell(TaskStarted, "a", 2, number)
+    ledger.done("a", 2)
+
+
 def handed_back(ledger: Ledger) -> None:
     number = ledger.ask("a")
     ledger.tell(TaskStarted, "a", 1, number)
@@ -212,6 +223,15 @@ def resumed_by_nobody(ledger: Ledger) -> int:
     return ledger.tell(partial(TaskResumed, command=99, forgiven=1), "a", 1, number, "parked")
 
 
+def resumed_and_not_parked(ledger: Ledger) -> int:
+    number = ledger.ask("a")
+    command = ledger.store("command.plain", b"{}")
+    ledger.tell(TaskStarted, "a", 1, number)
+    found = ledger.tell(partial(TaskResumed, command=command, forgiven=1), "a", 1, number)
+    ledger.failed(f"seq-{command}", ErrorCode.INVALID_ASSIGNMENT, task_type="command")
+    return found
+
+
 def hole(ledger: Ledger) -> int:
     ledger.ask("a")
     ledger.skip(2)
@@ -242,6 +262,7 @@ ILLEGAL: dict[Callable[[Ledger], int], str] = {
     second: "second_result",
     left_out: "story",
     beyond_all_attempts: "story",
+    resumed_and_not_parked: "story",
     by_nobodys_command: "no_command",
     resumed_by_nobody: "no_command",
     hole: "gap",
