@@ -139,7 +139,7 @@ class QuickClient(SteadyClient):
             wire.set_protocol(_ReadAhead(wire.get_protocol(), self._take))
         await super()._read_loop()
 
-    def _take(self, data: bytes) -> int:
+    def _take(self, data: bytes) -> bytes:
         return self._ps.take(data, self._listeners, self._tell)
 
     def _tell(self, waiting: Awaitable[None]) -> None:
@@ -172,14 +172,13 @@ class QuickClient(SteadyClient):
 class _ReadAhead(asyncio.Protocol):
     """Between the socket and nats-py's reader: what can be handled where it is read spares it a queue and a change of tasks."""
 
-    def __init__(self, reader: Any, take: Callable[[bytes], int]) -> None:
+    def __init__(self, reader: Any, take: Callable[[bytes], bytes]) -> None:
         self._reader = reader
         self._take = take
 
     def data_received(self, data: bytes) -> None:
-        taken = self._take(data)
-        if taken < len(data):
-            self._reader.data_received(data[taken:])
+        if left := self._take(data):
+            self._reader.data_received(left)
 
     def eof_received(self) -> bool | None:
         return bool(self._reader.eof_received())

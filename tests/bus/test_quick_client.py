@@ -249,8 +249,7 @@ async def test_what_is_taken_where_it_is_read_overtakes_nothing_that_waits(seed:
     while start < len(STREAM) or waiting:
         read = STREAM[start : start + chance.choice((1, 7, 40, 200, len(STREAM)))]
         start += len(read)
-        taken = parser.take(read, (7, 9), lambda _: None)
-        waiting += read[taken:]
+        waiting += parser.take(read, (7, 9), lambda _: None)
         if chance.random() < 0.7:
             # nats-py's loop reads what waits in pieces of its own.
             size = chance.choice((5, 100, len(waiting)))
@@ -265,10 +264,43 @@ async def test_whole_messages_are_taken_where_they_are_read_and_no_others() -> N
     recorder = Recorder()
     parser = QuickParser(recorder, lambda *message: recorder.told.append(message))
     whole = b"MSG a 7 2\r\nhi\r\n"
-    assert parser.take(whole + whole, (7,), lambda _: None) == 2 * len(whole)
-    assert parser.take(whole + b"MSG a 8 2\r\nhi\r\n" + whole, (7,), lambda _: None) == len(whole)
-    assert parser.take(whole, (7,), lambda _: None) == 0
+    other = b"MSG a 8 2\r\nhi\r\n"
+    assert parser.take(whole + whole, (7,), lambda _: None) == b""
+    assert parser.take(whole + other + whole, (7,), lambda _: None) == other + whole
+    assert parser.take(whole, (7,), lambda _: None) == whole
     assert len(recorder.told) == 3
+
+
+@pytest.mark.parametrize("cut", range(1, 28))
+async def test_a_message_in_pieces_is_taken_once_it_is_whole(cut: int) -> None:
+    recorder = Recorder()
+    parser = QuickParser(recorder, lambda *message: recorder.told.append(message))
+    whole = b"HMSG a 7 12 14\r\nNATS/1.0\r\n\r\nhi\r\n"
+    assert parser.take(whole + whole[:cut], (7,), lambda _: None) == b""
+    assert len(recorder.told) == 1
+    assert parser.take(whole[cut:] + whole, (7,), lambda _: None) == b""
+    assert recorder.told == [(7, b"a", b"", b"hi", b"NATS/1.0\r\n\r\n")] * 3
+
+
+async def test_pieces_of_others_and_of_large_messages_are_left_to_the_parser() -> None:
+    parser = QuickParser(Recorder(), lambda *_: None)
+    for begun in (b"MSG a 8 2\r\nh", b"MSG a 7 2000000\r\nh", b"PI", b"MSG a 7 x\r\n", b"MSG " + b"a" * 5000):
+        parser.reset()
+        parser.behind = 0
+        assert parser.take(begun, (7,), lambda _: None) == begun
+    parser.reset()
+    parser.behind = 0
+    assert parser.take(b"MSG a", (7,), lambda _: None) == b""
+    assert parser.take(b" 8 2\r\nhi\r\n", (7,), lambda _: None) == b"MSG a 8 2\r\nhi\r\n"
+
+
+async def test_a_new_connection_knows_nothing_of_what_the_last_one_began() -> None:
+    recorder = Recorder()
+    parser = QuickParser(recorder, lambda *message: recorder.told.append(message))
+    assert parser.take(b"MSG a 7 2\r\nh", (7,), lambda _: None) == b""
+    parser.reset()
+    assert parser.take(b"MSG a 7 2\r\nho\r\n", (7,), lambda _: None) == b""
+    assert recorder.told == [(7, b"a", b"", b"ho", b"")]
 
 
 @pytest.mark.parametrize(
