@@ -26,6 +26,7 @@ async def open_ledger(where: "Where", archive: Path | None, name: str) -> AsyncI
         SanctuaryError: the one or the other cannot be read, or they do not belong together.
     """
     from ops.archive.source import archive_directory, open_source
+    from ops.audit import last_sequence
 
     async with AsyncExitStack() as stack:
         network: Network | None = None
@@ -36,6 +37,8 @@ async def open_ledger(where: "Where", archive: Path | None, name: str) -> AsyncI
             if archive is None:
                 raise
             log.warning("%s The archive is read alone: %s", error.message, archive)
+        if network is not None:
+            await last_sequence(network)  # says in words what is wrong where there is no ledger
         source = await open_source(network, directory, where.realm)
         if source.missing is not None:
             log.warning(

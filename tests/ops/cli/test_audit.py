@@ -55,6 +55,8 @@ async def test_query_finds_what_is_wanted_in_either_order(ops_rig: OpsRig) -> No
     lines = await ops_rig.cli("audit", "query", "--type", "security")
     assert [line.split()[0] for line in lines.out.splitlines()] == ["#5", "#3", "#1"]
     assert lines.err.startswith("3 found; looked at 6 of 6 entries in ")
+    nothing = await ops_rig.cli("audit", "query", "--realm", "nothing")
+    assert (nothing.status, "the ledger NOTHING_LEDGER does not answer" in nothing.err) == (1, True)
     wrong = await ops_rig.cli("audit", "query", "--since", "yesterday")
     assert (wrong.status, wrong.out) == (2, "")
     assert "--since 'yesterday' is no time" in wrong.err
