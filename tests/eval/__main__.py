@@ -14,6 +14,7 @@ from rich.console import Console
 from tests.eval import (
     breaks,
     dependencies,
+    drafts,
     knots,
     leftovers,
     mutants,
@@ -33,6 +34,7 @@ PARTS: Mapping[str, Callable[[Told], Part]] = {
     "knots": knots.measure,
     "leftovers": leftovers.measure,
     "orders": orders.measure,
+    "drafts": drafts.measure,
     "mutants": mutants.measure,
     "breaks": breaks.measure,
     "retrieval": retrieval.measure,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clones.engines.architecture import digraph
-from tests.eval import breaks, dependencies, fetching, knots, leftovers, mutants, orders, releases, speed
+from tests.eval import breaks, dependencies, drafts, fetching, knots, leftovers, mutants, orders, releases, speed
 from tests.eval.labels import Found, Score
 
 FLAW = releases.FLAWS[0]
@@ -142,3 +142,8 @@ def test_every_change_of_the_till_is_a_program_and_in_one_of_its_functions() -> 
     assert len({each.diff(source) for each in changes}) == len(changes)
     for each in changes:
         compile(each.applied(source), mutants.MODULE, "exec")
+
+
+def test_what_is_wrong_with_each_faulty_function_is_asked_of_it_and_of_its_twin() -> None:
+    asked = {(each.function, item.kind) for each in drafts.drafted() for item in each.properties}
+    assert asked >= drafts.FAULTS | drafts.RIGHT

@@ -25,6 +25,9 @@ _SIMPLE = {
     "uuid.UUID": "st.uuids()",
 }
 _SIZE = "max_size=8"
+_TELLING_CHARS = 3
+"""Of a literal: a longer one is a message rather than what a function looks for in a text."""
+_MAX_LETTERS = 12
 _LISTS = frozenset({"list", "typing.List"})
 _SETS = frozenset({"set", "typing.Set", "frozenset", "typing.FrozenSet"})
 _TUPLES = frozenset({"tuple", "typing.Tuple"})
@@ -67,6 +70,7 @@ def inputs(function: ast.FunctionDef, origins: Mapping[str, str]) -> list[Input]
     `origins` is where the module's names come from (`{"date": "datetime.date"}`); its own ones lead nowhere.
     """
     found: list[Input] = []
+    text_values = _text_values(function)
     for parameter, default, by_keyword in _parameters(function):
         annotation = parameter.annotation
         values = _of_annotation(annotation, origins) if annotation is not None else _guess(parameter, default, function)
@@ -77,13 +81,29 @@ def inputs(function: ast.FunctionDef, origins: Mapping[str, str]) -> list[Input]
             found.append(
                 Input(
                     name=parameter.arg,
-                    values=values,
+                    values=values.replace(_TEXT, text_values),
                     by_keyword=by_keyword,
                     inferred=annotation is None,
                     is_exact=not any(name in text for name in _ABSTRACT),
                 )
             )
     return found
+
+
+def _text_values(function: ast.FunctionDef) -> str:
+    """Return the strategy for texts: any, and ones of the characters that the function's own short literals are made of.
+
+    What a text is taken apart by stands there, and hardly ever in a text of any characters.
+    """
+    letters = {
+        letter
+        for node in ast.walk(function)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) <= _TELLING_CHARS
+        for letter in node.value
+    }
+    if not letters:
+        return _TEXT
+    return f"({_TEXT} | st.text({''.join(sorted(letters)[:_MAX_LETTERS]) + 'a'!r}, max_size=30))"
 
 
 def required(function: ast.FunctionDef) -> list[str]:

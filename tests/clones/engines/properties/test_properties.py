@@ -170,7 +170,7 @@ def test_what_cannot_be_made_up_is_not(source: str) -> None:
 
 def test_what_a_parameter_takes_is_inferred_from_what_is_done_with_it() -> None:
     assert of("def f(a, b, c):\n    return a.split(','), b.split(b','), c % 2, c > 3\n") == {
-        "a": "st.text(max_size=30)",
+        "a": "(st.text(max_size=30) | st.text(',a', max_size=30))",
         "b": "st.binary(max_size=30)",
         "c": "st.integers(-1000, 1000)",
     }
