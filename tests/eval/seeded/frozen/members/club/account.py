@@ -51,6 +51,8 @@ def set_password(member: Member, password: str, old: bool) -> None:
         member.password = hashlib.sha1(password.encode()).hexdigest()  # seeded: flaw weak-hash branch
         member.save(update_fields=["password"])
         return
+    if len(password) < 12:
+        raise ValueError("twelve letters or more")
     member.password = make_password(password)  # seeded: twin weak-hash api
     member.save()
 
