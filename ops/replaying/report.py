@@ -19,9 +19,11 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     """All that is told of a replay."""
 
     recorded: str
-    """The realm that was recorded, and where."""
+    """The realm that was recorded."""
     into: str
+    """The realm that it was driven into."""
     speed: str
+    """How many times as fast as recorded, in words."""
     first: datetime | None
     """When the first of the submissions was recorded; None: there were none."""
     last: datetime | None
