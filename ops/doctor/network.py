@@ -160,7 +160,7 @@ async def streams_check(network: Network) -> Check:
 async def buckets_check(network: Network) -> Check:
     """Tell which of the network's buckets are missing."""
     names = network.subjects
-    wanted = (names.routes, names.workflows, names.sleepers, names.schedules, names.cache)
+    wanted = (names.routes, names.workflows, names.sleepers, names.schedules, names.secrets, names.cache)
     missing = [name for name in wanted if await _config(network, f"STREAM.INFO.{buckets.stream_of(name)}") is None]
     if missing:
         return wrong("buckets", f"missing: {', '.join(missing)}", "sanctuary omega makes them")

@@ -145,6 +145,7 @@ class TestAnybody:
             "sanctuary.nudge.w",
             "$KV.sanctuary_workflows.review.9",
             "$KV.sanctuary_sleepers.w",
+            "$KV.sanctuary_secrets.asks",
             "$KV.sanctuary_schedules.nightly",
             "sanctuary.handover.security.beta",
             "sanctuary.presence.security",
@@ -164,6 +165,7 @@ class TestAnybody:
             "$JS.API.DIRECT.GET.SANCTUARY_LEDGER",
             "$JS.API.DIRECT.GET.KV_sanctuary_schedules.$KV.sanctuary_schedules.nightly",
             "$JS.API.DIRECT.GET.KV_sanctuary_sleepers.$KV.sanctuary_sleepers.w",
+            "$JS.API.DIRECT.GET.KV_sanctuary_secrets.$KV.sanctuary_secrets.asks",
             "$JS.ACK.SANCTUARY_LEDGER.task_security.1.1.1.1.0",
             "$KV.sanctuary_routes.security",
             "$O.sanctuary_artifacts.M.x",
@@ -308,6 +310,7 @@ class TestClone:
             "sanctuary.nudge.w",
             "$KV.sanctuary_workflows.review.9",
             "$KV.sanctuary_sleepers.w",
+            "$KV.sanctuary_secrets.asks",
             "$KV.sanctuary_schedules.nightly",
             "sanctuary.workflow.review",
             "sanctuary.handover.security.beta",
@@ -333,6 +336,7 @@ class TestClone:
             "$JS.API.STREAM.PURGE.KV_sanctuary_routes",
             "$JS.API.DIRECT.GET.KV_sanctuary_schedules.$KV.sanctuary_schedules.nightly",
             "$JS.API.DIRECT.GET.KV_sanctuary_sleepers.$KV.sanctuary_sleepers.w",
+            "$JS.API.DIRECT.GET.KV_sanctuary_secrets.$KV.sanctuary_secrets.asks",
         ],
     )
     async def test_may_not(self, beta: Connection, subject: str) -> None:
