@@ -212,7 +212,7 @@ async def test_as_many_processes_as_are_allowed_are_let_be(out: Path) -> None:
 
 
 async def test_a_scratch_directory_that_grows_too_large_ends_the_run(out: Path) -> None:
-    error = await failure("fills", out, text="wait", number=40, disk_bytes=1024**2, timeout_s=110.0)
+    error = await failure("fills", out, text="wait", number=20, disk_bytes=1024**2, timeout_s=110.0)
     assert (error.code, error.retryable) == ("engine_failed", False)
     assert "it filled more than 1 MiB of its temporary directory" in error.message
 
