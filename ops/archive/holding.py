@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import TypeVar
 
 from bus.consumers import consumer_states
@@ -45,12 +46,15 @@ async def unanswered(source: Source, network: Network, asked: Iterable[Obligatio
     """Return the first of `asked`, which are in order, that has no result anywhere; raises as `holds`."""
     waiting = list(asked)
     for part in _parts(waiting):
-        by_subject = {network.subjects.result(*key): key for each in part for key in each.answers}
-        answered = set()
-        for stream in (network.subjects.results, network.subjects.ledger):
-            answered |= {by_subject[subject] for subject in await last_of_each(network.requester, stream, by_subject)}
-        for each in part:
-            if answered.isdisjoint(each.answers) and not _is_answered_in(source, each):
+        subjects = {each: [network.subjects.result(*key) for key in each.answers] for each in part}
+        wanted = set(chain.from_iterable(subjects.values()))
+        results = await last_of_each(network.requester, network.subjects.results, wanted)
+        copies = await last_of_each(network.requester, network.subjects.ledger, wanted)
+        for each, its in subjects.items():
+            is_answered = any(subject in results for subject in its) or any(
+                subject in copies and each.is_answered_by(copies[subject]) for subject in its
+            )
+            if not is_answered and not _is_answered_in(source, each):
                 return each
     return None
 
@@ -59,7 +63,7 @@ def _is_answered_in(source: Source, asked: Obligation) -> bool:
     """Tell whether the archive has the result of something: it may have come before what it answers."""
     wanted = {source.subjects.result(*key) for key in asked.answers}
     found = source.archived_about({task_id for _, task_id in asked.answers})
-    return any(message.subject in wanted for message in found)
+    return any(message.subject in wanted and asked.is_answered_by(message) for message in found)
 
 
 async def _of_notary(network: Network) -> list[Hold]:

@@ -5,14 +5,17 @@ what has ended while it is looked at has ended when it goes.
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
 
 from bus.delivery import from_ledger
 from bus.intake import read
+from bus.jetstream import StoredMessage
 from bus.records import Record, as_message
 from bus.subjects import COMMAND_TYPE, ESCALATION_TYPE, WORKFLOW_TYPE, Subjects
+from bus.topology import RESULTS_MAX_AGE_S
 from clones.omega.strays import UNNAMEABLE_TYPE
 from schemas import SEQUENCE_PREFIX, is_task_id, is_token, sequence_id
 
@@ -59,6 +62,7 @@ class Obligation(NamedTuple):
     """An entry that asks for something: a task, a workflow, a command or an escalation."""
 
     sequence: int
+    stored_at: datetime
     task_type: str
     task_id: str
 
@@ -69,6 +73,13 @@ class Obligation(NamedTuple):
         keys = ((self.task_type, self.task_id), (self.task_type, number), (UNNAMEABLE_TYPE, number))
         # A subject may hold anything, and what is no token would read as a wildcard.
         return tuple(dict.fromkeys(key for key in keys if is_token(key[0]) and is_task_id(key[1])))
+
+    def is_answered_by(self, copy: StoredMessage) -> bool:
+        """Tell whether the ledger's copy of a result, one of `answers`, is of this, and not of what had its id long before.
+
+        A result is forgotten where workers look for it after `RESULTS_MAX_AGE_S`; who asks under its id then is answered anew.
+        """
+        return self.stored_at - copy.stored_at <= timedelta(seconds=RESULTS_MAX_AGE_S)
 
     def __str__(self) -> str:
         return f"{self.task_type} {self.task_id}"
@@ -85,10 +96,11 @@ def obligation(subjects: Subjects, record: Record) -> Obligation | None:
             task_type = WORKFLOW_TYPE
         case "command" | "escalation":
             task_type = COMMAND_TYPE if family == "command" else ESCALATION_TYPE
-            return Obligation(record.sequence, task_type, sequence_id(record.sequence))
+            return Obligation(record.sequence, message.stored_at, task_type, sequence_id(record.sequence))
         case _:
             return None
-    return Obligation(record.sequence, task_type, read(subjects, task_type, from_ledger(message)).id)
+    task_id = read(subjects, task_type, from_ledger(message)).id
+    return Obligation(record.sequence, message.stored_at, task_type, task_id)
 
 
 class Open:

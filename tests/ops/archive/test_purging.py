@@ -13,8 +13,9 @@ from bus.record_reader import records
 from bus.schedules import standing
 from bus.server import EmbeddedServer, ServerOptions
 from ops.archive.archiving import archive_ledger
+from ops.archive.holding import unanswered
 from ops.archive.purging import plan, purge
-from ops.archive.retention import Hold, Plan
+from ops.archive.retention import Hold, Obligation, Plan
 from ops.archive.source import open_source
 from ops.archive.writing import SegmentWriter
 from ops.checking import check
@@ -22,7 +23,7 @@ from ops.proofs.checkpoint import Checkpoint, sign
 from ops.proofs.notes import SigningKey
 from schemas import Schedule
 from tests.bus.eventually import eventually
-from tests.bus.rig import Rig, Runs
+from tests.bus.rig import TYPE, Rig, Runs
 from tests.clones.omega.clocks import SetClock
 from tests.clones.omega.test_scheduled_runs import put_into_force
 from tests.clones.omega.workflows.flows import Doers, clones, completed, definition, put, start, task
@@ -89,6 +90,23 @@ async def test_what_is_acknowledged_without_a_result_stays(rig: Rig, tmp_path: P
     await api(rig.network.requester, f"CONSUMER.DELETE.{rig.subjects.ledger}.{consumer}")
     found = await decided(rig, tmp_path)
     assert (found.until, why(found)) == (1, "has not ended: echo t1")
+
+
+async def test_a_result_that_workers_have_forgotten_answers_nothing_new(rig: Rig, tmp_path: Path) -> None:
+    """What is asked long after under the same id may be parked: no consumer holds it, and its assignment must stay."""
+    async with rig.worker(Runs()):
+        await rig.run(id="again")
+    await eventually(rig.all_settled)
+    await copied(rig, "again")
+    last = await last_sequence(rig.network)
+    await archive_ledger(rig.network, tmp_path)
+    source = await open_source(rig.network, tmp_path, rig.subjects.realm)
+    soon, late = (Obligation(last + 1, datetime.now(UTC) + timedelta(days=days), TYPE, "again") for days in (1, 31))
+    assert await unanswered(source, rig.network, [soon, late]) is None
+    await api(rig.network.requester, f"STREAM.PURGE.{rig.subjects.results}", {})
+    assert await unanswered(source, rig.network, [soon, late]) == late
+    await api(rig.network.requester, f"STREAM.PURGE.{rig.subjects.ledger}", {})
+    assert await unanswered(source, rig.network, [soon, late]) == late
 
 
 async def test_an_archive_that_differs_stops_it(rig: Rig, tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
 """What a stretch of the ledger asks for and does not answer, and what can go then."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
+from bus.jetstream import StoredMessage
 from bus.records import Record
 from bus.subjects import Subjects
 from ops.archive.retention import Hold, Obligation, Open, obligation, planned
 
 SUBJECTS = Subjects("r")
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def record(sequence: int, subject: str, body: Any = None, headers: bytes = b"") -> Record:
@@ -69,8 +72,15 @@ def test_what_is_answered_under_its_number_is_over() -> None:
 
 
 def test_what_no_result_can_be_named_after_is_not_asked_for() -> None:
-    assert Obligation(3, "*", "a").answers == (("unknown", "seq-3"),)
-    assert Obligation(3, "x", ">").answers == (("x", "seq-3"), ("unknown", "seq-3"))
+    assert Obligation(3, AT, "*", "a").answers == (("unknown", "seq-3"),)
+    assert Obligation(3, AT, "x", ">").answers == (("x", "seq-3"), ("unknown", "seq-3"))
+
+
+def test_what_is_asked_under_an_id_whose_result_is_forgotten_is_not_answered_by_that() -> None:
+    asked = Obligation(9, AT, "x", "a")
+    for days, answers in ((-1, True), (0, True), (29, True), (31, False)):
+        copy = StoredMessage("r.result.x.a", 4, AT - timedelta(days=days), b"", {})
+        assert asked.is_answered_by(copy) is answers
 
 
 def test_the_first_that_must_stay_decides_and_the_newest_always_stays() -> None:
