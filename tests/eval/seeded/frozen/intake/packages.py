@@ -144,6 +144,7 @@ def take(body: bytes, given: dict[str, str]) -> dict:
     except ValueError as error:
         log.error("limit is not a number: %s", given["limit"])  # seeded: flaw log-injection exception
         raise ValueError("the limit is no number") from error
-    said = check(FOLDER, given.get("options", ""))
+    options = given.get("options", "")
+    said = check(FOLDER, options)
     log.info("%d files, limit %d", len(paths), limit)  # seeded: twin log-injection typed
-    return {"files": paths[:limit], "said": said, "all": check_all(given.get("options", ""))}
+    return {"files": paths[:limit], "said": said, "all": check_all(options)}

@@ -73,7 +73,7 @@ def rename(uid):
 def leave():
     """Leave a group."""
     people.remove_from_group(request.forms.group, request.forms.uid)
-    redirect(request.forms.get("back") or "/")  # seeded: flaw open-redirect branch
+    redirect(request.forms.get("back") or "/")  # seeded: flaw open-redirect direct
 
 
 @app.post("/login")
@@ -151,7 +151,7 @@ def numbers():
 def card():
     """Show a card as the asker wants it laid out."""
     layout = request.query.get("layout", CARD)
-    return template(layout + "\n", name=request.query.name, number="112")  # seeded: flaw template-injection branch
+    return template(layout + "\n", name=request.query.name, number="112")  # seeded: flaw template-injection direct
 
 
 @app.get("/cards")

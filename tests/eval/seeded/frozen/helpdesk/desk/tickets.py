@@ -116,9 +116,9 @@ def create():
     """Open a ticket."""
     refuse = _remember("ticket")
     subject = request.form.get("subject", "")
-    if len(subject) < 3:
+    if not 3 <= len(subject) <= 200:
         refuse(subject)
-        return Response("a subject is needed", status=400)
+        return Response("a subject has 3 to 200 letters", status=400)
     session["customer_id"] = request.form.get("customer_id")  # seeded: flaw trust-boundary direct
     log.info("opened: %s", subject.replace("\r", " ").replace("\n", " "))  # seeded: twin log-injection sanitised
     return make_response(jsonify({"ok": True}), 201)
