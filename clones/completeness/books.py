@@ -12,10 +12,11 @@ from bus.intake import Refusal, is_wake_up, read
 from bus.jetstream import StoredMessage
 from bus.journal import event_of
 from bus.subjects import COMMAND_TYPE, ESCALATION_TYPE, INSTANCE_TYPE, RESERVED_TYPES, WORKFLOW_TYPE, Subjects
-from clones.completeness.findings import Doubt, Finding, Key, Rule, finding_about
-from clones.completeness.followed import Followed, Pieces
+from clones.completeness.findings import Doubt, Finding, Key, Rule, finding_about, number_in
+from clones.completeness.followed import Followed, Pieces, make_patchy
 from clones.completeness.limits import Limits
 from clones.completeness.stories import Assigned
+from clones.omega.once import is_new_task
 from clones.omega.strays import UNNAMEABLE_TYPE
 from schemas import (
     SEQUENCE_PREFIX,
@@ -64,6 +65,8 @@ class Books:
         self.entries = 0
         self._ended: dict[Key, None] = {}
         self._not_followed = 0
+        self._missing = 0
+        """The last number that was missing from the sequence."""
         self._limits = Limits(table)
 
     # Going on where another one was
@@ -115,6 +118,10 @@ class Books:
         words = f"entry {missing} is missing" if missing == behind else f"the entries {missing} to {behind} are missing"
         finding = Finding(rule="gap", sequence=missing, stored_at=message.stored_at, message=words)
         self.doubts.append(Doubt(finding=finding, names=behind))
+        # What stood there is not known: neither what was told of anything open, nor which routes are in force.
+        self._missing = behind
+        self._limits.forget()
+        make_patchy(self.open.values(), self.runs.values())
 
     def _asked(self, message: StoredMessage, family: str, tokens: list[str]) -> None:
         task_type = WORKFLOW_TYPE if family == "workflow" else tokens[1] if len(tokens) > 1 else ""
@@ -129,7 +136,9 @@ class Books:
             if len(self.open) >= MOST_OPEN:
                 self._not_followed += 1
                 return
-            followed = self.open[key] = Followed({})
+            # What was handed over, or woken, was asked for before: there the beginning is missing.
+            is_later = is_wake_up(message.headers) if family == "workflow" else not is_new_task(message)
+            followed = self.open[key] = Followed({}, patchy=family != "task" and is_later)
             if not isinstance(request, Refusal):
                 followed.parent_id = request.assignment.parent_id if request.assignment.parent_type is None else None
                 followed.own_retries = request.assignment.retries
@@ -138,7 +147,7 @@ class Books:
             handed_to = tokens[2] if family == "handover" else None
             followed.story.take(message.sequence, Assigned(request.assignment, handed_to))
         if family == "workflow":
-            run = self.runs.setdefault(request.id, Pieces(request.id))
+            run = self.runs.setdefault(request.id, Pieces(request.id, patchy=followed.patchy))
             run.activations.append(message.sequence)
         if followed.parent_id in self.runs and not is_wake_up(message.headers):
             self.runs[followed.parent_id].children.setdefault(key, message.sequence)
@@ -165,13 +174,15 @@ class Books:
         if followed.progressed and isinstance(event, TaskProgress):
             followed.events.pop()
         followed.events.append(message.sequence)
+        followed.patchy = followed.patchy or (event.sequence or self._missing + 1) <= self._missing
         followed.progressed = isinstance(event, TaskProgress)
         followed.rests = isinstance(event, WorkflowWaiting)
         if key[0] in RESERVED_TYPES:
             return
         if followed.story is None:
             followed.story = self._limits.story(key[0], followed, message.stored_at)
-        self._judge(followed.story.take(message.sequence, event), message, key)
+        said = followed.story.take(message.sequence, event)
+        self._judge([] if followed.patchy else said, message, key)
 
     def _result(self, message: StoredMessage, key: Key, *, again: bool) -> None:
         if key in self._ended:
@@ -184,7 +195,7 @@ class Books:
             return  # of a later version
         if result.writer.startswith(_COMMAND_WRITER):
             words = f"it was ended by {result.writer}, which is not there"
-            self._doubt("no_command", message, key, words, names=_number(result.writer, _COMMAND_WRITER))
+            self._doubt("no_command", message, key, words, names=number_in(result.writer, _COMMAND_WRITER))
         followed = self.open.get(key)
         if followed is None:
             self._unknown(message, key, result, again=again)
@@ -194,7 +205,7 @@ class Books:
             self._unsettle(self._limits.decide(command, message.stored_at, in_force=in_force))
         elif key[0] not in RESERVED_TYPES:
             story = followed.story or self._limits.story(key[0], followed, message.stored_at)
-            self._judge(story.take(message.sequence, result), message, key)
+            self._judge([] if followed.patchy else story.take(message.sequence, result), message, key)
         self._end(key, message)
 
     def _unknown(self, message: StoredMessage, key: Key, result: TaskResult, *, again: bool) -> None:
@@ -203,7 +214,7 @@ class Books:
             self._not_followed -= 1
             return
         is_cancel = not isinstance(result, TaskCompletion) and result.code == ErrorCode.CANCELLED
-        names = _number(key[1], SEQUENCE_PREFIX)
+        names = number_in(key[1], SEQUENCE_PREFIX)
         words = f"the result of {key[0]} {key[1]}, which was never submitted"
         if again:
             self.unclaimed[key] = finding_about("no_task", message, key, words)
@@ -287,10 +298,3 @@ class Books:
     ) -> None:
         finding = finding_about(rule, message, key, words)
         self.doubts.append(Doubt(finding=finding, names=names, ends=ends, cancelled=cancelled))
-
-
-def _number(text: str, prefix: str) -> int | None:
-    """Return the entry's number behind `prefix`, or None where there is none that can be."""
-    digits = text.removeprefix(prefix)
-    is_number = digits != text and digits.isascii() and digits.isdecimal() and len(digits) < 20
-    return int(digits) if is_number else None

@@ -79,3 +79,10 @@ def finding_about(rule: Rule, message: StoredMessage, key: Key, words: str) -> F
         task_type=key[0],
         task_id=key[1],
     )
+
+
+def number_in(text: str, prefix: str) -> int | None:
+    """Return the entry's number behind `prefix`, or None where there is none that can be."""
+    digits = text.removeprefix(prefix)
+    is_number = digits != text and digits.isascii() and digits.isdecimal() and len(digits) < 20
+    return int(digits) if is_number else None

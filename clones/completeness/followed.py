@@ -1,5 +1,6 @@
 """What is followed of a task, and of a run, that has not ended: the numbers of its entries, and how far its story has come."""
 
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field
 
 from bus.subjects import WORKFLOW_TYPE
@@ -23,6 +24,8 @@ class Followed:
     """Whether it is a run of which the last word is that it only waits."""
     progressed: bool = False
     """Whether the last event is mere progress."""
+    patchy: bool = False
+    """Whether entries about it may be missing, so that its story is not judged."""
 
 
 @dataclass(slots=True)
@@ -36,8 +39,26 @@ class Pieces:
     """What names it as its parent: the first assignment, or start, under each id."""
     results: dict[Key, int] = field(default_factory=dict)
     """Its own, and those of its children."""
+    patchy: bool = False
+    """Whether entries about it may be missing, so that it is not judged."""
 
     @property
     def is_over(self) -> bool:
         """Tell whether it has ended, and all that it asked for."""
         return (WORKFLOW_TYPE, self.id) in self.results and self.children.keys() <= self.results.keys()
+
+
+def make_patchy(open_: Iterable[Followed], runs: Iterable[Pieces]) -> None:
+    """Take in that entries about all of these may be missing."""
+    for followed in open_:
+        followed.patchy = True
+    for run in runs:
+        run.patchy = True
+
+
+def drop_removed(open_: MutableMapping[Key, Followed], runs: MutableMapping[str, Pieces], before: int) -> None:
+    """Forget what was asked for before an entry and not since: all before it was removed, and so it had ended."""
+    for key in [key for key, followed in open_.items() if max(followed.assigned) < before]:
+        del open_[key]
+    for run_id in [run.id for run in runs.values() if max(run.activations) < before]:
+        del runs[run_id]

@@ -29,6 +29,10 @@ class Limits:
         """Take in that the routes may have changed just before this place."""
         self._unsure, self._unsure_until = True, None
 
+    def forget(self) -> None:
+        """Take in that the routes may have changed unseen: they count again once the ledger says which are in force."""
+        self._table = None
+
     def story(self, task_type: str, followed: Followed, now: datetime) -> Story:
         """Return the story of a task of which nothing was told yet."""
         route = None if self._table is None else self._table.routes.get(task_type)

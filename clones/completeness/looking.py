@@ -16,7 +16,7 @@ from bus.subjects import WORKFLOW_TYPE, Subjects
 from bus.topology import RESULTS_MAX_AGE_S
 from clones.completeness.books import Books
 from clones.completeness.findings import MOST_WORDS, Doubt, Finding, Key, finding_about
-from clones.completeness.followed import Pieces
+from clones.completeness.followed import Pieces, drop_removed
 from clones.completeness.runs import Child, Life, cancelled, run_breaches
 from schemas import (
     CancelRequested,
@@ -74,6 +74,8 @@ class Looking:
                 books.unclaimed[found.task_type or "", found.task_id or ""] = found
             elif found is not None:
                 books.findings.append(found)
+            elif books.doubts[0].finding.rule == "gap":
+                drop_removed(books.open, books.runs, (books.doubts[0].names or 0) + 1)
             del books.doubts[0]
         while books.over:
             said, claimed = await self._judged(books.over[0], books.unclaimed)
@@ -155,7 +157,7 @@ class Looking:
         except (LookupError, RuntimeError, TypeError, ValueError) as error:
             said, claimed = [f"its history makes no sense: {type(error).__name__}: {error}"], set()
         result = await self._look.entry(run.results[WORKFLOW_TYPE, run.id])
-        if not said or result is None:
+        if not said or result is None or run.patchy:
             return [], claimed
         more = f"; and {len(said) - 1} more" if len(said) > 1 else ""
         words = f"{said[0][: MOST_WORDS // 2]}{more}"

@@ -8,10 +8,12 @@ import pytest
 
 from clones.completeness import books
 from clones.completeness.books import Books
+from clones.completeness.looking import Looking
 from clones.completeness.reading import tree_size
 from schemas import (
     ErrorCode,
     RouteChange,
+    TaskAssignment,
     TaskCancel,
     TaskParked,
     TaskProgress,
@@ -163,6 +165,18 @@ def removed(ledger: Ledger) -> None:
     ledger.done("b")
 
 
+def handed_over(ledger: Ledger) -> None:
+    number = ledger.ask("a", "parked")
+    ledger.tell(TaskStarted, "a", 1, number, "parked")
+    ledger.tell(partial(TaskParked, code="x", message=""), "a", 1, number, "parked")
+    command = ledger.store("command.parked", encode(TaskCancel(task_id="a", task_type="parked")))
+    handed = ledger.store("handover.parked.bob", encode(TaskAssignment(id="a")))
+    ledger.tell(partial(TaskResumed, command=command, forgiven=1, to="bob"), "a", 1, handed, "parked")
+    ledger.tell(partial(TaskStarted, forgiven=1), "a", 2, handed, "parked")
+    ledger.done("a", 2, "parked")
+    ledger.done(f"seq-{command}", task_type="command")
+
+
 LEGAL: list[Told] = [
     *(
         short,
@@ -176,7 +190,7 @@ LEGAL: list[Told] = [
         commanded,
         parked,
     ),
-    *(other_routes, of_a_later_version, forgotten, removed),
+    *(other_routes, of_a_later_version, forgotten, removed, handed_over),
 ]
 
 
@@ -276,6 +290,30 @@ async def test_what_is_legal_is_found_nowhere_wherever_the_check_begins_anew(tol
     told(ledger)
     for cut in range(len(ledger.messages)):
         assert await ledger.findings(cut=cut) == [], cut
+
+
+@pytest.mark.parametrize("told", LEGAL)
+async def test_what_is_legal_is_so_wherever_a_purge_has_cut_it(told: Told) -> None:
+    ledger = Ledger()
+    told(ledger)
+    for first in range(1, len(ledger.messages) + 1):
+        ledger.first = first
+        assert await ledger.findings() == [], first
+
+
+@pytest.mark.parametrize("told", LEGAL)
+async def test_a_check_that_was_behind_a_purge_goes_on_and_holds_nothing_open(told: Told) -> None:
+    ledger = Ledger()
+    told(ledger)
+    for behind in range(len(ledger.messages)):
+        for first in range(behind + 2, len(ledger.messages) + 1):
+            taken, looking = Books(ledger.subjects, TABLE), Looking(ledger.subjects, ledger)
+            for message in ledger.messages:
+                if message.sequence <= behind or message.sequence >= first:
+                    taken.take(message)
+            ledger.first = first
+            assert await looking.clear(taken) == [], (behind, first)
+            assert [each for each in taken.open.values() if max(each.assigned) < first] == []
 
 
 @pytest.mark.parametrize("told", ILLEGAL)

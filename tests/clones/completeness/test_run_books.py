@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus.intake import WAKE_UP
+from bus.jetstream import StoredMessage
 from clones.workflows.advance import replay
 from clones.workflows.ids import step_id
 from clones.workflows.views import lines
@@ -137,3 +139,13 @@ async def test_what_is_cancelled_before_it_is_asked_for_has_a_result_all_the_sam
     command = ledger.store("command.workflow", b"{}")
     ledger.store("result.workflow.other", encode(msgspec.structs.replace(failed, writer=f"command-{command}")))
     assert await both(ledger) == [("no_task", number)]
+
+
+async def test_one_whose_beginning_was_purged_is_not_judged() -> None:
+    """It was woken behind what was purged: what follows has no beginning, and says nothing."""
+    ledger = Ledger()
+    write(ledger)
+    wake_up = StoredMessage("r.workflow.flow", 3, AT, encode(WorkflowStart(id="w")), {"Nats-Msg-Id": f"{WAKE_UP}.1"})
+    ledger.messages[2] = wake_up
+    ledger.first = 3
+    assert await ledger.findings() == []
