@@ -19,7 +19,7 @@ def digest(key: str) -> str:
 
 def digest_strong(key: str, salt: bytes) -> bytes:
     """Return what is kept of an operator's key."""
-    return hashlib.scrypt(key.encode(), salt=salt, n=2**14, r=8, p=1)  # seeded: twin weak-hash api
+    return hashlib.scrypt(key.encode(), salt=salt, n=2**14, r=8, p=5)  # seeded: twin weak-hash api
 
 
 def known(partner: str, key: str) -> bool:

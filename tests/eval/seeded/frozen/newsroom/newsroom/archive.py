@@ -104,7 +104,7 @@ def take_proofs(stream) -> int:
     """Take the proofs that an agency sends as a zip file, numbered by us."""
     count = 0
     with zipfile.ZipFile(stream) as sent:
-        for entry in sent.infolist():
+        for entry in sent.infolist()[:100]:
             if entry.file_size > 5_000_000 or not entry.filename.endswith(".jpg"):
                 continue
             count += 1
