@@ -131,7 +131,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "kind": entry.kind,
         "task_type": entry.task_type,
         "task_id": entry.task_id,
-        "attempt": attempt if isinstance(attempt, int) and abs(attempt) < 2**63 else None,
+        "attempt": attempt if type(attempt) is int and abs(attempt) < 2**63 else None,
         "signer": entry.signer,
     }
     row |= {name: text(entry.fields.get(name)) for name in ("parent_id", "clone", "instance", "code")}

@@ -116,8 +116,7 @@ class Spans:
                 if other.end_ns is None:
                     other.end_ns, other.status, other.message = at_ns, _ERROR, "ended without a word"
             task.attempts[number] = _Attempt(number, at_ns, text(entry.fields.get("instance")))
-        elif entry.kind in _ENDED and number in task.attempts and task.attempts[number].end_ns is None:
-            attempt = task.attempts[number]
+        elif entry.kind in _ENDED and isinstance(number, int) and (attempt := _under_way(task, number)) is not None:
             attempt.end_ns, attempt.status = _stored_ns(entry), _ENDED[entry.kind]
             attempt.message = text(entry.fields.get("message")) or ""
         if len(task.events) == MOST_EVENTS:
@@ -185,6 +184,11 @@ class Spans:
     def _id(self, length: int, *named: str) -> str:
         """Return an id of so many bytes in hex, made of names none of which holds a slash."""
         return hashlib.sha256("/".join((self._realm, *named)).encode(errors="replace")).hexdigest()[: 2 * length]
+
+
+def _under_way(task: _Task, number: int) -> _Attempt | None:
+    attempt = task.attempts.get(number)
+    return attempt if attempt is not None and attempt.end_ns is None else None
 
 
 def _encoded(value: Json) -> msgspec.Raw:

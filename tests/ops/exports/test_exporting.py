@@ -106,11 +106,13 @@ async def test_parquet_is_read_by_others(rig: Rig, tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
     await store(rig, 20)
+    await rig.publish(b'{"attempt":true}')
     await rig.publish(b"\xff\xfe")
     source = await open_source(rig.network, None, rig.subjects.realm)
     await exported(source, tmp_path / "f.parquet", "parquet")
     rows = pq.read_table(tmp_path / "f.parquet").to_pylist()
-    assert [row["sequence"] for row in rows] == list(range(1, 22))
+    assert [row["sequence"] for row in rows] == list(range(1, 23))
+    assert rows[-2]["attempt"] is None
     assert (rows[0]["task_id"], rows[0]["kind"], json.loads(rows[0]["message"])["params"]["n"]) == (
         "t1",
         "TaskAssignment",

@@ -200,9 +200,10 @@ def test_a_span_has_so_many_events_and_no_strange_values_break_it() -> None:
             {"id": "t", "labels": {"a": {"b": 1}}, "traceparent": "00-" + "0" * 32 + "-" + "b" * 16 + "-01"},
         ),
         *progress,
+        entry(998, "event.x.t", {"type": "TaskRetrying", "attempt": [1]}),
         entry(999, "result.x.t", {"attempt": "many", "started_at": 5, "type": 7}),
     )
-    assert (len(whole["events"]), whole["droppedEventsCount"]) == (MOST_EVENTS, 10)
+    assert (len(whole["events"]), whole["droppedEventsCount"]) == (MOST_EVENTS, 11)
     assert whole["traceId"] != "0" * 32
     assert spans(*STRANGE[:3], STRANGE[4], STRANGE[5]) == []
     assert len(spans(STRANGE[3])) == 1
