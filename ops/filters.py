@@ -168,9 +168,9 @@ def labels_of(entry: Entry) -> Mapping[str, Any]:
 
 
 def writers_of(entry: Entry) -> set[str]:
-    """Return who wrote an entry, or on whose word, as far as it says so."""
+    """Return who wrote an entry, or on whose word, as far as it says so: `ann@host` also as `ann`."""
     named = (entry.signer, *(text(entry.fields.get(name)) for name in BY))
-    return {name for name in named if name}
+    return {each for name in named if name for each in (name, name.partition("@")[0]) if each}
 
 
 def _encoded(words: Iterable[str]) -> tuple[bytes, ...]:

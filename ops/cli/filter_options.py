@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+class _Kind(click.Choice[str]):
+    """A kind of message, in any case of letters; what is none of them is answered with their names as they are written."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        return f"{clean(str(value))!r} is no kind of message: those are {', '.join(self.choices)}."
+
+
 def filter_options(command: _F) -> _F:
     """Add the options of a filter; the command gets them as `wanted`, a Filter whose types may still be aliases."""
 
@@ -36,12 +43,16 @@ def filter_options(command: _F) -> _F:
         "kinds",
         multiple=True,
         metavar="KIND",
-        type=click.Choice(list(COLOURS), case_sensitive=False),
+        type=_Kind(list(COLOURS), case_sensitive=False),
         help="Only messages of this kind, such as TaskFailure.",
     )
     @click.option("-l", "--label", "pairs", multiple=True, metavar="KEY=VALUE", help="Only what carries this label.")
     @click.option(
-        "--by", "by", multiple=True, metavar="WHO", help="Only what this person, instance or signing key wrote."
+        "--by",
+        "by",
+        multiple=True,
+        metavar="WHO",
+        help="Only what this person (ann, or ann@host), instance or signing key wrote.",
     )
     @click.option("--text", default="", metavar="TEXT", help="Only where the subject or the message holds this.")
     @click.option(
@@ -77,6 +88,10 @@ def filter_options(command: _F) -> _F:
             )
         except ValueError as error:
             fail(str(error), status=UNUSABLE)
+        if wanted.since is not None and wanted.until is not None and wanted.since > wanted.until:
+            fail(
+                f"nothing lies between --since {since} and --until {until}: --since is the earlier one", status=UNUSABLE
+            )
         return command(*args, wanted=wanted, **kwargs)
 
     return with_filter  # type: ignore[return-value]  # click turns it into a command, whatever its type

@@ -99,6 +99,14 @@ def test_what_cannot_match_is_seen_by_its_bytes() -> None:
         assert not wanted.may_match(ASKED.subject, ASKED.data)
 
 
+def test_a_person_is_found_on_whatever_machine() -> None:
+    asked = message("decision.w1", b'{"type": "Decision", "workflow_id": "w1", "decided_by": "ann@laptop"}')
+    assert is_wanted(Filter(by=["ann"]), asked)
+    assert is_wanted(Filter(by=["ann@laptop"]), asked)
+    for other in ("an", "laptop", "ann@", "ann@desk", ""):
+        assert not is_wanted(Filter(by=[other]), asked)
+
+
 def test_escapes_of_json_hide_nothing() -> None:
     body = b'{"type": "\\u0054askFailure", "clone": "\\u0062eta", "instance": "beta\\u002d1", "message": "say \\"\\u0068i\\" \\u00e9"}'
     hidden = message("result.security.t1", body)

@@ -60,6 +60,12 @@ async def test_query_finds_what_is_wanted_in_either_order(ops_rig: OpsRig) -> No
     wrong = await ops_rig.cli("audit", "query", "--since", "yesterday")
     assert (wrong.status, wrong.out) == (2, "")
     assert "--since 'yesterday' is no time" in wrong.err
+    unknown = await ops_rig.cli("audit", "query", "--kind", "Nope")
+    assert unknown.status == 2
+    assert "'Nope' is no kind of message: those are TaskAssignment, " in unknown.err
+    swapped = await ops_rig.cli("audit", "query", "--since", "1h", "--until", "2h")
+    assert (swapped.status, swapped.out) == (2, "")
+    assert "nothing lies between --since 1h and --until 2h" in swapped.err
 
 
 async def test_tail_follows_what_comes(ops_rig: OpsRig) -> None:
