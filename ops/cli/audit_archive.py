@@ -15,7 +15,7 @@ from ops.archive.retention import Plan
 from ops.archive.segment import Segment
 from ops.archive.source import archive_directory, open_source
 from ops.cli.counting import counting
-from ops.cli.options import archive_option, json_option, print_json, run, where_options
+from ops.cli.options import UNUSABLE, archive_option, fail, json_option, print_json, run, where_options
 from ops.cli.text import moment, show, size, table
 from ops.cli.times import length_s
 from ops.connect import Where
@@ -30,14 +30,19 @@ KEEP = "7d"
 @click.option("--list", "listing", is_flag=True, help="Only show the segments that there are.")
 @click.option("--purge", "purging", is_flag=True, help="Say what can go from the server then, and what keeps the rest.")
 @click.option("--yes", "sure", is_flag=True, help="With --purge: have it go.")
-@click.option("--keep", default=KEEP, show_default=True, metavar="TIME", help="With --purge: what is younger stays.")
+@click.option("--keep", metavar="TIME", help=f"With --purge: what is younger stays; default: {KEEP}.")
 def archive(
-    where: Where, *, archive: Path | None, as_json: bool, listing: bool, purging: bool, sure: bool, keep: str
+    where: Where, *, archive: Path | None, as_json: bool, listing: bool, purging: bool, sure: bool, keep: str | None
 ) -> None:
     """Write what is new in the ledger into sealed files; run again, it goes on where it was."""
+    if listing and purging:
+        fail("--list only looks: it goes without --purge", status=UNUSABLE)
+    for option in ("--yes" if sure else None, "--keep" if keep else None):
+        if option is not None and not purging:
+            fail(f"{option} goes with --purge", status=UNUSABLE)
     if listing:
         run(_list(where, archive, as_json=as_json))
-    run(_archive(where, archive, as_json=as_json, keep=keep if purging else None, sure=sure))
+    run(_archive(where, archive, as_json=as_json, keep=(keep or KEEP) if purging else None, sure=sure))
 
 
 async def _list(where: Where, named: Path | None, *, as_json: bool) -> None:
@@ -61,8 +66,8 @@ async def _list(where: Where, named: Path | None, *, as_json: bool) -> None:
         )
         for segment in found.segments
     ]
-    columns = ("FROM", "TO", "ENTRIES", "EARLIEST", "LATEST", "SIZE", "SHA-256")
-    show(table(columns, rows, right=columns[:3], cut="SHA-256"))
+    columns = ("from", "to", "entries", "earliest", "latest", "size", "sha-256")
+    show(table(columns, rows, right=columns[:3], cut="sha-256"))
 
 
 def _plain(segment: Segment) -> dict[str, Any]:
@@ -91,8 +96,6 @@ async def _archive(where: Where, named: Path | None, *, as_json: bool, keep: str
         raise ValueError(
             "the server is not the local network's: say where its ledger is to be archived with --archive DIR"
         )
-    if sure and keep_s is None:
-        raise ValueError("--yes goes with --purge")
     async with where.open("audit archive") as network:
         with counting("archiving") as progress:
             done = await archive_ledger(network, directory, progress)

@@ -8,7 +8,7 @@ import msgspec
 
 from ops.checking import CheckedLedger
 from ops.checking import check as check_ledger
-from ops.cli.options import json_option, print_json, run, where_options
+from ops.cli.options import archive_option, json_option, print_json, run, where_options
 from ops.cli.text import clean
 from ops.connect import Where
 
@@ -19,13 +19,7 @@ NOT_WHOLE = 3
 @click.command()
 @where_options
 @json_option
-@click.option(
-    "--archive",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="SANCTUARY_ARCHIVE",
-    show_envvar=True,
-    help="Where archived entries are; default: the local network's own.",
-)
+@archive_option
 def check(where: Where, *, as_json: bool, archive: Path | None) -> None:
     """Hold the whole ledger against what it must hold: every result has its task, every task its legal story, and so on.
 

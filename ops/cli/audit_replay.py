@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from ops.cli.options import json_option, print_json, run, where_options
+from ops.cli.options import archive_option, json_option, print_json, run, where_options
 from ops.cli.times import point_in_time
 from ops.connect import Where, default_store
 
@@ -78,13 +78,7 @@ class Speed(click.ParamType[float]):
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the report is written to: replay.md, .html, .json.",
 )
-@click.option(
-    "--archive",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="SANCTUARY_ARCHIVE",
-    show_envvar=True,
-    help="Where archived entries are; default: the local network's own.",
-)
+@archive_option
 def replay(
     where: Where,
     *,

@@ -36,7 +36,7 @@ async def open_ledger(where: "Where", archive: Path | None, name: str) -> AsyncI
         except (ConnectionFailed, ConfigurationError) as error:
             if archive is None:
                 raise
-            log.warning("%s The archive is read alone: %s", error.message, archive)
+            log.warning("%s; the archive %s is read alone", error.message, archive)
         if network is not None:
             await last_sequence(network)  # says in words what is wrong where there is no ledger
         source = await open_source(network, directory, where.realm)

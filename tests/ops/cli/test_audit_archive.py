@@ -41,7 +41,7 @@ async def test_archived_and_listed_and_what_could_go(ops_rig: OpsRig, tmp_path: 
     assert "  the entry 1 is not older than 7 days" in said
     listed = await ops_rig.cli("audit", "archive", "--archive", directory, "--list")
     columns, row = listed.out.splitlines()
-    assert columns.split("\t")[:3] == ["FROM", "TO", "ENTRIES"]
+    assert columns.split("\t")[:3] == ["from", "to", "entries"]
     assert row.split("\t")[:3] == ["1", "5", "5"]
 
 
@@ -51,6 +51,10 @@ async def test_what_cannot_be_done_is_told_in_a_line(ops_rig: OpsRig, tmp_path: 
     assert "--archive DIR" in nowhere.err
     early = await ops_rig.cli("audit", "archive", "--archive", tmp_path, "--purge", "--keep", "1m")
     assert (early.status, early.err.count("\n")) == (2, 1)
+    for options in (["--yes"], ["--keep", "30d"], ["--purge", "--list"]):
+        mixed = await ops_rig.cli("audit", "archive", "--archive", tmp_path, *options)
+        assert (mixed.status, mixed.err.count("\n")) == (2, 1)
+        assert " goes with" in mixed.err
     await asyncio.to_thread((tmp_path / f"{1:020}-{9:020}.segment").write_bytes, b"nothing of the kind")
     damaged = await ops_rig.cli("audit", "archive", "--archive", tmp_path, "--list")
     assert (damaged.status, damaged.err.count("\n")) == (1, 1)
