@@ -183,16 +183,25 @@ class Notary:
         """Take in the entries up to `end`; first, and compared, those that were signed already where the leaves do not reach as far."""
         signed = self._files.signed
         if signed is not None and self._files.tree.size < signed.checkpoint.size:
+            start = self._files.tree.size + 1
             await self._take_in(signed.checkpoint.size)
             if self._files.tree.root() != signed.checkpoint.root:
                 self._files.cut_back()
-                raise LedgerContradicts(
-                    f"the ledger {self._network.subjects.ledger} up to entry #{signed.checkpoint.size} is not what was signed of it. "
-                    f"{_WHAT_TO_DO}"
-                )
+                raise await self._not_made_again(signed, start)
             self._files.adopt(signed)
             self._has_news = False
         await self._take_in(end)
+
+    async def _not_made_again(self, signed: SignedCheckpoint, start: int) -> LedgerContradicts:
+        """Return why the tree that was signed could not be made again from the ledger's entries from `start` on."""
+        name, size, ledger = self._network.subjects.ledger, signed.checkpoint.size, await self._ledger()
+        if ledger is not None and ledger.state.first_seq > start:
+            return LedgerContradicts(
+                f"the leaves in {self._files.directory} are damaged, or end before entry #{size}, up to which was signed, and the ledger "
+                f"{name} holds nothing before #{ledger.state.first_seq} from which to make them again. Nothing more is signed: put "
+                "back a copy of the file `leaves`. `sanctuary audit verify --archive` says whether the entries are what was signed"
+            )
+        return LedgerContradicts(f"the ledger {name} up to entry #{size} is not what was signed of it. {_WHAT_TO_DO}")
 
     async def _take_in(self, end: int) -> None:
         files = self._files

@@ -177,6 +177,24 @@ async def test_leaves_that_are_lost_are_read_again(rig: Rig, tmp_path: Path) -> 
         assert files.signed.checkpoint == await expected(rig, files, 7)
 
 
+async def test_leaves_that_are_lost_with_the_entries_purged_are_asked_for(rig: Rig, tmp_path: Path) -> None:
+    async with opened(rig, tmp_path) as (notary, _):
+        await store(rig, 5)
+        await sign(notary)
+    leaves = tmp_path / "notary" / "leaves"
+    kept = leaves.read_bytes()
+    leaves.unlink()
+    await api(rig.network.requester, f"STREAM.PURGE.{rig.subjects.ledger}", {"seq": 4})
+    async with opened(rig, tmp_path) as (notary, _):
+        with pytest.raises(LedgerContradicts, match=r"holds nothing before #4 .* put back a copy"):
+            await notary.look()
+    leaves.write_bytes(kept)
+    async with opened(rig, tmp_path) as (notary, files):
+        await store(rig, 1)
+        await sign(notary)
+        assert files.signed_size == 7
+
+
 async def test_a_directory_that_is_older_than_the_ledger_catches_up(rig: Rig, tmp_path: Path) -> None:
     async with opened(rig, tmp_path) as (notary, _):
         await store(rig, 5)
