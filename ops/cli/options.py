@@ -1,6 +1,7 @@
 """What several commands share: where the network is, how to print, and how errors end a command."""
 
 import asyncio
+import errno
 import functools
 import json
 import logging
@@ -148,9 +149,11 @@ def run(work: Coroutine[Any, Any, int | None]) -> None:
     except ValueError as error:
         fail(str(error), status=UNUSABLE)
     except OSError as error:
-        if error.filename is None:
+        if error.filename is not None:
+            fail(f"{error.filename}: {error.strerror}")
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        fail(f"{error.filename}: {error.strerror}")
+        fail(f"a file could not be written: {error.strerror}")
     except KeyboardInterrupt:
         sys.exit(130)
 
