@@ -14,6 +14,7 @@ import pytest
 from bus.routes import history, in_force
 from bus.server_rights import inbox_prefix
 from bus.store import read_network
+from clones.routing import DEFAULT_TABLE
 from ops.commanding import verdict_on
 from schemas import Route, RouteChange, TaskAssignment, TaskCompletion, TaskFailure, TaskResult, convert
 from tests.bus.eventually import eventually
@@ -70,7 +71,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
     # A question that came before the rights were loaded anew is answered in vain, and a new type's consumer is asked for early.
     refused = re.findall(r"does not let us \w+ \w+ (\S+)", command.log)
     assert [each for each in refused if not each.startswith(("_inbox_", "$js.api.consumer.info."))] == []
-    assert len(refused) <= 10, "something is refused all the time"
+    # Whoever falls back for a type asks, so there may be a few for each of them.
+    assert len(refused) <= 4 * len(DEFAULT_TABLE.routes), "something is refused all the time"
 
 
 async def test_it_is_admitted_works_and_drains(network: Command) -> None:
