@@ -1,6 +1,9 @@
 """Key-value buckets that `nats kv` reads (ADR-8), of one value a key: made, read as they change, and written by compare-and-set."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
+
+import msgspec
 
 from bus.errors import JetStreamError, NoResponders
 from bus.jetstream import StoredMessage, api, last_of, publish
@@ -54,6 +57,12 @@ async def ensure_bucket(requester: Requester, bucket: str) -> None:
     except JetStreamError as error:
         if error.err_code != _IN_USE:
             raise
+
+
+async def made_at(requester: Requester, bucket: str) -> datetime:
+    """Return when a bucket was made, by the server's clock; raises as `ensure_bucket`."""
+    info = await api(requester, f"STREAM.INFO.{stream_of(bucket)}")
+    return msgspec.convert(info["created"], datetime)
 
 
 async def put(

@@ -44,7 +44,7 @@ def service(network: Network, books: Books, means: Means, observer: WorkflowObse
             history = await books.histories.read(run_id)
         except SchemaError:
             return True  # an Omega of the version that has written it may tell
-        if not history or may_go_on(history, run_id, sequence, mark):
+        if not history or await may_go_on(network, history, run_id, sequence, mark):
             return True
         log.warning("%s", not_from_omega(run_id, sequence))
         return False

@@ -56,7 +56,8 @@ class TakingUp:
                 return commands if self.chronicle.state.begun.secret else await self._unless_asked_before()
             is_new = False
         # Before anything is taken from whoever drives it, or from the bucket of those that sleep.
-        if not may_go_on(history, self.task.id, self.task.sequence, self.task.mark):
+        network, task = self.means.network, self.task
+        if not await insist(lambda: may_go_on(network, history, task.id, task.sequence, task.mark)):
             log.warning("%s", not_from_omega(self.task.id, self.task.sequence))
             raise Overtaken
         standing = await self._get_up()

@@ -2,10 +2,14 @@
 
 Anybody may store a start under the id of a run that has begun. Without such a mark it is let go: it would take the run from
 whoever drives it, have an attempt of it count, and change where its result is sent.
+
+The marks of the former release prove nothing. What its Omegas have stored is all there is of a run whose driver died before it
+wrote anything, so it is taken if it stands from before the first Omega of this release, which has made the bucket of secrets.
 """
 
 from collections.abc import Sequence
 
+from bus import buckets
 from bus.histories import Written
 from bus.intake import WAKE_UP
 from bus.jetstream import publish
@@ -26,15 +30,31 @@ def secret_of(history: Sequence[Written]) -> str:
     return begun.secret if isinstance(begun, WorkflowBegun) else ""
 
 
-def may_go_on(history: Sequence[Written], workflow_id: str, sequence: int, mark: str) -> bool:
+async def may_go_on(network: Network, history: Sequence[Written], workflow_id: str, sequence: int, mark: str) -> bool:
     """Tell whether a run with this history goes on under the ledger's entry `sequence`, which was stored with `mark`.
 
     So it does if the run has been driven under it, or if Omega has stored it.
+
+    Raises:
+        SanctuaryError: the network did not answer.
     """
     kind, _, proof = mark.partition(".")
     if kind == WAKE_UP and is_proof(proof, workflow_id, secret=secret_of(history)):
         return True
-    return any(written.entry.activation == sequence for written in history)
+    if any(written.entry.activation == sequence for written in history):
+        return True
+    return kind == WAKE_UP and is_former(proof) and await _is_older_than_proofs(network, sequence)
+
+
+def is_former(proof: str) -> bool:
+    """Tell whether the mark of a wake-up is the former release's."""
+    return "." not in proof
+
+
+async def _is_older_than_proofs(network: Network, sequence: int) -> bool:
+    stored = await entry(network, sequence)
+    made_at = await buckets.made_at(network.requester, network.subjects.secrets)
+    return stored is not None and stored.stored_at < made_at
 
 
 async def wake_up(network: Network, start: WorkflowStart, *, driven: int) -> tuple[bytes, dict[str, str]]:

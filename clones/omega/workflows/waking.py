@@ -28,7 +28,7 @@ from clones.omega.clock import Clock
 from clones.omega.once import store_once
 from clones.omega.repeating import repeat
 from clones.omega.workflows.observer import WorkflowObserver
-from clones.omega.workflows.wake_ups import mark_of, secret_of, wake_up
+from clones.omega.workflows.wake_ups import is_former, mark_of, secret_of, wake_up
 from clones.workflows.ids import new_proof
 from schemas import SchemaError
 
@@ -239,4 +239,4 @@ class Waker:
 
 def _is_former(sleeper: Sleeper) -> bool:
     """Tell whether an Omega of an earlier version has put a run to sleep, whose mark proves nothing."""
-    return "." not in sleeper.nonce
+    return is_former(sleeper.nonce)

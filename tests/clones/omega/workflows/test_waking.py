@@ -7,13 +7,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus.buckets import stream_of
 from bus.errors import RequestTimeout
-from bus.jetstream import StoredMessage, publish
+from bus.jetstream import StoredMessage, api, publish
 from bus.ledger import entries
 from bus.network import Network
 from bus.sleepers import Sleepers
 from bus.subjects import WORKFLOW_TYPE
+from bus.topology import Limits
 from clones.omega.clock import SystemClock
+from clones.omega.coordination import make_network
 from clones.omega.workflows import driver, waking
 from clones.omega.workflows.wake_ups import mark_of
 from clones.omega.workflows.waking import Waker
@@ -144,6 +147,21 @@ async def test_one_that_a_former_release_put_to_sleep_is_woken(
         subject = clones_rig.subjects.workflow("flow")
         await publish(clones_rig.network.requester, subject, encode(former.start), headers=mark)
     monkeypatch.setattr(waking, "TAKEN_OVER_AFTER_S", 0.1)
+    async with clones(clones_rig, Doers()), clones_rig.omega(clock=later()):
+        await completed(clones_rig)
+
+
+async def test_a_wake_up_of_a_former_release_counts_if_it_is_older_than_this_one(clones_rig: ClonesRig) -> None:
+    """Whoever took the record away has died before it wrote anything: nothing else is left of the run."""
+    await asleep(clones_rig)
+    network, sleepers = clones_rig.network, Sleepers(clones_rig.network)
+    standing = await sleepers.read("w")
+    assert standing.sleeper is not None
+    await sleepers.remove(standing.sleeper)
+    mark = {"Nats-Msg-Id": mark_of("0123456789abcdef")}
+    await publish(network.requester, clones_rig.subjects.workflow("flow"), encode(standing.sleeper.start), headers=mark)
+    await api(network.requester, f"STREAM.DELETE.{stream_of(clones_rig.subjects.secrets)}")
+    await make_network(network, Limits())
     async with clones(clones_rig, Doers()), clones_rig.omega(clock=later()):
         await completed(clones_rig)
 
