@@ -19,7 +19,8 @@ RESULTS: dict[str, Any] = {
 LEDGER: dict[str, Any] = {
     "name": "SANCTUARY_LEDGER",
     "subjects": [
-        f"sanctuary.{family}.>" for family in ("task", "handover", "event", "workflow", "command", "escalation", "checkpoint")
+        f"sanctuary.{family}.>"
+        for family in ("task", "handover", "event", "workflow", "command", "escalation", "checkpoint")
     ],
     "sources": [{"name": "SANCTUARY_RESULTS"}],
     "allow_direct": True,

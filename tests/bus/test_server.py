@@ -181,7 +181,9 @@ class TestOneServerForEachStore:
             assert network is not None
             async with await connect(network.settings_for("operator"), name="cli", wait_s=5) as connection:
                 assert connection.refusals == ()
-            with pytest.raises(ConfigurationError, match="has no user 'nobody'; it has operator, omega, agents, notary, beta"):
+            with pytest.raises(
+                ConfigurationError, match="has no user 'nobody'; it has operator, omega, agents, notary, beta"
+            ):
                 network.settings_for("nobody")
 
 
