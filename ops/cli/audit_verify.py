@@ -12,6 +12,7 @@ from bus.errors import ConfigurationError, ConnectionFailed
 from ops.cli.counting import counting
 from ops.cli.options import FAILED, archive_option, json_option, print_json, run, where_options
 from ops.cli.proving import REFUTED, keys_option, leaves_option, peak_bytes, tell
+from ops.cli.sources import without_server
 from ops.cli.text import clean, duration, size
 from ops.connect import Where
 
@@ -97,7 +98,7 @@ async def _verify(where: Where, archived: Path | None, named: "Named", *, as_jso
             network = await stack.enter_async_context(where.open("audit verify"))
         except (ConnectionFailed, ConfigurationError) as error:
             if archived is None:
-                raise
+                raise without_server(error, directory) from None
             click.echo(f"{error.message}; the archive {archived} is verified alone", err=True)
         signed = stack.enter_context(Leaves(evidence.leaves)) if evidence.leaves is not None else None
         verifier = Verifier(where.realm, evidence.keys, evidence.claims, signed)
@@ -162,7 +163,7 @@ def _print(outcome: "Outcome", evidence: "Evidence", took: Took) -> None:
     click.echo(_signers(outcome))
     tell(outcome.problems)
     if outcome.problems:
-        verdict = click.style("the ledger is not what was signed", fg="red", bold=True)
+        verdict = click.style("not all is as it was signed", fg="red", bold=True)
         more = f"; {report.differing:,} entries differ" if report.differing > 1 else ""
         click.echo(f"{verdict}: the first thing that is wrong stands first{more}")
     elif not report.checkpoints:

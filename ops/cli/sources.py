@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bus.errors import ConfigurationError, ConnectionFailed
+from bus.errors import ConfigurationError, ConnectionFailed, SanctuaryError
 
 if TYPE_CHECKING:
     from bus.network import Network
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from ops.connect import Where
 
 log = logging.getLogger(__name__)
+
+
+def without_server(error: ConnectionFailed | ConfigurationError, directory: Path | None) -> SanctuaryError:
+    """Return the error of a command that no server answered, which tells of the archive in `directory` where there is one."""
+    if directory is None or not directory.is_dir():
+        return error
+    return type(error)(f"{error.message}; what is archived can be read without it: --archive {directory}")
 
 
 @asynccontextmanager
@@ -35,7 +42,7 @@ async def open_ledger(where: "Where", archive: Path | None, name: str) -> AsyncI
             network = await stack.enter_async_context(where.open(name))
         except (ConnectionFailed, ConfigurationError) as error:
             if archive is None:
-                raise
+                raise without_server(error, directory) from None
             log.warning("%s; the archive %s is read alone", error.message, archive)
         if network is not None:
             await last_sequence(network)  # says in words what is wrong where there is no ledger
