@@ -94,7 +94,8 @@ def verdict(replay: Replay) -> str:
 
 def facts(replay: Replay) -> list[str]:
     """Return what is to be known of it."""
-    told = [f"{replay.submissions} submissions at speed {replay.speed}"]
+    submissions = "submission" if replay.submissions == 1 else "submissions"
+    told = [f"{replay.submissions} {submissions} at speed {replay.speed}"]
     if replay.first is not None and replay.last is not None:
         told[0] += f", recorded from {replay.first.isoformat()} to {replay.last.isoformat()}"
     if replay.late_s >= 0.1:

@@ -69,7 +69,7 @@ async def replay(
     return Replay(
         recorded=recorded.subjects.realm,
         into=target.subjects.realm,
-        speed="as fast as possible" if speed == float("inf") else f"{speed:g}",
+        speed="max" if speed == float("inf") else f"{speed:g}",
         first=plans[0].stored_at if plans else None,
         last=plans[-1].stored_at if plans else None,
         submissions=count,
