@@ -80,7 +80,7 @@ class _Family:
         own = [entry for entry in self.entries if entry.task_id == self._task_id]
         if not own:
             return
-        start = max(start, min(entry.sequence for entry in own if entry.sequence is not None))
+        start = max(start, min((entry.sequence for entry in own if entry.sequence is not None), default=start))
         # A task's children are submitted while it runs.
         ends = [entry.sequence for entry in own if entry.family == "result" and entry.sequence is not None]
         await self._take_children(network, start, max(ends, default=None))

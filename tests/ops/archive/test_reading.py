@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from bus.jetstream import publish
+from bus.ledger import last_sequence
+from bus.subjects import WORKFLOW_TYPE
 from ops.archive.archiving import archive_ledger
 from ops.archive.source import Source, open_source
 from ops.families import family
@@ -75,3 +77,11 @@ async def test_the_archive_alone_tells_what_it_has(rig: Rig, tmp_path: Path) -> 
     members = [(entry.sequence, entry.kind) for entry in await family(alone, "parent")]
     assert members == whole[0]
     assert (await state_at(alone, LATER, lambda at, last: None)).parked == ()
+
+
+async def test_what_is_archived_elsewhere_is_told_by_the_result_that_is_left(rig: Rig) -> None:
+    await rig.network.results.settle(msgspec.structs.replace(failure("run"), task_type=WORKFLOW_TYPE))
+    await copied(rig, "run")
+    await purge(rig, await last_sequence(rig.network) + 1)
+    source = await open_source(rig.network, None, rig.subjects.realm)
+    assert [(entry.sequence, entry.kind) for entry in await family(source, "run")] == [(None, "TaskFailure")]
