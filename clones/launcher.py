@@ -154,7 +154,7 @@ def _start(program: list[str], scratch: str, directory: "str | None", memory_byt
     pid = os.fork()
     if pid == 0:
         try:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (disk_bytes, disk_bytes))
+            _limit(resource.RLIMIT_FSIZE, disk_bytes)
             _become(program, scratch, directory, memory_bytes, launcher)
         except OSError as error:
             os.write(failure_write, str(error.errno).encode())
@@ -177,7 +177,7 @@ def _become(program: list[str], scratch: str, directory: "str | None", memory_by
     _prctl(PR_SET_NO_NEW_PRIVS, 1)  # no set-user-id program: its processes could not be killed
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":  # macOS has the call and refuses it
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        _limit(resource.RLIMIT_AS, memory_bytes)
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
             score.write(_OOM_SCORE_ADJ)  # some containers mount /proc read-only
     os.nice(_NICE)
@@ -193,6 +193,14 @@ def _become(program: list[str], scratch: str, directory: "str | None", memory_by
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     os.execve(program[0], program, {**os.environ, "TMPDIR": scratch})  # noqa: S606 - no shell is the point
+
+
+def _limit(kind: int, most: int) -> None:
+    """Set one of this process's limits; a stricter one, which the daemon runs under, stays, as it cannot be raised."""
+    _, hard = resource.getrlimit(kind)
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.setrlimit(kind, (most, most))
 
 
 def _wait(pid: int, wakeup: int, deadline: float, usage: _Usage) -> "tuple[str, int | None]":

@@ -222,6 +222,15 @@ async def test_no_file_gets_larger_than_what_a_run_may_take(out: Path) -> None:
     assert (output.summary, output.data["size"] <= 1024**2) == (os.strerror(errno.EFBIG), True)
 
 
+def test_a_stricter_limit_that_the_daemon_runs_under_stays() -> None:
+    """As a service manager sets them: what a process may not raise is no reason to start nothing."""
+    lowered = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({1024**2}, {1024**2})); "
+    called = f"from clones import launcher; launcher._limit(resource.RLIMIT_FSIZE, {1024**3})"
+    told = "; print(*resource.getrlimit(resource.RLIMIT_FSIZE))"
+    printed = subprocess.check_output([sys.executable, "-c", lowered + called + told])
+    assert printed.split() == [b"1048576"] * 2
+
+
 def test_sizes_are_what_files_take_and_what_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "file").write_bytes(os.urandom(100_000))
