@@ -206,8 +206,10 @@ class Story:
         self._breach(sequence, event, under_way)
 
     def _judge_resumption(self, sequence: int, event: TaskResumed) -> None:
-        if not isinstance(self.last, TaskParked):
-            self._breach(sequence, event, "only a parked task is resumed")
+        if self.last is None or not (isinstance(self.last, TaskParked) or self._is_handed_on(event)):
+            self._breach(
+                sequence, event, "only a parked task is resumed, or one that was handed to a clone handed to another"
+            )
             return
         if (event.attempt, event.forgiven) != (self.last.attempt, self.last.attempt):
             self._breach(sequence, event, f"the {self.last.attempt} attempts before it are to be forgiven")
@@ -218,6 +220,10 @@ class Story:
             self._breach(sequence, event, f"#{event.sequence} was not handed to {event.to}")
         if event.to is not None and event.sequence is not None and event.sequence <= (self.in_charge or 0):
             self._breach(sequence, event, f"#{event.sequence} is no later assignment")
+
+    def _is_handed_on(self, event: TaskResumed) -> bool:
+        """Tell whether a task that was handed to one clone is handed to another before that one took it."""
+        return isinstance(self.last, TaskResumed) and self.last.to is not None and event.to is not None
 
     def _end(self, sequence: int, result: TaskResult) -> None:
         """Hold a result that a worker wrote, not Omega, against the attempts before it."""

@@ -113,6 +113,11 @@ LEGAL: dict[str, Sequence[Assigned | TaskEvent | TaskResult]] = {
         *(started(1), started(2), started(3), parked(3), HANDED, resumed(3, to="bob", sequence=H)),
         *(retrying(4, forgiven=3, sequence=H), started(5, forgiven=3, sequence=H), done(5)),
     ],
+    "handed on before it was taken": [
+        *(started(1), started(2), started(3), parked(3), HANDED, resumed(3, to="bob", sequence=H)),
+        *(Assigned(TaskAssignment(id="x"), handed_to="carl"), resumed(3, to="carl", sequence=H + 2)),
+        *(started(4, forgiven=3, sequence=H + 2), done(4)),
+    ],
     "said twice": [ONCE, ONCE, started(2), done(2)],
     "after the end": [done(1), started(1), parked(1), started(7)],
 }
