@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from ops.cli.options import archive_option, json_option, print_json, run, where_options
+from ops.cli.options import FAILED, archive_option, json_option, print_json, run, where_options
 from ops.cli.times import point_in_time
 from ops.connect import Where, default_store
 
@@ -100,7 +100,7 @@ def replay(
 
     Tasks and workflow starts are submitted again, with the same ids, in the same order and with the same gaps; what they ask
     for is made anew by the target's Omega. Nothing is written to the realm that was recorded. Broken off, the same command goes
-    on. Exits with 0 where the outcomes are equal and with 3 where they differ.
+    on. Exits with 0 where the outcomes are equal, with 3 where they differ, and with 1 where nothing could be compared.
     """
     from ops.archive.source import archive_directory, open_source
     from ops.replaying.plan import Selection
@@ -136,7 +136,8 @@ def replay(
             print_json(told)
         else:
             _print(told, output)
-        return 0 if told.equal else DIFFERENT
+        # Where nothing could be compared, nothing is known.
+        return DIFFERENT if not told.equal else 0 if told.counts.get("equal") else FAILED
 
     run(work())
 

@@ -38,7 +38,9 @@ async def test_a_report_is_left_and_the_status_tells(
     cli = OpsRig(recorded.bus, server)
     async with realm(server, tmp_path) as target:
         wanted = ("audit", "replay", "--into", target.subjects.realm, "--from", "1h", "--speed", "max")
+        nothing = await cli.cli(*wanted, "--to", "59m")
         ended = await cli.cli(*wanted, "--output", tmp_path / "out")
+    assert (nothing.status, nothing.out.splitlines()[-1]) == (1, "Nothing was recorded that could be driven once more.")
     assert ended.status == 0, ended.err
     assert f"Equal outcomes: {TASKS} equal." in ended.out
     told = json.loads((tmp_path / "out" / "replay.json").read_text())
