@@ -61,13 +61,18 @@ async def checkpoint_of(source: Source, keys: Keys, known: Sequence[Claim | Prob
     """Return a checkpoint of the tree of `size` entries.
 
     Raises:
-        SanctuaryError: there is none.
+        SanctuaryError: there is none; the message names the sizes next to it.
     """
+    others: set[int] = set()
     async for claim in checkpoints(source, keys, known):
         if claim.checkpoint.size == size:
             return claim
+        others.add(claim.checkpoint.size)
+    near = sorted(sorted(others, key=lambda other: abs(other - size))[:3])
+    there_are = f" There are those of {', '.join(map(str, near))}." if near else ""
     raise SanctuaryError(
-        f"no checkpoint of {size} entries was found, neither in files nor among the newest {MOST_LOOKED_AT} in the ledger: name its file"
+        f"no checkpoint of {size} entries was found, neither in files nor among the newest {MOST_LOOKED_AT} in the ledger."
+        f"{there_are} Name its file, where it was kept elsewhere"
     )
 
 

@@ -78,7 +78,11 @@ async def test_a_witness_follows_a_log_and_refuses_another_history(signed_store:
     store, step, cosigned = copied(signed_store.store, tmp_path / "store"), tmp_path / "step", tmp_path / "cosigned"
     async with serving(store):
         grown = await run("growth", "8", "--store", store, "--realm", REALM, "-o", step)
+        unknown = await run("growth", "9", "--store", store, "--realm", REALM)
     assert grown.status == 0, grown
+    assert unknown.status == 1
+    assert "no checkpoint of 9 entries" in unknown.err
+    assert "There are those of 8, " in unknown.err
     shown = await run("verify-proof", step, "--key", signed_store.key)
     assert "begins with the 8 entries" in shown.out
     assert (await run("witness", step, *witness, "-o", cosigned)).status == 0
