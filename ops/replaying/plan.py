@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bus.delivery import from_ledger
+from bus.errors import SanctuaryError
 from bus.intake import Refusal, Request, is_wake_up, read
 from bus.jetstream import StoredMessage
 from bus.subjects import WORKFLOW_TYPE, Subjects
@@ -60,12 +61,12 @@ async def planned(source: Source, selection: Selection, mark: str) -> list[Plann
     """Return what is to be driven once more, in its order; `mark` makes ids for those that had none of their own.
 
     Raises:
-        ValueError: an id that was named is not there.
-        SanctuaryError, OSError: the ledger could not be read.
+        SanctuaryError: an id that was named is not there, or the ledger could not be read.
+        OSError: the archive could not be read.
     """
     found = [each async for _, each in recorded(source, selection, mark)]
     if missing := selection.ids - {each.task_id for each in found}:
-        raise ValueError(f"the ledger has no task or workflow {', '.join(sorted(missing)[:3])}")
+        raise SanctuaryError(f"the ledger has no task or workflow {', '.join(sorted(missing)[:3])}")
     return found
 
 

@@ -32,8 +32,8 @@ async def replay(
 
     Raises:
         Unfit: the target cannot take it.
-        ValueError: an id that was named is not recorded.
-        SanctuaryError, OSError: one of the sides could not be read, or the target not be written.
+        SanctuaryError: an id that was named is not recorded; or one of the sides could not be read, or the target not be written.
+        OSError: the archive could not be read.
     """
     mark = await mark_of(recorded)
     plans = await planned(source, selection, mark)

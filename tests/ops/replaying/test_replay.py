@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from bus.artifacts import Artifacts
+from bus.errors import SanctuaryError
 from bus.jetstream import publish
 from bus.ledger import entries
 from bus.server import EmbeddedServer
@@ -153,7 +154,7 @@ async def test_one_that_is_named_is_driven_alone(server: EmbeddedServer, tmp_pat
         told = await replayed(recorded.network, target.network, Selection(tasks=frozenset({"fails", step.id or ""})))
         begun = await target.bus.in_stream(target.subjects.ledger, target.subjects.every("workflow"))
     assert (told.submissions, told.counts, begun) == (2, {"equal": 2}, [])
-    with pytest.raises(ValueError, match="no task or workflow nix"):
+    with pytest.raises(SanctuaryError, match="no task or workflow nix"):
         await planned(source, Selection(workflows=frozenset({"nix"})), "m")
 
 
