@@ -40,6 +40,7 @@ def build(
     Raises:
         EngineError: no virtual environment can be made; requirements that do not install are no error.
     """
+    begin = time.monotonic()
     env = {**process.minimal_env(), **_version_from_git(target, copy)}
     shutil.rmtree(directory, ignore_errors=True)
     made = process.run([str(python), "-m", "venv", str(directory)], cwd=Path("/"), timeout_s=_VENV_TIMEOUT_S, env=env)
@@ -73,6 +74,7 @@ def build(
             notes=tuple(notes),
             own=_own_distribution(inside, declared),
             built_at=time.time(),
+            cut_off_s=max(1.0, deadline - begin) if installer.is_cut_off else 0.0,
         )
     )
     scratch_file = directory / "environment.json.partial"

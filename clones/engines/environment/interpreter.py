@@ -57,6 +57,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """The target's distribution, where it is installed."""
     built_at: float = 0.0
     """Seconds since the epoch."""
+    cut_off_s: float = 0.0
+    """For how long it could be built, where that was too short for some of what is missing; 0: for nothing was it too short."""
 
     def bin(self) -> Path:
         """Return the directory of the environment's programs."""

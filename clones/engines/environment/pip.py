@@ -28,6 +28,8 @@ class Installer:
         self, python: Path, *, cwd: Path, env: Mapping[str, str], constraints: Sequence[str], deadline: float
     ) -> None:
         self.missing: list[NotInstalled] = []
+        self.is_cut_off = False
+        """Whether something did not install as the time was used up."""
         self._python = python
         self._cwd = cwd
         self._env = dict(env)
@@ -40,14 +42,18 @@ class Installer:
             return None
         left = self._deadline - time.monotonic()
         if left < _LEAST_S:
-            return "the time for installing was used up"
+            return self._cut_off()
         argv = [str(self._python), "-m", "pip", "install", "--prefer-binary", "--no-input", "--quiet"]
         argv += ["--disable-pip-version-check", "--retries", "1", "--timeout", "20", "--no-warn-script-location"]
         try:
             done = process.run([*argv, *self._constraints, *requirements], cwd=self._cwd, timeout_s=left, env=self._env)
         except EngineError as error:
-            return "the time for installing was used up" if error.code == "engine_timeout" else error.message
+            return self._cut_off() if error.code == "engine_timeout" else error.message
         return None if done.exit_status == 0 else reason_of(done.stderr.decode(errors="replace"))
+
+    def _cut_off(self) -> str:
+        self.is_cut_off = True
+        return "the time for installing was used up"
 
     def install_each(self, requirements: Sequence[str], on_each: Callable[[str], None]) -> None:
         """Install one by one what can be; the others go to `missing`."""

@@ -16,6 +16,8 @@ from clones.engines.environment.layout import add_built_files
 
 RETRY_S = 3600.0
 """An environment that lacks something is built anew after this time: the network may be back."""
+MORE_TIME = 1.5
+"""One for which the time was too short is built anew at once by whoever has so many times as long."""
 
 
 def prepare(target: Path, copy: Path, progress: Progress, *, deadline: float) -> Environment:
@@ -48,7 +50,7 @@ def prepare(target: Path, copy: Path, progress: Progress, *, deadline: float) ->
         progress(0.05, "waiting for the target's environment, which another engine is building")
 
     with cache.locked(directory, deadline=deadline, on_wait=waiting):
-        environment = _ready(directory)
+        environment = _ready(directory, deadline - time.monotonic())
         if environment is None:
             progress(0.05, f"building an environment for the target with Python {python}")
             why = "not installed where Sanctuary runs: " + ", ".join(lacking[:5]) + (" …" if len(lacking) > 5 else "")
@@ -68,11 +70,13 @@ def prepare(target: Path, copy: Path, progress: Progress, *, deadline: float) ->
     return environment
 
 
-def _ready(directory: Path) -> Environment | None:
+def _ready(directory: Path, left_s: float) -> Environment | None:
     try:
         environment = msgspec.json.decode((directory / "environment.json").read_bytes(), type=Environment)
     except (OSError, msgspec.DecodeError):
         return None
-    if environment.missing and time.time() - environment.built_at > RETRY_S:
-        return None
+    if environment.missing:
+        is_old = time.time() - environment.built_at > RETRY_S
+        if is_old or 0.0 < environment.cut_off_s * MORE_TIME < left_s:
+            return None
     return environment if Path(environment.python).exists() else None

@@ -57,6 +57,13 @@ def test_an_environment_without_an_index(target: Path, tmp_path: Path) -> None:
     told: list[str] = []
     before = sorted(path for path in target.rglob("*"))
     copy = isolation.copy_target(target, tmp_path / "copy").root
+
+    # one whose time was too short is there for those who have no more
+    hurried = prepare(target, copy, lambda *_: None, deadline=time.monotonic())
+    assert "built-here" not in hurried.versions
+    assert {item.reason for item in hurried.missing} == {"the time for installing was used up"}
+    assert prepare(target, copy, lambda *_: None, deadline=time.monotonic() + 1) == hurried
+
     deadline = time.monotonic() + 360
     environment = prepare(target, copy, lambda _, message: told.append(message), deadline=deadline)
     assert environment.kind == "built"
