@@ -1,15 +1,17 @@
 """What a ledger entry says, in one line."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
 import click
+import msgspec
 
 from ops import history_words
 from ops.cli.text import clean, duration, moment, shortened
 from ops.entries import CHECKPOINT, UNREADABLE, Entry, text
-from schemas import ErrorCode, SchemaError, WorkflowEntry, decode
+from schemas import JSON, ErrorCode, SchemaError, WorkflowEntry, decode
 
 MAX_TEXT = 200
 WIDEST_KIND = len("WorkflowCompletion")
@@ -144,7 +146,8 @@ def _percent(fraction: Any) -> str:
 
 
 def _duration(seconds: Any) -> str:
-    return duration(seconds) if isinstance(seconds, int | float) else "?"
+    # MessagePack has infinity.
+    return duration(seconds) if isinstance(seconds, int | float) and math.isfinite(seconds) else "?"
 
 
 def line(entry: Entry) -> str:
@@ -159,8 +162,10 @@ def line(entry: Entry) -> str:
 def plain(entry: Entry) -> dict[str, Any]:
     """Return the entry for JSON: `{"sequence", "stored_at", "subject", "kind", "task_type", "task_id", "message"}`.
 
-    A message that is not JSON or MessagePack stands as text in `message_text`, its undecodable bytes written out.
+    A message that is not JSON or MessagePack, or has values that JSON has not, stands as text in `message_text`, its undecodable
+    bytes written out.
     """
+    body = entry.body if entry.content_type == JSON or _is_writable(entry.body) else None
     shown: dict[str, Any] = {
         "sequence": entry.sequence,
         "stored_at": entry.stored_at.isoformat(),
@@ -168,8 +173,17 @@ def plain(entry: Entry) -> dict[str, Any]:
         "kind": entry.kind,
         "task_type": entry.task_type,
         "task_id": text(entry.task_id),
-        "message": entry.body,
+        "message": body,
     }
-    if entry.body is None:
+    if body is None:
         shown["message_text"] = entry.data.decode(errors="backslashreplace")
     return shown
+
+
+def _is_writable(body: Any) -> bool:
+    """Tell whether JSON has values for all that a MessagePack body holds."""
+    try:
+        msgspec.json.encode(body)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

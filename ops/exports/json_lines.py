@@ -1,7 +1,6 @@
 """Ledger entries as JSON objects, a line each, as `sanctuary audit query --json` prints them. Pure."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -15,12 +14,9 @@ class JsonLines:
     follows = False
 
     def __init__(self, plain: Callable[[Entry], dict[str, Any]]) -> None:
-        """Take what makes plain values of an entry."""
+        """Take what makes of an entry plain values, those that JSON has."""
         self._plain = plain
 
     def take(self, entry: Entry) -> Iterable[bytes]:
         """Return the entry's line."""
-        try:
-            yield msgspec.json.encode(self._plain(entry))
-        except (TypeError, ValueError, RecursionError):  # MessagePack has values that JSON has not
-            yield msgspec.json.encode(self._plain(replace(entry, body=None)))
+        yield msgspec.json.encode(self._plain(entry))
