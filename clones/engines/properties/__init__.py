@@ -49,6 +49,8 @@ def look(target: Path, drafts: Sequence[Draft], out: Path, progress: Progress, *
     with tempfile.TemporaryDirectory(prefix="sanctuary-properties-") as name:
         scratch = Path(name)
         try:
+            if budget_s * _END_SHARE < _LEAST_S:
+                raise EngineError("what comes before them took the whole budget; allow more time")
             copied = isolation.copy_target(target, scratch / "copy")
             environment = prepare(target, copied.root, progress, deadline=begin + budget_s * _INSTALL_SHARE)
             if "pytest" not in environment.versions:

@@ -46,7 +46,7 @@ def attempt(draft: Draft, root: Path, runner: Runner) -> Tried:
     try:
         ran = runner.tests(root, ["-p", "sanctuary_guard", name], most_s=MAX_S)
     finally:
-        file.unlink()
+        file.unlink(missing_ok=True)
     return judge(draft, ran)
 
 

@@ -81,6 +81,15 @@ def tried(tmp_path: Path, source: str, *names: str) -> tuple[Drafted, Path]:
     return found, target
 
 
+def test_without_time_nothing_is_copied_or_built(tmp_path: Path) -> None:
+    """What was found before is to be told in time: to make an environment alone may take longer than is left."""
+    found = look(
+        tmp_path / "no target", drafts(CODEC, "first"), tmp_path, lambda *_: None, deadline=time.monotonic() + 5
+    )
+    assert found.data["tried"] == 0
+    assert [note.reason for note in found.notes] == ["what comes before them took the whole budget; allow more time"]
+
+
 def test_what_runs_is_kept_and_a_counterexample_is_told_with_its_check(tmp_path: Path) -> None:
     found, target = tried(tmp_path, CODEC, "encode_pairs", "quote_it", "port", "first")
     rows = {(row["function"], row["property"]): row for row in found.data["tests"]}
