@@ -105,7 +105,9 @@ class Command:
         table = parents()
         named = {}
         for pid, parent in table.items():
-            if parent == self.process.pid and (found := re.search(r"nats-server|omega|notary|clone (\w+)", command(pid))):
+            if parent == self.process.pid and (
+                found := re.search(r"nats-server|omega|notary|clone (\w+)", command(pid))
+            ):
                 named[found[1] or found[0]] = pid
         return named
 
