@@ -144,6 +144,8 @@ def verify_task(proof: TaskProof, keys: Keys) -> ProvedTask:
         raise ProofWrong(str(error)) from None
     entries = [read_entry(subjects, as_message(record)) for record in records]
     for entry in entries:
+        if entry.subject.partition(".")[0] != proof.realm:
+            raise ProofWrong(f"the entry #{entry.sequence} is on {entry.subject!r}, not of the realm {proof.realm!r}")
         if entry.task_id != proof.task_id:
             raise ProofWrong(
                 f"the entry #{entry.sequence} is about the task {entry.task_id!r}, not about {proof.task_id!r}"

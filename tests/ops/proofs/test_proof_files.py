@@ -96,6 +96,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "no checkpoint": (lambda fields: fields.update(checkpoint="-"), "not to be believed"),
     "half a record": (lambda fields: fields["entries"][0].update(record="AAAA"), "is no record"),
+    "another realm": (lambda fields: fields.update(realm="other"), "not of the realm 'other'"),
     "no realm": (lambda fields: fields.update(realm="a b"), "no subject token"),
 }
 
