@@ -125,6 +125,11 @@ async def test_a_restart_goes_on_with_what_was_open(rig: Rig) -> None:
     async with rig.worker(Runs()):
         for task_id in ("open", "later"):
             await rig.result(task_id)
+
+    async def are_copied() -> bool:
+        return len(await rig.in_stream(rig.subjects.ledger, rig.subjects.every("result"))) == 2
+
+    await eventually(are_copied)
     async with checking(rig, instance=identity) as check:
         read = [message.sequence for message in await rig.in_stream(rig.subjects.ledger, f"{rig.subjects.realm}.>")]
         await caught_up(rig, check)
