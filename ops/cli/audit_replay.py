@@ -53,12 +53,12 @@ class Speed(click.ParamType[float]):
     "--into-store", type=click.Path(path_type=Path), help="The store of the `sanctuary up` that serves that realm."
 )
 @click.option(
-    "--from",
+    "--since",
     "start",
     metavar="TIME",
     help="What was submitted then or later: 2026-11-20T10:00Z, or 2h for two hours ago.",
 )
-@click.option("--to", "end", metavar="TIME", help="What was submitted before that; default: up to now.")
+@click.option("--until", "end", metavar="TIME", help="What was submitted before that; default: up to now.")
 @click.option("--task", "tasks", multiple=True, metavar="ID", help="This task; may be given several times.")
 @click.option("--workflow", "workflows", multiple=True, metavar="ID", help="This run of a workflow.")
 @click.option(
@@ -113,11 +113,11 @@ def replay(
     async def work() -> int:
         if (start is None and end is None) == (not tasks and not workflows):
             raise ValueError(
-                "say what is to be driven once more: --from TIME, --to TIME or both; or --task ID, --workflow ID"
+                "say what is to be driven once more: --since TIME, --until TIME or both; or --task ID, --workflow ID"
             )
         selection = Selection(
-            point_in_time(start, now, "--from"),
-            point_in_time(end, now, "--to"),
+            point_in_time(start, now, "--since"),
+            point_in_time(end, now, "--until"),
             frozenset(tasks),
             frozenset(workflows),
         )

@@ -37,8 +37,8 @@ async def test_a_report_is_left_and_the_status_tells(
 ) -> None:
     cli = OpsRig(recorded.bus, server)
     async with realm(server, tmp_path) as target:
-        wanted = ("audit", "replay", "--into", target.subjects.realm, "--from", "1h", "--speed", "max")
-        nothing = await cli.cli(*wanted, "--to", "59m")
+        wanted = ("audit", "replay", "--into", target.subjects.realm, "--since", "1h", "--speed", "max")
+        nothing = await cli.cli(*wanted, "--until", "59m")
         ended = await cli.cli(*wanted, "--output", tmp_path / "out")
     assert (nothing.status, nothing.out.splitlines()[-1]) == (1, "Nothing was recorded that could be driven once more.")
     assert ended.status == 0, ended.err
@@ -64,7 +64,7 @@ async def test_killed_in_the_middle_it_goes_on(server: EmbeddedServer, tmp_path:
     cli = OpsRig(recorded.bus, server)
     async with realm(server, tmp_path) as target:
         subject = target.subjects.task("testing")
-        wanted = ("audit", "replay", "--into", target.subjects.realm, "--from", "1h", "--json")
+        wanted = ("audit", "replay", "--into", target.subjects.realm, "--since", "1h", "--json")
         # So slow that it cannot have ended.
         process = await cli.start(*wanted, "--speed", "0.000001")
 
@@ -84,13 +84,13 @@ async def test_killed_in_the_middle_it_goes_on(server: EmbeddedServer, tmp_path:
 
 
 MISUSED: dict[tuple[str, ...], str] = {
-    ("--from", "1h"): "Missing option '--into'",
+    ("--since", "1h"): "Missing option '--into'",
     ("--into", "other"): "say what is to be driven once more",
-    ("--into", "other", "--from", "1h", "--task", "x"): "say what is to be driven once more",
-    ("--into", "other", "--from", "1x"): "--from '1x' is no time",
-    ("--into", "other", "--from", "1h", "--speed", "0"): "is no speed",
-    ("--into", "other", "--from", "1h", "--speed", "nan"): "is no speed",
-    ("--into", "other", "--from", "1h", "--speed", "inf"): "is no speed",
+    ("--into", "other", "--since", "1h", "--task", "x"): "say what is to be driven once more",
+    ("--into", "other", "--since", "1x"): "--since '1x' is no time",
+    ("--into", "other", "--since", "1h", "--speed", "0"): "is no speed",
+    ("--into", "other", "--since", "1h", "--speed", "nan"): "is no speed",
+    ("--into", "other", "--since", "1h", "--speed", "inf"): "is no speed",
 }
 
 
