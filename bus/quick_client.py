@@ -131,6 +131,8 @@ class QuickClient(SteadyClient):
         return None
 
     async def _read_loop(self) -> None:
+        # nats-py has done so when it gave the last connection up, which may have been read once more before it was closed.
+        self._ps.reset()
         if type(self._transport) is TcpTransport:
             transport: Any = self._transport
             # What came right after the greeting is in the reader already; neither library has another way to tell.

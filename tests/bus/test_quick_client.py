@@ -169,6 +169,19 @@ async def test_nothing_is_heard_after_the_end_of_a_subscription(client: QuickCli
     assert b"second" not in heard
 
 
+async def test_what_comes_of_a_connection_that_was_given_up_is_no_part_of_the_next_one(client: QuickClient) -> None:
+    heard: list[bytes] = []
+    subscription = await client.listen(client.new_inbox(), lambda message: heard.append(message.data))
+    reconnects = client.stats["reconnects"]
+    await client.force_reconnect()
+    # Nothing has been awaited since: the socket is open still.
+    client._take(f"MSG {subscription.subject} {subscription._id} 1000\r\ncut off".encode())
+
+    await eventually(lambda: client.is_connected and client.stats["reconnects"] > reconnects)
+    await client.publish(subscription.subject, b"whole")
+    await eventually(lambda: heard == [b"whole"])
+
+
 async def test_listening_goes_on_over_a_reconnect(client: QuickClient) -> None:
     heard: list[bytes] = []
     subject = client.new_inbox()
