@@ -198,7 +198,7 @@ async def test_a_person_decides_and_is_named(ops_rig: OpsRig, delta: Delta, tmp_
     assert [(event.verdict, event.decided_by, event.comment) for event in made] == [("approve", "ann", "well done")]
     told = (await ops_rig.cli("workflow", "history", run_id)).out
     assert "go approved by ann: well done" in told
-    audit = (await ops_rig.cli("audit", "show", run_id)).out
+    audit = (await ops_rig.cli("audit", "show", run_id, "--entries")).out
     for kind in (
         "WorkflowStart",
         "WorkflowEntry",
