@@ -7,6 +7,7 @@ from datetime import datetime
 
 from clones.engines.svg import FAINT, INK, LINE, PAPER, Picture, shortened_right
 from ops.case import Case
+from ops.durations import in_minutes
 from ops.spans import Phase, Span
 from schemas import StepLine
 
@@ -177,9 +178,4 @@ def _length(seconds: float) -> str:
         return f"{seconds * 1000:.3g} ms" if seconds else "0"
     if seconds < 120:
         return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if not hours:
-        return f"{minutes}m{rest:02}s"
-    days, hours = divmod(hours, 24)
-    return f"{days}d{hours:02}h" if days else f"{hours}h{minutes:02}m"
+    return in_minutes(seconds)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ops.durations import in_minutes
+
 if TYPE_CHECKING:
     from rich.console import JustifyMethod, RenderableType
     from rich.table import Table
@@ -31,12 +33,7 @@ def duration(seconds: float | None) -> str:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if not hours:
-        return f"{minutes}m{rest:02}s"
-    days, hours = divmod(hours, 24)
-    return f"{days}d{hours:02}h" if days else f"{hours}h{minutes:02}m"
+    return in_minutes(seconds)
 
 
 def moment(at: datetime) -> str:
