@@ -103,19 +103,24 @@ async def test_an_id_is_found_by_the_index_also_a_damaged_one(rig: Rig, tmp_path
         pass
 
 
+async def read_while_purged(rig: Rig, source: Source, archive: Path, before: int) -> list[Record]:
+    """Read everything; behind the first batch it is archived, and what stands before the entry `before` leaves the stream."""
+    found: list[Record] = []
+    async for batch in source.records():
+        if not found:
+            await archive_ledger(rig.network, archive)
+            await purge(rig, before)
+        found += batch
+    return found
+
+
 async def test_what_is_archived_and_purged_meanwhile_is_read(rig: Rig, tmp_path: Path) -> None:
     await store(rig, 40)
     await archive_ledger(rig.network, tmp_path)
     await store(rig, 30)
     whole = await ledger(rig)
     source = await opened(rig, tmp_path)
-    found: list[Record] = []
-    async for batch in source.records():
-        if not found:
-            await archive_ledger(rig.network, tmp_path)
-            await purge(rig, 66)
-        found += batch
-    assert found == whole
+    assert await read_while_purged(rig, source, tmp_path, 66) == whole
 
 
 async def test_what_is_archived_and_purged_while_the_stream_is_read_is_read(
@@ -125,13 +130,7 @@ async def test_what_is_archived_and_purged_while_the_stream_is_read_is_read(
     await store(rig, 60)
     whole = await ledger(rig)
     source = await opened(rig, tmp_path)
-    found: list[Record] = []
-    async for batch in source.records():
-        if not found:
-            await archive_ledger(rig.network, tmp_path)
-            await purge(rig, 53)
-        found += batch
-    assert found == whole
+    assert await read_while_purged(rig, source, tmp_path, 53) == whole
 
 
 async def test_what_is_in_neither_is_told(rig: Rig, tmp_path: Path) -> None:
