@@ -27,7 +27,7 @@ from tests.bus.rig import TYPE, Rig, Runs
 from tests.clones.omega.clocks import SetClock
 from tests.clones.omega.test_scheduled_runs import put_into_force
 from tests.clones.omega.workflows.flows import Doers, clones, completed, definition, put, start, task
-from tests.clones.omega.workflows.told import decision, sleeps, verdict
+from tests.clones.omega.workflows.told import decision, is_idle, sleeps, verdict
 from tests.clones.rig import ClonesRig, open_clones_rig
 from tests.conftest import CLONES
 from tests.ops.archive.ledgers import copied, ledger, numbers, read, store
@@ -189,6 +189,8 @@ async def test_a_network_goes_on_and_nothing_begins_anew(tmp_path: Path) -> None
             await verdict(rig, decision(workflow_id="waits"))
             await completed(rig, "waits")
             await eventually(lambda: _is_copied(rig, "waits"))
+            # The result is stored before the message is acknowledged under which the run was driven.
+            await eventually(lambda: is_idle(rig))
         again = [each.subject async for batch in records(rig.network, before + 1) for each in batch]
         assert [each for each in again if ".result." in each and not each.endswith(".waits")] == [
             each for each in again if ".result.command." in each
