@@ -21,9 +21,9 @@ from typing import IO, Any
 import msgspec
 
 from bus.errors import SanctuaryError
+from bus.merkle import Frontier
 from bus.records import Record, gap_leaf, leaf_hash
 from ops.archive.blocks import BlockDamaged, Place, decoded, encodings, unpacked
-from ops.proofs.merkle import Frontier
 
 MAGIC = b"sanctuary-segment-1\n"
 SUFFIX = ".segment"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
+from bus.merkle import Frontier
 from bus.records import Record, encode_record, gap_leaf, leaf_hash
 from ops.archive.blocks import BLOCK_BYTES, Place, packed
 from ops.archive.segment import MAGIC, TRAILER, Footer, Header, Segment, end_behind, file_name, open_segment
-from ops.proofs.merkle import Frontier
 
 TEMPORARY = ".partial"
 """How the name of a file ends that is not sealed yet."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from bus.jetstream import api, pub_ack
+from bus.merkle import Frontier
 from bus.network import Network, open_network
 from bus.server import EmbeddedServer, ServerOptions
 from bus.server_config import OPERATOR
@@ -28,7 +29,6 @@ from ops.archive.segment import leaves
 from ops.archive.source import Source
 from ops.bench.processes import BenchFailed
 from ops.proofs.checkpoint import Checkpoint, sign
-from ops.proofs.merkle import Frontier
 from ops.proofs.notes import SigningKey
 
 REALM = "bench"

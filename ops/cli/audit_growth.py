@@ -48,9 +48,9 @@ def growth(
 async def _growth(
     old: str, new: str | None, where: Where, archive: Path | None, named: "Named", *, output: Path | None
 ) -> int:
+    from bus.merkle import ProofWrong
     from ops.proofs.evidence import gather
     from ops.proofs.making import checkpoint_over, tree
-    from ops.proofs.merkle import ProofWrong
     from ops.proofs.proof_files import encode_proof, prove_growth
 
     evidence = gather(where, named)

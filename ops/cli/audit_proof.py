@@ -52,9 +52,9 @@ def proof(
 
 
 async def _proof(task_id: str, where: Where, archive: Path | None, named: "Named", output: Path | None) -> int:
+    from bus.merkle import ProofWrong
     from ops.proofs.evidence import gather
     from ops.proofs.making import checkpoint_over, task_records, tree
-    from ops.proofs.merkle import ProofWrong
     from ops.proofs.proof_files import encode_proof, prove_task
 
     check_id(task_id)

@@ -28,8 +28,8 @@ def verify_proof(file: Path, *, keys: tuple[str, ...], as_json: bool) -> None:
 
 
 async def _verify(file: Path, given: tuple[str, ...], *, as_json: bool) -> int:
+    from bus.merkle import ProofWrong
     from ops.proofs.claims import make_keys, read_key
-    from ops.proofs.merkle import ProofWrong
     from ops.proofs.notes import NoteWrong
     from ops.proofs.proof_files import MAX_BYTES, TaskProof, parse_proof
 
@@ -81,7 +81,7 @@ def _growth(proof: "GrowthProof", keys: "Keys", *, as_json: bool) -> None:
 
 def _demand(keys: "Keys", claim: "Claim") -> None:
     """Raise where a witness did not sign whose key is given."""
-    from ops.proofs.merkle import ProofWrong
+    from bus.merkle import ProofWrong
 
     missing = [key.name for key in keys.witnesses if key.name not in claim.witnesses]
     if missing:

@@ -42,9 +42,9 @@ def witness(
 async def _witness(
     file: Path, given: tuple[str, ...], directory: Path, name: str | None, *, as_json: bool, output: Path | None
 ) -> int:
+    from bus.merkle import ProofWrong
     from ops.proofs.checkpoint import parse_checkpoint
     from ops.proofs.claims import make_keys, read_key
-    from ops.proofs.merkle import ProofWrong
     from ops.proofs.notes import NoteWrong
     from ops.proofs.proof_files import MAX_BYTES, TaskProof, parse_proof
     from ops.proofs.witness import HistoryForked, open_witness

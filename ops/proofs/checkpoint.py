@@ -10,7 +10,7 @@ import struct
 
 import msgspec
 
-from ops.proofs.merkle import HASH_BYTES
+from bus.merkle import HASH_BYTES
 from ops.proofs.notes import Kind, Note, NoteWrong, PublicKey, Signature, SigningKey, parse_note, verify_bytes
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")

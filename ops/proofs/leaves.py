@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ops.proofs.merkle import HASH_BYTES, Frontier
+from bus.merkle import HASH_BYTES, Frontier
 
 _READ_LEAVES = 32_768
 
@@ -47,7 +47,7 @@ class Leaves:
         return b"".join(parts)
 
     def root(self, start: int, end: int) -> bytes:
-        """Return the root of the tree over the leaves [start, end); proofs are made of these (`ops.proofs.merkle.Root`).
+        """Return the root of the tree over the leaves [start, end); proofs are made of these (`bus.merkle.Root`).
 
         Raises:
             ValueError: the file does not reach as far.

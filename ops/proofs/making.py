@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bus.errors import SanctuaryError
+from bus.merkle import Root
 from bus.records import Record, encode_record, gap_leaf, leaf_hash
 from ops.archive.source import Source
 from ops.assignment_search import BEGINNINGS
 from ops.families import family
 from ops.proofs.claims import Claim, Keys, judge
 from ops.proofs.leaves import Leaves
-from ops.proofs.merkle import Root
 from ops.proofs.problems import Problem
 
 MOST_LOOKED_AT = 1000

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bus.errors import ConfigurationError
+from bus.merkle import HASH_BYTES, Frontier
 from ops.proofs.checkpoint import Checkpoint, SignedCheckpoint, parse_checkpoint, sign, verify
 from ops.proofs.files import write_whole
 from ops.proofs.leaves import Leaves, split
-from ops.proofs.merkle import HASH_BYTES, Frontier
 from ops.proofs.notes import MAX_BYTES, Kind, NoteWrong, PublicKey, SigningKey, parse_signing_key
 
 CHECKPOINTS = "checkpoints"

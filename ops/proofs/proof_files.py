@@ -8,12 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bus.records import Record, RecordError, as_message, decode_record, encode_record, leaf_hash
-from bus.subjects import Subjects
-from ops.entries import Entry, read_entry
-from ops.proofs.checkpoint import Checkpoint, SignedCheckpoint
-from ops.proofs.claims import Claim, Keys, believe
-from ops.proofs.merkle import (
+from bus.merkle import (
     ProofWrong,
     Root,
     consistency_proof,
@@ -21,6 +16,11 @@ from ops.proofs.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from bus.records import Record, RecordError, as_message, decode_record, encode_record, leaf_hash
+from bus.subjects import Subjects
+from ops.entries import Entry, read_entry
+from ops.proofs.checkpoint import Checkpoint, SignedCheckpoint
+from ops.proofs.claims import Claim, Keys, believe
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest file that is read: a result may have a megabyte or more."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from bus.merkle import EMPTY_ROOT, HASH_BYTES, Frontier
 from ops.proofs.leaves import split
-from ops.proofs.merkle import EMPTY_ROOT, HASH_BYTES, Frontier
 
 
 class _Stretch(msgspec.Struct, frozen=True):

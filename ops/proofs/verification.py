@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from bus.merkle import Frontier
 from bus.records import Record, encode_record, gap_leaf, leaf_hash
 from ops.proofs.claims import Claim, Keys, OtherLog, believe
 from ops.proofs.leaves import Leaves
-from ops.proofs.merkle import Frontier
 from ops.proofs.notes import NoteWrong
 from ops.proofs.problems import Problem
 from ops.proofs.recent import RecentTrees

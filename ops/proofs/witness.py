@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bus.errors import ConfigurationError, SanctuaryError
+from bus.merkle import ProofWrong, verify_consistency
 from ops.proofs.checkpoint import SignedCheckpoint, cosign, parse_checkpoint
 from ops.proofs.claims import Keys, believe
 from ops.proofs.files import write_whole
-from ops.proofs.merkle import ProofWrong, verify_consistency
 from ops.proofs.notes import MAX_BYTES, Kind, NoteWrong, PublicKey, SigningKey, parse_signing_key
 from ops.proofs.proof_files import GrowthProof, verify_growth
 

@@ -14,6 +14,7 @@ import pytest
 
 from bus.jetstream import publish
 from bus.ledger import entries, last_sequence
+from bus.merkle import root_of
 from bus.network import Network, open_network
 from bus.record_reader import records
 from bus.records import encode_record, gap_leaf, leaf_hash
@@ -22,7 +23,6 @@ from bus.server_config import NOTARY
 from bus.subjects import Subjects
 from bus.topology import ensure
 from ops.proofs.checkpoint import Checkpoint, SignedCheckpoint, parse_checkpoint, verify
-from ops.proofs.merkle import root_of
 from ops.proofs.notary import CONTRADICTS
 from ops.proofs.notes import PublicKey, parse_key
 from schemas import ErrorEscalation, decode

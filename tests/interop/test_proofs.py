@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bus.merkle import root_of
 from ops.proofs.checkpoint import cosign, parse_checkpoint
-from ops.proofs.merkle import root_of
 from ops.proofs.proof_files import GrowthProof, TaskProof, encode_proof, prove_growth, prove_task
 from tests.interop.peers import GO_PROVE, run
 from tests.ops.proofs.ledgers import LOG, REALM, WITNESS, leaves, records, signed

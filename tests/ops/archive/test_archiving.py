@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from bus.errors import SanctuaryError
+from bus.merkle import root_of
 from bus.records import encode_record, gap_leaf, leaf_hash
 from bus.server import EmbeddedServer
 from ops.archive.archiving import archive_ledger
 from ops.archive.directory import ArchiveWrong, locked, open_archive
 from ops.archive.segment import TRAILER, SegmentDamaged
-from ops.proofs.merkle import root_of
 from tests.bus.rig import Rig, open_rig
 from tests.ops.archive.ledgers import ledger, numbers, purge, store
 

@@ -4,10 +4,10 @@ import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from bus.merkle import root_of
 from bus.records import Record, encode_record, gap_leaf, leaf_hash
 from ops.proofs.checkpoint import Checkpoint, sign
 from ops.proofs.claims import Claim, Keys, judge, make_keys
-from ops.proofs.merkle import root_of
 from ops.proofs.notes import Kind, SigningKey
 from ops.proofs.problems import Problem
 

@@ -10,13 +10,13 @@ from pytest import MonkeyPatch
 
 from bus.jetstream import api, publish
 from bus.ledger import entries, last_sequence
+from bus.merkle import root_of
 from bus.record_reader import records
 from bus.records import encode_record, gap_leaf, leaf_hash
 from bus.server import EmbeddedServer
 from bus.topology import ensure
 from ops.proofs import notary as module
 from ops.proofs.checkpoint import Checkpoint, SignedCheckpoint, parse_checkpoint, verify
-from ops.proofs.merkle import root_of
 from ops.proofs.notary import LedgerContradicts, Notary
 from ops.proofs.notary_files import NotaryFiles
 from tests.bus.rig import Rig, open_rig

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bus.errors import ConfigurationError
+from bus.merkle import EMPTY_ROOT, root_of
 from ops.proofs import notary_files
 from ops.proofs.checkpoint import parse_checkpoint, verify
-from ops.proofs.merkle import EMPTY_ROOT, root_of
 from ops.proofs.notary_files import NotaryFiles
 from ops.proofs.notes import SigningKey, parse_key
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from bus.errors import SanctuaryError
+from bus.merkle import ProofWrong, Root, root_of
 from bus.records import Record, encode_record
 from ops.proofs.checkpoint import SignedCheckpoint, cosign, parse_checkpoint
-from ops.proofs.merkle import ProofWrong, Root, root_of
 from ops.proofs.notes import SigningKey
 from ops.proofs.proof_files import (
     GrowthProof,

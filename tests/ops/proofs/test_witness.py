@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from bus.errors import ConfigurationError
+from bus.merkle import ProofWrong, root_of
 from bus.records import Record
 from ops.proofs.checkpoint import verify
-from ops.proofs.merkle import ProofWrong, root_of
 from ops.proofs.notes import NoteWrong, SigningKey, parse_key
 from ops.proofs.proof_files import GrowthProof, prove_growth
 from ops.proofs.witness import HistoryForked, Unproved, Witness, open_witness

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 
-from bus.records import leaf_hash
-from ops.proofs.merkle import (
+from bus.merkle import (
     EMPTY_ROOT,
     Frontier,
     ProofWrong,
@@ -19,6 +18,7 @@ from ops.proofs.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from bus.records import leaf_hash
 
 ENTRIES = [
     bytes.fromhex(text)
