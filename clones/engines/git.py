@@ -92,22 +92,25 @@ def _leads_to(target: Path) -> Path | None:
         return None
     entry = place / ".git"
     named = _named_in(entry, "gitdir:") if entry.is_file() else None
-    directory = (place / named if named is not None else entry).resolve()
+    # Path.resolve() raises RuntimeError at links in a circle until Python 3.13
+    directory = Path(os.path.realpath(place / named if named is not None else entry))
     if named is not None and _points_back(directory, entry):
         return None
     if not directory.is_relative_to(place.resolve()):
         return directory
     common = _named_in(directory / "commondir")
-    shared = (directory / common).resolve() if common is not None else directory
+    shared = Path(os.path.realpath(directory / common)) if common is not None else directory
     return None if shared.is_relative_to(place.resolve()) else shared
 
 
 def _points_back(directory: Path, entry: Path) -> bool:
     linked = _named_in(directory / "gitdir")
-    if linked is not None and (directory / linked).resolve() == entry.resolve():
+    if linked is not None and os.path.realpath(directory / linked) == os.path.realpath(entry):
         return True
     module = _WORKTREE.search(_text(directory / "config"))
-    return module is not None and (directory / module[1].strip().strip('"')).resolve() == entry.parent.resolve()
+    if module is None:
+        return False
+    return os.path.realpath(directory / module[1].strip().strip('"')) == os.path.realpath(entry.parent)
 
 
 def _named_in(file: Path, word: str = "") -> str | None:
@@ -119,7 +122,7 @@ def _named_in(file: Path, word: str = "") -> str | None:
 def _text(file: Path) -> str:
     try:
         with file.open("rb") as opened:
-            return os.fsdecode(opened.read(_MAX_SETTING_BYTES))
+            return os.fsdecode(opened.read(_MAX_SETTING_BYTES).partition(b"\0")[0])  # git reads no further, either
     except OSError:
         return ""
 

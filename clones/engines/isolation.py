@@ -56,8 +56,8 @@ def copy_target(target: Path, parent: Path) -> Copied:
         try:
             status = source.lstat()
             if stat.S_ISLNK(status.st_mode):
-                if not _copy_link(source, destination, target):
-                    left_out.append(_left_out(relative, "a symbolic link to outside the target"))
+                if why_not := _copy_link(source, destination, target):
+                    left_out.append(_left_out(relative, why_not))
                 continue
             if not stat.S_ISREG(status.st_mode):
                 left_out.append(_left_out(relative, "not a regular file"))
@@ -134,14 +134,19 @@ def _git(target: Path, *arguments: str) -> bytes | None:
     return done.stdout if done.exit_status == 0 and not done.truncated else None
 
 
-def _copy_link(source: Path, destination: Path, target: Path) -> bool:
-    """Copy a link that stays inside the target, as a relative one: an absolute one would lead back into the target."""
-    end = source.resolve()
+def _copy_link(source: Path, destination: Path, target: Path) -> str | None:
+    """Copy a link that stays inside the target, as a relative one: an absolute one would lead back into the target.
+
+    Returns why it is left out, None where it is copied.
+    """
+    end = Path(os.path.realpath(source))  # Path.resolve() raises RuntimeError at a circle until Python 3.13
+    if end.is_symlink():
+        return "symbolic links in a circle"
     if not end.is_relative_to(target):
-        return False
+        return "a symbolic link to outside the target"
     destination.parent.mkdir(parents=True, exist_ok=True)
-    destination.symlink_to(os.path.relpath(end, source.parent.resolve()))
-    return True
+    destination.symlink_to(os.path.relpath(end, os.path.realpath(source.parent)))
+    return None
 
 
 def _left_out(relative: PurePosixPath, reason: str) -> NotAnalysed:

@@ -1,5 +1,6 @@
 """Requirement files of pip, as far as they name packages: nested files, constraints, and the target itself."""
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -26,15 +27,15 @@ class RequirementLines(msgspec.Struct, kw_only=True):
 
 def read(path: Path, target: Path, into: RequirementLines) -> None:
     """Read the requirement file `path` and the files it names into `into`; none outside `target`."""
-    path = path.resolve()
+    path = Path(os.path.realpath(path))  # Path.resolve() raises RuntimeError at links in a circle until Python 3.13
     if path in into.read:
         return
     into.read.add(path)
     if not path.is_relative_to(target.resolve()) or not path.is_file() or path.stat().st_size > _MAX_BYTES:
         into.not_understood.append(f"{path.name}: no such file in the target")
         return
-    text = path.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
-    for raw in text.splitlines():
+    text = path.read_text(encoding="utf-8", errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    for raw in text.replace("\\\n", " ").splitlines():
         line = _OPTION.sub("", _COMMENT.sub("", raw)).strip()
         if line:
             take_line(line, path.parent, target, into)
@@ -49,7 +50,7 @@ def take_line(line: str, directory: Path, target: Path, into: RequirementLines) 
         if flag == "-r":
             read(directory / value, target, into)
         elif flag == "-c":
-            constraint = (directory / value).resolve()
+            constraint = Path(os.path.realpath(directory / value))
             if constraint.is_relative_to(target.resolve()) and constraint.is_file():
                 into.constraints.append(constraint.relative_to(target.resolve()).as_posix())
             else:

@@ -16,7 +16,8 @@ The list of what is accepted is TOML, one table for each decision::
 """
 
 import datetime as dt
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,7 @@ from msgspec import Meta
 
 from clones.engines.contract import EngineError, NotAnalysed
 from clones.engines.security.findings import Finding, Findings, Suppressed
+from clones.engines.security.judge import Kind
 from clones.engines.security.sarif import FINGERPRINT
 from clones.engines.security.scope import ACCEPTED, BASELINE, MAX_FILE_BYTES, LeftOutError, content
 from schemas.errors import ErrorCode
@@ -73,11 +75,19 @@ class _List(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accepted: Annotated[tuple[Entry, ...], Meta(max_length=10_000)] = ()
 
 
+class Known(msgspec.Struct, frozen=True):
+    """What an earlier scan has told."""
+
+    what: str
+    """For a person."""
+    kind: Kind = "flaw"
+
+
 class Decisions(msgspec.Struct, frozen=True, kw_only=True):
     """What the target's files say."""
 
-    baseline: dict[str, str] | None = None
-    """Fingerprint to what it is, for a person; None: there is no baseline."""
+    baseline: dict[str, Known] | None = None
+    """By fingerprint; None: there is no baseline."""
     baseline_file: str = BASELINE
     accepted: tuple[Entry, ...] = ()
     unread: tuple[NotAnalysed, ...] = ()
@@ -102,7 +112,7 @@ def read(target: Path, baseline: str | None) -> Decisions:
         EngineError: `target_not_found`, where the baseline that was asked for is not there.
     """
     unread: list[NotAnalysed] = []
-    known: dict[str, str] | None = None
+    known: dict[str, Known] | None = None
     accepted: tuple[Entry, ...] = ()
     name = baseline or BASELINE
     try:
@@ -125,7 +135,8 @@ def _read(target: Path, name: str) -> bytes | None:
     path = target / name
     if not path.is_symlink() and not path.exists():
         return None
-    if not path.resolve().is_relative_to(target.resolve()):
+    # Path.resolve() raises RuntimeError at links in a circle until Python 3.13
+    if not Path(os.path.realpath(path)).is_relative_to(target.resolve()):
         raise ValueError("it lies outside the target")
     try:
         return content(path, name, MAX_FILE_BYTES)
@@ -136,6 +147,7 @@ def _read(target: Path, name: str) -> bytes | None:
 class _SarifResult(msgspec.Struct, frozen=True, rename="camel"):
     partial_fingerprints: dict[str, str] = {}
     rule_id: str = ""
+    kind: str = "fail"
     baseline_state: str = ""
     suppressions: list[Any] = []
     locations: list[dict[str, Any]] = []
@@ -149,7 +161,7 @@ class _SarifLog(msgspec.Struct, frozen=True):
     runs: list[_SarifRun]
 
 
-def parse_baseline(log: bytes) -> dict[str, str]:
+def parse_baseline(log: bytes) -> dict[str, Known]:
     """Return what a SARIF log of ours has found, by fingerprint, and what it knew before.
 
     Raises:
@@ -165,7 +177,9 @@ def parse_baseline(log: bytes) -> dict[str, str]:
     if len(named) > _MAX_ENTRIES:
         raise ValueError(f"it has {len(named)} results; the limit is {_MAX_ENTRIES}")
     return {
-        result.partial_fingerprints[FINGERPRINT]: f"{result.rule_id} in {_uri(result)}"
+        result.partial_fingerprints[FINGERPRINT]: Known(
+            f"{result.rule_id} in {_uri(result)}", "review" if result.kind == "review" else "flaw"
+        )
         for result in named
         if result.baseline_state != "absent" and (not result.suppressions or result.baseline_state == "unchanged")
     }
@@ -191,29 +205,40 @@ def parse_accepted(text: bytes) -> tuple[Entry, ...]:
 
 
 def apply(decisions: Decisions, findings: Findings, today: dt.date) -> Applied:
-    """Take out what was decided about; a decision holds until the end of its last day."""
+    """Take out what was decided about; a decision holds until the end of its last day.
+
+    What was known as a place to review alone counts once it is a finding.
+    """
     holding = [entry for entry in decisions.accepted if entry.until >= today]
     used: set[Entry] = set()
-    counted: list[Finding] = []
+    left: dict[Kind, list[Finding]] = {"flaw": [], "review": []}
     taken: list[Suppressed] = []
-    for finding in findings.counted:
+    for finding in (*findings.counted, *findings.reviews):
         entry = next((each for each in holding if each.covers(finding)), None)
         if entry is not None:
             used.add(entry)
             reason = f"accepted by {entry.by} until {entry.until}: {entry.reason}"
             taken.append(_taken(msgspec.structs.replace(finding, state=""), reason, ACCEPTED))
-        elif decisions.baseline is not None and finding.fingerprint in decisions.baseline:
+        elif _is_known(finding, decisions.baseline or {}):
             known = msgspec.structs.replace(finding, state="same")
             taken.append(_taken(known, "known from an earlier scan", decisions.baseline_file))
         else:
-            counted.append(finding)
-    found = {each.fingerprint for each in (*findings.counted, *(each.finding for each in findings.suppressed))}
-    gone = [what for fingerprint, what in (decisions.baseline or {}).items() if fingerprint not in found]
+            left[finding.kind].append(finding)
+    suppressed = (each.finding for each in findings.suppressed)
+    found = {each.fingerprint for each in (*findings.counted, *findings.reviews, *suppressed)}
+    gone = [known.what for fingerprint, known in (decisions.baseline or {}).items() if fingerprint not in found]
     return Applied(
-        findings=Findings(counted=tuple(counted), suppressed=(*findings.suppressed, *taken)),
+        findings=Findings(
+            counted=tuple(left["flaw"]), reviews=tuple(left["review"]), suppressed=(*findings.suppressed, *taken)
+        ),
         gone=tuple(sorted(gone)),
         notes=(*decisions.unread, *_notes(decisions.accepted, used, today)),
     )
+
+
+def _is_known(finding: Finding, baseline: Mapping[str, Known]) -> bool:
+    known = baseline.get(finding.fingerprint)
+    return known is not None and (known.kind == "flaw" or finding.kind == "review")
 
 
 def _taken(finding: Finding, reason: str, by: str) -> Suppressed:

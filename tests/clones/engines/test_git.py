@@ -46,6 +46,10 @@ def _named(place: Path, other: Path) -> None:
     (place / ".git").write_text(f"gitdir: {other}/.git\n")
 
 
+def _named_before_a_nul(place: Path, other: Path) -> None:
+    (place / ".git").write_text(f"gitdir: {other}/.git\0inner\n")
+
+
 def _linked(place: Path, other: Path) -> None:
     (place / ".git").symlink_to(other / ".git")
 
@@ -63,7 +67,7 @@ def _shared_from_inside(place: Path, other: Path) -> None:
     (place / "inner" / "commondir").write_text(f"{other}/.git\n")
 
 
-@pytest.mark.parametrize("point", [_named, _linked, _shared, _shared_from_inside])
+@pytest.mark.parametrize("point", [_named, _named_before_a_nul, _linked, _shared, _shared_from_inside])
 @pytest.mark.parametrize("below", [".", "pkg"])
 def test_a_history_that_is_another_projects_is_not_read(point: Point, below: str, tmp_path: Path) -> None:
     history = History(tmp_path / "other")
@@ -78,3 +82,8 @@ def test_a_history_that_is_another_projects_is_not_read(point: Point, below: str
     with pytest.raises(EngineError, match="the history there is not read"):
         git.run(place / below, "log")
     assert isolation.copy_target(place, tmp_path / "copy").files >= 1
+
+
+def test_links_in_a_circle_lead_to_no_history(tmp_path: Path) -> None:
+    (tmp_path / ".git").symlink_to(".git")
+    assert git.commit_of(tmp_path, "HEAD") is None

@@ -66,12 +66,15 @@ def test_links_and_devices_lead_nowhere_outside_the_copy(tmp_path: Path) -> None
     (target / "absolute").symlink_to(target / "pkg" / "real.py")
     (target / "pkg" / "up").symlink_to("../pkg")
     (target / "outside").symlink_to("../secret")
+    (target / "itself").symlink_to("itself")
+    (target / "there").symlink_to("pkg/and_back")
+    (target / "pkg" / "and_back").symlink_to("../there")
     os.mkfifo(target / "pipe")
     copied = copy_target(target, tmp_path / "out")
     assert names(copied.root) == {"pkg/real.py", "absolute", "pkg/up"}
     (copied.root / "absolute").write_text("changed", encoding="utf-8")
     assert (target / "pkg" / "real.py").read_text(encoding="utf-8") == "x = 1"
-    assert {item.subject for item in copied.left_out} == {"outside", "pipe"}
+    assert {item.subject for item in copied.left_out} == {"outside", "pipe", "itself", "there", "pkg/and_back"}
 
 
 def test_no_program_named_in_the_target_s_git_configuration_runs(tmp_path: Path) -> None:

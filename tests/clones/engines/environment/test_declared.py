@@ -125,6 +125,13 @@ def test_a_directory_without_packaging_has_only_requirements(tmp_path: Path) -> 
     assert found.not_understood == ("passwd: no such file in the target",)
 
 
+def test_requirement_files_that_name_no_file_are_told(tmp_path: Path) -> None:
+    (tmp_path / "circle.txt").symlink_to("circle.txt")
+    found = declared(tmp_path, {"requirements.txt": "idna\n-r circle.txt\n-c circle.txt\n-c a\0b\n"})
+    assert found.requirements == ("idna",)
+    assert found.not_understood == ("circle.txt: no such file in the target", "-c circle.txt", "-c a\ufffdb")
+
+
 @pytest.mark.parametrize("text", ["[project", "[dependency-groups]\ntest = [{include-group = 'test'}]\n", "tool = 3"])
 def test_a_broken_declaration_declares_nothing(tmp_path: Path, text: str) -> None:
     assert declared(tmp_path, {"pyproject.toml": text, "tox.ini": "[[", "setup.cfg": "="}).test_requirements == ()

@@ -44,8 +44,16 @@ def finding(fingerprint: str, rule: str = "B608", file: str = "app/db.py") -> Fi
     )
 
 
-def findings(*counted: Finding) -> Findings:
-    return Findings(counted=counted, suppressed=())
+def findings(*found: Finding) -> Findings:
+    return Findings(
+        counted=tuple(each for each in found if each.kind == "flaw"),
+        reviews=tuple(each for each in found if each.kind == "review"),
+        suppressed=(),
+    )
+
+
+def review(fingerprint: str) -> Finding:
+    return msgspec.structs.replace(finding(fingerprint), kind="review")
 
 
 def log(found: Findings) -> bytes:
@@ -126,6 +134,24 @@ def test_the_log_of_a_scan_is_the_baseline_of_the_next(tmp_path: Path) -> None:
     assert parse_baseline(log(applied.findings)).keys() == {"1", "3"}
 
 
+def test_a_place_to_review_that_was_known_counts_once_it_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / ".sanctuary-baseline.sarif").write_bytes(log(findings(review("1"), review("2"), finding("3"))))
+    applied = apply(read(tmp_path, None), findings(finding("1"), review("2"), review("3"), review("4")), TODAY)
+    assert [each.fingerprint for each in applied.findings.counted] == ["1"]
+    assert [each.fingerprint for each in applied.findings.reviews] == ["4"]
+    assert applied.gone == ()
+    # of the next scan's baseline, what was known as no more than that still is no more
+    later = parse_baseline(log(applied.findings))
+    assert {name: known.kind for name, known in later.items()} == {
+        "1": "flaw",
+        "2": "review",
+        "3": "review",
+        "4": "review",
+    }
+    entry = Entry(rule="B608", reason="r", by="b", until=TODAY)
+    assert apply(Decisions(accepted=(entry,)), findings(review("5")), TODAY).findings.reviews == ()
+
+
 def test_what_was_accepted_or_set_aside_is_not_in_a_baseline() -> None:
     aside = Suppressed(finding=finding("9"), kind="external", reason="r", printed=True)
     entry = Entry(fingerprint="1", reason="r", by="b", until=TODAY)
@@ -155,7 +181,8 @@ def test_no_file_outside_the_target_decides(tmp_path: Path) -> None:
     (tmp_path / "outside.sarif").write_bytes(log(findings(finding("1"))))
     (tmp_path / "target/link.sarif").symlink_to(tmp_path / "outside.sarif")
     (tmp_path / "target/.sanctuary-accepted.toml").symlink_to("/dev/zero")
-    for name in ("link.sarif", "../outside.sarif", str(tmp_path / "outside.sarif")):
+    (tmp_path / "target/circle.sarif").symlink_to("circle.sarif")
+    for name in ("link.sarif", "circle.sarif", "../outside.sarif", str(tmp_path / "outside.sarif")):
         decisions = read(tmp_path / "target", name)
         assert decisions.baseline is None
         assert [note.subject for note in decisions.unread] == [name, ".sanctuary-accepted.toml"]
