@@ -46,6 +46,15 @@ _KEPT_WITHOUT_USER = frozenset(
 """Addresses, which may hold a user name and password."""
 
 
+class StoppedError(EngineError):
+    """A tool had not ended when its time was used up."""
+
+    def __init__(self, message: str, stdout: bytes) -> None:
+        """`stdout` is what it had written by then, bounded as in `Finished`."""
+        super().__init__(message, code="engine_timeout")
+        self.stdout = stdout
+
+
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """How a tool ended."""
 
@@ -83,7 +92,8 @@ def run(
     tool's process group is dead.
 
     Raises:
-        EngineError: `tool_missing` where `argv[0]` cannot be started, `engine_timeout` after `timeout_s` seconds.
+        EngineError: `tool_missing` where `argv[0]` cannot be started.
+        StoppedError: `engine_timeout`, after `timeout_s` seconds.
     """
     begin = time.monotonic()
     environment = minimal_env() if env is None else dict(env)
@@ -102,12 +112,13 @@ def run(
             )
         except OSError as error:
             raise _cannot_start(argv[0], cwd, error) from error
+    stdout = b""
     try:
         stdout, stderr, truncated = _collect(process, begin + timeout_s)
         exit_status = process.wait(max(0.0, begin + timeout_s - time.monotonic()))
-    except subprocess.TimeoutExpired:
+    except subprocess.TimeoutExpired as stopped:
         message = f"`{shlex.join(argv)}` was stopped: it had not ended after {timeout_s:g} s"
-        raise EngineError(message, code="engine_timeout") from None
+        raise StoppedError(message, stopped.output or stdout) from None
     finally:
         _kill_group(process)
         for pipe in (process.stdout, process.stderr):
@@ -138,7 +149,7 @@ def _collect(process: "subprocess.Popen[bytes]", deadline: float) -> tuple[bytes
             ended = process.poll() is not None
             left = deadline - time.monotonic()
             if left <= 0:
-                raise subprocess.TimeoutExpired(process.args, 0)
+                raise subprocess.TimeoutExpired(process.args, 0, output=bytes(head))
             ready = selector.select(0 if ended else min(left, _POLL_S))
             if ended and not ready:
                 break

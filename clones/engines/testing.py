@@ -3,8 +3,11 @@
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from clones.engines import isolation, shuffles
 from clones.engines.contract import EngineError, EngineOutput, NotAnalysed, OutputFile, Progress
@@ -42,13 +45,15 @@ def analyse(target: Path, params: TestingParams, out: Path, progress: Progress) 
         progress(0.0, "copying the target")
         copied = isolation.copy_target(target, scratch / "copy")
         found = pytest_config.find_tests(copied.root)
+        tools = other_tests.find_tools(copied.root)
         if not found.files and found.configured_in is None and not params.pytest_args:
-            if (tool := other_tests.find_tool(copied.root)) is not None:
+            if tools:
+                tool, *others = tools
                 progress(0.1, f"running {' '.join(tool.command)}")
                 told = other_tests.run_tool(
                     tool, copied.root, scratch, budget_s=params.budget_s * 0.95, network=params.network
                 )
-                return _of_tool(params, told, copied.left_out)
+                return _of_tool(params, told, (*copied.left_out[:_MAX_NAMED], *_other_tests(others)))
             reason = (
                 "no tests found: no configuration of pytest, no file named test*.py or *_test.py, no go.mod with tests "
             )
@@ -87,7 +92,8 @@ def analyse(target: Path, params: TestingParams, out: Path, progress: Progress) 
                 progress=progress,
             )
         progress(0.97, "writing the results")
-        return _output(params, run, shuffled, target=target, environment=environment, copied=copied, out=out)
+        output = _output(params, run, shuffled, target=target, environment=environment, copied=copied, out=out)
+        return msgspec.structs.replace(output, not_analysed=(*output.not_analysed, *_other_tests(tools)))
 
 
 def _output(
@@ -222,9 +228,19 @@ def _environment_gaps(environment: Environment) -> list[NotAnalysed]:
     ]
 
 
+def _other_tests(tools: Sequence[other_tests.Tool]) -> list[NotAnalysed]:
+    """Say which tests of a target in several languages were not run."""
+    return [
+        NotAnalysed(
+            subject=" ".join(tool.command), reason=f"{tool.declared_in} declares these tests too; run were others"
+        )
+        for tool in tools
+    ]
+
+
 def _of_tool(params: TestingParams, data: dict[str, Any], left_out: tuple[NotAnalysed, ...]) -> EngineOutput:
     """Return what came of tests that are not Python's; coverage and other orders are for pytest."""
-    not_analysed = [*left_out[:_MAX_NAMED], *offline.notes(network=params.network)]
+    not_analysed = [*left_out, *offline.notes(network=params.network)]
     if "reason" in data:
         not_analysed.append(NotAnalysed(subject="tests", reason=data["reason"]))
     only = f"not measured for tests that {data['runner']} runs"

@@ -45,6 +45,15 @@ def test_a_tool_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) 
     assert beat.stat().st_size == size
 
 
+def test_what_a_tool_wrote_before_it_was_stopped_is_kept() -> None:
+    for timeout_s in (1, 5, 25):  # a busy machine is given more
+        with pytest.raises(process.StoppedError) as raised:
+            run(["sh", "-c", "echo begun; exec sleep 60"], cwd=ROOT, timeout_s=timeout_s)
+        if raised.value.stdout:
+            break
+    assert raised.value.stdout == b"begun\n"
+
+
 def test_a_child_that_holds_the_output_does_not_hold_the_call_and_is_killed() -> None:
     begin = time.monotonic()
     done = run(["sh", "-c", "sleep 60 & echo $!"], cwd=ROOT, timeout_s=30)

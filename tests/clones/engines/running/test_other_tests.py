@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from clones.engines import process
 from clones.engines.contract import EngineOutput
-from clones.engines.running.other_tests import find_tool, of_go, of_npm
+from clones.engines.running.other_tests import Tool, find_tools, of_go, of_npm, run_tool
 from clones.engines.testing import analyse
 from clones.params import Gates
 from clones.params import TestingParams as Params
@@ -118,5 +119,64 @@ def test_what_is_no_event_of_go_is_passed_over() -> None:
 
 def test_what_npm_init_writes_is_no_test(tmp_path: Path) -> None:
     script = 'echo \\"Error: no test specified\\" && exit 1'
-    assert find_tool(project(tmp_path, {"package.json": f'{{"scripts": {{"test": "{script}"}}}}'})) is None
-    assert find_tool(project(tmp_path, {"package.json": "[" * 100_000})) is None
+    assert find_tools(project(tmp_path, {"package.json": f'{{"scripts": {{"test": "{script}"}}}}'})) == []
+    assert find_tools(project(tmp_path, {"package.json": "[" * 100_000})) == []
+
+
+def test_a_package_that_does_not_build_is_an_error_and_no_gate_passes_it() -> None:
+    def event(**fields: object) -> str:
+        return json.dumps(fields)
+
+    told = of_go(
+        [
+            event(ImportPath="shop/bad [shop/bad.test]", Action="build-output", Output="# shop/bad [shop/bad.test]\n"),
+            event(ImportPath="shop/bad [shop/bad.test]", Action="build-output", Output="bad.go:3:25: cannot use it\n"),
+            event(Package="shop/bad", Action="output", Output="FAIL\tshop/bad [build failed]\n"),
+            event(Package="shop/bad", Action="fail", FailedBuild="shop/bad [shop/bad.test]"),
+            event(Package="shop/ok", Test="TestRight", Action="pass", Elapsed=0),
+            event(Package="shop/ok", Action="pass"),
+        ]
+    )
+    counts = told["counts"]
+    assert (counts["total"], counts["passed"], counts["failed"], counts["errors"]) == (2, 1, 0, 1)
+    (failure,) = told["failures"]
+    assert failure["test"] == "shop/bad"
+    assert failure["message"].startswith("bad.go:3:25: cannot use it")
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_a_script_that_fails_though_its_tests_pass_is_an_error(tmp_path: Path) -> None:
+    script = "echo 'ok 1 - a' && echo 'the linter says no' >&2 && exit 3"
+    data = run({"package.json": json.dumps({"scripts": {"test": script}})}, tmp_path).data
+    assert (data["ran"], data["counts"]["passed"], data["counts"]["errors"]) == (True, 1, 1)
+    assert "exit status 3" in data["failures"][0]["message"]
+    assert "the linter says no" in data["failures"][0]["message"]
+    assert data["gates"][0]["verdict"] == "failed"
+
+
+def test_what_was_said_before_the_budget_was_used_up_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> process.Finished:
+        raise process.StoppedError("it was stopped", b"ok 1 - a\nnot ok 2 - b\n")
+
+    monkeypatch.setattr(process, "run", stopped)
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/npm")
+    tool = Tool(program="npm", declared_in="package.json", install=(), command=("npm", "test"))
+    data = run_tool(tool, tmp_path, tmp_path, budget_s=10.0, network=True)
+    assert (data["ran"], data["complete"], data["counts"]["passed"], data["counts"]["failed"]) == (True, False, 1, 1)
+    assert data["reason"] == "the budget was used up while `npm test` was running; 2 tests had an outcome"
+
+
+def test_tests_of_other_languages_are_named_and_vendored_modules_of_go_are_used(tmp_path: Path) -> None:
+    target = project(
+        tmp_path, {**GO, **NODE, "vendor/modules.txt": "", "go.mod": "module shop\n\nrequire x.org/y v1.0.0\n"}
+    )
+    go, npm = find_tools(target)
+    assert (go.program, go.install, "GOFLAGS" in go.variables, npm.program) == ("go", (), False, "npm")
+
+
+def test_beside_python_s_tests_the_others_are_named(tmp_path: Path) -> None:
+    output = run({**NODE, "tests/test_it.py": "def test_it(): pass\n"}, tmp_path)
+    assert output.data["counts"]["passed"] == 1
+    assert [note.reason for note in output.not_analysed if note.subject == "npm test"] == [
+        "package.json declares these tests too; run were others"
+    ]
