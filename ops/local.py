@@ -18,7 +18,7 @@ from clones.escalation import Escalations
 from clones.routing import DEFAULT_TABLE, types_by_clone
 from ops.connect import Where
 from ops.logs import LogFormat
-from ops.proofs.notary import CONTRADICTS
+from ops.proofs.notary import CANNOT_SIGN
 from ops.rights import keep_rights
 from ops.status import ask
 from ops.supervisor import Supervisor
@@ -107,7 +107,7 @@ async def local_network(options: LocalOptions, say: Callable[[str], None]) -> As
         for number, name in enumerate(names):
             # Omega hears the others go, and so knows that they are not missed.
             supervisor.add(name, _argv(name, number, options, server), ends_last=name == OMEGA)
-        supervisor.add(NOTARY, _argv(NOTARY, len(names), options, server), final_status=CONTRADICTS)
+        supervisor.add(NOTARY, _argv(NOTARY, len(names), options, server), final_status=CANNOT_SIGN)
         say(f"starting {', '.join(names)} and the {NOTARY}")
         await _until_ready(network, names, supervisor, options.log_directory)
         yield LocalNetwork(where, server.url if server else ", ".join(named.servers if named else ()), server)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops.cli.options import fail, log_option, run, verbose_option, where_options
+from ops.cli.options import archive_option, fail, log_option, run, verbose_option, where_options
 from ops.connect import Where
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     type=click.IntRange(0, 65535),
     help="Serve Prometheus metrics on this port of the loopback interface; 0: a free one; default: none.",
 )
+@archive_option
 @verbose_option
 @log_option
 def notary(
@@ -41,24 +42,30 @@ def notary(
     directory: Path | None,
     every_s: float,
     metrics_port: int | None,
+    archive: Path | None,
     verbose: bool,
     log_format: "LogFormat | None",
 ) -> None:
     """Run the notary, which signs what the ledger holds: checkpoints in the ledger and in files.
 
     Its key is made on the first start, in keys/notary.key of --store; the public half, for whoever verifies, is key.pub in
-    its directory. `sanctuary up` runs one. See docs/audit.md.
+    its directory. What was purged before it was signed is read from the archive. `sanctuary up` runs one. See docs/audit.md.
     """
+    from ops.archive.source import archive_directory
     from ops.logs import configure
-    from ops.proofs.notary import CONTRADICTS, LedgerContradicts
+    from ops.proofs.notary import CANNOT_SIGN
     from ops.proofs.notary_process import run_notary
+    from ops.proofs.reading import CannotSign
 
     configure("notary", verbose=verbose, log_format=log_format)
 
     async def work() -> None:
         try:
-            await run_notary(where, directory or where.store / "notary", every_s=every_s, metrics_port=metrics_port)
-        except LedgerContradicts as error:
-            fail(error.message, status=CONTRADICTS)
+            # One that is named may be made later: it is needed only where something was purged.
+            archived = archive or archive_directory(where, None)
+            files = directory or where.store / "notary"
+            await run_notary(where, files, archived, every_s=every_s, metrics_port=metrics_port)
+        except CannotSign as error:
+            fail(error.message, status=CANNOT_SIGN)
 
     run(work())

@@ -1,7 +1,8 @@
 """The notary: takes each entry of the ledger into a Merkle tree, and signs the tree every few seconds.
 
 It never signs a fork. Before each checkpoint it reads the newest entry that was signed, and the newest that is about to be, once
-more: a ledger that was rolled back, made anew or written over from some point on has others there.
+more: a ledger that was rolled back, made anew or written over from some point on has others there. What was purged before it was
+taken in is read from the archive, so that logs of one ledger agree whenever they began.
 """
 
 import asyncio
@@ -9,29 +10,31 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from contextlib import aclosing
+from pathlib import Path
 
 import msgspec
 
 from bus.errors import JetStreamError, SanctuaryError
 from bus.jetstream import STREAM_NOT_FOUND, api, last_of, once, publish
 from bus.network import Network
-from bus.record_reader import record, records
+from bus.record_reader import record
 from bus.records import Record, encode_record, gap_leaf, leaf_hash
 from ops.proofs.checkpoint import SignedCheckpoint, parse_checkpoint
 from ops.proofs.notary_files import NotaryFiles
 from ops.proofs.notes import NoteWrong
+from ops.proofs.reading import CannotSign, first_sequence, source_from
 
 LOOK_EVERY_S = 1.0
 """An entry is taken in once it was there this long at the last look: a server without fsync may lose the last 100 ms at a power cut."""
-CONTRADICTS = 3
-"""The exit status of a notary that the ledger contradicts: starting it again is no use."""
+CANNOT_SIGN = 3
+"""The exit status of a notary that can sign nothing more: starting it again is no use."""
 _GAP_LEAVES = 8192
 
 log = logging.getLogger(__name__)
 
 
-class LedgerContradicts(SanctuaryError):
-    """The ledger is not what was signed of it. Nothing more is signed: the message says since when, and what to do."""
+class LedgerContradicts(CannotSign):
+    """The ledger is not what was signed of it. The message says since when."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -58,11 +61,12 @@ class _Ledger(msgspec.Struct, frozen=True):
 class Notary:
     """One notary of one realm."""
 
-    def __init__(self, network: Network, files: NotaryFiles, *, every_s: float) -> None:
-        """Take the open directory, and how often to sign where there is something new, in seconds."""
+    def __init__(self, network: Network, files: NotaryFiles, *, every_s: float, archive: Path | None = None) -> None:
+        """Take the open directory, how often to sign where there is something new, in seconds, and where the ledger is archived."""
         self._network = network
         self._files = files
         self._every_s = every_s
+        self._archive = archive
         self._subject = network.subjects.checkpoint(files.public.name)
         self._own = network.subjects.every("checkpoint").removesuffix(">")
         self._old = 0
@@ -87,6 +91,7 @@ class Notary:
 
         Raises:
             LedgerContradicts: the ledger is not what was signed of it.
+            CannotSign: what is to be signed was purged, and is not in the archive.
             OSError: the directory cannot be written to.
         """
         said = ""
@@ -94,7 +99,7 @@ class Notary:
             try:
                 await self.look()
                 said = ""
-            except LedgerContradicts:
+            except CannotSign:
                 raise
             except SanctuaryError as error:
                 if error.message != said:
@@ -192,26 +197,34 @@ class Notary:
             self._has_news = False
         await self._take_in(end)
 
-    async def _not_made_again(self, signed: SignedCheckpoint, start: int) -> LedgerContradicts:
-        """Return why the tree that was signed could not be made again from the ledger's entries from `start` on."""
-        name, size, ledger = self._network.subjects.ledger, signed.checkpoint.size, await self._ledger()
-        if ledger is not None and ledger.state.first_seq > start:
-            return LedgerContradicts(
-                f"the leaves in {self._files.directory} are damaged, or end before entry #{size}, up to which was signed, and the ledger "
-                f"{name} holds nothing before #{ledger.state.first_seq} from which to make them again. Nothing more is signed: put "
-                "back a copy of the file `leaves`. `sanctuary audit verify --archive` says whether the entries are what was signed"
+    async def _not_made_again(self, signed: SignedCheckpoint, start: int) -> CannotSign:
+        """Return why the tree that was signed could not be made again from the entries from `start` on."""
+        name, size, first = self._network.subjects.ledger, signed.checkpoint.size, await first_sequence(self._network)
+        if first > start:
+            return CannotSign(
+                f"the leaves in {self._files.directory} are damaged, or end before entry #{size}, up to which was signed; the ledger "
+                f"{name} holds nothing before #{first}, and no archive was there from which to make them again. Nothing more is signed: "
+                "name the archive (--archive), or put back a copy of the file `leaves`. `sanctuary audit verify --archive` says whether "
+                "the entries are what was signed"
             )
         return LedgerContradicts(f"the ledger {name} up to entry #{size} is not what was signed of it. {_WHAT_TO_DO}")
 
     async def _take_in(self, end: int) -> None:
         files = self._files
-        if files.tree.size >= end:
+        start = files.tree.size + 1
+        if end < start:
             return
-        async with aclosing(records(self._network, files.tree.size + 1, end)) as batches:
+        first = await first_sequence(self._network)
+        source = await source_from(start, first, self._network, self._archive, is_new=files.signed is None)
+        async with aclosing(source.records(start, end)) as batches:
             async for batch in batches:
                 await self._fill(batch[0].sequence)
                 self._append(batch)
+                await asyncio.sleep(0)  # an archive is read without waiting for anything
         await self._fill(end + 1)
+        if await first_sequence(self._network) > max(start, first):
+            files.cut_back()
+            raise SanctuaryError("entries were purged while they were read; they are read again, from the archive")
 
     def _append(self, batch: Sequence[Record]) -> None:
         """Take in entries, the first of which is the next."""

@@ -15,8 +15,9 @@ from bus.server_config import NOTARY
 from clones.escalation import Escalations
 from ops.connect import Where
 from ops.metrics import Metrics
-from ops.proofs.notary import LedgerContradicts, Notary
+from ops.proofs.notary import Notary
 from ops.proofs.notary_files import NotaryFiles
+from ops.proofs.reading import CannotSign
 
 END_WITHIN_S = 5.0
 """What signing once more may take when the process is told to stop."""
@@ -24,11 +25,13 @@ END_WITHIN_S = 5.0
 log = logging.getLogger(__name__)
 
 
-async def run_notary(where: Where, directory: Path, *, every_s: float, metrics_port: int | None) -> None:
-    """Sign the ledger until SIGTERM or SIGINT; `metrics_port` 0 takes a free one, None serves none.
+async def run_notary(
+    where: Where, directory: Path, archive: Path | None, *, every_s: float, metrics_port: int | None
+) -> None:
+    """Sign the ledger, archived in `archive`, until SIGTERM or SIGINT; `metrics_port` 0 takes a free one, None serves none.
 
     Raises:
-        LedgerContradicts: the ledger is not what was signed of it; that was escalated.
+        CannotSign: the ledger is not what was signed of it, or what is to be signed is not at hand; that was escalated.
         ConfigurationError: the key or the directory cannot be used.
         ConnectionFailed, AuthorizationFailed: as of `open_network`.
         OSError: the directory cannot be written to.
@@ -36,7 +39,7 @@ async def run_notary(where: Where, directory: Path, *, every_s: float, metrics_p
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    working = asyncio.create_task(_work(where, directory, every_s, metrics_port, stop))
+    working = asyncio.create_task(_work(where, directory, archive, stop, every_s=every_s, metrics_port=metrics_port))
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
@@ -47,13 +50,21 @@ async def run_notary(where: Where, directory: Path, *, every_s: float, metrics_p
         log.warning("the last checkpoint was not stored in time; it is stored at the next start")
 
 
-async def _work(where: Where, directory: Path, every_s: float, metrics_port: int | None, stop: asyncio.Event) -> None:
+async def _work(
+    where: Where,
+    directory: Path,
+    archive: Path | None,
+    stop: asyncio.Event,
+    *,
+    every_s: float,
+    metrics_port: int | None,
+) -> None:
     files = NotaryFiles(directory, where.store, where.realm)
     try:
         await asyncio.to_thread(files.open)
         identity = Identity(NOTARY)
         async with open_network(where.settings(NOTARY), where.subjects, name=identity.instance) as network:
-            notary = Notary(network, files, every_s=every_s)
+            notary = Notary(network, files, every_s=every_s, archive=archive)
             metrics = Metrics(identity, network)
             metrics.add(_NotaryMetrics(notary))
             with metrics.served(metrics_port) as url:
@@ -72,7 +83,7 @@ async def _work(where: Where, directory: Path, every_s: float, metrics_port: int
 async def _sign(notary: Notary, network: Network, identity: Identity, stop: asyncio.Event) -> None:
     try:
         await notary.run(stop)
-    except LedgerContradicts as error:
+    except CannotSign as error:
         escalations = Escalations(network, identity)
         escalations.raise_(error, severity="critical")
         await escalations.close()

@@ -23,7 +23,7 @@ from bus.server_config import NOTARY
 from bus.subjects import Subjects
 from bus.topology import ensure
 from ops.proofs.checkpoint import Checkpoint, SignedCheckpoint, parse_checkpoint, verify
-from ops.proofs.notary import CONTRADICTS
+from ops.proofs.notary import CANNOT_SIGN
 from ops.proofs.notes import PublicKey, parse_key
 from schemas import ErrorEscalation, decode
 from tests.bus.eventually import eventually
@@ -164,7 +164,7 @@ async def test_a_store_that_was_rolled_back_stops_the_notary_for_good(tmp_path: 
             await store(network, 15)
             async with notary(tmp_path) as process:
                 _, said = await asyncio.wait_for(process.communicate(), 60)
-            assert process.returncode == CONTRADICTS
+            assert process.returncode == CANNOT_SIGN
             assert "is not the one that was signed" in said.decode()
             assert "Traceback" not in said.decode()
             assert await checkpoints(network) == []
@@ -174,7 +174,7 @@ async def test_a_store_that_was_rolled_back_stops_the_notary_for_good(tmp_path: 
             ]
             assert ["was rolled back" in each.message for each in told] == [True]
             async with notary(tmp_path) as process:
-                assert await asyncio.wait_for(process.wait(), 60) == CONTRADICTS
+                assert await asyncio.wait_for(process.wait(), 60) == CANNOT_SIGN
 
 
 @pytest.mark.parametrize("said", ["another notary", "cannot be used"])

@@ -3,11 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from pytest import MonkeyPatch
 
+import ops.archive.archiving
+from bus.errors import SanctuaryError
 from bus.jetstream import api, publish
 from bus.ledger import entries, last_sequence
 from bus.merkle import root_of
@@ -15,10 +18,13 @@ from bus.record_reader import records
 from bus.records import encode_record, gap_leaf, leaf_hash
 from bus.server import EmbeddedServer
 from bus.topology import ensure
+from ops.archive.archiving import archive_ledger
+from ops.archive.source import Source
 from ops.proofs import notary as module
 from ops.proofs.checkpoint import Checkpoint, SignedCheckpoint, parse_checkpoint, verify
 from ops.proofs.notary import LedgerContradicts, Notary
 from ops.proofs.notary_files import NotaryFiles
+from ops.proofs.reading import CannotSign, source_from
 from tests.bus.rig import Rig, open_rig
 
 
@@ -29,12 +35,12 @@ async def rig(server: EmbeddedServer) -> AsyncIterator[Rig]:
 
 
 @asynccontextmanager
-async def opened(rig: Rig, path: Path) -> AsyncIterator[tuple[Notary, NotaryFiles]]:
+async def opened(rig: Rig, path: Path, archive: Path | None = None) -> AsyncIterator[tuple[Notary, NotaryFiles]]:
     """A notary that signs whenever it looks and has news; it is not run."""
     files = NotaryFiles(path / "notary", path, rig.subjects.realm)
     files.open()
     try:
-        yield Notary(rig.network, files, every_s=0), files
+        yield Notary(rig.network, files, every_s=0, archive=archive), files
     finally:
         files.close()
 
@@ -64,6 +70,17 @@ async def expected(rig: Rig, files: NotaryFiles, size: int) -> Checkpoint:
         for sequence in range(1, size + 1)
     ]
     return Checkpoint(files.public.name, size, root_of(leaves))
+
+
+async def purge(rig: Rig, before: int) -> None:
+    await api(rig.network.requester, f"STREAM.PURGE.{rig.subjects.ledger}", {"seq": before})
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: MonkeyPatch) -> Path:
+    """Where nothing is archived yet; no entry is too young for it."""
+    monkeypatch.setattr(ops.archive.archiving, "SETTLED_S", -60.0)
+    return tmp_path / "archive"
 
 
 async def remake(rig: Rig) -> None:
@@ -117,16 +134,78 @@ async def test_checkpoints_are_signed_every_few_seconds_only(rig: Rig, tmp_path:
 
 async def test_gaps_are_signed(rig: Rig, tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_GAP_LEAVES", 2)
-    await store(rig, 9)
-    await api(rig.network.requester, f"STREAM.PURGE.{rig.subjects.ledger}", {"seq": 6})
-    await store(rig, 1, task_type="gone")
-    await store(rig, 2)
-    await store(rig, 1, task_type="gone")
-    await api(rig.network.requester, f"STREAM.PURGE.{rig.subjects.ledger}", {"filter": rig.subjects.task("gone")})
     async with opened(rig, tmp_path) as (notary, files):
+        await store(rig, 1)
+        await sign(notary)
+        await store(rig, 7)
+        await purge(rig, 6)
+        await store(rig, 1, task_type="gone")
+        await store(rig, 2)
+        await store(rig, 1, task_type="gone")
+        await api(rig.network.requester, f"STREAM.PURGE.{rig.subjects.ledger}", {"filter": rig.subjects.task("gone")})
+        kept = [files.leaf(1)]
         await sign(notary)
         assert files.signed is not None
-        assert files.signed.checkpoint == await expected(rig, files, 13)
+        held = {
+            each.sequence: leaf_hash(encode_record(each)) async for batch in records(rig.network, 2) for each in batch
+        }
+        leaves = kept + [held.get(number, gap_leaf(number)) for number in range(2, 14)]
+        assert files.signed.checkpoint == Checkpoint(files.public.name, 13, root_of(leaves))
+
+
+async def test_a_log_that_begins_after_a_purge_agrees_with_the_one_before(
+    rig: Rig, tmp_path: Path, archive: Path
+) -> None:
+    async with opened(rig, tmp_path / "former") as (notary, _):
+        await store(rig, 5)
+        await sign(notary)
+    await archive_ledger(rig.network, archive)
+    await store(rig, 3)
+    await purge(rig, 5)
+    async with opened(rig, tmp_path / "later", archive) as (notary, files):
+        await sign(notary)
+        assert files.signed_size == 9
+    former, later = (tmp_path / name / "notary" / "leaves" for name in ("former", "later"))
+    assert later.read_bytes().startswith(former.read_bytes())
+
+
+async def test_no_log_begins_on_a_purged_ledger_without_what_went(rig: Rig, tmp_path: Path, archive: Path) -> None:
+    await store(rig, 5)
+    await purge(rig, 4)
+    async with opened(rig, tmp_path) as (notary, _):
+        with pytest.raises(CannotSign, match=r"holds nothing before #4 any more, and no archive is named"):
+            await sign(notary)
+    async with opened(rig, tmp_path, archive) as (notary, files):
+        with pytest.raises(CannotSign, match=r"has nothing of it from #1 on.*`sanctuary audit archive`"):
+            await sign(notary)
+        assert (files.tree.size, await checkpoints(rig)) == (0, [])
+        await archive_ledger(rig.network, archive)
+        await sign(notary)
+        assert files.signed is not None
+        assert files.signed.checkpoint == await expected(rig, files, 5)
+
+
+async def test_what_is_purged_while_it_is_read_is_read_from_the_archive(
+    rig: Rig, tmp_path: Path, archive: Path, monkeypatch: MonkeyPatch
+) -> None:
+    await store(rig, 5)
+    await archive_ledger(rig.network, archive)
+
+    async def purged_then(*arguments: Any, is_new: bool) -> Source:
+        source = await source_from(*arguments, is_new=is_new)
+        await purge(rig, 4)
+        return source
+
+    async with opened(rig, tmp_path, archive) as (notary, files):
+        await notary.look()
+        whole = await expected(rig, files, 5)
+        monkeypatch.setattr(module, "source_from", purged_then)
+        with pytest.raises(SanctuaryError, match="purged while they were read"):
+            await notary.look()
+        assert files.tree.size == 0
+        await notary.look()
+        assert files.signed is not None
+        assert files.signed.checkpoint == whole
 
 
 async def test_entries_that_go_once_they_are_signed_change_nothing(rig: Rig, tmp_path: Path) -> None:
@@ -135,7 +214,7 @@ async def test_entries_that_go_once_they_are_signed_change_nothing(rig: Rig, tmp
         await sign(notary)
         await store(rig, 1)
         leaves = await expected(rig, files, 7)
-        await api(rig.network.requester, f"STREAM.PURGE.{rig.subjects.ledger}", {"seq": 6})
+        await purge(rig, 6)
         await sign(notary)
         assert [each.checkpoint for each in await checkpoints(rig)][-1:] == [leaves]
 
@@ -184,15 +263,30 @@ async def test_leaves_that_are_lost_with_the_entries_purged_are_asked_for(rig: R
     leaves = tmp_path / "notary" / "leaves"
     kept = leaves.read_bytes()
     leaves.unlink()
-    await api(rig.network.requester, f"STREAM.PURGE.{rig.subjects.ledger}", {"seq": 4})
+    await purge(rig, 4)
     async with opened(rig, tmp_path) as (notary, _):
-        with pytest.raises(LedgerContradicts, match=r"holds nothing before #4 .* put back a copy"):
+        with pytest.raises(CannotSign, match=r"holds nothing before #4.* put back a copy"):
             await notary.look()
     leaves.write_bytes(kept)
     async with opened(rig, tmp_path) as (notary, files):
         await store(rig, 1)
         await sign(notary)
         assert files.signed_size == 7
+
+
+async def test_leaves_that_are_lost_are_made_again_from_the_archive(rig: Rig, tmp_path: Path, archive: Path) -> None:
+    async with opened(rig, tmp_path) as (notary, _):
+        await store(rig, 5)
+        await sign(notary)
+    leaves = tmp_path / "notary" / "leaves"
+    kept = leaves.read_bytes()
+    leaves.unlink()
+    await archive_ledger(rig.network, archive)
+    await purge(rig, 4)
+    async with opened(rig, tmp_path, archive) as (notary, files):
+        await notary.look()
+        assert files.tree.size == 5
+    assert leaves.read_bytes() == kept
 
 
 async def test_a_directory_that_is_older_than_the_ledger_catches_up(rig: Rig, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ async def test_it_tells_how_far_it_is_and_signs_once_more_at_its_end(
         await ensure(network.requester, network.subjects, task_types={})
         await publish(network.requester, network.subjects.task("echo"), b"{}")
         stop = asyncio.Event()
-        working = asyncio.create_task(_work(where, tmp_path / "elsewhere", 3600, 0, stop))
+        working = asyncio.create_task(_work(where, tmp_path / "elsewhere", None, stop, every_s=3600, metrics_port=0))
 
         async def signed() -> list[int]:
             found = entries(network, network.subjects.every("checkpoint"))
