@@ -76,6 +76,32 @@ def root_of(leaves: Iterable[bytes]) -> bytes:
     return tree.root()
 
 
+class Tree:
+    """A small tree, held whole: it gives the paths of all its leaves at one hash a leaf."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        """Take its leaves, one or more."""
+        self._levels = [leaves]
+        while len(level := self._levels[-1]) > 1:
+            above = [node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
+            # A node without a sibling moves up as it is: that splits ranges where the RFC does, at powers of two.
+            self._levels.append(above if len(level) % 2 == 0 else [*above, level[-1]])
+
+    @property
+    def root(self) -> bytes:
+        """The root."""
+        return self._levels[-1][0]
+
+    def path(self, index: int) -> list[bytes]:
+        """Return the audit path of the leaf `index`, as `inclusion_proof` does."""
+        path = []
+        for level in self._levels[:-1]:
+            if (sibling := index ^ 1) < len(level):
+                path.append(level[sibling])
+            index >>= 1
+        return path
+
+
 def inclusion_proof(index: int, size: int, root: Root) -> list[bytes]:
     """Return the audit path of the leaf `index` in the tree of `size` leaves (RFC 6962, 2.1.1), the leaf's sibling first.
 
@@ -127,13 +153,13 @@ def consistency_proof(old: int, new: int, root: Root) -> list[bytes]:
     return proof[::-1]
 
 
-def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
-    """Return where `path` shows that `leaf` is the leaf `index` of the tree of `size` leaves with this root.
+def root_above(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
+    """Return the root to which `path` leads from the leaf `index` of a tree of `size` leaves.
 
     The algorithm is that of RFC 9162, 2.1.3.2, the proofs are the same.
 
     Raises:
-        ProofWrong: it does not.
+        ProofWrong: no such tree has such a leaf, or no such path.
     """
     if not 0 <= index < size:
         raise ProofWrong(f"a tree of {size} leaves has no leaf {index}")
@@ -153,7 +179,16 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], 
         last >>= 1
     if last:
         raise ProofWrong(f"the path of leaf {index} in a tree of {size} leaves is too short")
-    if node != root:
+    return node
+
+
+def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
+    """Return where `path` shows that `leaf` is the leaf `index` of the tree of `size` leaves with this root.
+
+    Raises:
+        ProofWrong: it does not.
+    """
+    if root_above(leaf, index, size, path) != root:
         raise ProofWrong(f"the path of leaf {index} leads to another root than that of the tree of {size} leaves")
 
 

@@ -67,13 +67,16 @@ class Results:
         """
         subject = self._subjects.settle(result.task_type, result.task_id)
         payload = encode(result)
-        headers = None
+        sign = None
         if self._signer is not None:
-            headers = self._signer.headers(self._subjects.result(result.task_type, result.task_id), payload)
+            sign = self._signer.add(self._subjects.result(result.task_type, result.task_id), payload)
+            # What else is settled in this turn of the event loop is signed together with it.
+            await asyncio.sleep(0)
         pause_s = FIRST_PAUSE_S
         while True:
             try:
                 async with self._turns:
+                    headers = sign() if sign is not None else None
                     await publish(self._requester, subject, payload, headers=headers, timeout_s=SETTLE_TIMEOUT_S)
             except SlotTaken:
                 pass

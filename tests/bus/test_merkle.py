@@ -12,6 +12,7 @@ from bus.merkle import (
     Frontier,
     ProofWrong,
     Root,
+    Tree,
     consistency_proof,
     inclusion_proof,
     root_of,
@@ -86,10 +87,13 @@ def test_trees_and_proofs_are_those_of_another_implementation() -> None:
         other.append_entry(entry)
         tree.append(leaves[size - 1])
         assert tree.root() == other.get_root()
-        root = over(leaves)
+        root, whole = over(leaves), Tree(leaves[:size])
+        assert whole.root == other.get_root()
         for index in range(size):
             # pymerkle's path begins with the leaf itself.
-            assert inclusion_proof(index, size, root) == other.prove_inclusion(index + 1, size).path[1:]
+            path = other.prove_inclusion(index + 1, size).path[1:]
+            assert inclusion_proof(index, size, root) == path
+            assert whole.path(index) == path
     for old in range(1, len(entries) + 1):
         # pymerkle's consistency proofs hold other nodes than the RFC's: its roots are what ours are held against.
         proof = consistency_proof(old, len(entries), over(leaves))

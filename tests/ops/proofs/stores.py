@@ -1,7 +1,6 @@
 """A real network's store with a signed ledger, and what becomes of copies of it."""
 
 import asyncio
-import base64
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -11,15 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import nkeys
 from click.testing import CliRunner
 
 from bus.jetstream import publish
-from bus.keys import public_key, read_seed
+from bus.keys import read_seed
 from bus.ledger import last_sequence
 from bus.network import Network, open_network
 from bus.server import EmbeddedServer, ServerOptions
-from bus.signing import signed_bytes
+from bus.signing import ResultSigner
 from bus.store import seed_path
 from bus.subjects import Subjects
 from bus.topology import Limits, ensure
@@ -90,7 +88,7 @@ async def verified(store: Path, *arguments: str | Path) -> Ended:
 
 async def write_stage(network: Network, store: Path, name: str) -> None:
     """Have the ledger grow by a stage."""
-    seed = read_seed(seed_path(store, "beta"))
+    signer = ResultSigner(read_seed(seed_path(store, "beta")))
     for number in range(5):
         body = {"type": "TaskAssignment", "id": f"{name}-{number}", "params": {"target": "."}}
         await publish(network.requester, SUBJECTS.task("security"), json.dumps(body).encode())
@@ -101,13 +99,7 @@ async def write_stage(network: Network, store: Path, name: str) -> None:
         data = json.dumps(body).encode()
         headers = {}
         if number == 0:
-            signature = nkeys.from_seed(bytearray(seed.encode())).sign(
-                signed_bytes(SUBJECTS.result("security", task_id), data)
-            )
-            headers = {
-                "Sanctuary-Signer": public_key(seed, origin="test"),
-                "Sanctuary-Signature": base64.b64encode(signature).decode(),
-            }
+            headers = signer.add(SUBJECTS.result("security", task_id), data)()
         await publish(network.requester, SUBJECTS.settle("security", task_id), data, headers=headers)
         # The copies' order in the ledger is that of the results.
         await eventually(partial(_reached, network, before + number + 1))
