@@ -83,6 +83,8 @@ def _security(part: parts.SecurityPart) -> Tile:
     details = (
         [" · ".join(f"{number(count)} {severity}" for severity, count in part.counts if count)] if part.total else []
     )
+    if part.data.reviews_total:
+        details.append(f"{plural(part.data.reviews_total, 'place')} to review")
     if files is not None:
         details.append(f"{plural(files, 'file')} analysed")
     tone: Tone = "bad" if grave else "warn" if counts["medium"] else "plain" if part.total else "good"

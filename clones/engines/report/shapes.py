@@ -113,6 +113,9 @@ class SecurityData(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[Finding]
     counts: dict[str, int] = {}
     """All findings by severity; more than `findings` where the engine cut its list."""
+    reviews: list[Finding] = []
+    """Places to review, which are no findings."""
+    reviews_total: int = 0
     engines: list[ScanEngine] = []
     set_aside: list[SetAside] = []
     suppressed_total: int | None = None

@@ -26,11 +26,13 @@ def analyse(target: Path, params: SecurityParams, out: Path, progress: Progress)
     - `findings`: the worst first, at most `told.MAX_LISTED` (`findings_total` counts all), as `findings.Finding`; with
       `since` the new ones before the others
     - `counts`: findings by severity
+    - `reviews`: places to review (`reviews_total` counts all), as findings are: a weakness that needs a value from outside, in
+      a project that takes requests, where none was followed to the place; they count nowhere as findings
     - `engines`: of each scanner `name`, `version`, `command` (run in the target it prints the same; empty where there is
       none), `findings` (how many it prints), `suppressed` (by comments in the code), `files_analysed`, `not_read`,
       `duration_s`
     - `merging`: where the scanners' findings went: `reported` is `findings` plus `merged_away` (further reports of one
-      flaw), `set_aside`, `taken_back` (by a comment that another scanner does not know) and `by_files`
+      flaw), `set_aside`, `taken_back` (by a comment that another scanner does not know), `reviews` and `by_files`
     - `set_aside`: by rule, how many results are no findings, and why
     - `suppressed`: what comments in the code take back
     - `by_files`: what files of the target take out (`accepted`), with the file's name and its reason

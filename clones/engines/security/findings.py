@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from clones.engines.security import again, rules
-from clones.engines.security.judge import context, judge, set_aside
+from clones.engines.security.judge import Kind, context, judge, set_aside
 from clones.engines.security.merge import Merged, fingerprints, is_suppressed, merge
 from clones.engines.security.redact import Redactor
 from clones.engines.security.reported import Cleared, Scan
@@ -23,7 +23,7 @@ FOLLOWS_FLOWS = "taint"
 """The scanner that follows values."""
 _SNIPPET_CHARS = 240
 _MESSAGE_CHARS = 600
-_DEF = re.compile(r"(?P<indent>\s*)(?:async\s+)?def\s")
+_DEF = re.compile(r"\s*(?:async\s+)?def\s")
 
 State = Literal["", "new", "same"]
 
@@ -67,10 +67,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """From where the value comes in to here; empty where nothing was followed."""
     state: State = ""
     """Against an earlier revision, where there is one."""
+    kind: Kind = "flaw"
+    """`review`: not a finding, but a place to review."""
 
 
 class Suppressed(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding that does not count."""
+    """A finding, or a place to review, that does not count."""
 
     finding: Finding
     kind: str
@@ -83,11 +85,13 @@ class Suppressed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """All findings; every result of every scanner is in exactly one of them."""
+    """All findings and places to review; every result of every scanner is in exactly one of them."""
 
     counted: tuple[Finding, ...]
     """The worst first."""
     suppressed: tuple[Suppressed, ...]
+    reviews: tuple[Finding, ...] = ()
+    """Places to review: no findings, the ones that would weigh most first."""
 
 
 def build(scans: Sequence[Scan], scope: Scope, copy: Path) -> Findings:
@@ -109,7 +113,9 @@ def build(scans: Sequence[Scan], scope: Scope, copy: Path) -> Findings:
     for each in (one for scan in scans for one in scan.cleared):
         cleared[each.path].append(each)
     followed = _followed(scans, scope)
+    takes_requests = any(not context(path, tests) for scan in scans for path in scan.entries)
     counted: list[Finding] = []
+    reviews: list[Finding] = []
     suppressed: list[Suppressed] = []
     named = fingerprints(merged, lambda each: text_at(each.path, each.line))
     for place, fingerprint in zip(merged, named, strict=True):
@@ -117,7 +123,8 @@ def build(scans: Sequence[Scan], scope: Scope, copy: Path) -> Findings:
         text = text_at(place.path, place.line)
         where = context(place.path, tests)
         rule = rules.describe(known, place.reported[0])
-        verdict = judge(place, rule, where, text, followed=place.path in followed)
+        is_followed = place.path in followed
+        verdict = judge(place, rule, where, text, followed=is_followed, takes_requests=takes_requests)
         snippet = text.strip()
         finding = Finding(
             rule=place.rule,
@@ -137,17 +144,23 @@ def build(scans: Sequence[Scan], scope: Scope, copy: Path) -> Findings:
             context=verdict.context,
             check=again.statement(place, rule.title, text_at, shown),
             flow=_flow(place, redactor, text_at),
+            kind=verdict.kind,
         )
+        function = _function(source, place.line)
+        here = f"{text}\n{function[0].strip()}" if function else text
         printed = not all(result.suppressed for result in place.reported)
         if is_suppressed(place, source[place.line - 1 : place.end_line]):
             reason = "a comment on the line takes it back"
             suppressed.append(Suppressed(finding=finding, kind="inSource", reason=reason, printed=printed))
-        elif reason := set_aside(place, where, f"{text}\n{_header(source, place.line)}", cleared[place.path]):
+        elif reason := set_aside(place, where, here, cleared[place.path], "\n".join(function)):
             suppressed.append(Suppressed(finding=finding, kind="external", reason=reason, printed=printed))
         else:
-            counted.append(finding)
-    counted.sort(key=weight)
-    return Findings(counted=tuple(counted), suppressed=tuple(suppressed))
+            (counted if finding.kind == "flaw" else reviews).append(finding)
+    return Findings(
+        counted=tuple(sorted(counted, key=weight)),
+        reviews=tuple(sorted(reviews, key=weight)),
+        suppressed=tuple(suppressed),
+    )
 
 
 def weight(finding: Finding) -> tuple[bool, int, bool, int, str, int]:
@@ -177,15 +190,18 @@ def _lines(file: Path) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def _header(source: Sequence[str], line: int) -> str:
-    """Return the `def` line of the function that a line stands in; empty where it stands in none."""
-    at = source[line - 1] if line <= len(source) else ""
-    depth = len(at) - len(at.lstrip())
-    for above in reversed(source[: line - 1]):
-        found = _DEF.match(above)
-        if found and len(found["indent"]) < depth:
-            return above.strip()
-    return ""
+def _function(source: Sequence[str], line: int) -> Sequence[str]:
+    """Return the function that a line stands in, its `def` line first; empty where it stands in none."""
+    depth = _depth(source[line - 1]) if line <= len(source) else 0
+    for above in range(line - 2, -1, -1):
+        if _DEF.match(source[above]) and (outer := _depth(source[above])) < depth:
+            ends = (at for at in range(line, len(source)) if source[at].strip() and _depth(source[at]) <= outer)
+            return source[above : next(ends, len(source))]
+    return ()
+
+
+def _depth(text: str) -> int:
+    return len(text) - len(text.lstrip())
 
 
 def _message(said: str, note: str) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from typing import Literal
 
 import msgspec
 
@@ -20,6 +21,10 @@ _BY_SETTING = frozenset({"B701", "B702"})
 """but for these rules, which are about how something is set up."""
 _EXPAT = frozenset({"B313", "B314", "B315", "B316", "B317", "B318", "B319"})
 """Rules about any reading of XML with Python's own parsers; one that is told to follow entities is a finding of its own."""
+_SAX = frozenset({"B315", "B317", "B319"})
+"""Of these, the ones about parsers that can be told so."""
+_TOLD = re.compile(r"\.setFeature\((?!.*,\s*(?:False|0)\s*\))")
+"""A parser is told something else than to leave something; where that is not constant, whoever calls decides."""
 _BY_TEXT = frozenset({"B608"})
 """Rules about a text where it is put together, which is used further down."""
 _SWALLOWED = frozenset({"B110", "B112"})
@@ -48,6 +53,10 @@ _UNSPECIFIC = frozenset({"private-key", "generic-api-key", "jwt", "curl-auth-hea
 """Patterns that made-up credentials match as well; an issuer's own form of a token is seldom made up."""
 
 
+Kind = Literal["flaw", "review"]
+"""`review`: it would be a flaw if a value from outside got there, which neither was seen nor is ruled out."""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """How one finding is rated."""
 
@@ -57,6 +66,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """`test code`, `documentation or an example`, or empty for code that ships."""
     note: str
     """Why it is rated other than the scanner or the rule rates it; empty where it is not."""
+    kind: Kind = "flaw"
 
 
 def context(path: str, test_directories: frozenset[str]) -> str:
@@ -69,11 +79,12 @@ def context(path: str, test_directories: frozenset[str]) -> str:
     return ""
 
 
-def set_aside(each: Merged, where: str, text: str, cleared: Sequence[Cleared] = ()) -> str:
+def set_aside(each: Merged, where: str, text: str, cleared: Sequence[Cleared] = (), function: str = "") -> str:
     """Return why a result is no finding, or an empty text where it is one.
 
-    `text` is the source line, and below it the head of the function that it stands in; `cleared` is what scanners have
-    found harmless in the file. Only what no scanner has evidence for but a pattern is set aside.
+    `text` is the source line, and below it the head of the function that it stands in; `function` is what stands in that;
+    `cleared` is what scanners have found harmless in the file. Only what no scanner has evidence for but a pattern is set
+    aside.
     """
     if not each.engines <= PATTERNS:
         return ""
@@ -101,7 +112,7 @@ def set_aside(each: Merged, where: str, text: str, cleared: Sequence[Cleared] = 
             "an import by itself does nothing; calls are findings of their own",
         ),
         (
-            each.rule in _EXPAT,
+            each.rule in _EXPAT and not (each.rule in _SAX and _TOLD.search(function)),
             "expat follows no external entity unless it is told to, and bounds what the others grow to",
         ),
         (
@@ -166,19 +177,26 @@ def _is_there(one: Cleared, each: Merged) -> bool:
     return each.line <= max(one.line, one.end_line) and one.line <= each.end_line
 
 
-def judge(each: Merged, rule: Rule, where: str, text: str, *, followed: bool = False) -> Verdict:
+def judge(
+    each: Merged, rule: Rule, where: str, text: str, *, followed: bool = False, takes_requests: bool = False
+) -> Verdict:
     """Rate a finding: the scanner's rating, else the rule's; lower where the code does not ship.
 
-    `text` is the source line; `followed`: the flows of values in the file have been followed, and none led here.
+    `text` is the source line; `followed`: the flows of values in the file have been followed, and none led here. Where the
+    project takes requests (`takes_requests`), a weakness that needs a value from outside is then a place to review. Other
+    code is called by programs that are not here, so what they hand over may get to the place: there it stays a finding.
     """
     is_secret = each.reported[0].engine == "gitleaks"
     severity, confidence, note = (rule.severity, rule.confidence, "") if is_secret else _rating(each, rule)
     if each.rule == "B301" and _ROUND_TRIP.search(text):
         severity, note = "low", "Rated low: what is loaded was pickled in the same expression."
+    kind: Kind = "flaw"
     if followed and _needs_flow(each):
-        if severity in {"critical", "high"}:
-            severity = "medium"
-        confidence, note = "low", "Rated down: no value from outside was followed to here."
+        confidence, note = "low", "No value from outside was followed to here."
+        if takes_requests:
+            kind = "review"
+        elif severity in {"critical", "high"}:
+            severity, note = "medium", f"Rated down: {note[0].lower()}{note[1:]}"
     lowered, why = severity, ""
     if where == "test code":
         is_token = is_secret and each.rule not in _UNSPECIFIC
@@ -194,6 +212,7 @@ def judge(each: Merged, rule: Rule, where: str, text: str, *, followed: bool = F
         confidence=confidence,
         context=where,
         note=note or (f"This is {where}." if where else ""),
+        kind=kind,
     )
 
 

@@ -79,6 +79,8 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """What else it did not look at, or how old what it goes by is."""
     cleared: tuple[Cleared, ...] = ()
     """What this scanner has looked into and found harmless."""
+    entries: tuple[str, ...] = ()
+    """Files in which it has seen values of requests come in."""
     uri: str = ""
     """Where the scanner is described."""
 

@@ -1,4 +1,4 @@
-"""SARIF 2.1.0 (OASIS, errata 01): one run, with every finding, those taken back or set aside marked as suppressed."""
+"""SARIF 2.1.0 (OASIS, errata 01): one run, with every finding and place to review, those taken out marked as suppressed."""
 
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -17,13 +17,15 @@ _CWE = "CWE"
 FINGERPRINT = "sanctuary/v2"
 """What a finding's name is called in `partialFingerprints`; another number means another way to make it."""
 _STATES = {"new": "new", "same": "unchanged"}
+_KINDS = {"flaw": "fail", "review": "review"}
+"""Section 3.27.9; what is to be reviewed has the level `none` (3.27.10)."""
 
 
 def document(
     scans: Sequence[Scan], findings: Findings, not_analysed: Iterable[NotAnalysed], fixed: Sequence[Finding] = ()
 ) -> dict[str, Any]:
     """Return the log as JSON values; `fixed` was found at the earlier revision, and is not any more."""
-    everything = [*findings.counted, *(each.finding for each in findings.suppressed), *fixed]
+    everything = [*findings.counted, *findings.reviews, *(each.finding for each in findings.suppressed), *fixed]
     rules = list({finding.rule: finding for finding in reversed(everything)}.values())[::-1]
     index = {finding.rule: position for position, finding in enumerate(rules)}
     weaknesses = sorted({finding.cwe for finding in everything if finding.cwe is not None})
@@ -63,7 +65,7 @@ def document(
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notifications}],
         "columnKind": "unicodeCodePoints",
         "results": [
-            *(_result(finding, index) | _advice(finding) for finding in findings.counted),
+            *(_result(finding, index) | _advice(finding) for finding in (*findings.counted, *findings.reviews)),
             *(_result(each.finding, index) | {"suppressions": [_suppression(each)]} for each in findings.suppressed),
             *(_result(finding, index) | _advice(finding) | {"baselineState": "absent"} for finding in fixed),
         ],
@@ -103,7 +105,8 @@ def _result(finding: Finding, index: dict[str, int]) -> dict[str, Any]:
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": index[finding.rule],
-        "level": _LEVELS[finding.severity],
+        "kind": _KINDS[finding.kind],
+        "level": _LEVELS[finding.severity] if finding.kind == "flaw" else "none",
         "message": {"text": f"{finding.title}. {finding.message}"},
         "locations": [{"physicalLocation": place}],
         "partialFingerprints": {FINGERPRINT: finding.fingerprint},

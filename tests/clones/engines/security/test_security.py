@@ -48,7 +48,7 @@ def test_every_result_is_accounted_for(application: Scanned) -> None:
     data = application.output.data
     merging = data["merging"]
     assert merging["reported"] == sum(engine["findings"] for engine in data["engines"])
-    parts = ("merged_away", "set_aside", "taken_back", "by_files", "findings")
+    parts = ("merged_away", "set_aside", "taken_back", "by_files", "reviews", "findings")
     assert merging["reported"] == sum(merging[part] for part in parts)
     assert merging["findings"] == data["findings_total"] == len(data["findings"]) == sum(data["counts"].values())
     assert merging["merged_away"] > 5
