@@ -35,6 +35,7 @@ _ENV = {
 }
 _WORKTREE = re.compile(r"^\s*worktree\s*=\s*(.+)$", re.MULTILINE)
 _MAX_SETTING_BYTES = 64 * 1024
+_PLAIN_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
 _FILE_MODES = (b"100644", b"100755")
 _MAX_TREE_BYTES = 512 * 1024 * 1024
 """What is written out of a revision."""
@@ -48,7 +49,7 @@ class Since(msgspec.Struct, frozen=True, kw_only=True):
     revision: str
     """As a reader would type it: the tag, or what was asked for."""
     name: str
-    """What commands call it: the tag, or the beginning of the hash, which means the same tomorrow."""
+    """What commands call it: the tag, or the beginning of the hash, which means the same tomorrow. Plain to a shell."""
     commit: str
     """The full hash."""
     how: str
@@ -173,13 +174,17 @@ def since(target: Path, asked: str | None) -> Since | None:
         is_tag = commit_of(target, f"refs/tags/{asked}") is not None
         return Since(revision=asked, name=asked if is_tag else commit[:SHORT], commit=commit, how="asked for")
     try:
-        tag = run(target, "describe", "--tags", "--abbrev=0", "HEAD^").decode().strip()
+        tag = run(target, "describe", "--tags", "--abbrev=0", "HEAD^").decode(errors="replace").strip()
     except EngineError as error:
         if error.code == ErrorCode.TOOL_MISSING:
             raise
         return None
     commit = commit_of(target, f"refs/tags/{tag}")
-    return Since(revision=tag, name=tag, commit=commit, how="the newest tag before HEAD") if commit else None
+    if commit is None:
+        return None
+    # git allows `v1;reboot` and `$(reboot)`
+    name = tag if _PLAIN_TAG.fullmatch(tag) else commit[:SHORT]
+    return Since(revision=tag, name=name, commit=commit, how="the newest tag before HEAD")
 
 
 def extract(target: Path, commit: str, suffixes: Sequence[str], into: Path) -> bool:
@@ -197,7 +202,7 @@ def extract(target: Path, commit: str, suffixes: Sequence[str], into: Path) -> b
         fields, _, name = entry.partition(b"\t")
         mode, _, found, length = fields.split()
         path = os.fsdecode(name)
-        if mode not in _FILE_MODES or not path.endswith(tuple(suffixes)) or not _is_below(path):
+        if mode not in _FILE_MODES or not path.endswith(tuple(suffixes)) or not is_below(path):
             continue
         if size + int(length) > _MAX_TREE_BYTES or int(length) > _MAX_READ_BYTES:
             is_whole = False
@@ -233,6 +238,7 @@ def prefix(target: Path) -> str:
     return os.fsdecode(run(target, "rev-parse", "--show-prefix")).rstrip("\n")
 
 
-def _is_below(path: str) -> bool:
+def is_below(path: str) -> bool:
+    """Tell whether a path that git tells is one inside the directory: who made a repository can write others into it."""
     parts = PurePosixPath(path)
     return not parts.is_absolute() and ".." not in parts.parts and ".git" not in parts.parts

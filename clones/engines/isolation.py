@@ -101,7 +101,7 @@ def _files(target: Path) -> Iterator[PurePosixPath]:
     if not names:
         yield from _walk(target, target)
         return
-    for name in dict.fromkeys(names):
+    for name in filter(git.is_below, dict.fromkeys(names)):
         path = target / name
         if path.is_dir() and not path.is_symlink():  # a submodule
             yield from _walk(path, target)

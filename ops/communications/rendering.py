@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError
-from jinja2.exceptions import SecurityError
+from jinja2.exceptions import SecurityError, TemplateRuntimeError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from clones.engines import markdown
@@ -84,7 +84,17 @@ def render(name: str, text: str, facts: Mapping[str, Any]) -> str:
         raise TemplateUnusable(
             f"{name}{_line(error)}: {error.message}; templates only read what they are given"
         ) from None
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+    except MemoryError:
+        raise TemplateUnusable(f"{name}: there is not the memory for what it makes") from None
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+        TemplateRuntimeError,
+    ) as error:
         raise TemplateUnusable(f"{name}{_line(error)}: {error}") from None
     return re.sub(r"\n{3,}", "\n\n", filled).strip() + "\n"
 

@@ -12,7 +12,6 @@ from clones.engines.environment import Environment, run_env
 from clones.engines.environment.layout import add_built_files
 from clones.engines.running.measured import INSIDE, pytest_arguments
 from clones.engines.running.pytest_config import FoundTests
-from clones.engines.running.pytest_record import fold
 from clones.engines.running.python_command import python_command
 from clones.engines.running.watched import run_watched
 from clones.engines.triage.frames import last_words
@@ -158,16 +157,17 @@ class Runner:
                 duration_s=done.duration_s,
                 last_words=words,
             )
-        outcome = fold(done.events)
+        outcomes = [event for event in done.events if event.get("event") == "outcome"]
         return Ran(
             passed=frozenset(
                 str(event["test"])
-                for event in done.events
-                if event.get("event") == "outcome"
-                and event.get("category") in ("passed", "xpassed", "skipped", "xfailed")
+                for event in outcomes
+                if event.get("category") in ("passed", "xpassed", "skipped", "xfailed")
             ),
             failed={
-                str(item["test"]): Failure(message=item["message"], said=item["traceback"]) for item in outcome.failures
+                str(event["test"]): Failure(message=str(event.get("message", "")), said=str(event.get("traceback", "")))
+                for event in outcomes
+                if event.get("category") in ("failed", "error")
             },
             order=tuple(str(event["test"]) for event in done.events if event.get("event") == "running"),
             interrupted=done.interrupted,

@@ -87,3 +87,18 @@ def test_a_history_that_is_another_projects_is_not_read(point: Point, below: str
 def test_links_in_a_circle_lead_to_no_history(tmp_path: Path) -> None:
     (tmp_path / ".git").symlink_to(".git")
     assert git.commit_of(tmp_path, "HEAD") is None
+
+
+def test_a_tag_that_a_shell_would_run_is_named_by_its_commit(tmp_path: Path) -> None:
+    history = History(tmp_path / "target")
+    made = history.commit("one", {"a.py": "1\n"})
+    history.git("tag", "v1;touch$(IFS)x")
+    history.commit("two", {"a.py": "2\n"})
+    found = git.since(history.root, None)
+    assert found is not None
+    assert (found.revision, found.name, found.commit) == ("v1;touch$(IFS)x", made[: git.SHORT], made)
+    history.git("tag", "v1.1-rc1+b/c", made)
+    history.git("tag", "-d", "v1;touch$(IFS)x")
+    plain = git.since(history.root, None)
+    assert plain is not None
+    assert plain.name == "v1.1-rc1+b/c"

@@ -1,5 +1,6 @@
 """Copies of targets: what is in them, what is not, and that the target stays as it is."""
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Mapping
@@ -75,6 +76,18 @@ def test_links_and_devices_lead_nowhere_outside_the_copy(tmp_path: Path) -> None
     (copied.root / "absolute").write_text("changed", encoding="utf-8")
     assert (target / "pkg" / "real.py").read_text(encoding="utf-8") == "x = 1"
     assert {item.subject for item in copied.left_out} == {"outside", "pipe", "itself", "there", "pkg/and_back"}
+
+
+def test_an_index_that_names_files_outside_brings_none_of_them(tmp_path: Path) -> None:
+    target = repository(tmp_path / "project", {"aa/secret": "", "b.py": ""})
+    write(tmp_path, {"secret": "s"})
+    index = target / ".git" / "index"
+    # git-index(5): entries, then a checksum of all that is before it; git itself writes no such path
+    content = index.read_bytes()[:-20].replace(b"aa/secret", b"../secret")
+    index.write_bytes(content + hashlib.sha1(content, usedforsecurity=False).digest())
+    copied = copy_target(target, tmp_path / "out" / "deep")
+    assert names(copied.root) == {"b.py", "aa/secret"}  # which git does not track any more
+    assert sorted(path.name for path in (tmp_path / "out").rglob("secret")) == ["secret"]
 
 
 def test_no_program_named_in_the_target_s_git_configuration_runs(tmp_path: Path) -> None:

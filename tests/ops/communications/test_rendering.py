@@ -92,6 +92,7 @@ def test_each_of_ours_has_what_it_is_for() -> None:
         ("\n{{ 1 / attempt }}", "own.md, line 2: division by zero"),
         ("{% include '/etc/passwd' %}", "own.md"),
         ("{{ range(10**9) | list }}", "own.md"),
+        ("{% if id %}\n{{ id | shout }}{% endif %}", "own.md, line 2: No filter named 'shout' found"),
     ],
 )
 def test_what_is_wrong_in_a_template_of_ones_own_is_told(tmp_path: Path, text: str, words: str) -> None:
