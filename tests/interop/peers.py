@@ -18,6 +18,7 @@ NATS_CLI = HERE / "bin" / "nats"
 GO_CLIENT = HERE / "bin" / "client"
 GO_SUBMIT = HERE / "bin" / "submit"
 GO_PROVE = HERE / "bin" / "prove"
+GO_SIGNED = HERE / "bin" / "signed"
 GOSEC = HERE / "bin" / "gosec"
 NODE_MODULES = HERE / "node" / "node_modules"
 WITHIN_S = 110.0
