@@ -2,13 +2,14 @@
 
 import ast
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from clones.engines.security.taint.findings import Hit, Place
 from clones.engines.security.taint.heap import Obj, State
 from clones.engines.security.taint.project import ClassInfo, FunctionInfo, Module
-from clones.engines.security.taint.values import NOTHING, Callable_, Step, Taints, Value, ref
+from clones.engines.security.taint.taints import Step, Taints
+from clones.engines.security.taint.values import NOTHING, Callable_, Value, ref
 
 if TYPE_CHECKING:
     from clones.engines.security.taint.analysis import Analysis
@@ -52,6 +53,11 @@ class Arguments:
         if name in self.keywords:
             return self.keywords[name]
         return self.rest if self.rest is not None else self.rest_keywords
+
+    @property
+    def first(self) -> Value:
+        """The first argument; nothing where there is none."""
+        return self.get(0) or NOTHING
 
 
 class Return:
@@ -189,10 +195,6 @@ class Base(ABC):
         """Execute statements."""
 
     @abstractmethod
-    def assign(self, target: ast.expr, value: Value) -> None:
-        """Bind a target."""
-
-    @abstractmethod
     def branch(self, test: ast.expr) -> tuple[State | None, State | None]:
         """Return the states after a condition that held, and after one that did not; None where it cannot be so."""
 
@@ -217,10 +219,6 @@ class Base(ABC):
         """Return what iterating over a value gives."""
 
     @abstractmethod
-    def text_of(self, parts: Iterable[Value]) -> Value:
-        """Return the text that is made by writing values one after another."""
-
-    @abstractmethod
     def set_item(self, container: Value, key: Value, value: Value, node: ast.AST) -> None:
         """Do `container[key] = value`."""
 
@@ -239,14 +237,6 @@ class Base(ABC):
     @abstractmethod
     def lookup(self, name: str) -> Value:
         """Return what a variable may be."""
-
-    @abstractmethod
-    def operate(self, kind: ast.operator, left: Value, right: Value, node: ast.AST) -> Value:
-        """Return `left <kind> right`."""
-
-    @abstractmethod
-    def compare(self, kind: ast.cmpop, left: Value, right: Value) -> Value:
-        """Return `left <kind> right`."""
 
     @abstractmethod
     def outside(self, name: str, node: ast.AST, taints: Taints) -> Value:
@@ -273,20 +263,8 @@ class Base(ABC):
         """Return an instance of what an annotation names; unknown where it names nothing that is known."""
 
     @abstractmethod
-    def run(self, info: FunctionInfo, variables: dict[str, Value], closure: int | None, node: ast.AST) -> Value:
-        """Call a function of the project whose parameters are bound."""
-
-    @abstractmethod
     def hand_over(self, value: Value, node: ast.Return) -> None:
         """Give what a view returns to its framework."""
-
-    @abstractmethod
-    def name_secret(self, name: str, value: Value, node: ast.AST) -> None:
-        """Look at what gets a name."""
-
-    @abstractmethod
-    def cleanse(self, node: ast.expr, categories: frozenset[str]) -> None:
-        """Make what stands in a variable or attribute harmless."""
 
 
 class DeadError(Exception):

@@ -5,8 +5,8 @@ import ast
 from clones.engines.security.taint.base import Arguments, Base
 from clones.engines.security.taint.heap import Key, Obj
 from clones.engines.security.taint.project import ClassInfo, FunctionInfo
+from clones.engines.security.taint.taints import NO_TAINTS, merge
 from clones.engines.security.taint.values import (
-    NO_TAINTS,
     NORMAL_PATH,
     NOTHING,
     UNKNOWN,
@@ -16,7 +16,6 @@ from clones.engines.security.taint.values import (
     ModuleRef,
     Value,
     join,
-    merge,
     named,
     ref,
     tainted,
@@ -61,7 +60,7 @@ class Classes(Base):
             if found is not None:
                 return Value(funcs=(ModuleRef(found),))
         read = self.outside(f"{owner}.{name}", node, value.taints)
-        return join(read, self.analysis.outside_field(f"{owner}.{name}")) if self.book.keeps.of(owner) else read
+        return join(read, self.analysis.shared.outside(f"{owner}.{name}")) if self.book.keeps.of(owner) else read
 
     def _object_attribute(self, identity: int, obj: Obj, name: str, node: ast.AST) -> Value:
         known = obj.attrs.get(name)
@@ -107,7 +106,7 @@ class Classes(Base):
                 if method is not None and "classmethod" in method.flags:
                     return _bound(value, Value(funcs=(Class(cls),)))
                 return value
-        assigned = self.analysis.class_writes(cls, name)
+        assigned = self.analysis.shared.attribute(cls, name)
         if not assigned.is_nothing:
             return assigned
         result = NOTHING
@@ -148,7 +147,7 @@ class Classes(Base):
             self.store(identity, obj.changed(attrs={**obj.attrs, name: join(known or NOTHING, new) if weak else new}))
         for each in value.funcs:
             if isinstance(each, Class):
-                self.analysis.write_class(each.info, name, new)
+                self.analysis.shared.write_attribute(each.info, name, new)
             elif isinstance(each, ModuleRef):
                 self.analysis.set_global(each.module, name, new, self.now)
         for outer in sorted(value.names):
@@ -157,8 +156,8 @@ class Classes(Base):
     def write_outside(self, name: str, new: Value, node: ast.AST, receiver: Value) -> None:
         """Assign to an attribute of something outside the project."""
         if self.book.keeps.of(name.rpartition(".")[0]) and (taints := self.now.taints(new)):
-            self.analysis.write_outside(name[:-1], tainted(taints))
-        if self.analysis.is_ruled(name):
+            self.analysis.shared.write_outside(name[:-1], tainted(taints))
+        if self.book.is_ruled(name):
             self.call_outside(name, Arguments([new]), node, receiver)
 
     def _setter(self, obj: Obj, name: str) -> FunctionInfo | None:

@@ -16,7 +16,6 @@ _FLAGS = {
     "contextlib.contextmanager": "contextmanager",
     "contextlib.asynccontextmanager": "contextmanager",
 }
-_DATACLASSES = ("dataclasses.dataclass", "attr.s", "attr.attrs", "attrs.define", "attrs.frozen", "attr.define")
 
 
 class Definitions(Base):

@@ -4,9 +4,10 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from clones.engines.security.taint import interprocedural
 from clones.engines.security.taint.base import Arguments, Base
 from clones.engines.security.taint.project import ClassInfo, FunctionInfo
-from clones.engines.security.taint.rulebook import SourceRule
+from clones.engines.security.taint.rule_file import SourceRule
 from clones.engines.security.taint.values import UNKNOWN, Class, Function, Value, join, named, tainted
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def returned(frame: Base, info: FunctionInfo, value: Value, node: ast.AST) -> No
     names = [name for name, _ in info.decorators]
     if info.cls is not None and info.name in _METHODS:
         names += info.cls.outside_bases()
-    wanted = [f"{name}.return" for name in names if frame.analysis.is_ruled(f"{name}.return")]
+    wanted = [f"{name}.return" for name in names if frame.book.is_ruled(f"{name}.return")]
     if not wanted:
         return
     for _, obj in frame.now.objects(value):
@@ -179,7 +180,7 @@ def _dependency(frame: "Frame", asked: ast.Call, value: Value, rule: SourceRule)
     for each in frame.evaluate(asked.args[0]).funcs if asked.args else ():
         if isinstance(each, Function):
             each.info.decorators = each.info.decorators or list(frame.info.decorators if frame.info else [])
-            result = join(result, frame.run(each.info, bind(frame, each.info), each.closure, asked))
+            result = join(result, interprocedural.run(frame, each.info, bind(frame, each.info), each.closure, asked))
         elif isinstance(each, Class):
             result = join(result, _made_of_request(frame, each.info, asked, rule))
     for _, obj in frame.now.objects(value) if not asked.args else ():

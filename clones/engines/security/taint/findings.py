@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from clones.engines.security.taint.rulebook import Category
-from clones.engines.security.taint.values import Step, Taint, Value
+from clones.engines.security.taint.rule_file import Category
+from clones.engines.security.taint.taints import Step, Taint
+from clones.engines.security.taint.values import Value
 
 
 class Place(NamedTuple):

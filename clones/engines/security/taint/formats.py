@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from clones.engines.security.taint.values import LINES, Value
+from clones.engines.security.taint.taints import LINES
+from clones.engines.security.taint.values import Value
 
 _CONVERSION = re.compile(
     r"%(?P<key>\(\w*\))?[-#0 +]*(?P<width>\*|\d*)(?:\.(?P<precision>\*|\d+))?[hlL]?(?P<kind>[a-zA-Z%])"

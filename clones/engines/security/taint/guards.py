@@ -1,18 +1,17 @@
 """Conditions: which way is taken, and what is known of the values on it."""
 
 import ast
-from typing import TypeGuard
 
-from clones.engines.security.taint import constants
+from clones.engines.security.taint import cleansing, constants
 from clones.engines.security.taint.base import Base, DeadError
+from clones.engines.security.taint.cleansing import ANYTHING, HOST_PARTS, MAX_FACTS, normalises
 from clones.engines.security.taint.heap import State, join_states
 from clones.engines.security.taint.patterns import harmless_for
-from clones.engines.security.taint.rulebook import ALL
-from clones.engines.security.taint.values import LINES, NORMAL_PATH, NOTHING, PATHS, Value, beginning, join
+from clones.engines.security.taint.rule_file import ALL
+from clones.engines.security.taint.taints import LINES, PATHS
+from clones.engines.security.taint.values import NORMAL_PATH, NOTHING, Value, beginning, join
 
 Ways = tuple[State | None, State | None]
-ANYTHING = frozenset((ALL,))
-_URL = frozenset(("ssrf", "open-redirect"))
 _ABSENT: dict[str, frozenset[str]] = {
     "..": PATHS,
     "../": PATHS,
@@ -25,10 +24,6 @@ _ABSENT: dict[str, frozenset[str]] = {
 }
 """What a text without such a part is harmless for."""
 _TELLS_LETTERS = {"isdigit", "isnumeric", "isdecimal", "isalnum", "isalpha", "isidentifier"}
-_SAME_TEXT = {"strip", "lower", "upper", "casefold", "lstrip", "rstrip", "encode", "decode", "title", "capitalize"}
-_HOST_PARTS = {"hostname", "netloc"}
-_NORMALISING = {"realpath", "abspath", "normpath", "resolve", "absolute"}
-_MAX_FACTS = 3
 _NUMBERS = {"int", "float", "bool", "complex"}
 
 
@@ -99,10 +94,10 @@ class Guards(Base):
         elif isinstance(test, ast.Name):
             self._learn_truth(test, truth)
             fact = self.now.facts.get(test.id)
-            if fact is not None and depth < _MAX_FACTS:
+            if fact is not None and depth < MAX_FACTS:
                 self._learn(fact[0], truth, depth + 1)
-        elif isinstance(test, ast.Attribute) and not truth and test.attr in _HOST_PARTS:
-            self.cleanse(test.value, frozenset(("open-redirect",)))
+        elif isinstance(test, ast.Attribute) and not truth and test.attr in HOST_PARTS:
+            cleansing.cleanse(self, test.value, frozenset(("open-redirect",)))
 
     def _learn_truth(self, target: ast.Name, truth: bool) -> None:
         value = self.now.vars.get(target.id)
@@ -132,101 +127,19 @@ class Guards(Base):
                 kept = tuple(each for each in known.consts if each is not value.constant and each != value.constant)
                 self.now.vars[target.id] = known.changed(consts=kept, other=known.other or known.is_constant)
         elif truth and not self.now.taints(value):
-            self._trust(target)
+            cleansing.trust(self, target)
 
     def _learn_membership(self, left: ast.expr, right: ast.expr, truth: bool) -> None:
         container = self.evaluate(right)
         if truth:
             if isinstance(right, ast.Attribute) and right.attr == "parents":
-                self._cleanse_made(right.value, PATHS)
+                cleansing.cleanse_made(self, right.value, PATHS)
             elif not self.now.taints(container) and not container.is_constant:
-                self._trust(left)
+                cleansing.trust(self, left)
             return
         part = self.evaluate(left)
         if part.is_single and isinstance(part.constant, str) and (harmless := _ABSENT.get(part.constant)):
-            self.cleanse(right, harmless)
-
-    def _trust(self, node: ast.expr) -> None:
-        """Make what an expression is made from harmless as far as knowing the expression's value does."""
-        harmless = ANYTHING
-        for _ in range(8):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _SAME_TEXT:
-                node = node.func.value
-            elif _is_text(node):
-                node = node.args[0]
-            elif (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "commonpath"
-                and node.args
-            ):
-                self._trust_parts(node.args[0], PATHS)
-                return
-            elif isinstance(node, ast.Attribute) and node.attr in _HOST_PARTS:
-                harmless, node = _URL, node.value
-            else:
-                break
-        self._cleanse_made(node, harmless)
-
-    def _trust_parts(self, node: ast.expr, harmless: frozenset[str]) -> None:
-        for each in ast.walk(node):
-            if isinstance(each, ast.Name):
-                self._cleanse_made(each, harmless)
-
-    def _cleanse_made(self, node: ast.expr, harmless: frozenset[str], depth: int = 0) -> None:
-        """Cleanse a variable, and what it was made from where that is as much as the same."""
-        if isinstance(node, ast.Call):
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            inner = [*node.args, *([node.func.value] if isinstance(node.func, ast.Attribute) else [])]
-            if _is_text(node):
-                self._cleanse_made(node.args[0], harmless, depth + 1)
-            elif name in {"urlparse", "urlsplit", "url_parse"}:
-                for each in inner:
-                    self._cleanse_made(each, harmless & _URL if harmless != ANYTHING else _URL, depth + 1)
-            elif name in _NORMALISING and harmless == PATHS:
-                for each in inner:
-                    self._trust_parts(each, PATHS) if depth < _MAX_FACTS else None
-            return
-        self.cleanse(node, harmless)
-        if not isinstance(node, ast.Name) or depth >= _MAX_FACTS:
-            return
-        fact = self.now.facts.get(node.id)
-        if fact is None:
-            return
-        made_by = fact[0]
-        if isinstance(made_by, ast.Attribute) and made_by.attr in _HOST_PARTS:
-            self._cleanse_made(made_by.value, _URL, depth + 1)
-        elif isinstance(made_by, ast.Call):
-            name = made_by.func.attr if isinstance(made_by.func, ast.Attribute) else ""
-            if name in _SAME_TEXT and isinstance(made_by.func, ast.Attribute):
-                self._cleanse_made(made_by.func.value, harmless, depth + 1)
-            else:
-                self._cleanse_made(made_by, harmless, depth + 1)
-
-    def cleanse(self, node: ast.expr, categories: frozenset[str]) -> None:
-        """Make what stands in a variable or attribute harmless."""
-        if isinstance(node, ast.Name):
-            value = self.now.vars.get(node.id)
-            if value is not None and value.taints:
-                self.now.vars[node.id] = _harmless(value, categories)
-            elif value is not None and value.refs:
-                self._cleanse_objects(value, categories)
-        elif isinstance(node, ast.Attribute):
-            for identity, obj in self.now.objects(self.evaluate(node.value)):
-                value = obj.attrs.get(node.attr)
-                if value is not None and value.taints:
-                    self.store(identity, obj.changed(attrs={**obj.attrs, node.attr: _harmless(value, categories)}))
-        elif isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
-            key = self.evaluate(node.slice)
-            for identity, obj in self.now.objects(self.evaluate(node.value)):
-                value = obj.items.get(key.constant) if key.is_single else None
-                if value is not None and value.taints:
-                    self.store(identity, obj.changed(items={**obj.items, key.constant: _harmless(value, categories)}))
-
-    def _cleanse_objects(self, value: Value, categories: frozenset[str]) -> None:
-        for identity, obj in self.now.objects(value):
-            items = {key: _harmless(each, categories) for key, each in obj.items.items()}
-            self.store(identity, obj.changed(items=items, rest=_harmless(obj.rest, categories)))
+            cleansing.cleanse(self, right, harmless)
 
     def _learn_call(self, test: ast.Call, truth: bool) -> None:
         function = test.func
@@ -234,7 +147,7 @@ class Guards(Base):
             if truth and function.id == "isinstance" and len(test.args) == 2:
                 kinds = self.evaluate(test.args[1]).names
                 if kinds and kinds <= _NUMBERS:
-                    self.cleanse(test.args[0], ANYTHING)
+                    cleansing.cleanse(self, test.args[0], ANYTHING)
             elif truth and function.id == "all" and len(test.args) == 1:
                 self._learn_all(test.args[0])
             elif not truth and function.id == "any" and len(test.args) == 1:
@@ -243,16 +156,16 @@ class Guards(Base):
             return
         receiver, name = function.value, function.attr
         if truth and name in _TELLS_LETTERS and not test.args:
-            self._trust(receiver)
+            cleansing.trust(self, receiver)
         elif truth and name == "startswith" and len(test.args) == 1:
             self._learn_beginning(receiver, self.evaluate(test.args[0]))
         elif name == "startswith" and len(test.args) == 1:
             # `/x` stays on the site; `//host` does not
             value, start = self.evaluate(receiver), self.evaluate(test.args[0])
             if beginning(value).startswith("/") and start.constant == "//":
-                self.cleanse(receiver, frozenset(("open-redirect",)))
+                cleansing.cleanse(self, receiver, frozenset(("open-redirect",)))
         elif truth and name == "is_relative_to":
-            self._cleanse_made(receiver, PATHS)
+            cleansing.cleanse_made(self, receiver, PATHS)
         elif truth and name in {"fullmatch", "match", "search"}:
             self._learn_match(function, test)
 
@@ -262,7 +175,7 @@ class Guards(Base):
             first = made.generators[0]
             tests = made.elt.values if isinstance(made.elt, ast.BoolOp) else [made.elt]
             if all(_limits(each, first.target) for each in tests):
-                self._trust(first.iter)
+                cleansing.trust(self, first.iter)
 
     def _learn_none(self, made: ast.expr) -> None:
         """`not any(part in text for part in ("..", "/"))`."""
@@ -275,15 +188,15 @@ class Guards(Base):
                 parts = obj.element()
             for part in parts.consts:
                 if isinstance(part, str) and part in _ABSENT:
-                    self.cleanse(test.comparators[0], _ABSENT[part])
+                    cleansing.cleanse(self, test.comparators[0], _ABSENT[part])
 
     def _learn_beginning(self, receiver: ast.expr, start: Value) -> None:
         value = self.evaluate(receiver)
         made_by = receiver
         if isinstance(receiver, ast.Name) and receiver.id in self.now.facts:
             made_by = self.now.facts[receiver.id][0]
-        if NORMAL_PATH in value.names or (isinstance(made_by, ast.Call) and _normalises(made_by)):
-            self._cleanse_made(receiver, PATHS)
+        if NORMAL_PATH in value.names or (isinstance(made_by, ast.Call) and normalises(made_by)):
+            cleansing.cleanse_made(self, receiver, PATHS)
             return
         text = beginning(start)
         if isinstance(receiver, ast.Name) and text and isinstance(start.constant, str) and value.taints:
@@ -308,23 +221,9 @@ class Guards(Base):
         if pattern.is_single and isinstance(pattern.constant, str):
             harmless = harmless_for(pattern.constant, function.attr)
             if ALL in harmless:
-                self._trust(text)
+                cleansing.trust(self, text)
             elif harmless:
-                self._cleanse_made(text, harmless)
-
-
-def _harmless(value: Value, categories: frozenset[str]) -> Value:
-    """Return a value made harmless; one that is so altogether is no more what brought it in."""
-    cleansed = value.cleansed(categories)
-    if value.taints and not cleansed.taints:
-        return Value(consts=value.consts, refs=value.refs, funcs=value.funcs, prefix=value.prefix, other=True)
-    return cleansed
-
-
-def _is_text(node: ast.expr) -> TypeGuard[ast.Call]:
-    """Whether it is `str(x)`."""
-    is_call = isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.func, ast.Name)
-    return is_call and ast.unparse(node).startswith("str(")
+                cleansing.cleanse_made(self, text, harmless)
 
 
 def _limits(test: ast.expr, target: ast.expr) -> bool:
@@ -334,20 +233,4 @@ def _limits(test: ast.expr, target: ast.expr) -> bool:
         return getattr(test.left, "id", None) == name
     if isinstance(test, ast.Call) and isinstance(test.func, ast.Attribute) and test.func.attr in _TELLS_LETTERS:
         return getattr(test.func.value, "id", None) == name
-    return False
-
-
-def _normalises(call: ast.Call) -> bool:
-    inner: ast.expr = call
-    while isinstance(inner, ast.Call):
-        if isinstance(inner.func, ast.Attribute):
-            if inner.func.attr in _NORMALISING:
-                return True
-            inner = inner.args[0] if inner.args and inner.func.attr == "str" else inner.func.value
-        elif isinstance(inner.func, ast.Name) and inner.args:
-            if inner.func.id in _NORMALISING:
-                return True
-            inner = inner.args[0]
-        else:
-            return False
     return False

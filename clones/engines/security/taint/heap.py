@@ -3,18 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from clones.engines.security.taint.taints import NO_TAINTS, Taints, merge
 from clones.engines.security.taint.values import (
-    NO_TAINTS,
     NOTHING,
     UNKNOWN,
     Constant,
     Function,
     Method,
     Partial,
-    Taints,
     Value,
     join,
-    merge,
     same,
 )
 

@@ -6,21 +6,14 @@ what the first did is then told again in the terms of the second.
 
 from collections.abc import Mapping
 
+from clones.engines.security.taint.base import Return
 from clones.engines.security.taint.findings import Hit
-from clones.engines.security.taint.heap import Obj, State
-from clones.engines.security.taint.values import (
-    Callable_,
-    Function,
-    Method,
-    Partial,
-    Source,
-    Step,
-    Taint,
-    Trace,
-    Value,
-)
+from clones.engines.security.taint.heap import Obj, State, references
+from clones.engines.security.taint.taints import Source, Step, Taint, Trace
+from clones.engines.security.taint.values import Callable_, Function, Method, Partial, Value
 
 _MAX_OBJECTS = 250
+_ALL = frozenset("*")
 
 
 class TooLargeError(Exception):
@@ -211,3 +204,49 @@ class Translation:
     def hit(self, hit: Hit) -> Hit:
         """Return a hit in the other call's terms."""
         return hit._replace(taint=self.taint(hit.taint))
+
+
+def changed_objects(result: Value | None, before: dict[int, Obj], ended: State) -> dict[int, Obj]:
+    """Return the objects that a call changed, and those that it made and that can be reached after it."""
+    left: dict[int, Obj] = {}
+    waiting: list[int] = []
+    for identity, obj in ended.heap.items():
+        if before.get(identity) is not obj and (identity in before or identity in ended.globals):
+            waiting.append(identity)
+    if result is not None:
+        waiting += references(result)
+    while waiting:
+        identity = waiting.pop()
+        if identity in left:
+            continue
+        found = ended.heap.get(identity)
+        if found is None or before.get(identity) is found:
+            continue
+        left[identity] = found
+        for part in (*found.items.values(), found.rest, *found.attrs.values()):
+            if part.refs or part.funcs:
+                waiting += references(part)
+    return left
+
+
+def outcome(returns: list[Return], name: str) -> Outcome:
+    """Return what a function's ways out tell of a parameter that it did not assign to."""
+    always = _cleansed([each.state for each in returns], name)
+    truthy = _cleansed([each.truthy for each in returns if each.truthy is not None], name)
+    falsy = _cleansed([each.falsy for each in returns if each.falsy is not None], name)
+    return always, truthy, falsy
+
+
+def _cleansed(states: list[State], name: str) -> frozenset[str]:
+    """Return the categories that a parameter is harmless for in all states."""
+    result: frozenset[str] | None = None
+    for state in states:
+        value = state.vars.get(name)
+        if value is None or value.refs:
+            return frozenset()
+        taints = value.taints
+        here = _ALL
+        for taint in taints.values():
+            here = taint.cleansed if here == _ALL else here & taint.cleansed
+        result = here if result is None or result == _ALL else (result if here == _ALL else result & here)
+    return result or frozenset()

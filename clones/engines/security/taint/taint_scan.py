@@ -24,7 +24,7 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None], book: Rule
     """Follow data from outside through the Python files of `scope` that stand in `copy`; runs nothing of them.
 
     Raises:
-        rulebook.RuleError: a rule file is wrong.
+        RuleError: a rule file is wrong.
     """
     begin = time.monotonic()
     rules = book or rulebook.load()

@@ -1,10 +1,12 @@
-"""What a variable may hold, as the analysis sees it: data from outside, constants, types, objects, functions.
+"""What a variable may hold, as the analysis sees it: data from outside, constants, types, objects, functions; their lattice.
 
 A `Value` is the union of its parts. Nothing here is changed after it is made, but for caches.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
+
+from clones.engines.security.taint.taints import NO_TAINTS, Step, Taints, cleanse, merge
 
 if TYPE_CHECKING:
     from clones.engines.security.taint.project import ClassInfo, FunctionInfo, Module
@@ -12,80 +14,10 @@ if TYPE_CHECKING:
 MAX_CONSTANTS = 12
 MAX_NAMES = 6
 MAX_REFS = 6
-MAX_TAINTS = 8
-_MAX_STEPS = 40
 
 Constant = str | bytes | int | float | complex | bool | None
-LINES = frozenset(("log-injection", "header-injection", "email-injection"))
-"""Categories of which line breaks do the harm."""
-PATHS = frozenset(("path-traversal", "archive-extraction"))
-"""Categories of which the parts of a path do the harm."""
 NORMAL_PATH = "~normal"
 """A name that marks a path without `..` parts and links."""
-
-
-class Step(NamedTuple):
-    """One place on the way of a value."""
-
-    path: str
-    line: int
-    message: str
-
-
-class Trace:
-    """The way of a value so far, the newest step first."""
-
-    __slots__ = ("length", "previous", "step")
-
-    def __init__(self, step: Step, previous: "Trace | None" = None) -> None:
-        self.step = step
-        self.previous = previous
-        self.length: int = previous.length + 1 if previous else 1
-
-    def steps(self) -> list[Step]:
-        """Return the steps, the source first."""
-        found = []
-        node: Trace | None = self
-        while node:
-            found.append(node.step)
-            node = node.previous
-        return found[::-1]
-
-
-class Source(NamedTuple):
-    """A place where data comes in."""
-
-    path: str
-    line: int
-    name: str
-    kind: str
-
-
-class Taint:
-    """That a value is made from a source's data."""
-
-    __slots__ = ("cleansed", "guessed", "source", "trace")
-
-    def __init__(
-        self, source: Source, trace: Trace, cleansed: frozenset[str] = frozenset(), guessed: bool = False
-    ) -> None:
-        self.source = source
-        self.trace = trace
-        self.cleansed = cleansed
-        """Categories for which the value is harmless."""
-        self.guessed = guessed
-        """Whether the way leads through code that is not known."""
-
-    def stepped(self, step: Step) -> "Taint":
-        """Return it one step further."""
-        last = self.trace.step
-        if (last.path == step.path and last.line == step.line) or self.trace.length >= _MAX_STEPS:
-            return self
-        return Taint(self.source, Trace(step, self.trace), self.cleansed, self.guessed)
-
-
-Taints = Mapping[Source, Taint]
-NO_TAINTS: Taints = {}
 
 
 class Function(NamedTuple):
@@ -235,50 +167,6 @@ def ref(identity: int) -> Value:
 def tainted(taints: Taints) -> Value:
     """Return something unknown that is made of `taints`."""
     return Value(taints=taints, other=True) if taints else UNKNOWN
-
-
-def cleanse(taints: Taints, categories: frozenset[str]) -> Taints:
-    """Return what is left after something made the data harmless for `categories`; nothing makes chance unguessable."""
-    if "*" in categories:
-        return {source: taint for source, taint in taints.items() if source.kind == "random"}
-    return {
-        source: taint
-        if categories <= taint.cleansed
-        else Taint(source, taint.trace, taint.cleansed | categories, taint.guessed)
-        for source, taint in taints.items()
-    }
-
-
-def merge(first: Taints, second: Taints) -> Taints:
-    """Return the taints of both; of one source the more harmful."""
-    if not second or first is second:
-        return first
-    if not first:
-        return second
-    merged = dict(first)
-    for source, taint in second.items():
-        known = merged.get(source)
-        if known is None:
-            if len(merged) < MAX_TAINTS:
-                merged[source] = taint
-        elif known is not taint:
-            merged[source] = _worse(known, taint)
-    return merged
-
-
-def _worse(first: Taint, second: Taint) -> Taint:
-    common = first.cleansed & second.cleansed
-    order = sorted((first, second), key=lambda taint: (len(taint.cleansed), taint.guessed, taint.trace.length))
-    best = order[0]
-    return best if best.cleansed == common else Taint(best.source, best.trace, common, best.guessed)
-
-
-def guessed(taints: Taints) -> Taints:
-    """Return the taints after a way through code that is not known."""
-    return {
-        source: taint if taint.guessed else Taint(source, taint.trace, taint.cleansed, True)
-        for source, taint in taints.items()
-    }
 
 
 def _same(first: Constant, second: Constant) -> bool:

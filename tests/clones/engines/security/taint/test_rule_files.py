@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from clones.engines.security.taint import rulebook
+from clones.engines.security.taint.rule_file import RuleError
 
 RULES = sorted(Path(str(files(rulebook.__package__) / "rules")).glob("*.toml"), key=lambda each: each.name)
 _PART = r"(?:[A-Za-z_]\w*(?:\((?:\w+(?:=\w+)?)?\))?|\*\*?)"
@@ -135,5 +136,5 @@ def test_what_is_said_of_the_standard_library_is_there() -> None:
 )
 def test_a_wrong_file_is_refused_in_words(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "rules.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(rulebook.RuleError, match=said):
+    with pytest.raises(RuleError, match=said):
         rulebook.load(tmp_path)

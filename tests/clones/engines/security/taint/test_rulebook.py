@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clones.engines.security.taint import rulebook
-from clones.engines.security.taint.rulebook import RuleError
+from clones.engines.security.taint.rule_file import RuleError
 
 CATEGORY = '[[category]]\nid = "a"\ncwe = 1\nseverity = "low"\ntitle = "t"\ncheck = "c"\n'
 
