@@ -39,8 +39,8 @@ class Took(NamedTuple):
     multiple=True,
     metavar="PATH",
     type=click.Path(path_type=Path, exists=True),
-    help="A checkpoint's file, such as a witness's, or a directory of them; default: the notary's of the local network. Those in "
-    "the ledger count always.",
+    help="A checkpoint's file, such as a witness's, or a directory of them. Those of the local network's notary and those in the ledger "
+    "count always.",
 )
 @leaves_option
 @click.option(
@@ -101,7 +101,8 @@ async def _verify(where: Where, archived: Path | None, named: "Named", *, as_jso
                 raise without_server(error, directory) from None
             click.echo(f"{error.message}; the archive {archived} is verified alone", err=True)
         signed = stack.enter_context(Leaves(evidence.leaves)) if evidence.leaves is not None else None
-        verifier = Verifier(where.realm, evidence.keys, evidence.claims, signed)
+        claims = (*evidence.claims, *evidence.beside)
+        verifier = Verifier(where.realm, evidence.keys, claims, signed, evidence.others)
         signers = Signers(where.realm, evidence.users)
         began, cpu_began = time.monotonic(), time.process_time()
         with counting("verifying") as progress:
@@ -124,6 +125,7 @@ def _plain(outcome: "Outcome", took: Took) -> dict[str, object]:
         "entries": report.entries,
         "last": report.last,
         "checkpoints": report.checkpoints,
+        "named": report.named,
         "signed": report.signed,
         "beyond": report.beyond,
         "witnessed": report.witnessed,
@@ -150,13 +152,20 @@ def _print(outcome: "Outcome", evidence: "Evidence", took: Took) -> None:
         f"{_count(report.checkpoints, 'checkpoint holds', 'checkpoints hold')}, the last is of #{report.signed}"
         + (f"; {unsigned:,} after it not signed yet" if unsigned > 0 and not outcome.problems else "")
     )
+    if report.named:
+        rest = (
+            f"; those up to #{report.signed} are the ledger's own and the notary's"
+            if report.named < report.signed
+            else ""
+        )
+        click.echo(f"what was named (--checkpoint) holds up to #{report.named}{rest}")
     if report.beyond:
         click.echo(f"more was signed, up to #{report.beyond}; what is behind #{report.last} was not read")
     for name, sequence in sorted(report.witnessed.items()):
         click.echo(f"{clean(name)} witnessed it up to #{sequence}")
     if report.passed_over:
         click.echo(f"{report.passed_over:,} checkpoints in the ledger came too late to be compared")
-    if report.others:
+    if report.others and (report.checkpoints or outcome.problems):
         click.echo(
             f"{_count(report.others, 'checkpoint is', 'checkpoints are')} of other logs, whose keys were not named (--key)"
         )
@@ -166,6 +175,12 @@ def _print(outcome: "Outcome", evidence: "Evidence", took: Took) -> None:
         verdict = click.style("not all is as it was signed", fg="red", bold=True)
         more = f"; {report.differing:,} entries differ" if report.differing > 1 else ""
         click.echo(f"{verdict}: the first thing that is wrong stands first{more}")
+    elif not report.checkpoints and report.others:
+        logs = " or ".join(key.name for key in evidence.keys.logs)
+        click.echo(
+            f"{_count(report.others, 'checkpoint was', 'checkpoints were')} found, and none is of this log: the key is of {clean(logs)}. "
+            "Name the key of the log that signed the ledger (--key)"
+        )
     elif not report.checkpoints:
         click.echo("nothing of it was signed: there is no checkpoint. `sanctuary notary` makes them")
     else:

@@ -1,7 +1,6 @@
 """Checkpoints as evidence: who holds them, and whether they are to be believed. Pure, but for reading files."""
 
-import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -20,6 +19,8 @@ class Claim(msgspec.Struct, frozen=True):
     signed: SignedCheckpoint
     witnesses: tuple[str, ...] = ()
     """Which of the known witnesses cosigned it."""
+    is_named: bool = False
+    """Whether somebody named it who verifies; otherwise it is from where the ledger is kept, too."""
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -69,29 +70,38 @@ def read_key(text: str) -> PublicKey:
 class OtherLog(NoteWrong):
     """A checkpoint is of a log whose key is not given."""
 
+    def __init__(self, message: str, checkpoint: Checkpoint) -> None:
+        super().__init__(message)
+        self.checkpoint = checkpoint
 
-def believe(where: str, data: bytes, keys: Keys) -> Claim:
+
+def believe(where: str, data: bytes, keys: Keys, *, is_named: bool = False) -> Claim:
     """Return the checkpoint in `data` where the key of its log signed it, and no signature by a known key is wrong.
 
     Raises:
         OtherLog: it is of another log.
         NoteWrong: it is not to be believed. Both messages say where it is from, and why.
     """
+    why = f"the checkpoint in {where} is not to be believed"
     try:
         signed = parse_checkpoint(data)
         note, origin = signed.note, signed.checkpoint.origin
         own = [key for key in keys.logs if key.name == origin]
         if not own:
-            raise OtherLog(f"it is of the log {origin!r}, and the key is that of {keys.logs[0].name!r}")
+            raise OtherLog(
+                f"it is of the log {origin!r}, and the key is that of {keys.logs[0].name!r}", signed.checkpoint
+            )
         # Of several keys of one log, those count that are said to have signed.
         for key in [key for key in own if note.by(key)] or own[:1]:
             verify(signed, key)
         witnesses = [key for key in keys.witnesses if note.by(key)]
         for key in witnesses:
             verify(signed, key)
+    except OtherLog as error:
+        raise OtherLog(f"{why}: {error.message}", error.checkpoint) from None
     except NoteWrong as error:
-        raise type(error)(f"the checkpoint in {where} is not to be believed: {error.message}") from None
-    return Claim(where, signed, tuple(key.name for key in witnesses))
+        raise NoteWrong(f"{why}: {error.message}") from None
+    return Claim(where, signed, tuple(key.name for key in witnesses), is_named)
 
 
 def judge(where: str, data: bytes, keys: Keys) -> Claim | Problem:
@@ -102,21 +112,32 @@ def judge(where: str, data: bytes, keys: Keys) -> Claim | Problem:
         return Problem(kind="checkpoint", message=error.message)
 
 
-def read_claims(paths: Sequence[Path], keys: Keys) -> list[Claim | Problem]:
-    """Return the checkpoints in files; of a directory, those in all its files. Each is one file.
+class FoundClaims(msgspec.Struct, frozen=True):
+    """The checkpoints in a file, or in a directory."""
+
+    claims: list[Claim | Problem]
+    others: list[Checkpoint]
+    """Those of logs whose keys are not given."""
+
+
+def read_claims(path: Path, keys: Keys, *, is_named: bool = False) -> FoundClaims:
+    """Return the checkpoint in a file; of a directory, those in all its files. Each is one file.
 
     Raises:
         OSError: a file cannot be read.
     """
-    found: list[Claim | Problem] = []
-    for path in paths:
-        if not path.is_dir():
-            found.append(judge(str(path), _read(path), keys))
-            continue
-        for file in _files(path):
+    found = FoundClaims([], [])
+    for file in _files(path) if path.is_dir() else [path]:
+        try:
+            found.claims.append(believe(str(file), _read(file), keys, is_named=is_named))
+        except OtherLog as error:
+            found.others.append(error.checkpoint)
+        except NoteWrong as error:
+            found.claims.append(Problem(kind="checkpoint", message=error.message))
+        except FileNotFoundError:
+            if file == path:
+                raise
             # A notary at work takes the oldest away.
-            with contextlib.suppress(FileNotFoundError):
-                found.append(judge(str(file), _read(file), keys))
     return found
 
 

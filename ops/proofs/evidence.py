@@ -8,7 +8,7 @@ import msgspec
 from bus.errors import ConfigurationError
 from bus.keys import public_key, read_seed
 from ops.connect import Where
-from ops.proofs.claims import Claim, Keys, make_keys, read_claims, read_key
+from ops.proofs.claims import Claim, FoundClaims, Keys, make_keys, read_claims, read_key
 from ops.proofs.notes import Kind
 from ops.proofs.places import Places, places
 from ops.proofs.problems import Problem
@@ -33,6 +33,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     own_key: Path | None
     """The file in the store itself that the log's key was taken from: whoever rewrites the store can change it too."""
     claims: tuple[Claim | Problem, ...]
+    """The checkpoints that were named, or else the local notary's."""
+    beside: tuple[Claim | Problem, ...]
+    """The local notary's where others were named: they may tell of more."""
+    others: frozenset[tuple[str, int]]
+    """Checkpoints of logs whose keys are not given: the log's name and the tree's size."""
     leaves: Path | None
     users: dict[str, str]
     """Names by public nkey."""
@@ -76,18 +81,39 @@ def gather(where: Where, named: Named) -> Evidence:
     """
     local = local_places(where)
     keys, own_key = gather_keys(where, named.keys)
-    checkpoints, leaves = list(named.checkpoints), named.leaves
-    if local is not None:
-        checkpoints += [local.checkpoints] if local.checkpoints.is_dir() and not checkpoints else []
-        leaves = local.leaves if leaves is None and local.leaves.is_file() else leaves
+    found = [_named_claims(path, keys) for path in named.checkpoints]
+    own = (
+        read_claims(local.checkpoints, keys)
+        if local is not None and local.checkpoints.is_dir()
+        else FoundClaims([], [])
+    )
+    claims = [claim for each in found for claim in each.claims]
+    leaves = named.leaves
+    if local is not None and leaves is None and local.leaves.is_file():
+        leaves = local.leaves
     stored = stored_users(where.store) if local is not None else {}
     return Evidence(
         keys=keys,
         own_key=own_key,
-        claims=tuple(read_claims(checkpoints, keys)),
+        claims=tuple(claims if found else own.claims),
+        beside=tuple(own.claims if found else ()),
+        others=frozenset((other.origin, other.size) for each in (*found, own) for other in each.others),
         leaves=leaves,
         users=read_users(named.users) if named.users is not None else stored,
     )
+
+
+def _named_claims(path: Path, keys: Keys) -> FoundClaims:
+    found = read_claims(path, keys, is_named=True)
+    if not found.claims:
+        logs = " or ".join(key.name for key in keys.logs)
+        theirs = ", ".join(sorted({other.origin for other in found.others}))
+        why = (
+            f"{path} has no checkpoint of this log: the key is of {logs}, and what is there ({len(found.others)}) of {theirs}. Name "
+            "the key of that log (--key)"
+        )
+        raise ConfigurationError(why if found.others else f"there is no checkpoint in {path} (--checkpoint)")
+    return found
 
 
 def read_users(path: Path) -> dict[str, str]:

@@ -5,7 +5,8 @@ Pure, but for the notary's file of leaves where it is at hand.
 
 import heapq
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -32,7 +33,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     last: int
     """The highest number that the ledger has given; 0: none."""
     checkpoints: int
-    """How many checkpoints hold."""
+    """How many checkpoints hold; the copies of one, in files and in the ledger, count once."""
+    named: int
+    """Up to which number one holds that was named; 0: none does."""
     signed: int
     """Up to which number a checkpoint that holds reaches."""
     beyond: int
@@ -44,7 +47,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     passed_over: int
     """Checkpoints in the ledger whose tree lay too far behind to be compared; the later ones say all that they say."""
     others: int
-    """Checkpoints in the ledger of logs whose keys are not given: what an earlier notary signed, say."""
+    """Checkpoints of logs whose keys are not given: what an earlier notary signed, say."""
     problems: tuple[Problem, ...]
 
     @property
@@ -56,8 +59,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 class Verifier:
     """Takes in the ledger's entries in order and tells where they differ from what was signed."""
 
-    def __init__(self, realm: str, keys: Keys, claims: Iterable[Claim | Problem], leaves: Leaves | None) -> None:
-        """Take the checkpoints that are known beforehand; those in the ledger are found there.
+    def __init__(
+        self,
+        realm: str,
+        keys: Keys,
+        claims: Iterable[Claim | Problem],
+        leaves: Leaves | None,
+        others: Collection[tuple[str, int]] = (),
+    ) -> None:
+        """Take the checkpoints that are known beforehand, of other logs by name and size; those in the ledger are found there.
 
         With the notary's leaves the first entry that differs is named, without them a range.
         """
@@ -71,10 +81,12 @@ class Verifier:
         """A heap of the checkpoints whose trees are larger than the one so far, each with a number that no other has."""
         self._taken = 0
         self._held = array("Q")
-        """The sizes of the checkpoints that hold."""
+        """The sizes of the checkpoints that hold, in order, each once."""
+        self._named = 0
         self._witnessed: dict[str, int] = {}
         self._failed: list[Claim] = []
-        self._passed_over = self._others = 0
+        self._passed_over = 0
+        self._known_others, self._others = frozenset(others), len(others)
         self._problems: list[Problem] = []
         for each in claims:
             self._take(each)
@@ -118,7 +130,8 @@ class Verifier:
             entries=self._entries,
             last=self._tree.size,
             checkpoints=len(self._held),
-            signed=max(self._held, default=0),
+            named=self._named,
+            signed=self._held[-1] if self._held else 0,
             beyond=beyond[-1].checkpoint.size if beyond else 0,
             witnessed=self._witnessed,
             differing=self._signed.differing if self._signed is not None else 0,
@@ -131,9 +144,9 @@ class Verifier:
         """Take in a checkpoint that the ledger holds."""
         try:
             self._take(believe(f"entry #{record.sequence}", record.data, self._keys))
-        except OtherLog:
+        except OtherLog as error:
             # Of an earlier notary, say: its key is not what is verified with.
-            self._others += 1
+            self._others += (error.checkpoint.origin, error.checkpoint.size) not in self._known_others
         except NoteWrong as error:
             self._take(Problem(kind="checkpoint", message=error.message, sequence=record.sequence))
 
@@ -172,13 +185,19 @@ class Verifier:
         if root is None:
             self._passed_over += 1
         elif root == claim.checkpoint.root:
-            self._held.append(size)
+            self._hold(size)
+            self._named = max(self._named, size if claim.is_named else 0)
             for name in claim.witnesses:
                 self._witnessed[name] = max(size, self._witnessed.get(name, 0))
         else:
             self._failed.append(claim)
             self._failed.sort(key=lambda each: each.checkpoint.size)
             del self._failed[KEPT_PROBLEMS:]
+
+    def _hold(self, size: int) -> None:
+        place = bisect_left(self._held, size)
+        if place == len(self._held) or self._held[place] != size:
+            self._held.insert(place, size)
 
     def _differences(self, beyond: Sequence[Claim]) -> Iterator[Problem]:
         """Tell what the checkpoints say together; `beyond` are those of larger trees, by size."""
@@ -193,7 +212,7 @@ class Verifier:
             if told is not None:
                 yield told
             else:
-                self._held.append(self._tree.size)
+                self._hold(self._tree.size)
 
     def _damages(self) -> Iterator[Problem]:
         """Tell where the notary's leaves are at fault, and not the ledger."""

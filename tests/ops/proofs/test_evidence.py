@@ -7,8 +7,10 @@ import pytest
 from bus.errors import ConfigurationError
 from bus.keys import ensure_user
 from ops.connect import Where
-from ops.proofs.claims import read_claims, read_key
+from ops.proofs.checkpoint import Checkpoint, sign
+from ops.proofs.claims import Claim, read_claims, read_key
 from ops.proofs.evidence import Named, gather, gather_keys, read_users, stored_users
+from ops.proofs.notes import SigningKey
 from ops.proofs.places import places
 from ops.proofs.problems import Problem
 from tests.ops.proofs.ledgers import KEYS, LOG, WITNESS, leaves_file, records, signed
@@ -52,8 +54,35 @@ def test_what_is_named_comes_before_the_local_network_s(store: Path, tmp_path: P
     kept = tmp_path / "kept"
     kept.write_bytes(signed(records(9), 4))
     found = gather(local(store), Named(keys=[str(LOG.public)], checkpoints=[kept]))
-    assert [each.checkpoint.size for each in found.claims if not isinstance(each, Problem)] == [4]
+    assert [(each.checkpoint.size, each.is_named) for each in found.claims if isinstance(each, Claim)] == [(4, True)]
+    assert [(each.checkpoint.size, each.is_named) for each in found.beside if isinstance(each, Claim)] == [(9, False)]
     assert found.own_key is None
+
+
+def test_named_checkpoints_of_another_log_alone_are_a_mistake(store: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    with pytest.raises(ConfigurationError, match=r"there is no checkpoint in .*kept"):
+        gather(local(store), Named(checkpoints=[kept]))
+    stranger = SigningKey.new("example.org/other")
+    for size in (3, 5):
+        theirs = sign(Checkpoint(stranger.public.name, size, bytes(32)), stranger)
+        (kept / str(size)).write_text(str(theirs))
+    with pytest.raises(
+        ConfigurationError,
+        match=r"no checkpoint of this log: the key is of example.org/lab, .*\(2\) of example.org/other",
+    ):
+        gather(local(store), Named(checkpoints=[kept]))
+    (kept / "9").write_bytes(signed(records(9), 9))
+    found = gather(local(store), Named(checkpoints=[kept]))
+    assert found.others == {("example.org/other", 3), ("example.org/other", 5)}
+    assert len(found.claims) == 1
+
+
+def test_of_the_local_network_those_of_other_logs_are_no_problem(store: Path) -> None:
+    found = gather(local(store), Named(keys=[str(SigningKey.new("example.org/other").public)]))
+    assert not found.claims
+    assert found.others == {("example.org/lab", 9)}
 
 
 def test_a_witness_s_key_goes_with_the_log_s_own(store: Path) -> None:
@@ -72,7 +101,7 @@ def test_a_key_is_itself_or_in_a_file(store: Path) -> None:
 
 def test_a_file_that_holds_no_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "README").write_text("nothing of the kind")
-    (problem,) = read_claims([tmp_path], KEYS)
+    (problem,) = read_claims(tmp_path, KEYS).claims
     assert isinstance(problem, Problem)
     assert str(tmp_path / "README") in problem.message
 

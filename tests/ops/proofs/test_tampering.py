@@ -65,7 +65,7 @@ async def test_a_store_that_nobody_touched_verifies(signed_store: SignedStore, t
     told = ended.json
     assert ended.status == 0, ended
     # Three checkpoints, each in a file and in the ledger; the last one is the last entry.
-    assert (told["entries"], told["last"], told["checkpoints"], told["signed"]) == (27, 27, 6, 26)
+    assert (told["entries"], told["last"], told["checkpoints"], told["signed"]) == (27, 27, 3, 26)
     assert (told["results"]["results"], told["results"]["signed"], told["results"]["unsigned"]) == (9, {"beta": 3}, 6)
     assert told["peak_memory_bytes"] > 0
 
@@ -145,9 +145,7 @@ async def test_a_history_that_was_forked_and_signed_again_is_told(signed_store: 
     await sign(store)
     # By itself the other history is as whole as the first one.
     assert (await verified(store)).status == 0
-    ended = await verified(
-        store, "--checkpoint", signed_store.checkpoint(26), "--checkpoint", store / "notary" / "checkpoints"
-    )
+    ended = await verified(store, "--checkpoint", signed_store.checkpoint(26))
     assert first(ended) == ("forked", 18)
     assert "signed too" in ended.json["problems"][0]["message"]
 
@@ -173,6 +171,28 @@ async def test_a_wrong_key_is_told_from_a_wrong_ledger(signed_store: SignedStore
     assert all("is not signed by" in problem["message"] for problem in ended.json["problems"])
     # Each checkpoint in the ledger is named with its entry.
     assert [each["sequence"] for each in ended.json["problems"] if each["sequence"]] == [9, 18, 27]
+
+
+async def test_an_older_checkpoint_is_held_against_beside_the_newer_ones(
+    signed_store: SignedStore, tmp_path: Path
+) -> None:
+    store = copied(signed_store.store, tmp_path / "store")
+    tamper(store, STREAM, lambda messages: messages[:18])
+    ended = await verified(store, "--checkpoint", signed_store.checkpoint(8))
+    assert first(ended) == ("rolled_back", 19)
+    assert (ended.json["named"], ended.json["signed"]) == (8, 18)
+
+
+async def test_the_key_of_another_log_is_a_mistake_that_is_told_once(signed_store: SignedStore, tmp_path: Path) -> None:
+    store = copied(signed_store.store, tmp_path / "store")
+    other = str(SigningKey.new("example.org/other").public)
+    async with serving(store):
+        ended = await run("verify", "--store", store, "--realm", REALM, "--key", other)
+        named = ("--checkpoint", signed_store.checkpoint(26))
+        mistaken = await run("verify", "--store", store, "--realm", REALM, "--key", other, *named)
+    assert ended.status == mistaken.status == 1
+    assert "3 checkpoints were found, and none is of this log: the key is of example.org/other" in ended.out
+    assert "has no checkpoint of this log" in mistaken.err
 
 
 async def test_a_notary_s_key_that_was_replaced_is_told(signed_store: SignedStore, tmp_path: Path) -> None:

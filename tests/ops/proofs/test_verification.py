@@ -229,6 +229,17 @@ def test_checkpoints_of_an_earlier_log_are_passed_over_in_the_ledger() -> None:
     good.append(Record(13, 1_800_000_000_000_000_000, f"{REALM}.checkpoint.former", b"", data))
     report = verified(good, claims(good, 12))
     assert (report.holds, report.others) == (True, 1)
+    verifier = Verifier(REALM, KEYS, (), None, {("example.org/former", 5), ("example.org/former", 9)})
+    verifier.feed(good)
+    assert verifier.finish(13).others == 2
+
+
+def test_copies_of_a_checkpoint_count_once() -> None:
+    good = records(12)
+    named = [msgspec.structs.replace(each, is_named=True) for each in claims(good, 5) if isinstance(each, Claim)]
+    good.append(Record(13, 1_800_000_000_000_000_000, f"{REALM}.checkpoint.x", b"", signed(good, 12)))
+    report = verified(good, [*named, *claims(good, 5, 12)])
+    assert (report.holds, report.checkpoints, report.named, report.signed) == (True, 2, 5, 12)
 
 
 def test_without_checkpoints_nothing_holds() -> None:
