@@ -7,7 +7,9 @@ from typing import Any
 import click
 import msgspec
 
+from bus.subjects import WORKFLOW_TYPE
 from clones.omega.wording import cancelled
+from ops.cli.findings import found
 from ops.cli.lines import MAX_TEXT, plain
 from ops.cli.text import clean, duration, moment, shortened, size
 from ops.hints import command_line
@@ -18,6 +20,7 @@ from schemas import ErrorCode, TaskCompletion, TaskResult, WorkflowCompletion, W
 
 MAX_FIELDS = 12
 MAX_ARTIFACTS = 8
+MAX_NOT_ANALYSED = 4
 MOMENTS = {
     "submitted": "blue",
     "started": "cyan",
@@ -67,6 +70,8 @@ def print_result(result: TaskResult, *, steps: bool = True, artifacts: bool = Tr
         click.echo(f"  artifact {clean(ref.filename)} ({size(ref.size_bytes)}, {clean(ref.media_type)})")
     if len(result.artifacts) > MAX_ARTIFACTS:
         click.echo(f"  and {len(result.artifacts) - MAX_ARTIFACTS} more artifacts")
+    if result.artifacts and result.task_type != WORKFLOW_TYPE:
+        click.echo(f"  {command_line('task show', result.task_id, options='-o DIR')} writes them, --json prints all")
 
 
 def _indented(message: str) -> str:
@@ -90,14 +95,25 @@ def brief(output: Any) -> Iterator[str]:
         shown = ((key, _figure(value)) for key, value in data.items())
         for key, value in [(key, value) for key, value in shown if value][:MAX_FIELDS]:
             yield clean(f"{key}: {value}")
+        yield from found(data)
     elif "data_artifact" in output:
         yield f"data: in the artifact {clean(str(output['data_artifact']))}"
-    if left_out := output.get("not_analysed_total"):
-        yield clean(f"not analysed: {left_out}")
+    yield from _not_analysed(output)
     advice = output.get("advice")
     if isinstance(advice, dict):
         words = advice.get("overview") or f"no words ({advice.get('problem')})"
         yield shortened(f"{advice.get('model')}, a language model: {words}", MAX_TEXT)
+
+
+def _not_analysed(output: dict[str, Any]) -> Iterator[str]:
+    total = output.get("not_analysed_total")
+    listed = output.get("not_analysed")
+    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    for row in rows[:MAX_NOT_ANALYSED]:
+        yield shortened(f"not analysed: {row.get('subject')}: {row.get('reason')}", MAX_TEXT)
+    more = (total if isinstance(total, int) else len(rows)) - min(len(rows), MAX_NOT_ANALYSED)
+    if more > 0:
+        yield f"not analysed: {more} more" if rows else f"not analysed: {more}"
 
 
 def _figure(value: Any) -> str:
@@ -110,8 +126,11 @@ def _figure(value: Any) -> str:
     return ""
 
 
-def _number(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+def _number(value: int | float) -> str:
+    """Return a number in a few digits; a small one never as 0."""
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def print_story(story: Story, moments: Sequence[Moment]) -> None:

@@ -32,3 +32,17 @@ def test_a_model_s_words_are_told_as_such(advice: dict[str, str], told: str) -> 
     line = list(brief({"data": {"modules": 3}, "advice": {"model": "parrot", **advice}}))[-1]
     assert line.startswith(told)
     assert "\x1b" not in line
+
+
+def test_what_was_not_analysed_is_told_with_its_reason() -> None:
+    listed = [{"subject": f"file {number}", "reason": "too large"} for number in range(6)]
+    lines = list(brief({"data": {}, "not_analysed": listed, "not_analysed_total": 60}))
+    assert lines[0] == "not analysed: file 0: too large"
+    assert lines[-1] == "not analysed: 56 more"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(0.00314035, "0.00314"), (0.0, "0"), (97.405, "97.41"), (2.0, "2"), (7, "7")]
+)
+def test_a_small_figure_is_not_told_as_none(value: float, told: str) -> None:
+    assert list(brief({"data": {"model": {"kappa": value}}})) == [f"model: kappa {told}"]
