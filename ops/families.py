@@ -6,14 +6,14 @@ from bus.ledger import entries
 from bus.network import Network
 from bus.record_reader import records
 from bus.records import as_message
-from bus.subjects import WORKFLOW_TYPE
+from bus.subjects import COMMAND_TYPE, ESCALATION_TYPE, WORKFLOW_TYPE
 from ops.archive.source import Source
 from ops.assignment_search import BEGINNINGS
 from ops.audit import between
 from ops.entries import Entry, read_entry
 from ops.lookup import find, in_order, told_of
 from ops.stories import Key
-from schemas import sequence_id
+from schemas import SEQUENCE_PREFIX, sequence_id
 
 SAID = ("command", "escalation", "handover")
 """The families of what is said about a task by others."""
@@ -30,6 +30,25 @@ async def family(source: Source, task_id: str) -> list[Entry]:
     if source.network is not None:
         await found.take_stored(source.network, source.archive.end + 1)
     return in_order(found.entries)
+
+
+async def said(source: Source, task_id: str) -> list[Entry]:
+    """Return the command or the escalation whose number the id `seq-N` is, and what came of it; empty: it is the id of neither.
+
+    Raises:
+        SanctuaryError: the ledger cannot be read.
+    """
+    number = task_id.removeprefix(SEQUENCE_PREFIX)
+    record = await source.entry(int(number)) if number != task_id and number.isdecimal() else None
+    entry = read_entry(source.subjects, as_message(record)) if record is not None else None
+    if entry is None or entry.family not in (COMMAND_TYPE, ESCALATION_TYPE):
+        return []
+    archived = [read_entry(source.subjects, message) for message in source.archived_about({task_id})]
+    found = [each for each in archived if (each.task_type, each.task_id) == (entry.family, task_id)]
+    if source.network is not None and not found:
+        start = source.archive.end + 1
+        found = [told async for told in told_of(source.network, [entry.family], task_id, start)]
+    return in_order([entry, *found])
 
 
 class _Family:

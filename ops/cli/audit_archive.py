@@ -15,7 +15,7 @@ from ops.archive.retention import Plan
 from ops.archive.segment import Segment
 from ops.archive.source import archive_directory, open_source
 from ops.cli.counting import counting
-from ops.cli.options import UNUSABLE, archive_option, fail, json_option, print_json, run, where_options
+from ops.cli.options import UNUSABLE, archive_option, check_parent, fail, json_option, print_json, run, where_options
 from ops.cli.text import moment, show, size, table
 from ops.cli.times import length_s
 from ops.connect import Where
@@ -91,16 +91,21 @@ def _time(at_ns: int) -> datetime:
 
 async def _archive(where: Where, named: Path | None, *, as_json: bool, keep: str | None, sure: bool) -> None:
     keep_s = None if keep is None else _kept_s(keep)
+    if named is not None:
+        check_parent(named, "--archive")
     directory = named or archive_directory(where, None)
     if directory is None:
         raise ValueError(
             "the server is not the local network's: say where its ledger is to be archived with --archive DIR"
         )
+    is_new = not directory.is_dir()
     async with where.open("audit archive") as network:
         with counting("archiving") as progress:
             done = await archive_ledger(network, directory, progress)
         told: dict[str, Any] = {"directory": str(directory), "archived": done}
         if not as_json:
+            if is_new:
+                click.echo(f"{directory} is a new archive")
             click.echo(_words(done, directory))
         if done.lost is not None:
             click.echo(_lost(done.lost), err=True)

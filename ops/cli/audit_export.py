@@ -8,7 +8,7 @@ import click
 from ops.cli.counting import counting
 from ops.cli.filter_options import filter_options, resolved
 from ops.cli.lines import plain
-from ops.cli.options import archive_option, json_option, print_json, run, where_options
+from ops.cli.options import archive_option, check_parent, json_option, print_json, run, where_options
 from ops.cli.sources import open_ledger
 from ops.cli.text import duration, size
 from ops.connect import Where
@@ -43,6 +43,7 @@ def export(where: Where, *, archive: Path | None, as_json: bool, wanted: Filter,
 async def _export(where: Where, archive: Path | None, wanted: Filter, *, as_json: bool, form: str, file: Path) -> None:
     from ops.exports.exporting import export as exported
 
+    check_parent(file, "--output")
     output = _output(form, file, where.realm)
     async with open_ledger(where, archive, "audit export") as source:
         wanted = await resolved(source, wanted)

@@ -172,6 +172,12 @@ def _write(told: "Replay", output: Path) -> None:
     (output / "replay.json").write_bytes(msgspec.json.format(msgspec.json.encode(told)))
 
 
+def _colour(told: "Replay") -> str:
+    if not told.equal:
+        return "red"
+    return "green" if told.counts.get("equal") else "yellow"
+
+
 def _print(told: "Replay", output: Path | None) -> None:
     from ops.cli.text import clean, show, table
     from ops.replaying.report import DURATION_COLUMNS, ROW_COLUMNS, cells, duration_cells, facts, name_of, verdict
@@ -185,6 +191,6 @@ def _print(told: "Replay", output: Path | None) -> None:
         show(table(DURATION_COLUMNS, map(duration_cells, told.durations), right=DURATION_COLUMNS[1:]))
     for line in facts(told):
         click.echo(clean(line))
-    click.secho(clean(verdict(told)), bold=True, fg="green" if told.equal else "red")
+    click.secho(clean(verdict(told)), bold=True, fg=_colour(told))
     if output is not None:
         click.echo(f"the report is in {output}")

@@ -9,6 +9,7 @@ import click
 
 from ops.cli.ids import check_id
 from ops.cli.options import archive_option, json_option, print_json, run, where_options
+from ops.cli.text import clean
 from ops.connect import Where
 
 if TYPE_CHECKING:
@@ -41,23 +42,29 @@ async def _show(
     from ops.cli.ids import no_such_task
     from ops.cli.lines import line, plain
     from ops.cli.sources import open_ledger
-    from ops.families import family
+    from ops.families import family, said
     from ops.gantt import gantt
     from ops.proofs.evidence import local_places, stored_users
 
     check_id(task_id)
     async with open_ledger(where, archive, "audit show") as source:
-        found = await family(source, task_id)
+        orders = await said(source, task_id)
+        found = orders or await family(source, task_id)
         if not found:
             raise SanctuaryError(no_such_task(task_id))
-        told = await _cases(source, found, task_id)
+        told = () if orders else await _cases(source, found, task_id)
     now = datetime.now(UTC)
     users = stored_users(where.store) if local_places(where) is not None else {}
     if svg is not None:
         if not told:
-            raise SanctuaryError(f"there is nothing to draw of {task_id}: only the handing over of it is in the ledger")
+            why = (
+                f"it is no task, but {_named(orders[0])}" if orders else "only the handing over of it is in the ledger"
+            )
+            raise SanctuaryError(f"there is nothing to draw of {task_id}: {why}")
         await asyncio.to_thread(svg.write_text, gantt(told[0], now), encoding="utf-8")
-    if raw and as_json:
+    if orders and not as_json:
+        click.echo(f"{task_id} is no task, but {_named(orders[0])}:")
+    if as_json and (raw or orders):
         print_json({"entries": [plain(entry) for entry in found]})
     elif as_json:
         print_json({"tasks": [plain_case(case, now, users) for case in told]})
@@ -69,6 +76,12 @@ async def _show(
             print_case(case, now, users)
     if svg is not None:
         click.echo(f"wrote {svg}", err=as_json)
+
+
+def _named(entry: "Entry") -> str:
+    """Return what a command or an escalation is, and what it is about."""
+    about = f" about the {entry.task_type} task {entry.task_id}" if entry.task_type and entry.task_id else ""
+    return clean(f"the {entry.family} {entry.kind}{about}")
 
 
 async def _cases(source: "Source", found: "Sequence[Entry]", task_id: str) -> "tuple[Case, ...]":

@@ -117,6 +117,18 @@ archive_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def check_parent(path: Path, option: str) -> None:
+    """Refuse a path whose directory is not there: it is mistyped, or something is not mounted.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not path.parent.is_dir():
+        raise ValueError(
+            f"{option} {path}: there is no directory {path.parent}; mend the path, or make that directory first"
+        )
+
+
 def loaded_model(path: Path | None, *, look: bool = True) -> "Model | None":
     """Return the model that a file configures, None for no file; one that cannot be used ends the command.
 

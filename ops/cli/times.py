@@ -4,11 +4,12 @@ import re
 from datetime import datetime, timedelta
 
 _LENGTH = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])")
+_AGO = re.compile(rf"{_LENGTH.pattern}(?: ago)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def point_in_time(text: str | None, now: datetime, option: str) -> datetime | None:
-    """Return the moment that `text` names: so long before `now` (`90s`, `15m`, `2h`, `3d`), or an ISO 8601 time, here without a zone.
+    """Return the moment that `text` names: so long before `now` (`90s`, `15m`, `2h ago`), or an ISO 8601 time, here without a zone.
 
     Raises:
         ValueError: it names none.
@@ -16,7 +17,7 @@ def point_in_time(text: str | None, now: datetime, option: str) -> datetime | No
     if text is None:
         return None
     try:
-        if (ago := _LENGTH.fullmatch(text)) is not None:
+        if (ago := _AGO.fullmatch(text)) is not None:
             return now - timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]])
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):

@@ -23,6 +23,8 @@ VERDICTS: dict[Verdict, str] = {
     "unrecorded": "had not ended when it was recorded, and so not compared",
 }
 """What each verdict means, for people."""
+COMPARED: tuple[Verdict, ...] = ("equal", "different", "pending")
+"""Those of what was compared."""
 MOST_ROWS = 1000
 """So many equal outcomes are told one by one, and ten times as many others; all are counted."""
 

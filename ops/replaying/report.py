@@ -1,12 +1,12 @@
 """What a replay came to, as a page: Markdown, and the same as HTML that opens without a network. Pure."""
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
 
-from ops.replaying.comparing import VERDICTS, Durations, Outcome, Row, Verdict
+from ops.replaying.comparing import COMPARED, VERDICTS, Durations, Outcome, Row, Verdict
 
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:75em;margin:2em auto;padding:0 1em;color:#1b1f24}"
@@ -88,8 +88,15 @@ def verdict(replay: Replay) -> str:
     """Return in one sentence what it came to."""
     if not replay.counts:
         return "Nothing was recorded that could be driven once more."
-    told = ", ".join(f"{count} {name}" for name, count in replay.counts.items() if count)
-    return f"{'Equal outcomes' if replay.equal else 'The outcomes differ'}: {told}."
+    compared, rest = _counted(replay, COMPARED), _counted(replay, VERDICTS.keys() - set(COMPARED))
+    if not compared:
+        return f"Nothing could be compared: {rest}."
+    left_out = f"; not compared: {rest}" if rest else ""
+    return f"{'Equal outcomes' if replay.equal else 'The outcomes differ'}: {compared}{left_out}."
+
+
+def _counted(replay: Replay, verdicts: Collection[Verdict]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in replay.counts.items() if count and name in verdicts)
 
 
 def facts(replay: Replay) -> list[str]:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bus.jetstream import publish
 from schemas import TaskAssignment
 from tests.ops.rig import OpsRig
 
@@ -116,6 +117,27 @@ async def test_show_has_the_entries_as_they_stand(ops_rig: OpsRig) -> None:
     assert [entry["task_id"] for entry in as_json.json["entries"]] == ["parent", "child"]
     assert (missing.status, missing.out) == (1, "")
     assert "there is no task nobody" in missing.err
+
+
+async def test_show_tells_what_a_number_is_that_no_task_has(ops_rig: OpsRig) -> None:
+    await ops_rig.bus.submitter.submit("security", TaskAssignment(id="t"))
+    requester, subjects = ops_rig.bus.network.requester, ops_rig.bus.subjects
+    order = {"type": "TaskCancel", "task_id": "t", "task_type": "security", "by": "ann"}
+    await publish(requester, subjects.command("security"), json.dumps(order).encode())
+    verdict = {"type": "TaskCompletion", "task_id": "seq-2", "summary": "it is cancelled"}
+    await publish(requester, subjects.settle("command", "seq-2"), json.dumps(verdict).encode())
+    shown = await ops_rig.cli("audit", "show", "seq-2")
+    as_json = await ops_rig.cli("audit", "show", "seq-2", "--json")
+    drawn = await ops_rig.cli("audit", "show", "seq-2", "--svg", "case.svg")
+    told = await ops_rig.cli("audit", "show", "seq-3")
+
+    first, asked, said = shown.out.splitlines()
+    assert first == "seq-2 is no task, but the command TaskCancel about the security task t:"
+    assert "ann" in asked
+    assert "it is cancelled" in said
+    assert [entry["kind"] for entry in as_json.json["entries"]] == ["TaskCancel", "TaskCompletion"]
+    assert (drawn.status, "it is no task" in drawn.err) == (1, True)
+    assert (told.status, "there is no task seq-3" in told.err) == (1, True)
 
 
 async def test_control_characters_stay_out_of_the_terminal(ops_rig: OpsRig) -> None:

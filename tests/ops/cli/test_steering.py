@@ -246,6 +246,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
     ("text", "meant"),
     [
         ("2h", NOW - timedelta(hours=2)),
+        ("2h ago", NOW - timedelta(hours=2)),
         ("1.5m", NOW - timedelta(seconds=90)),
         ("3d", NOW - timedelta(days=3)),
         ("2026-11-20T10:00Z", NOW - timedelta(hours=2)),
@@ -256,7 +257,7 @@ def test_points_in_time(text: str, meant: datetime) -> None:
     assert point_in_time(text, NOW, "--since") == meant
 
 
-@pytest.mark.parametrize("text", ["", "2", "h", "-2h", "2w", "999999999d", "2026-13-01"])
+@pytest.mark.parametrize("text", ["", "2", "h", "-2h", "2w", "999999999d", "2026-13-01", "ago", "2 ago"])
 def test_what_is_no_point_in_time(text: str) -> None:
     with pytest.raises(ValueError, match="is no time: write how long ago"):
         point_in_time(text, NOW, "--until")
