@@ -31,13 +31,14 @@ from bus.settings import ConnectionSettings
 SIGNER = "Sanctuary-Signer"
 SIGNATURE = "Sanctuary-Signature"
 MOST_LEAVES = 32
-"""Results under one signature. Of more, each one's share in it would cost less than the longer path in its header."""
+"""So many results are signed at once. With more, the longer path in each one's header would cost what is saved."""
 
 # With the same key a client signs the nonce of a server that it connects to, whatever that says: it is UTF-8, this is not.
 _SIGNED = b"\xffsanctuary results v1\n"
-_PLACE = slice(crypto_sign_BYTES, crypto_sign_BYTES + 2)
+_FIXED_BYTES = crypto_sign_BYTES + 2
+"""What stands before the path."""
 _LONGEST_PATH = 8
-_LONGEST_TEXT = (_PLACE.stop + _LONGEST_PATH * HASH_BYTES + 2) // 3 * 4
+_LONGEST_TEXT = (_FIXED_BYTES + _LONGEST_PATH * HASH_BYTES + 2) // 3 * 4
 _SEED = re.compile(r"\bSU[A-Z2-7]{56}\b")
 
 
@@ -84,7 +85,7 @@ class ResultSigner:
     def add(self, subject: str, body: bytes) -> Callable[[], dict[str, str]]:
         """Take the result of this body, which is read on `subject`, and return what gives the headers that sign it.
 
-        Where that is called first, all are signed that were taken since the last time, up to `MOST_LEAVES`.
+        The first to be asked for its headers has all signed that were taken with it; what is taken later comes into another tree.
         """
         together = self._open
         if together.tree is not None or len(together.leaves) == MOST_LEAVES:
@@ -114,17 +115,17 @@ def signed_bytes(size: int, root: bytes) -> bytes:
 
 
 def parse_signature(text: str) -> Signature | None:
-    """Return what the header says; None where that can be no signature. Takes no longer for long ones."""
+    """Return what the header says; None where that can be no signature. One that is too long is not decoded."""
     if len(text) > _LONGEST_TEXT:
         return None
     try:
         told = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
-    path = told[_PLACE.stop :]
-    if len(told) < _PLACE.stop or len(path) % HASH_BYTES:
+    path = told[_FIXED_BYTES:]
+    if len(told) < _FIXED_BYTES or len(path) % HASH_BYTES:
         return None
-    size, index = told[_PLACE]
+    size, index = told[crypto_sign_BYTES:_FIXED_BYTES]
     nodes = tuple(path[start : start + HASH_BYTES] for start in range(0, len(path), HASH_BYTES))
     return Signature(told[:crypto_sign_BYTES], size, index, nodes)
 
