@@ -20,9 +20,10 @@ from bus.task import Done, Handler, Task, TaskError
 from clones.asks import ask
 from clones.engines.contract import EngineError, EngineOutput
 from clones.membership import Membership
+from clones.misfits import describe_misfit
 from clones.models.asking import Adviser
 from clones.models.questions import question
-from clones.params import TargetParams, describe_misfit
+from clones.params import TargetParams
 from clones.results_cache import recall
 from clones.sandbox import Limits, run_engine
 from clones.scratch import scratch_directory

@@ -282,13 +282,3 @@ PARAMS: dict[str, type[TargetParams]] = {
     "knowledge": KnowledgeParams,
 }
 """The parameters of each task type."""
-
-
-def describe_misfit(task_type: str, kind: type[msgspec.Struct], problem: str, *, field: str = "params") -> str:
-    """Return in words why parameters do not fit `kind`.
-
-    `problem` is what msgspec says, with the path in it; `field` is where in the body the parameters stand.
-    """
-    where = problem.replace("`$.", f"`$.{field}.").replace("`$`", f"`$.{field}`")
-    taken = ", ".join(known.encode_name for known in msgspec.structs.fields(kind))
-    return f"{task_type} cannot use these parameters: {where}. It takes: {taken}"

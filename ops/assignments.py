@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from clones.params import PARAMS, describe_misfit
+from clones.misfits import describe_misfit
+from clones.params import PARAMS
 from clones.routing import known_types, type_of
 from schemas import SEQUENCE_PREFIX, RoutingTable, SchemaError, TaskAssignment, convert, is_task_id
 

@@ -22,10 +22,11 @@ from bus.identity import OMEGA, Identity
 from bus.intake import MAX_BODY_BYTES, describe_body, describe_command, misuse
 from bus.subjects import COMMAND_TYPE, WORKFLOW_TYPE
 from bus.task import TaskError, printable
+from clones.misfits import describe_misfit
 from clones.omega.once import store_command
 from clones.omega.workflows.beginning import first_event
 from clones.omega.workflows.steering import Workflows
-from clones.params import PARAMS, describe_misfit
+from clones.params import PARAMS
 from clones.routing import known_types, type_of
 from schemas import (
     JSON,

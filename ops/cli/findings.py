@@ -8,6 +8,8 @@ from ops.cli.text import shortened
 MAX_ROWS = 5
 """Of one list; that there are more is told."""
 MAX_WIDTH = 200
+LEAST_SHARE = 0.01
+"""Of a profile's time, below which a function is not called hot."""
 
 Row = Mapping[str, Any]
 
@@ -41,7 +43,8 @@ def _statement(row: Row) -> str:
 
 
 def _finding(row: Row) -> str:
-    return f"{row.get('severity')}: {row.get('title')} ({row.get('file')}:{row.get('line')})"
+    new = "new, " if row.get("state") == "new" else ""
+    return f"{new}{row.get('severity')}: {row.get('title')} ({row.get('file')}:{row.get('line')})"
 
 
 def _failure(row: Row) -> str:
@@ -58,6 +61,11 @@ def _cycle(row: Row) -> str:
     return f"cycle: {' -> '.join([*way, *way[:1]])}" if way else ""
 
 
+def _hot(row: Row) -> str:
+    share = row.get("self_share")
+    return _statement(row) if isinstance(share, float) and share >= LEAST_SHARE else ""
+
+
 def _property(row: Row) -> str:
     return _statement(row) if row.get("outcome") == "fails" else ""
 
@@ -72,7 +80,9 @@ _LISTS: Mapping[str, Callable[[Row], str]] = {
     "cycle_details": _cycle,
     "contracts.declared.violations": _statement,
     "risks": _statement,
-    "hot": _statement,
+    "unused": _statement,
+    "duplicates": _statement,
+    "hot": _hot,
     "patterns.found": _statement,
     "ranked": _statement,
     "properties.tests": _property,

@@ -17,6 +17,11 @@ CHECK = {"text": "README.md:3: `gone.md` is not there", "how_to_check": "ls gone
             ["high: Pickled data is loaded (a.py:3)"],
         ),
         (
+            {"findings": [{"severity": "low", "title": "An assertion", "file": "a.py", "line": 3, "state": "new"}]},
+            ["new, low: An assertion (a.py:3)"],
+        ),
+        ({"hot": [{"self_share": 0.9, "text": "`f`, 90 %"}, {"self_share": 0.0, "text": "`g`, 0 %"}]}, ["`f`, 90 %"]),
+        (
             {"failures": [{"test": "test_a.py::test_b", "message": "assert 1 == 2\n + where", "check": CHECK}]},
             ["test_a.py::test_b failed: assert 1 == 2"],
         ),
@@ -58,6 +63,6 @@ def test_of_many_the_first_are_told_and_how_many_more_there_are() -> None:
 
 
 def test_what_a_target_is_called_cannot_write_to_the_terminal() -> None:
-    (line,) = found({"hot": [{"text": "\x1b[31m" + "x" * 1000}]})
+    (line,) = found({"ranked": [{"text": "\x1b[31m" + "x" * 1000}]})
     assert "\x1b" not in line
     assert len(line) == MAX_WIDTH
