@@ -181,10 +181,14 @@ def _of_results(results: Sequence[Facts]) -> Facts:
             for row in _rows(each.get("entries"))
             if row.get("words")
         ],
-        "breaking": [
-            {"text": str(row["text"])} for each in data for row in _rows(each.get("breaking")) if row.get("text")
-        ],
+        "breaking": [{"text": text} for each in data for text in _breaking(each)],
     }
+
+
+def _breaking(data: Facts) -> Iterator[str]:
+    """Yield what breaks for users, by the code that was compared, then by what commits say of themselves."""
+    yield from (str(row["text"]) for row in _rows(data.get("breaking")) if row.get("text"))
+    yield from (f"{row.get('words')}: {row['breaking']}" for row in _rows(data.get("entries")) if row.get("breaking"))
 
 
 def _findings(result: Facts) -> Iterator[Facts]:

@@ -28,6 +28,21 @@ async def test_a_task_is_told_of(ops_rig: OpsRig, tmp_path: Path) -> None:
     assert "t2" in missing.err
 
 
+async def test_what_breaks_for_users_is_told_whoever_says_so(ops_rig: OpsRig, tmp_path: Path) -> None:
+    async def compare(task: Task) -> Done:
+        entries = [
+            {"section": "Added", "words": "A faster till", "breaking": "no keys any more"},
+            {"section": "Fixed", "words": "The drawer shuts", "breaking": None},
+        ]
+        return Done(summary="2 entries", output={"data": {"entries": entries, "breaking": [{"text": "pay() is gone"}]}})
+
+    async with ops_rig.clone("beta", compare):
+        called = await ops_rig.cli("call", "security", "--id", "t1", "-t", str(tmp_path))
+        note = await ops_rig.cli("report", "release-note", "t1")
+    assert called.status == 0, called.err
+    assert "## Breaking changes\n\n- pay() is gone\n- A faster till: no keys any more\n" in note.out
+
+
 async def test_a_run_is_told_of_with_its_steps_and_decisions(ops_rig: OpsRig) -> None:
     network = ops_rig.bus.network
     await store(network)
