@@ -37,8 +37,9 @@ def update(source: Path, *, as_json: bool) -> None:
     for refused in imported.refused:
         click.echo(f"not taken: {clean(refused)}", err=True)
     taken = ", ".join(f"{ecosystem} {count}" for ecosystem, count in imported.by_ecosystem.items()) or "nothing new"
+    records = f"{imported.records} record{'' if imported.records == 1 else 's'}"
     click.echo(
-        f"{imported.records} records: {taken}; withdrawn {imported.withdrawn}, of other ecosystems {imported.others}, "
+        f"{records}: {taken}; withdrawn {imported.withdrawn}, of other ecosystems {imported.others}, "
         f"known already {imported.older}, not understood {imported.refused_total}"
     )
     click.echo(place)
