@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from clones.engines.properties import Module, draft, look
-from clones.engines.properties.ideas import Draft
+from clones.engines.properties.drafts import Draft
 from tests.eval.knots import counted, write
 from tests.eval.outcome import Part, Row, Told, flawless
 

@@ -13,7 +13,8 @@ from clones.engines.contract import EngineError, NotAnalysed, OutputFile, Progre
 from clones.engines.environment import prepare
 from clones.engines.properties import writing
 from clones.engines.properties.brought import bring
-from clones.engines.properties.ideas import Draft, Module, draft, pairs
+from clones.engines.properties.drafts import Draft
+from clones.engines.properties.ideas import Module, draft, pairs
 from clones.engines.properties.trying import Result, Tried, attempt
 from clones.engines.running import offline, pytest_config
 from clones.engines.running.by_hand import pytest_line, roots

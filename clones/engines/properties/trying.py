@@ -6,7 +6,7 @@ import msgspec
 
 from clones.engines.properties import counterexamples, writing
 from clones.engines.properties.counterexamples import Counterexample
-from clones.engines.properties.ideas import Draft, Property
+from clones.engines.properties.drafts import Draft, Property
 from clones.engines.triage.running import Failure, Ran, Runner
 
 MAX_S = 60.0

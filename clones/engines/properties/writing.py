@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from clones.engines.properties.ideas import Draft, Property
+from clones.engines.properties.drafts import Draft, Property
 
 EXAMPLES = 100
 """Inputs that are tried for each property."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from clones.engines.architecture.discovery import Unit
 from clones.engines.environment import import_roots
 from clones.engines.properties import Module, draft, pairs
-from clones.engines.properties.ideas import Draft
+from clones.engines.properties.drafts import Draft
 from clones.engines.strategy.ranking import Ranked
 
 

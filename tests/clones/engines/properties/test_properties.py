@@ -10,7 +10,7 @@ import pytest
 
 from clones.engines.properties import Drafted, Module, draft, look, pairs, writing
 from clones.engines.properties.counterexamples import Counterexample, error_of, read
-from clones.engines.properties.ideas import Draft
+from clones.engines.properties.drafts import Draft
 from clones.engines.properties.inputs import inputs
 from clones.engines.properties.trying import judge
 from clones.engines.triage.running import Failure, Ran
