@@ -36,6 +36,7 @@ from clones.omega.workflows.nudges import Nudges
 from clones.omega.workflows.submissions import Submissions
 from clones.omega.workflows.telling import Telling
 from clones.omega.workflows.waking import Waker
+from tests.faults.journals import whole_lines
 
 POINTS: tuple[tuple[Any, str], ...] = (
     # What the driver has.
@@ -132,8 +133,7 @@ class Points:
 
     def calls(self, run: str) -> list[str]:
         """The points that were reached for a run, in order."""
-        path = self._directory / run
-        return path.read_text().splitlines() if path.exists() else []
+        return whole_lines(self._directory / run)
 
     def die(self, run: str, point: str) -> None:
         """End this process at once, as kill -9 does."""
@@ -143,8 +143,7 @@ class Points:
 
     def kills(self) -> list[Kill]:
         """All that died, oldest first."""
-        lines = self._kills.read_bytes().splitlines() if self._kills.exists() else []
-        return [msgspec.json.decode(line, type=Kill) for line in lines]
+        return [msgspec.json.decode(line, type=Kill) for line in whole_lines(self._kills)]
 
     @contextlib.contextmanager
     def point(self, name: str) -> Iterator[None]:

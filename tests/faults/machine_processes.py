@@ -35,6 +35,7 @@ from clones.omega.deadlines import Deadlines
 from clones.omega.workflows.steering import workflows_of
 from schemas import Backoff, ErrorCode, Route, RoutingTable
 from tests.faults.forking import fork
+from tests.faults.journals import whole_lines
 
 LEASE_S = 1.0
 COOL_DOWN_S = 0.1
@@ -107,8 +108,7 @@ class Place(msgspec.Struct, frozen=True):
 
     def notes(self) -> list[Note]:
         """All that was noted, oldest first."""
-        lines = self.journal.read_bytes().splitlines() if self.journal.exists() else []
-        return [msgspec.json.decode(line, type=Note) for line in lines]
+        return [msgspec.json.decode(line, type=Note) for line in whole_lines(self.journal)]
 
 
 def shorten_leases(put: Callable[[object, str, float], None] = setattr) -> None:

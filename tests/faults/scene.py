@@ -17,6 +17,7 @@ from schemas import AnyTaskEvent, TaskAssignment, TaskEvent, TaskResult, TaskSta
 from tests.bus.eventually import eventually
 from tests.bus.rig import TYPE, Rig, open_rig
 from tests.clones.completeness.whole import findings
+from tests.faults.journals import whole_lines
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,9 +43,8 @@ class Scene:
 
     def lines(self, what: str | None = None) -> list[Line]:
         """What the workers noted, oldest first."""
-        text = self._journal.read_text() if self._journal.exists() else ""
-        noted = text[: text.rfind("\n") + 1].splitlines()  # the last line may be on its way
-        lines = [Line(name, said, task_id, int(attempt)) for name, said, task_id, attempt in map(str.split, noted)]
+        noted = map(str.split, whole_lines(self._journal))
+        lines = [Line(name, said, task_id, int(attempt)) for name, said, task_id, attempt in noted]
         return [line for line in lines if what in (None, line.what)]
 
     def noted(

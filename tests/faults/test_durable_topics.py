@@ -21,6 +21,7 @@ from bus.server import EmbeddedServer, ServerOptions
 from tests.bus.agents.cast import Note
 from tests.bus.eventually import eventually
 from tests.faults.durable_worker import POISON
+from tests.faults.journals import whole_lines
 
 KEYS = ("a", "b", "c")
 WITHIN_S = 40.0
@@ -70,8 +71,7 @@ class Scene:
     def read(self) -> dict[str, list[int]]:
         """Return by key what the agents got, as it came."""
         got: dict[str, list[int]] = {key: [] for key in KEYS}
-        lines = self.journal.read_text().splitlines() if self.journal.exists() else []
-        for line in lines:
+        for line in whole_lines(self.journal):
             key, number = line.split()
             got[key].append(int(number))
         return got
