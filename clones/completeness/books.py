@@ -150,7 +150,7 @@ class Books:
             run = self.runs.setdefault(request.id, Pieces(request.id, patchy=followed.patchy))
             run.activations.append(message.sequence)
         if followed.parent_id in self.runs and not is_wake_up(message.headers):
-            self.runs[followed.parent_id].children.setdefault(key, message.sequence)
+            self.runs[followed.parent_id].adopt(key, message.sequence)
 
     def _told(self, message: StoredMessage, key: Key) -> None:
         if key in self._ended:

@@ -7,6 +7,9 @@ from bus.subjects import WORKFLOW_TYPE
 from clones.completeness.findings import Key
 from clones.completeness.stories import Story
 
+MOST_CHILDREN = 20_000
+"""So many tasks that name one run as their parent are held; of a run with more, none is judged. Anybody may name any run."""
+
 
 @dataclass(slots=True)
 class Followed:
@@ -41,6 +44,16 @@ class Pieces:
     """Its own, and those of its children."""
     patchy: bool = False
     """Whether entries about it may be missing, so that it is not judged."""
+
+    def adopt(self, key: Key, sequence: int) -> None:
+        """Take in what names it as its parent."""
+        if not self.is_crowded:
+            self.children.setdefault(key, sequence)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Tell whether more may name it as their parent than are held."""
+        return len(self.children) >= MOST_CHILDREN
 
     @property
     def is_over(self) -> bool:

@@ -1,8 +1,9 @@
 """Clearing doubts about the ledger's books, and judging runs, by looking entries up."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
-from datetime import timedelta
+import logging
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -33,7 +34,15 @@ from schemas import (
 
 AT_ONCE = 64
 """Entries that are read at the same time; each may have a megabyte."""
+MOST_RUN_BYTES = 32 * 1024 * 1024
+"""So much of one run, its history and what it asked for, is held to judge it; a larger run is not judged."""
+PURGED_S = 600.0
+"""So long after a purge was seen, results may come of what it has removed: all of that had ended, and copies of results are late by
+a minute at most."""
 _SUBMISSIONS = ("task", "handover", "workflow", "command", "escalation")
+
+
+log = logging.getLogger(__name__)
 
 
 class Look(Protocol):
@@ -54,6 +63,13 @@ class Look(Protocol):
     async def signed(self) -> int | None:
         """Return up to which entry the newest checkpoint in the ledger goes; None: there is none."""
 
+    async def now(self) -> datetime:
+        """Return the present time, by the clock that times the ledger's entries."""
+
+
+class CannotJudge(Exception):
+    """A run is not judged: not all of it is at hand, or it is too large. The message says which."""
+
 
 class Looking:
     """Clears doubts and judges runs of one ledger."""
@@ -61,6 +77,8 @@ class Looking:
     def __init__(self, subjects: Subjects, look: Look) -> None:
         self._subjects = subjects
         self._look = look
+        self.unsure_until: datetime | None = None
+        """Results up to here may be of tasks that were purged before they were read; None: all that was ever asked for was read."""
 
     async def clear(self, books: Books) -> list[Finding]:
         """Look into all that the books doubt, and into the runs that are over, and return all that was found, in order.
@@ -90,8 +108,10 @@ class Looking:
         finding, begins = doubt.finding, await self._look.begins()
         match finding.rule:
             case "gap":
-                signed = await self._look.signed()
-                is_explained = (doubt.names or 0) < begins and (signed is None or signed >= (doubt.names or 0))
+                behind, signed = doubt.names or 0, await self._look.signed()
+                if behind < begins:
+                    self.unsure_until = await self._look.now() + timedelta(seconds=PURGED_S)
+                is_explained = behind < begins and (signed is None or signed >= behind)
             case "no_command":
                 is_explained = await self._is_there(doubt.names, begins, ("command",))
             case "second_result":
@@ -100,8 +120,9 @@ class Looking:
             case _ if doubt.ends:
                 return await self._of_nothing(doubt, begins)
             case _:
-                # Late, behind the result; or of a task that is not followed; or of what stood before the first entry that is left.
-                is_explained = await self._first(finding) is not None or await self._is_its(doubt, begins) or begins > 1
+                # Late, behind the result; or of a task that is not followed; or, where it names none, of what was purged.
+                is_purged = doubt.names is None and begins > 1
+                is_explained = is_purged or await self._first(finding) is not None or await self._is_its(doubt, begins)
         return None if is_explained else finding
 
     async def _of_nothing(self, doubt: Doubt, begins: int) -> Finding | None:
@@ -110,7 +131,11 @@ class Looking:
             return None
         first = await self._first(doubt.finding)
         if first is None:
-            return None if begins > 1 else doubt.finding
+            may_be_purged = self.unsure_until is not None and doubt.finding.stored_at <= self.unsure_until
+            if doubt.names is not None or begins == 1:
+                return doubt.finding
+            words = f"{doubt.finding.message}, or had another result that was purged"
+            return None if may_be_purged else msgspec.structs.replace(doubt.finding, message=words)
         if _is_forgotten(first, doubt.finding):
             return None
         return msgspec.structs.replace(doubt.finding, rule="second_result", message=f"#{first.sequence} is one too")
@@ -152,8 +177,10 @@ class Looking:
             if life is None:
                 return [], set()
             said, claimed = run_breaches(life), cancelled(life)
-        except SchemaError:
-            return [], set()  # of a later version
+        except (CannotJudge, SchemaError) as error:
+            log.debug("the run %s is not judged: %s", run.id, error)
+            # What was cancelled since it began may have been its.
+            return [], {key for key, finding in unclaimed.items() if finding.sequence > min(run.activations, default=0)}
         except (LookupError, RuntimeError, TypeError, ValueError) as error:
             said, claimed = [f"its history makes no sense: {type(error).__name__}: {error}"], set()
         result = await self._look.entry(run.results[WORKFLOW_TYPE, run.id])
@@ -165,28 +192,39 @@ class Looking:
         return [finding], claimed
 
     async def _life(self, run: Pieces, unclaimed: Mapping[Key, Finding]) -> Life | None:
-        """Return what is stored of a run; None where it cannot be judged: it never began, or not all of it is there any more."""
+        """Return what is stored of a run; None where it never began.
+
+        Raises:
+            CannotJudge, SchemaError: it cannot be judged: it is not all there any more, too large, or of a later version.
+        """
+        room = _Room()
+        if run.is_crowded:
+            raise CannotJudge(f"{len(run.children):,} tasks or more name it as their parent")
         history = [
-            Written(message.sequence, message.stored_at, decode(WorkflowEntry, message.data))
-            for message in await self._entries(run.history)
+            Written(message.sequence, message.stored_at, decode(WorkflowEntry, room.hold(message)))
+            async for message in self._entries(run.history)
         ]
-        if not history or len(history) < len(run.history):
+        if not history and not run.history:
             return None
+        if len(history) < len(run.history):
+            raise CannotJudge("its history is not all there")
         first = history[0].entry
         definition = await self._look.definition(first.workflow, first.version)
         if definition is None or isinstance(definition, GrownWorkflow):
-            return None
-        children = [_child(self._subjects, key[0], message) for key, message in await self._of(run.children)]
+            raise CannotJudge("its definition is not known here")
+        children = [
+            _child(self._subjects, key[0], message, room.hold(message)) async for key, message in self._of(run.children)
+        ]
         others = {key: finding.sequence for key, finding in unclaimed.items()}
         results: dict[Key, TaskResult] = {}
-        for key, message in await self._of({**others, **run.results}):
+        async for key, message in self._of({**others, **run.results}):
             results[key] = _without_output(decode(TaskResult, message.data), of_run=key == (WORKFLOW_TYPE, run.id))
         if len(children) < len(run.children) or not run.results.keys() <= results.keys():
-            return None
+            raise CannotJudge("its tasks or their results are not all there")
         commands: dict[int, Command] = {}
-        for message in await self._entries(_commands(history)):
+        async for message in self._entries(_commands(history)):
             if message.subject.split(".")[1] == "command":
-                commands[message.sequence] = decode(Command, message.data, message.headers.get("Content-Type"))
+                commands[message.sequence] = decode(Command, room.hold(message), message.headers.get("Content-Type"))
         return Life(
             workflow_id=run.id,
             definition=definition.definition,
@@ -197,17 +235,38 @@ class Looking:
             commands=commands,
         )
 
-    async def _entries(self, sequences: Iterable[int]) -> list[StoredMessage]:
-        wanted, found = sorted(set(sequences)), list[StoredMessage]()
+    async def _entries(self, sequences: Iterable[int]) -> AsyncIterator[StoredMessage]:
+        """Yield the entries that are there of those that are named, in order."""
+        wanted = sorted(set(sequences))
         for start in range(0, len(wanted), AT_ONCE):
             part = await asyncio.gather(*(self._look.entry(number) for number in wanted[start : start + AT_ONCE]))
-            found += [message for message in part if message is not None]
-        return found
+            for message in part:
+                if message is not None:
+                    yield message
 
-    async def _of(self, numbers: Mapping[Key, int]) -> list[tuple[Key, StoredMessage]]:
-        """Return the entries that are there of those that are named."""
-        by_number = {message.sequence: message for message in await self._entries(numbers.values())}
-        return [(key, by_number[number]) for key, number in numbers.items() if number in by_number]
+    async def _of(self, numbers: Mapping[Key, int]) -> AsyncIterator[tuple[Key, StoredMessage]]:
+        """Yield the entries that are there of those that are named, in order, each with its key."""
+        keys = {number: key for key, number in numbers.items()}
+        async for message in self._entries(keys):
+            yield keys[message.sequence], message
+
+
+class _Room:
+    """What may be held of one run at once."""
+
+    def __init__(self) -> None:
+        self._left = MOST_RUN_BYTES
+
+    def hold(self, message: StoredMessage) -> bytes:
+        """Return the body of one more message that is held.
+
+        Raises:
+            CannotJudge: it is too much.
+        """
+        self._left -= len(message.data)
+        if self._left < 0:
+            raise CannotJudge(f"it has more than {MOST_RUN_BYTES:,} bytes")
+        return message.data
 
 
 def _is_forgotten(first: StoredMessage, second: Finding) -> bool:
@@ -221,9 +280,9 @@ def _without_output(result: TaskResult, *, of_run: bool) -> TaskResult:
     return result if of_run or not hasattr(kept, "output") else msgspec.structs.replace(kept, output=None)
 
 
-def _child(subjects: Subjects, task_type: str, message: StoredMessage) -> Child:
+def _child(subjects: Subjects, task_type: str, message: StoredMessage, body: bytes) -> Child:
     kind: Any = WorkflowStart if task_type == WORKFLOW_TYPE else TaskAssignment
-    asked: TaskAssignment | WorkflowStart = decode(kind, message.data, message.headers.get("Content-Type"))
+    asked: TaskAssignment | WorkflowStart = decode(kind, body, message.headers.get("Content-Type"))
     task_id = read(subjects, task_type, from_ledger(message)).id
     return Child(message.sequence, task_type, msgspec.structs.replace(asked, id=task_id))
 

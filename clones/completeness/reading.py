@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
 
 from bus.consumers import ConsumerState, consumer_states
 from bus.definitions import Definitions
@@ -44,8 +47,14 @@ class Present:
 
     async def begins(self) -> int:
         """As of Look."""
-        info = await api(self._network.requester, f"STREAM.INFO.{self._network.subjects.ledger}")
-        return int(info["state"]["first_seq"])
+        return int((await self._info())["state"]["first_seq"])
+
+    async def now(self) -> datetime:
+        """As of Look: the server's time."""
+        return msgspec.convert((await self._info())["ts"], datetime)
+
+    async def _info(self) -> dict[str, Any]:
+        return await api(self._network.requester, f"STREAM.INFO.{self._network.subjects.ledger}")
 
     async def signed(self) -> int | None:
         """As of Look."""

@@ -53,6 +53,8 @@ class Checked(Told, frozen=True, kw_only=True):
     """The last entry that was checked."""
     kept: tuple[int, ...] = ()
     """The entries that are open there, in order."""
+    unsure_until: datetime | None = None
+    """As of `clones.completeness.looking.Looking`."""
     instance: str
     """The Omega that checked."""
 
@@ -141,6 +143,7 @@ class Completeness:
             return False
         table = await in_force(self._network)
         books = Books(self._network.subjects, None if table is None or checked is None else table.routes.table)
+        self._looking.unsure_until = None if checked is None else checked.unsure_until
         if checked is not None:
             await self._resume(books, checked)
         return await self._put(books)
@@ -176,7 +179,12 @@ class Completeness:
             )
             return True
         subject = buckets.subject_of(self._network.subjects.completeness, KEY)
-        checked = Checked(last=books.last, kept=tuple(kept), instance=self._identity.instance)
+        checked = Checked(
+            last=books.last,
+            kept=tuple(kept),
+            unsure_until=self._looking.unsure_until,
+            instance=self._identity.instance,
+        )
         revision = await buckets.put(self._network.requester, subject, encode(checked), self._revision)
         self._books = None if revision is None else books
         if revision is not None:

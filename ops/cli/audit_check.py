@@ -1,14 +1,16 @@
 """`sanctuary audit check`: whether the ledger is whole."""
 
-import sys
 from pathlib import Path
 
 import click
 import msgspec
 
+from bus.errors import SanctuaryError
 from ops.checking import CheckedLedger
 from ops.checking import check as check_ledger
+from ops.cli.counting import counting
 from ops.cli.options import archive_option, json_option, print_json, run, where_options
+from ops.cli.sources import open_ledger
 from ops.cli.text import clean
 from ops.connect import Where
 
@@ -24,23 +26,24 @@ def check(where: Where, *, as_json: bool, archive: Path | None) -> None:
     """Hold the whole ledger against what it must hold: every result has its task, every task its legal story, and so on.
 
     Prints what does not fit, with the entry that shows it. Exits with 0 when the ledger is whole, with 3 when it is not. What
-    has not ended yet is not counted as missing. Whether somebody has altered entries is for `sanctuary audit verify` to say.
+    has not ended yet is not counted as missing. With --archive and without a server, the archive is checked alone. Whether
+    somebody has altered entries is for `sanctuary audit verify` to say.
     """
     run(_check(where, archive, as_json=as_json))
 
 
 async def _check(where: Where, archive: Path | None, *, as_json: bool) -> int:
-    from ops.archive.source import archive_directory, open_source
-
-    async with where.open("audit check") as network:
-        source = await open_source(network, archive_directory(where, archive), where.realm)
-        checked = await check_ledger(network, source, _told)
-    if sys.stderr.isatty():
-        click.echo("\r\033[K", nl=False, err=True)
+    async with open_ledger(where, archive, "audit check") as source:
+        is_alone = source.network is None
+        with counting("checking") as progress:
+            checked = await check_ledger(source, progress)
+    if is_alone and not checked.entries:
+        raise SanctuaryError(f"nothing is archived in {archive}, and without the server there is nothing to check")
     if as_json:
         print_json(
             {
                 "whole": not checked.findings,
+                "archive_alone": is_alone,
                 "first": checked.first,
                 "last": checked.last,
                 "entries": checked.entries,
@@ -52,26 +55,22 @@ async def _check(where: Where, archive: Path | None, *, as_json: bool) -> int:
             }
         )
     else:
-        _print(checked)
+        _print(checked, is_alone=is_alone)
     return NOT_WHOLE if checked.findings else 0
 
 
-def _told(read: int, last: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r{read:,} of {last:,} entries", nl=False, err=True)
-
-
-def _print(checked: CheckedLedger) -> None:
-    if checked.missing is not None:
-        first, last = checked.missing
-        click.echo(
-            f"the entries {first:,} to {last:,} are not in the stream any more; name their archive with --archive"
-        )
+def _print(checked: CheckedLedger, *, is_alone: bool) -> None:
     for finding in checked.findings:
         about = f" {finding.task_type} {finding.task_id}" if finding.task_id else ""
         click.echo(clean(f"#{finding.sequence} {finding.rule}{about}: {finding.message}: {finding.meaning}"))
     open_ = (
         f"{checked.open:,} tasks, runs, commands and escalations have not ended" if checked.open else "all has ended"
     )
-    verdict = f"{len(checked.findings):,} things do not fit" if checked.findings else "the ledger is whole"
+    whole = "the archive is whole as far as it goes" if is_alone else "the ledger is whole"
+    things = "thing does" if len(checked.findings) == 1 else "things do"
+    verdict = f"{len(checked.findings):,} {things} not fit" if checked.findings else whole
     click.echo(f"{checked.entries:,} entries up to #{checked.last:,}: {verdict}; {open_}")
+    if is_alone:
+        click.echo(
+            "Without the server, runs of workflows were not judged, nor what has left its queue and which routes are in force"
+        )

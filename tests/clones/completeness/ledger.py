@@ -120,6 +120,9 @@ class Ledger:
     async def signed(self) -> int | None:
         return self.checkpoint
 
+    async def now(self) -> datetime:
+        return self.messages[-1].stored_at
+
     async def findings(self, *, cut: int = 0) -> list[Finding]:
         """Return what the check finds; with `cut` it is broken off behind that entry and goes on from what was kept there."""
         books, looking, found = Books(self.subjects, TABLE), Looking(self.subjects, self), list[Finding]()

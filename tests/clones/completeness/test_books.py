@@ -8,7 +8,7 @@ import pytest
 
 from clones.completeness import books
 from clones.completeness.books import Books
-from clones.completeness.looking import Looking
+from clones.completeness.looking import PURGED_S, Looking
 from clones.completeness.reading import tree_size
 from schemas import (
     ErrorCode,
@@ -314,6 +314,57 @@ async def test_a_check_that_was_behind_a_purge_goes_on_and_holds_nothing_open(to
             ledger.first = first
             assert await looking.clear(taken) == [], (behind, first)
             assert [each for each in taken.open.values() if max(each.assigned) < first] == []
+
+
+async def read(books: Books, looking: Looking, ledger: Ledger) -> list[tuple[str, int]]:
+    """What is found in what the books do not have yet."""
+    for message in ledger.messages:
+        if message.sequence > books.last and message.sequence >= ledger.first:
+            books.take(message)
+    return [(each.rule, each.sequence) for each in await looking.clear(books)]
+
+
+async def test_who_has_read_all_knows_after_a_purge_too_what_was_never_submitted() -> None:
+    ledger = Ledger()
+    taken, looking = Books(ledger.subjects, TABLE), Looking(ledger.subjects, ledger)
+    short(ledger)
+    assert await read(taken, looking, ledger) == []
+    ledger.first = 5
+    first, other = ledger.ask("c"), ledger.ask("d")
+    ledger.done("c")
+    ledger.done("d")
+    never = ledger.done("never")
+    assert await read(taken, looking, ledger) == [("no_task", never)]
+    assert first == ledger.first < other
+
+
+async def test_who_has_not_takes_results_just_after_a_purge_for_those_of_what_went() -> None:
+    ledger = Ledger()
+    taken, looking = Books(ledger.subjects, TABLE), Looking(ledger.subjects, ledger)
+    short(ledger)
+    ledger.first = 4
+    ledger.done("late")
+    assert await read(taken, looking, ledger) == []
+    assert looking.unsure_until == ledger.messages[-1].stored_at + timedelta(seconds=PURGED_S)
+    ledger.done("later", at=looking.unsure_until)
+    assert await read(taken, looking, ledger) == []
+    never = ledger.done("never", at=looking.unsure_until + timedelta(seconds=1))
+    assert await read(taken, looking, ledger) == [("no_task", never)]
+
+
+async def test_what_names_an_entry_that_is_there_is_held_against_it_after_a_purge_too() -> None:
+    ledger = Ledger()
+    short(ledger)
+    ledger.first = 4
+    number = ledger.ask("c")
+    somebody_elses = ledger.tell(TaskStarted, "never", 1, number)
+    of_no_task = ledger.done(f"seq-{somebody_elses}")
+    ledger.tell(TaskStarted, "purged", 1, 2)
+    ledger.done("seq-1")
+    assert [(each.rule, each.sequence) for each in await ledger.findings()] == [
+        ("no_task", somebody_elses),
+        ("no_task", of_no_task),
+    ]
 
 
 @pytest.mark.parametrize("told", ILLEGAL)

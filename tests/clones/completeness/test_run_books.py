@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
+from pytest import MonkeyPatch
 
 from bus.intake import WAKE_UP
 from bus.jetstream import StoredMessage
+from clones.completeness import followed, looking
 from clones.workflows.advance import replay
 from clones.workflows.ids import step_id
 from clones.workflows.views import lines
@@ -117,6 +120,20 @@ async def test_one_of_a_later_version_or_without_its_definition_is_not_judged() 
     ledger = Ledger()
     write(ledger, output="b")
     ledger.definitions.clear()
+    assert await both(ledger) == []
+
+
+@pytest.mark.parametrize("bound", [(looking, "MOST_RUN_BYTES", 300), (followed, "MOST_CHILDREN", 1)])
+async def test_one_that_is_too_large_is_not_judged(
+    bound: tuple[ModuleType, str, int], monkeypatch: MonkeyPatch
+) -> None:
+    ledger = Ledger()
+    monkeypatch.setattr(*bound)
+    write(ledger, output="b")
+    # Nor is it known whether it had this cancelled, which was never asked for.
+    result = ledger.messages.pop()
+    ledger.failed("cancelled", ErrorCode.CANCELLED, 0)
+    ledger.store("result.workflow.w", result.data)
     assert await both(ledger) == []
 
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 from bus import buckets
 from bus.delivery import ACK
 from bus.identity import OMEGA, Identity
-from bus.jetstream import publish
+from bus.jetstream import api, publish
 from bus.network import open_network
 from bus.server import EmbeddedServer
 from bus.subjects import ESCALATION_TYPE
@@ -139,6 +139,24 @@ async def test_a_restart_goes_on_with_what_was_open(rig: Rig) -> None:
         assert books.open == {}
         assert first < check.counts().last == read[-1]
     assert await escalated(rig) == []
+
+
+async def test_until_when_a_purge_excuses_results_outlives_a_restart(rig: Rig) -> None:
+    identity = Identity(OMEGA)
+    for task_id in ("gone", "there"):
+        await rig.submit(task_id)
+    await api(rig.network.requester, f"STREAM.PURGE.{rig.subjects.ledger}", {"seq": 2})
+    async with checking(rig, instance=identity) as check:
+        await caught_up(rig, check)
+        check._saved_at = 0.0
+        await rig.submit("more")
+        await caught_up(rig, check)
+        until = check._looking.unsure_until
+    assert until is not None
+    async with checking(rig, instance=identity) as check:
+        await check.look()
+        assert check._looking.unsure_until == until
+        assert check.counts().findings == {}
 
 
 async def test_of_two_one_checks_and_the_other_takes_over(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,7 +210,7 @@ async def test_a_network_goes_on_and_nothing_begins_anew(tmp_path: Path) -> None
         source = await open_source(rig.network, archive, rig.subjects.realm)
         assert numbers(await read(source.records())) == list(range(1, await last_sequence(rig.network) + 1))
         for whole in (source, await open_source(rig.network, None, rig.subjects.realm)):
-            checked = await check(rig.network, whole, lambda at, last: None)
+            checked = await check(whole, lambda at, last: None)
             # The rig put the routing table there behind everybody's back.
             assert [found for found in checked.findings if found.rule != "routes"] == []
 

@@ -4,9 +4,15 @@ import asyncio
 import json
 from pathlib import Path
 
+from bus.jetstream import publish
 from schemas import TaskAssignment
 from tests.bus.eventually import eventually
 from tests.ops.rig import Ended, OpsRig
+
+FORGED = (
+    b'{"type":"TaskStarted","task_id":"never","task_type":"security","clone":"c","instance":"i","attempt":1,'
+    b'"at":"2026-01-01T00:00:00Z","sequence":999}'
+)
 
 
 async def stored(ops_rig: OpsRig, count: int) -> None:
@@ -81,3 +87,23 @@ async def test_exported_from_the_archive_and_the_server(ops_rig: OpsRig, tmp_pat
         "audit", "export", "--type", "testing", "-o", tmp_path / "none", "--format", "otel", "--json"
     )
     assert (some.json["entries"], some.json["size_bytes"]) == (0, 0)
+
+
+async def test_an_archive_is_checked_without_its_server(ops_rig: OpsRig, tmp_path: Path) -> None:
+    await stored(ops_rig, 3)
+    await publish(ops_rig.bus.network.requester, ops_rig.bus.subjects.event("security", "never"), FORGED)
+    directory, empty = tmp_path / "a", tmp_path / "empty"
+    await archived(ops_rig, directory, 4)
+    await asyncio.to_thread(empty.mkdir)
+    # Nobody listens on that port.
+    nowhere = ("-s", "nats://127.0.0.1:1")
+    told = await ops_rig.cli("audit", "check", *nowhere, "--archive", directory)
+    nothing = await ops_rig.cli("audit", "check", *nowhere, "--archive", empty)
+
+    assert told.status == 3
+    assert "#4 no_task security never: TaskStarted of a task that was never submitted" in told.out
+    assert "is read alone" in told.err
+    assert "Without the server, runs of workflows were not judged" in told.out
+    assert "4 entries up to #4: 1 thing does not fit; 3 tasks, runs" in told.out
+    assert (nothing.status, nothing.out) == (1, "")
+    assert f"nothing is archived in {empty}" in nothing.err
