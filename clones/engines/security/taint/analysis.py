@@ -20,7 +20,7 @@ from clones.engines.security.taint.worklist import Worklist
 Progress = Callable[[float], None]
 
 
-def _tests_of(path: str) -> str:
+def tests_of(path: str) -> str:
     """Return the directory of tests that a file is in; empty where it is in none."""
     parts = path.split("/")[:-1]
     place = next((place for place, part in enumerate(parts) if part in {"test", "tests", "testing"}), None)
@@ -60,7 +60,7 @@ class Analysis:
 
     def run(self, progress: Progress) -> None:
         """Look at all that data from outside may reach."""
-        modules = sorted(self.project.modules.values(), key=lambda module: (bool(_tests_of(module.path)), module.path))
+        modules = sorted(self.project.modules.values(), key=lambda module: (bool(tests_of(module.path)), module.path))
         for position, module in enumerate(modules):
             self._guarded(module.path, lambda module=module: self.environment(module))  # type: ignore[misc]
             progress(0.3 * (position + 1) / len(modules))
@@ -71,7 +71,7 @@ class Analysis:
             if self._is_root(info, packages[info.path]):
                 self.hot.add(info)
         # tests last, so that they take no steps from what ships
-        for info in sorted(self.hot, key=lambda info: (bool(_tests_of(info.path)), info.path, info.node.lineno)):
+        for info in sorted(self.hot, key=lambda info: (bool(tests_of(info.path)), info.path, info.node.lineno)):
             self.worklist.put(info)
         done = 0
         while self.worklist:
@@ -82,9 +82,9 @@ class Analysis:
 
     def _guarded(self, path: str, work: Callable[[], object]) -> None:
         """Do a part of the work; what goes wrong in it ends this part alone."""
-        is_test = bool(_tests_of(path))
+        is_test = bool(tests_of(path))
         if not self.budget.begin(is_test=is_test):
-            place = _tests_of(path) or path
+            place = tests_of(path) or path
             self.unfinished.setdefault(place, "not looked at to its end: there is too much of it")
             return
         try:

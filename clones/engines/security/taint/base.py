@@ -76,11 +76,13 @@ class Return:
 class Loop:
     """Where `break` and `continue` lead."""
 
-    __slots__ = ("breaks", "continues")
+    __slots__ = ("breaks", "continues", "turns")
 
     def __init__(self) -> None:
         self.breaks: list[State] = []
         self.continues: list[State] = []
+        self.turns: list[State] = []
+        """The states at the ends of its turns."""
 
 
 class Attempt:

@@ -1,17 +1,27 @@
 """What a check that held makes harmless: the variable, and what it was made from."""
 
 import ast
+from collections.abc import Sequence
 from typing import TypeGuard
 
 from clones.engines.security.taint.base import Base
+from clones.engines.security.taint.heap import State
 from clones.engines.security.taint.rule_file import ALL
 from clones.engines.security.taint.taints import PATHS
 from clones.engines.security.taint.values import Value
 
+
+class _MethodCall(ast.Call):
+    func: ast.Attribute
+
+
 ANYTHING = frozenset((ALL,))
+CODE = frozenset(("code-injection",))
+_PARTS = {"split", "rsplit", "splitlines", "values", "keys", "copy"}
 _URL = frozenset(("ssrf", "open-redirect"))
 _SAME_TEXT = {"strip", "lower", "upper", "casefold", "lstrip", "rstrip", "encode", "decode", "title", "capitalize"}
 HOST_PARTS = {"hostname", "netloc"}
+_HARMLESS_SIGNS = {"-", "_", ".", " ", ",", ":", "+", "@"}
 _NORMALISING = {"realpath", "abspath", "normpath", "resolve", "absolute"}
 MAX_FACTS = 3
 """Variables in a row that are followed to what they were made from."""
@@ -25,6 +35,8 @@ def trust(frame: Base, node: ast.expr) -> None:
             node = node.func.value
         elif _is_text(node):
             node = node.args[0]
+        elif _without_signs(node):
+            node = node.func.value
         elif (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -77,6 +89,55 @@ def cleanse_made(frame: Base, node: ast.expr, harmless: frozenset[str], depth: i
             cleanse_made(frame, made_by, harmless, depth + 1)
 
 
+def checked_in_turn(frame: Base, loop: ast.For | ast.AsyncFor, turns: Sequence[State]) -> None:
+    """Make harmless what a loop has gone through, as far as each element was at the end of its turn."""
+    if not isinstance(loop.target, ast.Name) or not turns:
+        return
+    name = loop.target.id
+    if (tree := walked(loop.iter)) is not None:
+        if refuses_others(loop.body[0], name):
+            cleanse_made(frame, tree, CODE)
+        return
+    ends = [value for state in turns if (value := state.vars.get(name)) is not None and not value.refs]
+    if len(ends) < len(turns) or any(_binds(each, name) for each in loop.body):
+        return
+    cleansed = [taint.cleansed for value in ends for taint in value.taints.values()]
+    harmless = frozenset.intersection(*cleansed) if cleansed else ANYTHING
+    made = loop.iter
+    while isinstance(made, ast.Call) and isinstance(made.func, ast.Attribute) and made.func.attr in _PARTS:
+        made = made.func.value
+    if harmless and isinstance(made, ast.Name):
+        cleanse_made(frame, made, harmless)
+
+
+def walked(node: ast.expr) -> ast.expr | None:
+    """Return the tree of `ast.walk(tree)`; None where it is something else."""
+    if isinstance(node, ast.Call) and len(node.args) == 1 and ast.unparse(node.func) in {"ast.walk", "walk"}:
+        return node.args[0]
+    return None
+
+
+def refuses_others(statement: ast.stmt, name: str) -> bool:
+    """Whether it is `if not isinstance(name, …): raise …`."""
+    if not isinstance(statement, ast.If) or not isinstance(statement.body[-1], ast.Raise | ast.Return):
+        return False
+    test = statement.test
+    return isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and asks_for_class(test.operand, name)
+
+
+def asks_for_class(test: ast.expr, name: str) -> bool:
+    """Whether it is `isinstance(name, …)`."""
+    is_asked = isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "isinstance"
+    return is_asked and isinstance(test, ast.Call) and getattr(test.args[0], "id", None) == name
+
+
+def _binds(statement: ast.stmt, name: str) -> bool:
+    return any(
+        isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store)
+        for each in ast.walk(statement)
+    )
+
+
 def cleanse(frame: Base, node: ast.expr, categories: frozenset[str]) -> None:
     """Make what stands in a variable or attribute harmless."""
     if isinstance(node, ast.Name):
@@ -110,6 +171,13 @@ def _harmless(value: Value, categories: frozenset[str]) -> Value:
     if value.taints and not cleansed.taints:
         return Value(consts=value.consts, refs=value.refs, funcs=value.funcs, prefix=value.prefix, other=True)
     return cleansed
+
+
+def _without_signs(node: ast.expr) -> TypeGuard[_MethodCall]:
+    """Whether it is `x.replace("-", "")`, which leaves out or changes a sign that does no harm."""
+    is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "replace"
+    first = node.args[0] if is_call and isinstance(node, ast.Call) and node.args else None
+    return isinstance(first, ast.Constant) and first.value in _HARMLESS_SIGNS
 
 
 def _is_text(node: ast.expr) -> TypeGuard[ast.Call]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from clones.engines.security.taint.base import Arguments, Base
 from clones.engines.security.taint.rule_file import ALL, Argument, Conditions
-from clones.engines.security.taint.values import Value
+from clones.engines.security.taint.values import Class, Value
 
 
 def chosen(args: Sequence[Argument], arguments: Arguments, receiver: Value | None) -> Iterator[Value]:
@@ -56,11 +56,16 @@ def equals(frame: Base, name: str, wanted: object, default: Conditions, argument
             return None
     elif (of_class := _class_of(frame, value)) is not None:
         found = (of_class,)
+    elif len(value.funcs) == 1 and isinstance(value.funcs[0], Class) and not value.other and not value.names:
+        return any(_alike(base, choice) for base in value.funcs[0].info.outside_bases() for choice in _choices(wanted))
     else:
         return None
-    choices = wanted if isinstance(wanted, list) else [wanted]
-    matches = {any(_alike(one, choice) for choice in choices) for one in found}
+    matches = {any(_alike(one, choice) for choice in _choices(wanted)) for one in found}
     return matches.pop() if len(matches) == 1 else None
+
+
+def _choices(wanted: object) -> list[object]:
+    return wanted if isinstance(wanted, list) else [wanted]
 
 
 def _class_of(frame: Base, value: Value) -> str | None:

@@ -85,12 +85,19 @@ class Definitions(Base):
             for name in sorted(callee.names):
                 canonical = self.book.canonical(name)
                 names.append((canonical, text))
+                names += [(f"{canonical}({kind})", text) for kind in self._sent_as(decorator)]
                 if canonical in _FLAGS:
                     flags.add(_FLAGS[canonical])
             value = self._wrapped(decorator, callee, value)
         info.decorators = names
         info.flags = frozenset(flags)
         return value
+
+    def _sent_as(self, decorator: ast.expr) -> list[str]:
+        """Return as what a route's decorator says that the result is sent: `HTMLResponse`."""
+        keywords = decorator.keywords if isinstance(decorator, ast.Call) else []
+        asked = (each.value for each in keywords if each.arg == "response_class")
+        return [name.rpartition(".")[2] for each in asked for name in sorted(self.evaluate(each).names)]
 
     def _wrapped(self, decorator: ast.expr, callee: Value, value: Value) -> Value:
         """Return what a decorator makes; one from outside the project is taken to change nothing."""

@@ -5,9 +5,12 @@ import ast
 from clones.engines.security.taint import assignments, sinks
 from clones.engines.security.taint.base import Base
 from clones.engines.security.taint.heap import Key, Obj, State
+from clones.engines.security.taint.taints import OBJECTS
 from clones.engines.security.taint.values import NOTHING, Value, const, join, tainted
 
 _MAX_UNROLLED = 8
+_ANY_VALUE = "$eq"
+"""A key of a query to a document database below which whatever stands is compared, and none of it an operator."""
 
 
 def sequence(frame: Base, node: ast.List | ast.Tuple | ast.Set) -> Value:
@@ -44,7 +47,7 @@ def mapping(frame: Base, node: ast.Dict) -> Value:
             continue
         key = frame.evaluate(key_node)
         if key.is_single:
-            items[key.constant] = value
+            items[key.constant] = value if key.constant != _ANY_VALUE else value.cleansed(OBJECTS)
             sinks.name_secret(frame, str(key.constant), value, value_node)
         else:
             rest = join(rest, value)

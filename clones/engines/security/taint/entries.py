@@ -2,9 +2,10 @@
 
 import ast
 import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from clones.engines.security.taint import interprocedural
+from clones.engines.security.taint import annotations, interprocedural
 from clones.engines.security.taint.base import Arguments, Base
 from clones.engines.security.taint.project import ClassInfo, FunctionInfo
 from clones.engines.security.taint.rule_file import SourceRule
@@ -19,7 +20,6 @@ _GROUP = re.compile(r"\(\?P<(?P<name>\w+)>(?P<pattern>[^()]*)\)")
 _HARMLESS = {"int", "float", "uuid", "slug"}
 _URL_PATTERNS = {"django.urls.path", "django.urls.re_path", "django.conf.urls.url", "django.conf.urls.re_path"}
 _METHODS = {"get", "post", "put", "patch", "delete", "dispatch_request"}
-_PLAIN = {"int", "float", "bool"}
 
 
 def rules(analysis: "Analysis", info: FunctionInfo) -> list[tuple[SourceRule, str]]:
@@ -67,6 +67,8 @@ def returned(frame: Base, info: FunctionInfo, value: Value, node: ast.AST) -> No
     if any(name.startswith(f"{framework}.") and "request" not in name for name in value.names):
         return  # the framework made it: a response, of which other rules tell
     text = Value(taints=value.taints, consts=value.consts, prefix=value.prefix, other=value.other)
+    for rule in (each for name in names for each in frame.book.sanitizers.of(f"{name}.return")):
+        text = text.cleansed(rule.categories)
     frame.call_outside(wanted[0], Arguments([text]), node, None)
 
 
@@ -128,16 +130,24 @@ def _from_outside(
     asked = _asked(info, name)
     if asked is not None:
         return _dependency(frame, asked, value, rule)
-    names = {frame.book.canonical(each) for each in value.names}
-    if name in _harmless_parts(text) or names & {*rule.except_types, *rule.except_classes}:
-        return value if names & {*rule.except_classes} else UNKNOWN
+    if {frame.book.canonical(each) for each in value.names} & {*rule.except_classes}:
+        return value
+    if name in _harmless_parts(text) or _is_typed(frame, info, name, rule.except_types):
+        return UNKNOWN
     message = f"parameter `{name}` of `{info.name}`, which gets it from outside"
     taints = frame.source(name, rule.kind, info.node, message)
     for identity, obj in frame.now.objects(value):
         if obj.cls is not None:
-            frame.store(identity, obj.changed(rest=tainted(taints), attrs=_plain_fields(obj.cls)))
+            fields = _field_values(frame, obj.cls, tainted(taints), rule.except_types)
+            frame.store(identity, obj.changed(rest=tainted(taints), attrs=fields))
             return value
     return tainted(taints)
+
+
+def _is_typed(frame: "Frame", info: FunctionInfo, name: str, types: Sequence[str]) -> bool:
+    """Whether the framework converts a parameter to what can carry no text, which it does where `types` are named."""
+    is_harmless = bool(types) and annotations.is_harmless(frame, info.annotations.get(name), types)
+    return is_harmless or annotations.is_limited(_default(info, name))
 
 
 def _harmless_parts(text: str) -> set[str]:
@@ -155,13 +165,14 @@ def _harmless_parts(text: str) -> set[str]:
     return {name for name, harmless in parts if harmless} - {name for name, harmless in parts if not harmless}
 
 
-def _plain_fields(cls: ClassInfo) -> dict[str, Value]:
-    fields: dict[str, Value] = {}
-    for name, annotation in _fields(cls).items():
-        kind = ast.unparse(annotation).partition(" ")[0].removeprefix("Optional[").rstrip("]") if annotation else ""
-        if kind in _PLAIN:
-            fields[name] = UNKNOWN
-    return fields
+def _field_values(frame: "Frame", cls: ClassInfo, content: Value, types: Sequence[str]) -> dict[str, Value]:
+    """Return what the fields of a class hold that is made of what comes from outside."""
+    return {
+        name: UNKNOWN
+        if annotations.is_harmless(frame, node.annotation, types) or annotations.is_limited(node.value)
+        else content
+        for name, node in _fields(cls).items()
+    }
 
 
 def _asked(info: FunctionInfo, name: str) -> ast.Call | None:
@@ -192,23 +203,26 @@ def _dependency(frame: "Frame", asked: ast.Call, value: Value, rule: SourceRule)
 def _made_of_request(frame: "Frame", cls: ClassInfo, asked: ast.Call, rule: SourceRule) -> Value:
     """Return an instance of a class whose parameters come from outside."""
     constructor = cls.method("__init__")
-    annotations = constructor.annotations if constructor is not None else _fields(cls)
+    annotated: Mapping[str, ast.expr | None] = (
+        constructor.annotations
+        if constructor is not None
+        else {name: node.annotation for name, node in _fields(cls).items()}
+    )
     own = constructor.positional[:1] if constructor is not None else []
     keywords = {}
-    for name, annotation in annotations.items():
+    for name, annotation in annotated.items():
         if name not in own:
-            kind = ast.unparse(annotation) if annotation is not None else ""
             message = f"parameter `{name}` of `{cls.name}`, which gets it from outside"
-            plain = kind in _PLAIN
+            plain = annotations.is_harmless(frame, annotation, rule.except_types)
             keywords[name] = UNKNOWN if plain else tainted(frame.source(name, rule.kind, asked, message))
     return frame.instantiate(cls, Arguments([], keywords), asked)
 
 
-def _fields(cls: ClassInfo) -> dict[str, ast.expr | None]:
-    """Return the annotations of a class's fields."""
-    found: dict[str, ast.expr | None] = {}
+def _fields(cls: ClassInfo) -> dict[str, ast.AnnAssign]:
+    """Return the definitions of a class's fields."""
+    found: dict[str, ast.AnnAssign] = {}
     for each in reversed(cls.mro()):
         for node in each.node.body:
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                found[node.target.id] = node.annotation
+                found[node.target.id] = node
     return found

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from clones.engines.security.taint.rule_file import Category
-from clones.engines.security.taint.taints import Step, Taint
+from clones.engines.security.taint.taints import Source, Step, Taint
 from clones.engines.security.taint.values import Value
 
 
@@ -47,8 +47,9 @@ class Flaw(NamedTuple):
     message: str
 
 
-_NOTHING_BUT_CONSTANTS, _NOTHING_FROM_OUTSIDE, _CLEANSED, _WHATEVER_CALLERS_GIVE = range(4)
+_SET_UP, _NOTHING_BUT_CONSTANTS, _NOTHING_FROM_OUTSIDE, _CLEANSED, _WHATEVER_CALLERS_GIVE = range(5)
 _WHYS = (
+    "it is set up so that what gets there does no harm",
     "only constants get there",
     "nothing from outside gets there",
     "what comes from outside is checked, converted or escaped before",
@@ -61,6 +62,10 @@ class Findings:
     def __init__(self) -> None:
         self.hits: dict[tuple[str, int, int, str], Hit] = {}
         self.flaws: dict[tuple[str, int, int, str], Flaw] = {}
+        self.entries: set[str] = set()
+        """Files in which values of requests come in."""
+        self.settings: set[Source] = set()
+        """What modules take from the environment as they are loaded."""
         self._looked: dict[tuple[str, int, int, str], tuple[Place, set[int]]] = {}
 
     def hit(self, hit: Hit) -> None:
@@ -80,6 +85,11 @@ class Findings:
             why = _NOTHING_FROM_OUTSIDE if callers_known else _WHATEVER_CALLERS_GIVE
         at = (place.path, place.line, place.column, category)
         self._looked.setdefault(at, (place, set()))[1].add(why)
+
+    def look_at_settings(self, place: Place, category: str) -> None:
+        """Note a place that is set up so that nothing does harm there."""
+        at = (place.path, place.line, place.column, category)
+        self._looked.setdefault(at, (place, set()))[1].add(_SET_UP)
 
     def harmless(self) -> Iterator[tuple[Place, str, str, bool]]:
         """Yield the places that were looked at and where nothing was found, with the category and the reason.

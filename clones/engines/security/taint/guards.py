@@ -8,8 +8,8 @@ from clones.engines.security.taint.cleansing import ANYTHING, HOST_PARTS, MAX_FA
 from clones.engines.security.taint.heap import State, join_states
 from clones.engines.security.taint.patterns import harmless_for
 from clones.engines.security.taint.rule_file import ALL
-from clones.engines.security.taint.taints import LINES, PATHS
-from clones.engines.security.taint.values import NORMAL_PATH, NOTHING, Value, beginning, join
+from clones.engines.security.taint.taints import LINES, OBJECTS, PATHS
+from clones.engines.security.taint.values import NORMAL_PATH, NOTHING, Function, Value, beginning, join
 
 Ways = tuple[State | None, State | None]
 _ABSENT: dict[str, frozenset[str]] = {
@@ -25,6 +25,7 @@ _ABSENT: dict[str, frozenset[str]] = {
 """What a text without such a part is harmless for."""
 _TELLS_LETTERS = {"isdigit", "isnumeric", "isdecimal", "isalnum", "isalpha", "isidentifier"}
 _NUMBERS = {"int", "float", "bool", "complex"}
+_SEALED = frozenset(("deserialization", "code-injection"))
 
 
 class Guards(Base):
@@ -118,7 +119,13 @@ class Guards(Base):
                 self._learn_equal(one, other, truth)
 
     def _learn_equal(self, target: ast.expr, other: ast.expr, truth: bool) -> None:
+        if isinstance(target, ast.Tuple) and isinstance(other, ast.Tuple) and len(target.elts) == len(other.elts):
+            for one, another in zip(target.elts, other.elts, strict=True) if truth else ():
+                self._learn_equal(one, another, truth)
+            return
         value = self.evaluate(other)
+        if value.is_single and value.constant is None and (search := self._made_by(target)) is not None:
+            self._learn_call(search, not truth)  # what finds nothing gives None
         if isinstance(target, ast.Name) and value.is_single:
             known = self.now.vars.get(target.id)
             if truth:
@@ -128,6 +135,14 @@ class Guards(Base):
                 self.now.vars[target.id] = known.changed(consts=kept, other=known.other or known.is_constant)
         elif truth and not self.now.taints(value):
             cleansing.trust(self, target)
+
+    def _made_by(self, node: ast.expr) -> ast.Call | None:
+        """Return the call that an expression is the result of."""
+        if isinstance(node, ast.Name) and (fact := self.now.facts.get(node.id)) is not None:
+            node = fact[0]
+        if isinstance(node, ast.NamedExpr):
+            node = node.value
+        return node if isinstance(node, ast.Call) else None
 
     def _learn_membership(self, left: ast.expr, right: ast.expr, truth: bool) -> None:
         container = self.evaluate(right)
@@ -142,37 +157,72 @@ class Guards(Base):
             cleansing.cleanse(self, right, harmless)
 
     def _learn_call(self, test: ast.Call, truth: bool) -> None:
-        function = test.func
-        if isinstance(function, ast.Name):
-            if truth and function.id == "isinstance" and len(test.args) == 2:
-                kinds = self.evaluate(test.args[1]).names
-                if kinds and kinds <= _NUMBERS:
-                    cleansing.cleanse(self, test.args[0], ANYTHING)
-            elif truth and function.id == "all" and len(test.args) == 1:
-                self._learn_all(test.args[0])
-            elif not truth and function.id == "any" and len(test.args) == 1:
-                self._learn_none(test.args[0])
-        if not isinstance(function, ast.Attribute):
-            return
+        if isinstance(test.func, ast.Name):
+            self._learn_function(test.func.id, test.args, truth)
+        elif isinstance(test.func, ast.Attribute):
+            self._learn_method(test, test.func, truth)
+
+    def _learn_function(self, name: str, arguments: list[ast.expr], truth: bool) -> None:
+        if truth and name == "isinstance" and len(arguments) == 2:
+            kinds = self._names_in(arguments[1])
+            if kinds and kinds <= _NUMBERS:
+                cleansing.cleanse(self, arguments[0], ANYTHING)
+            elif kinds == {"str"}:
+                cleansing.cleanse(self, arguments[0], OBJECTS)
+        elif truth and name == "all" and len(arguments) == 1:
+            self._learn_all(arguments[0])
+        elif not truth and name == "any" and len(arguments) == 1:
+            self._learn_none(arguments[0])
+        elif truth and name == "compare_digest":
+            self._learn_seals(arguments)
+
+    def _learn_method(self, test: ast.Call, function: ast.Attribute, truth: bool) -> None:
         receiver, name = function.value, function.attr
-        if truth and name in _TELLS_LETTERS and not test.args:
+        if name == "startswith" and len(test.args) == 1:
+            self._learn_beginning(receiver, self.evaluate(test.args[0]), truth)
+        elif not truth:
+            return
+        elif name in _TELLS_LETTERS and not test.args:
             cleansing.trust(self, receiver)
-        elif truth and name == "startswith" and len(test.args) == 1:
-            self._learn_beginning(receiver, self.evaluate(test.args[0]))
-        elif name == "startswith" and len(test.args) == 1:
-            # `/x` stays on the site; `//host` does not
-            value, start = self.evaluate(receiver), self.evaluate(test.args[0])
-            if beginning(value).startswith("/") and start.constant == "//":
-                cleansing.cleanse(self, receiver, frozenset(("open-redirect",)))
-        elif truth and name == "is_relative_to":
+        elif name == "compare_digest":
+            self._learn_seals(test.args)
+        elif name == "is_relative_to":
             cleansing.cleanse_made(self, receiver, PATHS)
-        elif truth and name in {"fullmatch", "match", "search"}:
+        elif name in {"fullmatch", "match", "search"}:
             self._learn_match(function, test)
 
+    def _names_in(self, kinds: ast.expr) -> frozenset[str]:
+        """Return the names of the classes that `isinstance` is asked about; none where one is not known by a name."""
+        value = self.evaluate(kinds)
+        classes = [value]
+        for _, obj in self.now.objects(value):
+            classes += [*obj.items.values(), *([] if obj.is_exact else [obj.rest])]
+        names = [each.names for each in classes if not each.refs]
+        return frozenset().union(*names) if all(names) else frozenset()
+
+    def _learn_seals(self, compared: list[ast.expr]) -> None:
+        """`compare_digest(seal, hmac.new(KEY, body, …).digest())`: whoever has sealed the body has the key."""
+        for each in compared:
+            self._learn_seal(self._made_by(each))
+
+    def _learn_seal(self, call: ast.Call | None) -> None:
+        while call is not None and isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Call):
+            call = call.func.value
+        if call is None:
+            return
+        maker = self.evaluate(call.func)
+        is_keyed = any(name.startswith("hmac.") for name in maker.names)
+        if is_keyed or any(isinstance(each, Function) and "hmac" in each.info.words for each in maker.funcs):
+            for each in (*call.args, *(keyword.value for keyword in call.keywords)):
+                cleansing.cleanse_made(self, each, _SEALED)
+
     def _learn_all(self, made: ast.expr) -> None:
-        """`all(c in ALLOWED for c in text)`, `all(c.isalnum() or c in "-_" for c in text)`."""
+        """`all(c in ALLOWED for c in text)`, `all(c.isalnum() or c in "-_" for c in text)`, and of a tree all nodes."""
         if isinstance(made, ast.GeneratorExp | ast.ListComp) and len(made.generators) == 1:
             first = made.generators[0]
+            tree = cleansing.walked(first.iter)
+            if tree is not None and cleansing.asks_for_class(made.elt, getattr(first.target, "id", "")):
+                cleansing.cleanse_made(self, tree, cleansing.CODE)
             tests = made.elt.values if isinstance(made.elt, ast.BoolOp) else [made.elt]
             if all(_limits(each, first.target) for each in tests):
                 cleansing.trust(self, first.iter)
@@ -190,8 +240,13 @@ class Guards(Base):
                 if isinstance(part, str) and part in _ABSENT:
                     cleansing.cleanse(self, test.comparators[0], _ABSENT[part])
 
-    def _learn_beginning(self, receiver: ast.expr, start: Value) -> None:
+    def _learn_beginning(self, receiver: ast.expr, start: Value, truth: bool) -> None:
         value = self.evaluate(receiver)
+        if not truth:
+            # `/x` stays on the site; `//host` does not
+            if beginning(value).startswith("/") and start.constant == "//":
+                cleansing.cleanse(self, receiver, frozenset(("open-redirect",)))
+            return
         made_by = receiver
         if isinstance(receiver, ast.Name) and receiver.id in self.now.facts:
             made_by = self.now.facts[receiver.id][0]

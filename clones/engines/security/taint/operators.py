@@ -5,7 +5,7 @@ import ast
 from clones.engines.security.taint import constants, texts
 from clones.engines.security.taint.base import Arguments, Base
 from clones.engines.security.taint.heap import Obj
-from clones.engines.security.taint.taints import merge
+from clones.engines.security.taint.taints import OBJECTS, merge
 from clones.engines.security.taint.values import (
     NORMAL_PATH,
     NOTHING,
@@ -65,7 +65,9 @@ def operate(frame: Base, kind: ast.operator, left: Value, right: Value, node: as
     if isinstance(kind, ast.Div) and _is_path(frame, left):
         return named("pathlib.Path", taints=taints)
     names = frozenset(each for each in left.names if not each.startswith("?")) if taints else NOTHING.names
-    return Value(taints=taints, names=names, other=True, prefix=start)
+    made = Value(taints=taints, names=names, other=True, prefix=start)
+    is_text = any(isinstance(each.constant, str) for each in (left, right))
+    return made.cleansed(OBJECTS) if is_text else made
 
 
 def _is_path(frame: Base, value: Value) -> bool:

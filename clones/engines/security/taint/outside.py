@@ -11,7 +11,7 @@ from clones.engines.security.taint.heap import Obj
 from clones.engines.security.taint.models import functions
 from clones.engines.security.taint.rule_file import Guard
 from clones.engines.security.taint.taints import NO_TAINTS, Source, Step, Taint, Taints, Trace, cleanse, guessed, merge
-from clones.engines.security.taint.values import Function, Partial, Value, named, tainted
+from clones.engines.security.taint.values import NOTHING, Function, Partial, Value, beginning, named, tainted
 
 _MAX_PARTS = 8
 _LOOKUPS = {
@@ -47,6 +47,10 @@ class Outside(Base):
         """Return the taint of data that comes in here."""
         line = getattr(node, "lineno", 0)
         source = Source(self.module.path, line, name, kind)
+        if kind == "http":
+            self.analysis.findings.entries.add(self.module.path)
+        if kind == "env" and self.info is None:
+            self.analysis.findings.settings.add(source)
         words = message or f"{_SAID[kind]}: `{name}`"
         return {source: Taint(source, Trace(Step(self.module.path, line, words)))}
 
@@ -97,11 +101,14 @@ class Outside(Base):
         propagators = self.book.propagators.of(name)
         if propagators:
             taints = NO_TAINTS
-            for value in conditions.chosen(propagators[0].args, arguments, receiver):
+            values = list(conditions.chosen(propagators[0].args, arguments, receiver))
+            for value in values:
                 taints = merge(taints, self.now.taints(value))
-            return self.typed(types, tainted(taints), node)
+            start = beginning(values[0]) if len(values) == 1 else ""
+            return self.typed(types, Value(taints=taints, other=True, prefix=start), node)
         if types:
-            taints = self._all_taints(arguments, receiver) if not receiver else self.now.taints(receiver)
+            is_module = receiver is None or not (receiver.taints or receiver.refs)
+            taints = self._all_taints(arguments, None) if is_module else self.now.taints(receiver or NOTHING)
             return self.typed(types, tainted(taints), node)
         return None
 
@@ -165,10 +172,6 @@ class Outside(Base):
         """Give what a view returns to its framework."""
         if self.info is not None and (self.info.decorators or self.info.cls is not None):
             entries.returned(self, self.info, value, node)
-
-    # conditions
-
-    # sinks
 
     def _guard(self, guard: Guard, arguments: Arguments, node: ast.AST) -> None:
         """Note where the arguments of a check are harmless."""

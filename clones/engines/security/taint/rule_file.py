@@ -30,7 +30,8 @@ Arguments (`args`) are positions (the receiver of a method not counted) or keywo
 `[[sink]]`       `category`, `match`, `args` (default `[0]`): what must not hold outside data.
                  `when`: keyword or position (`"0"`) to the constant or list of constants it must have; `unless`: which
                  it must not have; `default`: what absent ones are. An unknown value fulfils `when` and not `unless`.
-                 `element`: of a list or tuple argument only this element counts (texts count whole).
+                 `element`: of a list or tuple argument only this element counts (texts count whole); a key: of a
+                 dictionary only what stands there. `texts`: what is in a list or dictionary does not count.
                  `leading`: only where the argument is a list that begins with one of these lists of constants.
                  `safe_prefix`: a regular expression; a text whose constant beginning matches it is harmless.
                  `kinds`: as in the category.
@@ -112,7 +113,8 @@ class Sink(_Table, frozen=True, kw_only=True):
     when: Conditions = {}
     unless: Conditions = {}
     default: Conditions = {}
-    element: int | None = None
+    element: int | str | None = None
+    texts: bool = False
     leading: tuple[tuple[str, ...], ...] = ()
     safe_prefix: str = ""
     kinds: tuple[Kind, ...] = ()

@@ -123,8 +123,8 @@ class Rulebook:
 def _words(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     for name in names:
         parts = [part for part in re.split(r"\W+", name) if part and not part.startswith("__")]
-        if name[0] in "?*" and "request" in parts[:-1]:
-            yield "request", ""
+        if name[0] in "?*" and (request := {"request", "req"} & {*parts[:-1]}):
+            yield request.pop(), ""
         elif parts:
             yield parts[-1], parts[0] if len(parts) > 1 and name[0] not in "?*" else ""
 

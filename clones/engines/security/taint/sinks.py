@@ -33,6 +33,7 @@ def check(frame: Base, name: str, arguments: Arguments, node: ast.AST) -> None:
 def look(frame: Base, sink: Sink, name: str, arguments: Arguments, *, node: ast.AST, receiver: Value | None) -> None:
     """Look at what gets to a sink, if the call is what the rule means."""
     if conditions.refused(frame, sink.unless, sink.default, arguments):
+        frame.analysis.findings.look_at_settings(frame.place(node), sink.category)
         return
     if not conditions.fulfils(frame, sink.when, sink.default, arguments, unknown=True):
         return
@@ -70,7 +71,10 @@ def _callers_known(frame: Base) -> bool:
 def _harmful(frame: Base, sink: Sink, value: Value) -> Taints:
     """Return the taints of what the sink looks at."""
     state = frame.now
-    objects = [obj for _, obj in state.objects(value) if obj.kind in {"list", "tuple"}]
+    if sink.texts:
+        return value.taints
+    kinds = {"dict"} if isinstance(sink.element, str) else {"list", "tuple"}
+    objects = [obj for _, obj in state.objects(value) if obj.kind in kinds]
     if sink.leading:
         if not any(_begins(obj, each) for obj in objects for each in sink.leading):
             return NO_TAINTS
@@ -83,7 +87,7 @@ def _harmful(frame: Base, sink: Sink, value: Value) -> Taints:
             element = obj.items.get(sink.element)
             taints = merge(taints, state.taints(element if element is not None else obj.rest))
         return taints
-    return state.taints(value)
+    return state.taints(value) if not isinstance(sink.element, str) else NO_TAINTS
 
 
 def _begins(obj: Obj, wanted: Sequence[str]) -> bool:

@@ -4,12 +4,12 @@ import ast
 from collections.abc import Callable
 from typing import ClassVar
 
-from clones.engines.security.taint import assignments, constants, operators, sinks
+from clones.engines.security.taint import assignments, cleansing, constants, operators, sinks
 from clones.engines.security.taint.base import Arguments, Attempt, Base, DeadError, Loop, Return
 from clones.engines.security.taint.definitions import Definitions
 from clones.engines.security.taint.heap import State, join_states, same_states
 from clones.engines.security.taint.taints import merge
-from clones.engines.security.taint.values import NOTHING, UNKNOWN, Value, const, join, tainted
+from clones.engines.security.taint.values import NOTHING, UNKNOWN, Value, const, join, join_all, tainted
 
 _MAX_ROUNDS = 3
 """Times that a loop's body is looked at; most hold still after two."""
@@ -66,7 +66,9 @@ class Statements(Definitions, Base):
             )
             return self.state, begin
 
-        self._loop(enter, node, at_least_once=always)
+        loop = self._loop(enter, node, at_least_once=always)
+        if self.state is not None and not loop.breaks:
+            cleansing.checked_in_turn(self, node, loop.turns)
 
     def _loop(
         self,
@@ -74,7 +76,7 @@ class Statements(Definitions, Base):
         node: ast.For | ast.AsyncFor | ast.While,
         *,
         at_least_once: bool = False,
-    ) -> None:
+    ) -> Loop:
         loop = Loop()
         self.loops.append(loop)
         ended: list[State | None] = []
@@ -91,6 +93,7 @@ class Statements(Definitions, Base):
             loop.continues.clear()
             if again is None:
                 break
+            loop.turns.append(again)
             # where there is a first turn for sure, what stood before it is gone after it
             self.state = again if at_least_once and not turn else join_states([begin, again])
             if self.state is None or (turn and same_states(begin, self.state)):
@@ -102,6 +105,7 @@ class Statements(Definitions, Base):
         self.state = join_states(ended)
         self.execute(node.orelse)
         self.state = join_states([self.state, *loop.breaks])
+        return loop
 
     def _break(self, node: ast.Break) -> None:
         if self.loops:
@@ -233,6 +237,11 @@ class Statements(Definitions, Base):
                     matched_one, left = self._pattern(each, subject, node, left)
                     ended.append(matched_one)
             return join_states(ended), left
+        if isinstance(pattern, ast.MatchAs) and pattern.pattern is not None:
+            matched_inner, left = self._pattern(pattern.pattern, subject, node, state)
+            if matched_inner is not None and pattern.name:
+                matched_inner.vars[pattern.name] = self._one_of(pattern.pattern) or subject
+            return matched_inner, left
         matched = state.copy()
         element = join(self.elements(subject, node), tainted(merge(subject.taints, state.taints(subject))))
         for part in ast.walk(pattern):
@@ -241,6 +250,14 @@ class Statements(Definitions, Base):
                 matched.vars[name] = subject if part is pattern else element
         irrefutable = isinstance(pattern, ast.MatchAs) and pattern.pattern is None
         return matched, None if irrefutable else state
+
+    def _one_of(self, pattern: ast.pattern) -> Value | None:
+        """Return the constants that a pattern stands for; None where it stands for others."""
+        found = [self._one_of(each) for each in pattern.patterns] if isinstance(pattern, ast.MatchOr) else []
+        known = [each for each in found if each is not None]
+        if known and len(known) == len(found):
+            return join_all(known)
+        return self.evaluate(pattern.value) if isinstance(pattern, ast.MatchValue) else None
 
     _by_statement: ClassVar[dict[type[ast.stmt], Callable[..., None]]] = {
         ast.Expr: _expression,

@@ -10,7 +10,7 @@ from pathlib import Path
 from clones.engines.security.reported import Cleared, FlowStep, Reported, Scan
 from clones.engines.security.scope import Scope
 from clones.engines.security.taint import rulebook
-from clones.engines.security.taint.analysis import Analysis
+from clones.engines.security.taint.analysis import Analysis, tests_of
 from clones.engines.security.taint.findings import Findings, Flaw, Hit, confidence, severity
 from clones.engines.security.taint.project import Project, read
 from clones.engines.security.taint.rulebook import Rulebook
@@ -59,6 +59,7 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None], book: Rule
             for at, category, why, is_all in analysis.findings.harmless()
             if at.path not in analysis.unfinished
         ),
+        entries=tuple(sorted(analysis.findings.entries)),
     )
 
 
@@ -75,7 +76,11 @@ def _parsed(copy: Path, files: list[str]) -> tuple[Project, dict[str, str]]:
 
 
 def _reported(findings: Findings, rules: Rulebook) -> Iterator[Reported]:
-    found = [(at, _hit(hit, rules)) for at, hit in findings.hits.items()]
+    # who runs a service configures it by its environment; that of a command may be somebody else's
+    is_service = any(not tests_of(path) for path in findings.entries)
+    settings = findings.settings if is_service else set()
+    hits = ((at, hit) for at, hit in findings.hits.items() if hit.taint.source not in settings)
+    found = [(at, _hit(hit, rules)) for at, hit in hits]
     found += [(at, _flaw(flaw, rules)) for at, flaw in findings.flaws.items()]
     for _, each in sorted(found, key=lambda pair: pair[0]):
         yield each

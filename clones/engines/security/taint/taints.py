@@ -8,6 +8,8 @@ _MAX_STEPS = 40
 
 LINES = frozenset(("log-injection", "header-injection", "email-injection"))
 """Categories of which line breaks do the harm."""
+OBJECTS = frozenset(("nosql-injection",))
+"""Categories of which a text does no harm."""
 PATHS = frozenset(("path-traversal", "archive-extraction"))
 """Categories of which the parts of a path do the harm."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from clones.engines.security.taint import constants, formats
 from clones.engines.security.taint.base import Base
-from clones.engines.security.taint.taints import LINES, merge
+from clones.engines.security.taint.taints import LINES, OBJECTS, merge
 from clones.engines.security.taint.values import UNKNOWN, Value, beginning, const, join_all
 
 
@@ -21,7 +21,8 @@ def piece(frame: Base, part: ast.expr) -> Value:
     value = frame.evaluate(part.value)
     if part.format_spec is not None:
         spec = frame.evaluate(part.format_spec).constant
-        return UNKNOWN if isinstance(spec, str) and spec[-1:] in {*"dfeEgGxXobn%"} and spec else _opaque(value)
+        is_number = isinstance(spec, str) and spec[-1:] in {*"dfeEgGxXobn%"} and spec
+        return _opaque(value).cleansed("*") if is_number else _opaque(value)
     return _opaque(value).cleansed(LINES) if part.conversion not in {-1, ord("s")} else value
 
 
@@ -38,7 +39,7 @@ def text_of(frame: Base, parts: Iterable[Value]) -> Value:
         known = result.constant if result.is_single else None
         start = f"{known}{beginning(text)}" if isinstance(known, str) else beginning(result)
         result = Value(taints=merge(result.taints, state.taints(part)), other=True, prefix=start)
-    return result
+    return result.cleansed(OBJECTS)
 
 
 def put_in(frame: Base, text: str, right: Value) -> Value:

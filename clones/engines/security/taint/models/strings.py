@@ -53,8 +53,8 @@ def call_method(frame: Base, receiver: Value, name: str, arguments: Arguments) -
     result = Value(taints=taints, other=True, prefix=start)
     if name in {"replace", "translate"} and values and isinstance(values[0].constant, str):
         return result.cleansed(_harmless_without(values[0].constant, values[1].constant if values[1:] else None))
-    if name == "splitlines":
-        return result.cleansed(_CLEANSED_BY_REPLACING["\n"])
+    if name == "splitlines" or (name == "split" and not values):
+        return result.cleansed(LINES)
     return result
 
 
