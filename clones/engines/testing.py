@@ -59,7 +59,9 @@ def analyse(target: Path, params: TestingParams, out: Path, progress: Progress) 
             )
             reason += "and no `test` script in package.json"
             return _not_run(params, reason, copied.left_out)
-        environment = prepare(target, copied.root, progress, deadline=begin + params.budget_s * INSTALL_SHARE)
+        environment = prepare(
+            target, copied.root, progress, deadline=begin + params.budget_s * INSTALL_SHARE, network=params.network
+        )
         if "pytest" not in environment.versions:
             why = next((item.reason for item in environment.missing if item.requirement == "pytest"), "unknown reason")
             return _not_run(

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from packaging.dependency_groups import resolve_dependency_groups
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidName, canonicalize_name
 
 from clones.engines import target_files
 from clones.engines.environment import locks, requirement_files
@@ -80,7 +80,7 @@ def read_declared(target: Path) -> Declared:
     lock_file, locked = locks.locked_versions(target)
     declared_name = project.get("name") or _table(pyproject, "tool", "poetry").get("name")
     declared_name = declared_name or setup_cfg.get("metadata", "name", fallback=None)
-    own_name = str(canonicalize_name(declared_name)) if isinstance(declared_name, str) and declared_name else None
+    own_name = _normalised(declared_name) if isinstance(declared_name, str) else None
     own_extras, requirements = _without_itself(own_name, level.lines.requirements)
     return Declared(
         name=own_name,
@@ -95,6 +95,14 @@ def read_declared(target: Path) -> Declared:
         declared_in=(*base.declared_in, *level.declared_in),
         not_understood=(*base.lines.not_understood, *level.lines.not_understood),
     )
+
+
+def _normalised(name: str) -> str | None:
+    """Return a distribution's name as it is compared, None where it is none: paths are made of it."""
+    try:
+        return canonicalize_name(name, validate=True)
+    except InvalidName:
+        return None
 
 
 def extra_requirements(target: Path, extras: Iterable[str]) -> list[str]:

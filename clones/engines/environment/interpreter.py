@@ -16,6 +16,7 @@ from clones.engines import process
 from clones.engines.contract import EngineError
 from clones.engines.environment import existing
 from clones.engines.environment.pip import NotInstalled
+from clones.engines.running import offline
 
 TOOLS = ("pytest", "coverage", "pyinstrument")
 """What the engines need beside the target's own; never with a version, so that the target's constraints decide."""
@@ -93,7 +94,10 @@ def importable(python: Path, modules: Sequence[str]) -> bool:
 
 
 def _ask(python: Path, code: str, arguments: list[str]) -> Any:
-    done = process.run([str(python), "-c", code, *arguments], cwd=Path("/"), timeout_s=_TIMEOUT_S)
+    # what is installed may run whenever the interpreter begins: it finds neither a network nor the user's home
+    argv = offline.offline([str(python), "-c", code, *arguments])
+    env = process.minimal_env() | {"HOME": str(python.parent.parent)}
+    done = process.run(argv, cwd=Path("/"), timeout_s=_TIMEOUT_S, env=env)
     if done.exit_status != 0:
         raise EngineError(f"{python} does not work: {done.stderr.decode(errors='replace').strip()[-300:]}")
     return json.loads(done.stdout)

@@ -11,7 +11,9 @@ from clones.engines import process
 from clones.engines.contract import EngineError
 
 _ERROR = re.compile(r"^(?:ERROR|error):\s*(?P<message>.+)$", re.MULTILINE)
-_LEAST_S = 5.0
+LEAST_S = 5.0
+"""With less time left, pip is not begun."""
+CUT_OFF = "the time for installing was used up"
 
 
 class NotInstalled(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +32,7 @@ class Installer:
         self.missing: list[NotInstalled] = []
         self.is_cut_off = False
         """Whether something did not install as the time was used up."""
-        self._python = python
+        self.python = python
         self._cwd = cwd
         self._env = dict(env)
         self._constraints = [part for path in constraints for part in ("-c", path)]
@@ -41,19 +43,19 @@ class Installer:
         if not requirements:
             return None
         left = self._deadline - time.monotonic()
-        if left < _LEAST_S:
+        if left < LEAST_S:
             return self._cut_off()
-        argv = [str(self._python), "-m", "pip", "install", "--prefer-binary", "--no-input", "--quiet"]
-        argv += ["--disable-pip-version-check", "--retries", "1", "--timeout", "20", "--no-warn-script-location"]
+        argv = pip(self.python, "install", "--prefer-binary", "--no-warn-script-location")
+        argv += [*self._constraints, "--", *requirements]  # none is an option
         try:
-            done = process.run([*argv, *self._constraints, *requirements], cwd=self._cwd, timeout_s=left, env=self._env)
+            done = process.run(argv, cwd=self._cwd, timeout_s=left, env=self._env)
         except EngineError as error:
             return self._cut_off() if error.code == "engine_timeout" else error.message
         return None if done.exit_status == 0 else reason_of(done.stderr.decode(errors="replace"))
 
     def _cut_off(self) -> str:
         self.is_cut_off = True
-        return "the time for installing was used up"
+        return CUT_OFF
 
     def install_each(self, requirements: Sequence[str], on_each: Callable[[str], None]) -> None:
         """Install one by one what can be; the others go to `missing`."""
@@ -61,7 +63,14 @@ class Installer:
             on_each(requirement)
             reason = self.install([requirement])
             if reason is not None:
-                self.missing.append(NotInstalled(requirement=requirement, reason=reason))
+                shown = requirement.rpartition("/")[2] if requirement.startswith("/") else requirement
+                self.missing.append(NotInstalled(requirement=shown, reason=reason))
+
+
+def pip(python: Path, command: str, *options: str) -> list[str]:
+    """Return how a command of the pip of `python` begins."""
+    asks_nobody = ("--no-input", "--quiet", "--disable-pip-version-check", "--retries", "1", "--timeout", "20")
+    return [str(python), "-m", "pip", command, *asks_nobody, *options]
 
 
 def reason_of(stderr: str) -> str:

@@ -1,6 +1,7 @@
 """Choose the environment of a target, or have it built."""
 
 import platform
+import re
 import sys
 import time
 from pathlib import Path
@@ -18,12 +19,15 @@ RETRY_S = 3600.0
 """An environment that lacks something is built anew after this time: the network may be back."""
 MORE_TIME = 1.5
 """One for which the time was too short is built anew at once by whoever has so many times as long."""
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]+")
+_MAX_NAME_CHARS = 60
 
 
-def prepare(target: Path, copy: Path, progress: Progress, *, deadline: float) -> Environment:
+def prepare(target: Path, copy: Path, progress: Progress, *, deadline: float, network: bool = False) -> Environment:
     """Return an environment for `target`, of which `copy` is the copy that will be run.
 
-    `deadline` is a time of `time.monotonic`. What cannot be installed is named in the result and is no error. Files
+    `deadline` is a time of `time.monotonic`; `network` is what the target's own build gets, its dependencies are fetched
+    either way. What cannot be installed is named in the result and is no error. Files
     that only a build makes (compiled modules, a generated version file) are added to `copy`.
 
     Raises:
@@ -43,8 +47,10 @@ def prepare(target: Path, copy: Path, progress: Progress, *, deadline: float) ->
             )
         )
     python = find_python(declared.requires_python)
-    facts = (python, declared.name or "", repr(msgspec.to_builtins(declared)))
-    directory = cache.environments_path() / f"{declared.name or target.name or 'target'}-{cache.key_of(copy, *facts)}"
+    facts = (python, repr(msgspec.to_builtins(declared)), "network" if network else "")
+    # the name ends in scripts' first lines, where white space has a meaning
+    name = _NOT_PLAIN.sub("_", declared.name or target.name or "target")[:_MAX_NAME_CHARS]
+    directory = cache.environments_path() / f"{name}-{cache.key_of(copy, *facts)}"
 
     def waiting() -> None:
         progress(0.05, "waiting for the target's environment, which another engine is building")
@@ -63,6 +69,7 @@ def prepare(target: Path, copy: Path, progress: Progress, *, deadline: float) ->
                 why=why,
                 progress=progress,
                 deadline=deadline,
+                network=network,
             )
         (directory / "used").touch()
     cache.remove_unused(directory.parent, now=time.time())

@@ -58,7 +58,9 @@ def analyse(target: Path, params: MutationParams, out: Path, progress: Progress)
         progress(0.0, "copying the target")
         copied = isolation.copy_target(target, scratch / "copy")
         found = pytest_config.find_tests(copied.root)
-        environment = prepare(target, copied.root, progress, deadline=begin + params.budget_s * _INSTALL_SHARE)
+        environment = prepare(
+            target, copied.root, progress, deadline=begin + params.budget_s * _INSTALL_SHARE, network=params.network
+        )
         shutil.copytree(copied.root, scratch / "pristine", symlinks=True)
         missing = [tool for tool in ("pytest", "coverage") if tool not in environment.versions]
         if missing:

@@ -51,7 +51,9 @@ def analyse(target: Path, params: TriageParams, out: Path, progress: Progress) -
         scratch = Path(name)
         progress(0.0, "copying the target")
         copied = isolation.copy_target(target, scratch / "copy")
-        environment = prepare(target, copied.root, progress, deadline=begin + params.budget_s * _INSTALL_SHARE)
+        environment = prepare(
+            target, copied.root, progress, deadline=begin + params.budget_s * _INSTALL_SHARE, network=params.network
+        )
         if not params.argv and "pytest" not in environment.versions:
             raise EngineError("pytest is not installed in the target's environment, and no command is given")
         runner = Runner(
