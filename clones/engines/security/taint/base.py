@@ -85,6 +85,10 @@ class Loop:
         """The states at the ends of its turns."""
 
 
+Raised = dict[ClassInfo | str, Value]
+"""Errors by their class, of the project or by its name outside: what they say."""
+
+
 class Attempt:
     """Where a `try` statement's handlers take over."""
 
@@ -92,8 +96,8 @@ class Attempt:
 
     def __init__(self, begin: State) -> None:
         self.states = [begin]
-        self.raised: Value = NOTHING
-        """The errors that its own statements raise."""
+        self.raised: Raised = {}
+        """The errors that its statements raise, and what these call."""
 
 
 class Base(ABC):
@@ -128,6 +132,10 @@ class Base(ABC):
         self.yields: list[Value] = []
         self.loops: list[Loop] = []
         self.attempts: list[Attempt] = []
+        self.raised: Raised = {}
+        """The errors that leave the function."""
+        self.handled: list[Raised] = []
+        """The errors that the handlers around have taken."""
         self.hits: list[Hit] = []
         """Data from outside that reached a sink here or in what was called."""
         self.identity = analysis.fresh()

@@ -80,8 +80,22 @@ class Classes(Base):
         taints = self.now.taints(obj.rest) if obj.rest.taints or obj.rest.refs else NO_TAINTS
         for each in outside:
             if each not in {"object", "abc.ABC"}:
-                result = join(result, self.outside(f"{each}.{name}", node, taints))
+                read = self.outside(f"{each}.{name}", node, taints)
+                result = join(result, self._by_field(obj, f"{each}.{name}", read, node))
         return join(result, self.outside(f"?{name}", node, taints)) if result.is_nothing else result
+
+    def _by_field(self, obj: Obj, name: str, read: Value, node: ast.AST) -> Value:
+        """Return what was read, field by field where a form's fields tell what they can hold."""
+        rules = self.book.fields.of(self.book.canonical(name)) if obj.cls is not None else ()
+        if not rules or obj.cls is None:
+            return read
+        items: dict[Key, Value] = {}
+        for each in reversed(obj.cls.mro()):
+            for field, value in self.analysis.members.get(each, {}).items():
+                kinds = {kind for _, made in self.now.objects(value) for kind in made.names}
+                if kinds and kinds <= {*rules[0].harmless}:
+                    items[field] = UNKNOWN
+        return self.allocate((node, name), Obj("dict", items=items, rest=tainted(read.taints), open=True))
 
     def member(self, cls: ClassInfo, name: str, itself: Value, node: ast.AST) -> Value | None:
         """Return what an instance has from its class by a name, bound to the instance; None where there is none."""
@@ -197,13 +211,22 @@ class Classes(Base):
             )
             return join(made, created)
         for outer in outside:
-            self.call_outside(outer, arguments, node, None)
+            if not self._restricts(cls, outer):
+                self.call_outside(outer, arguments, node, None)
         taints = NO_TAINTS
         for each in arguments.all():
             taints = merge(taints, self.now.taints(each))
         if taints:
             self.store(identity, self.now.heap[identity].changed(rest=tainted(taints), attrs=dict(arguments.keywords)))
         return made
+
+    def _restricts(self, cls: ClassInfo, outer: str) -> bool:
+        """Whether a class defines the methods by which it refuses what does harm."""
+        for rule in self.book.restricts.of(outer):
+            methods = [cls.method(name) for name in rule.methods]
+            if all(each is not None and any(isinstance(n, ast.Raise) for n in ast.walk(each.node)) for each in methods):
+                return True
+        return False
 
     def _fill(self, identity: int, cls: ClassInfo, arguments: Arguments) -> None:
         """Set the fields of a dataclass or record."""

@@ -22,6 +22,7 @@ _URL = frozenset(("ssrf", "open-redirect"))
 _SAME_TEXT = {"strip", "lower", "upper", "casefold", "lstrip", "rstrip", "encode", "decode", "title", "capitalize"}
 HOST_PARTS = {"hostname", "netloc"}
 _HARMLESS_SIGNS = {"-", "_", ".", " ", ",", ":", "+", "@"}
+_PATH_TYPES = {"Path", "PurePath", "PosixPath", "PurePosixPath"}
 _NORMALISING = {"realpath", "abspath", "normpath", "resolve", "absolute"}
 MAX_FACTS = 3
 """Variables in a row that are followed to what they were made from."""
@@ -61,24 +62,13 @@ def _trust_parts(frame: Base, node: ast.expr, harmless: frozenset[str]) -> None:
 def cleanse_made(frame: Base, node: ast.expr, harmless: frozenset[str], depth: int = 0) -> None:
     """Cleanse a variable, and what it was made from where that is as much as the same."""
     if isinstance(node, ast.Call):
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        inner = [*node.args, *([node.func.value] if isinstance(node.func, ast.Attribute) else [])]
-        if _is_text(node):
-            cleanse_made(frame, node.args[0], harmless, depth + 1)
-        elif name in {"urlparse", "urlsplit", "url_parse"}:
-            for each in inner:
-                cleanse_made(frame, each, harmless & _URL if harmless != ANYTHING else _URL, depth + 1)
-        elif name in _NORMALISING and harmless == PATHS:
-            for each in inner:
-                _trust_parts(frame, each, PATHS) if depth < MAX_FACTS else None
+        _cleanse_arguments(frame, node, harmless, depth)
         return
     cleanse(frame, node, harmless)
     if not isinstance(node, ast.Name) or depth >= MAX_FACTS:
         return
     fact = frame.now.facts.get(node.id)
-    if fact is None:
-        return
-    made_by = fact[0]
+    made_by = fact[0] if fact is not None else None
     if isinstance(made_by, ast.Attribute) and made_by.attr in HOST_PARTS:
         cleanse_made(frame, made_by.value, _URL, depth + 1)
     elif isinstance(made_by, ast.Call):
@@ -87,6 +77,23 @@ def cleanse_made(frame: Base, node: ast.expr, harmless: frozenset[str], depth: i
             cleanse_made(frame, made_by.func.value, harmless, depth + 1)
         else:
             cleanse_made(frame, made_by, harmless, depth + 1)
+
+
+def _cleanse_arguments(frame: Base, node: ast.Call, harmless: frozenset[str], depth: int) -> None:
+    """Cleanse what a call is given, where its result is as much as the same."""
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    inner = [*node.args, *([node.func.value] if isinstance(node.func, ast.Attribute) else [])]
+    if _is_text(node):
+        cleanse_made(frame, node.args[0], harmless, depth + 1)
+    elif name in _PATH_TYPES and harmless <= PATHS:
+        for each in node.args:
+            cleanse_made(frame, each, harmless, depth + 1)
+    elif name in {"urlparse", "urlsplit", "url_parse"}:
+        for each in inner:
+            cleanse_made(frame, each, harmless & _URL if harmless != ANYTHING else _URL, depth + 1)
+    elif name in _NORMALISING and harmless == PATHS and depth < MAX_FACTS:
+        for each in inner:
+            _trust_parts(frame, each, PATHS)
 
 
 def checked_in_turn(frame: Base, loop: ast.For | ast.AsyncFor, turns: Sequence[State]) -> None:

@@ -136,12 +136,17 @@ def _from_outside(
         return UNKNOWN
     message = f"parameter `{name}` of `{info.name}`, which gets it from outside"
     taints = frame.source(name, rule.kind, info.node, message)
+    return _filled(frame, value, tainted(taints), rule.except_types)
+
+
+def _filled(frame: "Frame", value: Value, content: Value, types: Sequence[str]) -> Value:
+    """Return an instance of the project's class that a framework makes of `content`, or else this."""
     for identity, obj in frame.now.objects(value):
         if obj.cls is not None:
-            fields = _field_values(frame, obj.cls, tainted(taints), rule.except_types)
-            frame.store(identity, obj.changed(rest=tainted(taints), attrs=fields))
+            fields = _field_values(frame, obj.cls, content, types)
+            frame.store(identity, obj.changed(rest=content, attrs=fields))
             return value
-    return tainted(taints)
+    return content
 
 
 def _is_typed(frame: "Frame", info: FunctionInfo, name: str, types: Sequence[str]) -> bool:

@@ -154,7 +154,8 @@ class Guards(Base):
             return
         part = self.evaluate(left)
         if part.is_single and isinstance(part.constant, str) and (harmless := _ABSENT.get(part.constant)):
-            cleansing.cleanse(self, right, harmless)
+            whole = right.value if isinstance(right, ast.Attribute) and right.attr == "parts" else right
+            cleansing.cleanse_made(self, whole, harmless)
 
     def _learn_call(self, test: ast.Call, truth: bool) -> None:
         if isinstance(test.func, ast.Name):

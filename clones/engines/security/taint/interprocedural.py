@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from clones.engines.security.taint import cleansing
+from clones.engines.security.taint import cleansing, errors
 from clones.engines.security.taint.base import Arguments, Base, DeadError, Return
 from clones.engines.security.taint.heap import Obj, State, join_states
 from clones.engines.security.taint.project import FunctionInfo
@@ -133,6 +133,7 @@ def _execute(
         objects=objects,
         hits=callee.hits,
         outcomes={name: each for name, each in outcomes.items() if any(each)},
+        raised=callee.raised,
         depends=frame.analysis.dependencies.versions(depends),
     )
     if key is not None:
@@ -197,6 +198,11 @@ def _apply(
     for hit in summary.hits:
         moved = translation.hit(hit) if translation else hit
         frame.record(moved)
+    if summary.raised:
+        told = {kind: translation.value(each) if translation else each for kind, each in summary.raised.items()}
+        errors.note(
+            frame, {kind: each.stepped(frame.step(node, f"raised in `{info.name}`")) for kind, each in told.items()}
+        )
     if summary.result is None:
         raise DeadError
     for identity, obj in summary.objects.items():

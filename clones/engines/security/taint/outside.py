@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from clones.engines.security.taint import cleansing, conditions, entries, sinks
+from clones.engines.security.taint import callbacks, cleansing, conditions, entries, sinks
 from clones.engines.security.taint.base import Arguments, Base, DeadError
 from clones.engines.security.taint.heap import Obj
 from clones.engines.security.taint.models import functions
@@ -66,6 +66,9 @@ class Outside(Base):
         for guard in self.book.guards.of(name):
             self._guard(guard, arguments, node)
         result = self._result(name, arguments, node, receiver)
+        for calls in self.book.calls.of(name):
+            returned = callbacks.call(self, calls, arguments, node)
+            result = returned if calls.gives else result or self.typed((name,), NOTHING, node)
         if result is None:
             result = functions.call(self, name, arguments, node, receiver)
         if result is None:

@@ -52,6 +52,12 @@ Arguments (`args`) are positions (the receiver of a method not counted) or keywo
 `[[attribute]]`  `match`, `type`: reading it gives an instance of `type`.
 `[[keeps]]`      `match`: an object whose attributes hold what is assigned to them anywhere (`flask.g`).
 `[[alias]]`      `name`, `of`: `name` (and what is below it) is another name of `of`.
+`[[calls]]`      `match`: what calls a function that it is handed: `function` (its argument; default `[0]`), with the elements
+                 of the argument `args` and those of the dictionary `keywords`, or with all positional arguments from
+                 `rest` on and all by name. `gives`: its result is the function's.
+`[[restricts]]`  `match`: classes of which a subclass does no harm that defines all of `methods`, and refuses in them.
+`[[fields]]`     `match`: attributes that hold a dictionary with a value for each field that the class's body defines;
+                 those of the classes `harmless` can carry no text of somebody else's choice.
 `[[stop]]`       `match`: a call that does not return (`flask.abort`).
 """
 
@@ -186,6 +192,31 @@ class Alias(_Table, frozen=True, kw_only=True):
     of: str
 
 
+class Calls(_Table, frozen=True, kw_only=True):
+    """A call that calls a function which it is handed."""
+
+    match: tuple[str, ...]
+    function: tuple[Argument, ...] = (0,)
+    args: tuple[Argument, ...] = ()
+    keywords: str = ""
+    rest: int | None = None
+    gives: bool = False
+
+
+class Restricts(_Table, frozen=True, kw_only=True):
+    """Classes that a subclass can make harmless."""
+
+    match: tuple[str, ...]
+    methods: tuple[str, ...]
+
+
+class Fields(_Table, frozen=True, kw_only=True):
+    """Attributes that hold the values of a form's fields."""
+
+    match: tuple[str, ...]
+    harmless: tuple[str, ...]
+
+
 class Stop(_Table, frozen=True, kw_only=True):
     """Calls that do not return."""
 
@@ -208,6 +239,9 @@ class RuleFile(_Table, frozen=True, kw_only=True):
     keeps: tuple[Keeps, ...] = ()
     alias: tuple[Alias, ...] = ()
     stop: tuple[Stop, ...] = ()
+    calls: tuple[Calls, ...] = ()
+    restricts: tuple[Restricts, ...] = ()
+    fields: tuple[Fields, ...] = ()
 
 
 def read(directory: Traversable | None = None) -> list[RuleFile]:

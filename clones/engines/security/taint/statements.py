@@ -4,12 +4,12 @@ import ast
 from collections.abc import Callable
 from typing import ClassVar
 
-from clones.engines.security.taint import assignments, cleansing, constants, operators, sinks
-from clones.engines.security.taint.base import Arguments, Attempt, Base, DeadError, Loop, Return
+from clones.engines.security.taint import assignments, cleansing, constants, errors, operators, sinks
+from clones.engines.security.taint.base import Arguments, Attempt, Base, DeadError, Loop, Raised, Return
 from clones.engines.security.taint.definitions import Definitions
 from clones.engines.security.taint.heap import State, join_states, same_states
 from clones.engines.security.taint.taints import merge
-from clones.engines.security.taint.values import NOTHING, UNKNOWN, Value, const, join, join_all, tainted
+from clones.engines.security.taint.values import NOTHING, Value, const, join, join_all, tainted
 
 _MAX_ROUNDS = 3
 """Times that a loop's body is looked at; most hold still after two."""
@@ -132,11 +132,12 @@ class Statements(Definitions, Base):
         self.state = None
 
     def _raise(self, node: ast.Raise) -> None:
-        error = self.evaluate(node.exc) if node.exc is not None else NOTHING
+        raised = self.handled[-1] if self.handled else {}
+        if node.exc is not None:
+            raised = errors.of(self, self.evaluate(node.exc))
+        errors.note(self, raised)
         if self.attempts:
-            attempt = self.attempts[-1]
-            attempt.states.append(self.now)
-            attempt.raised = join(attempt.raised, error)
+            self.attempts[-1].states.append(self.now)
         self.state = None
 
     def _assert(self, node: ast.Assert) -> None:
@@ -157,12 +158,15 @@ class Statements(Definitions, Base):
         self.execute(node.orelse)
         ended = [self.state]
         thrown = join_states(attempt.states)
+        left = attempt.raised
         for handler in node.handlers:
             self.state = thrown.copy() if thrown else None
-            if self.state is not None and handler.name:
-                self.state.vars[handler.name] = self._caught(handler, attempt.raised)
-            self.execute(handler.body)
+            if self.state is not None:
+                left = self._handle(handler, left)
             ended.append(self.state)
+        if thrown is not None:
+            self.state = thrown
+            errors.note(self, left)
         self.state = join_states(ended)
         if node.finalbody:
             dead = self.state is None
@@ -171,10 +175,22 @@ class Statements(Definitions, Base):
             if dead:
                 self.state = None
 
-    def _caught(self, handler: ast.ExceptHandler, raised: Value) -> Value:
-        kind = self.evaluate(handler.type) if handler.type is not None else UNKNOWN
-        taints = self.now.taints(raised)
-        return Value(taints=taints, names=kind.names, refs=raised.refs if kind.funcs else frozenset(), other=True)
+    def _handle(self, handler: ast.ExceptHandler, raised: Raised) -> Raised:
+        """Execute a handler; return the errors that it does not take."""
+        kind = self.evaluate(handler.type) if handler.type is not None else None
+        taken = errors.taken(self, kind, raised)
+        if handler.name:
+            error = join_all(taken.values())
+            self.now.vars[handler.name] = Value(
+                taints=self.now.taints(error),
+                names=kind.names if kind is not None else frozenset(),
+                refs=error.refs if kind is not None and kind.funcs else frozenset(),
+                other=True,
+            )
+        self.handled.append(taken)
+        self.execute(handler.body)
+        self.handled.pop()
+        return {kind: value for kind, value in raised.items() if kind not in taken}
 
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
         for each in node.items:

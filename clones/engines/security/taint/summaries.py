@@ -6,7 +6,7 @@ what the first did is then told again in the terms of the second.
 
 from collections.abc import Mapping
 
-from clones.engines.security.taint.base import Return
+from clones.engines.security.taint.base import Raised, Return
 from clones.engines.security.taint.findings import Hit
 from clones.engines.security.taint.heap import Obj, State, references
 from clones.engines.security.taint.taints import Source, Step, Taint, Trace
@@ -110,7 +110,7 @@ Outcome = tuple[frozenset[str], frozenset[str], frozenset[str]]
 class Summary:
     """What a call did."""
 
-    __slots__ = ("depends", "hits", "ids", "objects", "outcomes", "result", "taints")
+    __slots__ = ("depends", "hits", "ids", "objects", "outcomes", "raised", "result", "taints")
 
     def __init__(
         self,
@@ -120,6 +120,7 @@ class Summary:
         objects: Mapping[int, Obj],
         hits: list[Hit],
         outcomes: dict[str, Outcome],
+        raised: Raised,
         depends: tuple[tuple[Dependency, int], ...],
     ) -> None:
         self.ids = frozen.ids
@@ -130,6 +131,8 @@ class Summary:
         """Objects that it changed or made."""
         self.hits = hits
         self.outcomes = outcomes
+        self.raised = raised
+        """Errors that leave it."""
         self.depends = depends
         """What of modules and classes it read, each with the version then."""
 

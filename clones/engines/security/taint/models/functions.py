@@ -2,12 +2,12 @@
 
 import ast
 
-from clones.engines.security.taint import cleansing, constants
+from clones.engines.security.taint import cleansing, constants, errors
 from clones.engines.security.taint.base import Arguments, Base
 from clones.engines.security.taint.heap import Obj
 from clones.engines.security.taint.models import callables, iterables, paths, regexes, strings
 from clones.engines.security.taint.models.signatures import FunctionModel, ReceiverModel
-from clones.engines.security.taint.taints import cleanse
+from clones.engines.security.taint.taints import LINES, cleanse
 from clones.engines.security.taint.values import NOTHING, UNKNOWN, Value, join_all, tainted
 
 _PLAIN = frozenset(
@@ -67,6 +67,8 @@ def _number(frame: Base, name: str, arguments: Arguments, node: ast.AST) -> Valu
     if expression is not None and name not in {"ord", "bool", "round", "abs"}:
         cleansing.cleanse(frame, expression, cleansing.ANYTHING)  # it raises where this is no number
     taints = frame.now.taints(join_all(arguments.all()))
+    if taints and name in {"int", "float"}:
+        errors.note(frame, {"ValueError": tainted(taints).cleansed(LINES)})  # which quotes what is no number
     return tainted(cleanse(taints, cleansing.ANYTHING))
 
 
