@@ -32,10 +32,13 @@ _FRUITLESS = 3
 """How often in a row the server may say that there is more and then send nothing."""
 
 
-async def records(network: Network, start: int, end: int | None = None) -> AsyncGenerator[list[Record], None]:
+async def records(
+    network: Network, start: int, end: int | None = None, *, subject: str | None = None
+) -> AsyncGenerator[list[Record], None]:
     """Yield the ledger's entries from the sequence `start` up to `end`, or to the last there is now, in order, in batches.
 
-    Sequences that the ledger does not hold are left out. Memory holds two batches, whatever the ledger's length.
+    With `subject`, which may have wildcards, only those on it. Sequences that the ledger does not hold are left out. Memory holds
+    two batches, whatever the ledger's length.
 
     Raises:
         JetStreamError: the server refused.
@@ -45,7 +48,7 @@ async def records(network: Network, start: int, end: int | None = None) -> Async
     following = max(1, start)
     fruitless = 0
     while following <= last and fruitless < _FRUITLESS:
-        reader = _Reader(network, following, last)
+        reader = _Reader(network, following, last, subject)
         began = following
         try:
             await reader.open()
@@ -57,7 +60,7 @@ async def records(network: Network, start: int, end: int | None = None) -> Async
         finally:
             await reader.close()
         if following <= last:
-            if not await _is_there(network, following):
+            if not await _is_there(network, following, subject):
                 return
             # A consumer's count of what waits for it is wrong now and then; a fresh one goes on where it ended.
             fruitless = 0 if following > began else fruitless + 1
@@ -65,9 +68,9 @@ async def records(network: Network, start: int, end: int | None = None) -> Async
         raise RequestTimeout(f"the server announces entries of {network.subjects.ledger} and does not send them")
 
 
-async def _is_there(network: Network, following: int) -> bool:
-    """Tell whether the ledger holds an entry of this sequence or a later one, by the word of the stream's leader."""
-    body = {"seq": following, "next_by_subj": ">"}
+async def _is_there(network: Network, following: int, subject: str | None) -> bool:
+    """Tell whether the ledger holds an entry of this sequence or a later one, on `subject`, by the word of the stream's leader."""
+    body = {"seq": following, "next_by_subj": subject or ">"}
     try:
         await api(network.requester, f"STREAM.MSG.GET.{network.subjects.ledger}", body)
     except JetStreamError as error:
@@ -87,10 +90,11 @@ async def record(network: Network, sequence: int) -> Record | None:
 class _Reader:
     """One consumer of the ledger, from a sequence on, and the requests to it."""
 
-    def __init__(self, network: Network, start: int, end: int) -> None:
+    def __init__(self, network: Network, start: int, end: int, subject: str | None) -> None:
         self._network = network
         self._start = start
         self._end = end
+        self._subject = subject
         self._client = network.client
         self._stream = network.subjects.ledger
         self._name = f"reader_{secrets.token_hex(8)}"
@@ -121,6 +125,8 @@ class _Reader:
             "num_replicas": 1,
             "mem_storage": True,
         }
+        if self._subject is not None:
+            config["filter_subject"] = self._subject
         await api(
             self._network.requester,
             f"CONSUMER.CREATE.{self._stream}.{self._name}",

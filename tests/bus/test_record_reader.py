@@ -141,6 +141,19 @@ async def test_gaps_are_left_out_at_both_ends_and_between(rig: Rig) -> None:
     assert (await record(rig.network, 13)).data == b"13"  # type: ignore[union-attr]
 
 
+async def test_of_one_subject_alone(rig: Rig, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr(bus.record_reader, "BATCH", 2)
+    for number in range(1, 13):
+        subject = rig.subjects.task("other" if number % 3 else "echo")
+        await publish(rig.network.requester, subject, b"%d" % number)
+    only = rig.subjects.task("echo")
+    assert numbers(await read(records(rig.network, 1, subject=only))) == [3, 6, 9, 12]
+    assert numbers(await read(records(rig.network, 4, 8, subject=only))) == [6]
+    assert numbers(await read(records(rig.network, 10, 11, subject=only))) == []
+    assert len(await read(records(rig.network, 1, subject=rig.subjects.task("*")))) == 12
+    assert await read(records(rig.network, 1, subject=rig.subjects.task("nobody"))) == []
+
+
 async def test_an_empty_ledger_has_none(rig: Rig) -> None:
     assert await read(records(rig.network, 1)) == []
     assert await record(rig.network, 1) is None

@@ -7,11 +7,16 @@ from typing import Any, NoReturn
 import pytest
 
 import ops.assignment_search
+from bus.consumers import consumer_states
+from bus.delivery import ACK
 from bus.jetstream import StoredMessage
+from bus.ledger import entries
+from ops.assignment_search import NotAllSearched, open_under
 from ops.lookup import find
 from schemas import TaskAssignment, TaskCancel, TaskStarted, encode
 from tests.bus.eventually import eventually
 from tests.bus.rig import Runs
+from tests.bus.taking import answer, take
 from tests.ops.rig import OpsRig
 from tests.ops.test_lookup import put, settle
 
@@ -68,13 +73,13 @@ async def test_what_waits_is_found_behind_what_has_ended(ops_rig: OpsRig, monkey
             await ops_rig.bus.submitter.run("architecture", TaskAssignment(id=f"done{number}"), timeout_s=30)
 
     async def all_acknowledged() -> bool:
-        states = await ops.assignment_search.consumer_states(network)
+        states = await consumer_states(network)
         return all(state.is_idle for state in states.values() if "architecture" in state.subject)
 
     await eventually(all_acknowledged)
     await put(ops_rig, "task.architecture", encode(TaskAssignment(id="waits")))
     seen: list[str] = []
-    read = ops.assignment_search.entries
+    read = entries
 
     async def watched(*args: Any, **options: Any) -> AsyncIterator[StoredMessage]:
         async for message in read(*args, **options):
@@ -86,6 +91,36 @@ async def test_what_waits_is_found_behind_what_has_ended(ops_rig: OpsRig, monkey
     assert len(seen) == 1
     assert await kinds(ops_rig, "nobody") == []
     assert len(seen) == 2
+
+
+async def test_behind_a_task_that_is_parked_only_what_was_taken_lately_is_looked_at(
+    ops_rig: OpsRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, subjects = ops_rig.bus.network, ops_rig.bus.subjects
+    for number in range(6):
+        await put(ops_rig, "task.security", encode(TaskAssignment(id=f"t{number}")))
+    # The first one keeps all others in doubt, which were acknowledged; the last one was taken just now.
+    taken = await take(network, subjects.consumer("security"), 6)
+    for message in taken[1:-1]:
+        await answer(network, message, ACK)
+    monkeypatch.setattr(ops.assignment_search, "UNTOLD", 2)
+    assert await kinds(ops_rig, "t5") == ["TaskAssignment"]
+    assert await open_under(network, "nobody") == []
+    with pytest.raises(NotAllSearched, match=r"no task t0 was found.*\(#1 to #4 on \S+\.task\.security\)"):
+        await find(network, "t0")
+    monkeypatch.setattr(ops.assignment_search, "UNTOLD", 6)
+    assert await kinds(ops_rig, "t0") == ["TaskAssignment"]
+    assert await kinds(ops_rig, "nobody") == []
+
+
+async def test_many_are_read_by_a_consumer_of_their_own(ops_rig: OpsRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    for task_type in ("security", "nobodys"):
+        for number in range(3):
+            await put(ops_rig, f"task.{task_type}", encode(TaskAssignment(id=f"{task_type}{number}")))
+    monkeypatch.setattr(ops.assignment_search, "MANY", -1)
+    monkeypatch.setattr(ops.assignment_search, "entries", never)
+    assert await kinds(ops_rig, "security1") == ["TaskAssignment"]
+    assert await kinds(ops_rig, "nobodys2") == ["TaskAssignment"]
 
 
 async def test_an_id_that_is_written_with_escapes_is_found(ops_rig: OpsRig) -> None:
