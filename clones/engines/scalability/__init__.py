@@ -36,8 +36,9 @@ def analyse(target: Path, params: ScalabilityParams, out: Path, progress: Progre
         raise EngineError("params: give points, or a command to measure", code="incompatible_task")
     rounds: list[Measured] = []
     cores: int | None = None
+    unmeasured: tuple[NotAnalysed, ...] = ()
     if params.argv:
-        rounds, cores = measure(target, params.argv, params.budget_s, progress)
+        rounds, cores, unmeasured = measure(target, params.argv, params.budget_s, progress)
     points = params.points or tuple((float(item.n), item.throughput) for item in rounds)
     progress(0.9, "fitting")
     found = fit(points)
@@ -76,7 +77,8 @@ def analyse(target: Path, params: ScalabilityParams, out: Path, progress: Progre
         OutputFile(name="scalability.md", media_type="text/markdown"),
         OutputFile(name="scalability.svg", media_type="image/svg+xml"),
     )
-    return EngineOutput(summary=summary, data=data, files=files, not_analysed=_notes(found, rounds, cores, fits=fits))
+    notes = (*_notes(found, rounds, cores, fits=fits), *_beyond(points), *unmeasured)
+    return EngineOutput(summary=summary, data=data, files=files, not_analysed=notes)
 
 
 def _follow(points: Sequence[tuple[float, float]], found: Fit) -> bool:
@@ -128,23 +130,32 @@ def _statements(
 
 def _fitted(points: Sequence[tuple[float, float]], found: Fit) -> Statement:
     """Return the statement of the fit, checked by another method: Nelder and Mead's simplex on the squared residuals."""
+    largest = max(n for n, _ in points)
+    units = (found.gamma, max(found.sigma, 1 / largest), max(found.kappa, 1 / largest**2))
+    sure = _sure(found.sigma, found.sigma_se)
     code = (
         "import numpy as np; from scipy.optimize import minimize; "
-        f"n, x = np.array({[list(point) for point in points]!r}).T; g = max(x / n); "
-        "law = lambda p: abs(p[0]) * g * n / (1 + abs(p[1]) * (n - 1) + abs(p[2]) / 1000 * n * (n - 1)); "
+        f"n, x = np.array({[list(point) for point in points]!r}).T; "
+        f"at = lambda p: np.minimum(abs(p) * {[float(f'{unit:.1g}') for unit in units]!r}, [np.inf, 1, 1]); "
+        "law = lambda g, s, k: g * n / (1 + s * (n - 1) + k * n * (n - 1)); "
         "o = dict(xatol=1e-10, fatol=1e-14, maxiter=20000, maxfev=20000); "
-        "f = lambda p: ((x - law(p)) ** 2).sum() / (x ** 2).sum(); "
-        "p = minimize(f, minimize(f, [1, .05, .1], method='Nelder-Mead', options=o).x, method='Nelder-Mead', options=o).x; "
-        "print('%.4f %.4f' % (abs(p[1]), 1 - ((x - law(p)) ** 2).sum() / ((x - x.mean()) ** 2).sum()))"
+        "f = lambda p: ((x - law(*at(p))) ** 2).sum() / (x ** 2).sum(); "
+        "p = minimize(f, minimize(f, [1, .5, .5], method='Nelder-Mead', options=o).x, method='Nelder-Mead', options=o).x; "
+        + ("print('%.4f' % at(p)[1], end=' '); " if sure else "")
+        + "print('%.4f' % (1 - ((x - law(*at(p))) ** 2).sum() / ((x - x.mean()) ** 2).sum()))"
     )
     text = (
-        f"The law fits the {len(points)} points with contention {found.sigma:.4f}{_error(found.sigma_se)}, "
-        f"coherency {found.kappa:.4g}{_error(found.kappa_se)}, "
+        f"The law fits the {len(points)} points with contention {_figure(found.sigma)}{_error(found.sigma_se)}, "
+        f"coherency {_figure(found.kappa)}{_error(found.kappa_se)}, "
         f"throughput of one {found.gamma:.4g}{_error(found.gamma_se)}, and R² {found.r_squared:.4f}"
     )
-    return Statement(
-        text=text, how_to_check=f'python3 -c "{code}"', expected=f"{found.sigma:.4f} {found.r_squared:.4f}"
-    )
+    expected = f"{found.sigma:.4f} {found.r_squared:.4f}" if sure else f"{found.r_squared:.4f}"
+    return Statement(text=text, how_to_check=f'python3 -c "{code}"', expected=expected)
+
+
+def _figure(share: float) -> str:
+    """Return a share with four decimals, or with four digits where it is smaller than they show."""
+    return f"{share:.4f}" if share >= 0.01 else f"{share:.4g}"
 
 
 def _waits(row: Waiting, found: Fit) -> Statement:
@@ -180,7 +191,8 @@ def _summary(data: Mapping[str, Any], found: Fit) -> str:
             f"The {len(data['points'])} points do not follow the law (R² {found.r_squared:.4f}): no peak, knee or waiting time is "
             "read from it. Measure with a longer command, where nothing else runs, or give points."
         )
-    text = f"Contention {found.sigma:.2%}, coherency {found.kappa:.3g}, R² {found.r_squared:.4f} over {len(data['points'])} points"
+    contention = f"{found.sigma:.2%}" if found.sigma >= 0.001 or not found.sigma else f"{found.sigma:.3g}"
+    text = f"Contention {contention}, coherency {found.kappa:.3g}, R² {found.r_squared:.4f} over {len(data['points'])} points"
     if found.peak_n is not None and found.limit is not None:
         unsure = (
             "" if _sure(found.kappa, found.kappa_se) else " (not told apart from none: coherency is within its error)"
@@ -209,6 +221,19 @@ def _notes(found: Fit, rounds: Sequence[Measured], cores: int | None, *, fits: b
     elif found.peak_n is not None and not _sure(found.kappa, found.kappa_se):
         notes.append(NotAnalysed(subject="peak", reason="coherency lies within two standard errors of 0"))
     return tuple(notes)
+
+
+def _beyond(points: Sequence[tuple[float, float]]) -> tuple[NotAnalysed, ...]:
+    """Return a note where more than in proportion is done: Gunther, Puglia and Tomasette, 2015, on Hadoop."""
+    first, least = min(points)
+    n, most = max(points, key=lambda point: point[1] / point[0])
+    if most / n <= (1 + _MOST_OFF) * least / first:
+        return ()
+    reason = (
+        f"at n = {n:g} each does {most / n:.4g}, more than the {least / first:.4g} at n = {first:g}: the law's contention is 0 "
+        "at the least, so more than perfect scaling is read as a higher throughput of one"
+    )
+    return (NotAnalysed(subject="superlinear points", reason=reason),)
 
 
 def _page(data: Mapping[str, Any], summary: str) -> str:

@@ -11,9 +11,10 @@ from pathlib import Path
 import msgspec
 
 from clones.engines import isolation, process
-from clones.engines.contract import EngineError, Progress
+from clones.engines.contract import EngineError, NotAnalysed, Progress
 from clones.engines.environment import prepare, run_env
 from clones.engines.running.python_command import python_command
+from clones.engines.scalability.model import LEAST_POINTS
 
 _ROUNDS = 3
 _INSTALL_SHARE = 0.5
@@ -34,8 +35,10 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
         return self.n / statistics.median(self.elapsed_s)
 
 
-def measure(target: Path, command: tuple[str, ...], budget_s: float, progress: Progress) -> tuple[list[Measured], int]:
-    """Run `command` in a copy of `target`, k at once; returns what was measured and the number of cores.
+def measure(
+    target: Path, command: tuple[str, ...], budget_s: float, progress: Progress
+) -> tuple[list[Measured], int, tuple[NotAnalysed, ...]]:
+    """Run `command` in a copy of `target`, k at once; returns what was measured, the number of cores, and what was not.
 
     Raises:
         EngineError: `incompatible_task` for what is not Python or fails, `engine_timeout` where the budget does not
@@ -64,15 +67,28 @@ def measure(target: Path, command: tuple[str, ...], budget_s: float, progress: P
                 raise EngineError(words, code="incompatible_task")
 
         found: list[Measured] = []
-        one(0)  # what only a first run does, such as compiling modules, counts for nobody
         n = 1
-        while n <= len(places):
-            progress(0.2 + 0.7 * n / len(places), f"running {n} at once")
-            found.append(Measured(n=n, elapsed_s=tuple(_round(one, n) for _ in range(_ROUNDS))))
-            n *= 2
-            if begin + budget_s - time.monotonic() < found[-1].elapsed_s[-1] * 2 * _ROUNDS:
-                break
-    return found, cores
+        try:
+            one(0)  # what only a first run does, such as compiling modules, counts for nobody
+            while n <= len(places):
+                progress(0.2 + 0.7 * n / len(places), f"running {n} at once")
+                found.append(Measured(n=n, elapsed_s=tuple(_round(one, n) for _ in range(_ROUNDS))))
+                n *= 2
+                if begin + budget_s - time.monotonic() < found[-1].elapsed_s[-1] * 2 * _ROUNDS:
+                    break
+        except EngineError as error:
+            if error.code != "engine_timeout":
+                raise
+    if len(found) < LEAST_POINTS:
+        words = (
+            f"the budget of {budget_s:g} s was over after {len(found)} of the {LEAST_POINTS} numbers of copies that the law "
+            "needs; give a larger budget_s or a shorter command"
+        )
+        raise EngineError(words, code="engine_timeout")
+    if n > len(places):
+        return found, cores, ()
+    reason = f"the budget of {budget_s:g} s was over: {n} copies at once and more were not run"
+    return found, cores, (NotAnalysed(subject="larger n", reason=reason),)
 
 
 def _round(one: Callable[[int], None], n: int) -> float:

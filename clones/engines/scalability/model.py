@@ -1,7 +1,8 @@
 """The Universal Scalability Law, fitted, and what follows from it; and waiting times of M/M/c. Pure.
 
 X(n) = gamma n / (1 + sigma (n-1) + kappa n (n-1)): gamma the throughput of one, sigma contention, kappa coherency (Gunther,
-Guerrilla Capacity Planning, 2007; three parameters: Gunther, Puglia and Tomasette, Hadoop Superlinear Scalability, 2015).
+Guerrilla Capacity Planning, 2007; gamma as a third parameter: the R package `usl`, since 2.0). Contention and coherency are
+shares, from 0 to 1.
 """
 
 import math
@@ -25,7 +26,7 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
     sigma_se: float | None
     kappa: float
     kappa_se: float | None
-    """None where the value lies on its bound, 0: the error of such a one is not symmetric and not told."""
+    """None where the value lies on its bound, 0 or 1: the error of such a one is not symmetric and not told."""
     r_squared: float
 
     def throughput(self, n: float) -> float:
@@ -37,13 +38,13 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
         """Return where throughput is highest; None where it only rises."""
         if self.kappa <= 0:
             return None
-        return math.sqrt((1 - self.sigma) / self.kappa) if self.sigma < 1 else 1.0
+        return max(1.0, math.sqrt((1 - self.sigma) / self.kappa))
 
     @property
     def limit(self) -> float | None:
         """Return the highest throughput, or what it nears (Amdahl: gamma / sigma); None where nothing limits it."""
         if self.peak_n is not None:
-            return self.throughput(max(1.0, self.peak_n))
+            return self.throughput(self.peak_n)
         return self.gamma / self.sigma if self.sigma > 0 else None
 
     @property
@@ -66,7 +67,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fit(points: Sequence[tuple[float, float]]) -> Fit:
-    """Fit the law to points of (n, throughput) by least squares, all parameters at least 0.
+    """Fit the law to points of (n, throughput) by least squares; the errors are those of all three parameters together.
 
     Raises:
         EngineError: `incompatible_task`, where there are fewer than `LEAST_POINTS` different n, or no fit is found.
@@ -81,38 +82,74 @@ def fit(points: Sequence[tuple[float, float]]) -> Fit:
         )
         raise EngineError(words, code="incompatible_task")
     n = np.array([point[0] for point in points], dtype=float)
-    x = np.array([point[1] for point in points], dtype=float)
+    highest = max(x for _, x in points)
+    x = np.array([point[1] / highest for point in points], dtype=float)
 
-    def law(n: Any, gamma: float, sigma: float, kappa: float) -> Any:
-        return gamma * n / (1 + sigma * (n - 1) + kappa * n * (n - 1))
+    gamma, *shares = _start(n, x)
+    # in units in which each counts at the largest n: with thousands of users contention and coherency are tiny
+    largest = float(n.max())
+    units = (gamma, 1 / largest, 1 / largest**2)
 
-    start = (float(np.max(x / n)), 0.05, 1e-4)
+    def law(n: Any, one: float, contention: float, coherency: float) -> Any:
+        return one * units[0] * n / (1 + contention * units[1] * (n - 1) + coherency * units[2] * n * (n - 1))
+
     try:
         found, covariance = curve_fit(
-            law, n, x, p0=start, bounds=(0, np.inf), x_scale=start, ftol=1e-12, xtol=1e-12, gtol=1e-12, max_nfev=20_000
+            law,
+            n,
+            x,
+            p0=(1.0, shares[0] / units[1], shares[1] / units[2]),
+            bounds=((0, 0, 0), (np.inf, 1 / units[1], 1 / units[2])),
+            ftol=1e-12,
+            xtol=1e-12,
+            gtol=1e-12,
+            max_nfev=20_000,
         )
     except RuntimeError as error:
         raise EngineError(f"the law does not fit these points: {error}", code="incompatible_task") from error
     residual = x - law(n, *found)
     around = float(np.sum((x - x.mean()) ** 2))
     errors = np.sqrt(np.diag(covariance))
-    # on its bound, up to what the optimiser keeps away from it
-    values = [
-        float(value) if value > scale * 1e-6 else 0.0 for value, scale in zip(found, (start[0], 1.0, 1e-3), strict=True)
-    ]
-    spread = [
-        float(error) if value > 0 and math.isfinite(error) and len(points) > 3 else None
-        for value, error in zip(values, errors, strict=True)
-    ]
+    (sigma, sigma_se), (kappa, kappa_se) = (_share(found[at], errors[at], units[at]) for at in (1, 2))
+    gamma_se = float(errors[0]) * units[0] * highest
     return Fit(
-        gamma=values[0],
-        gamma_se=spread[0],
-        sigma=values[1],
-        sigma_se=spread[1],
-        kappa=values[2],
-        kappa_se=spread[2],
+        gamma=float(found[0]) * units[0] * highest,
+        gamma_se=gamma_se if math.isfinite(gamma_se) else None,
+        sigma=sigma,
+        sigma_se=sigma_se,
+        kappa=kappa,
+        kappa_se=kappa_se,
         r_squared=1 - float(np.sum(residual**2)) / around if around else 1.0,
     )
+
+
+def _start(n: Any, x: Any) -> tuple[float, float, float]:
+    """Return parameters near the best, whatever the size of n.
+
+    n / X is linear in 1, sigma and kappa, each over gamma: non-negative least squares, the weights of which are turned a few
+    times into those of the law itself.
+    """
+    import numpy as np
+    from scipy.optimize import nnls
+
+    terms = np.stack([np.ones_like(n), n - 1, n * (n - 1)], axis=1)
+    sizes = terms.max(axis=0)
+    expected = n / x
+    for _ in range(4):
+        weights = x / expected
+        parts, _ = nnls(terms / sizes * weights[:, None], n / x * weights)
+        expected = np.maximum(terms / sizes @ parts, 1e-12 * (n / x).max())
+    one, contention, coherency = (float(part) for part in parts / sizes)
+    one = max(one, contention, coherency)
+    return 1 / one, contention / one, coherency / one
+
+
+def _share(count: float, error: float, unit: float) -> tuple[float, float | None]:
+    """Return a share and its error; a value on a bound, up to what the optimiser keeps away from it, has none."""
+    value = float(count) * unit
+    if count <= 1e-6 or value >= 1 - 1e-6:
+        return (0.0 if count <= 1e-6 else 1.0), None
+    return value, float(error) * unit if math.isfinite(error) else None
 
 
 def waiting(workers: int, per_worker_per_s: float, load: float) -> Waiting:

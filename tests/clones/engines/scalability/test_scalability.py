@@ -16,6 +16,15 @@ from tests.clones.engines.claims import wrong
 SDM91 = ((1, 64.9), (18, 995.9), (36, 1652.4), (72, 1853.2), (108, 1828.9), (144, 1775.0), (216, 1702.2))
 """SPEC SDM91 on a Sun SPARCcenter 2000, the data of Gunther's book and of the R package `usl`."""
 
+RAYTRACER = tuple(
+    zip(
+        (1, 4, 8, 12, 16, 20, 24, 28, 32, 48, 64),
+        (20.0, 78.0, 130.0, 170.0, 190.0, 200.0, 210.0, 230.0, 260.0, 280.0, 310.0),
+        strict=True,
+    )
+)
+"""A reference ray tracer on an SGI Origin 2000, of the same two sources."""
+
 Scale = Callable[..., EngineOutput]
 
 
@@ -36,8 +45,39 @@ def test_the_published_figures_of_spec_sdm91() -> None:
     assert found.kappa == pytest.approx(1.0437e-4, abs=5e-9)
     assert found.peak_n == pytest.approx(96.5, abs=0.05)
     assert found.gamma == pytest.approx(89.99, abs=0.02)
-    assert found.r_squared > 0.98
-    assert found.sigma_se == pytest.approx(0.0091, abs=0.001)
+    assert found.r_squared == pytest.approx(0.9896, abs=5e-5)
+    # summary(usl(throughput ~ load, specsdm91)) of the R package `usl`, from its own tests
+    assert found.sigma_se == pytest.approx(9.122e-03, abs=5e-7)
+    assert found.kappa_se == pytest.approx(1.988e-05, abs=5e-9)
+    assert found.gamma_se == pytest.approx(14.21, abs=5e-3)
+
+
+def test_the_published_figures_of_a_ray_tracer_that_has_no_peak() -> None:
+    """The data `raytracer` and coefficients of the same package, whose coherency lies on its bound."""
+    found = fit(RAYTRACER)
+    assert (found.kappa, found.kappa_se, found.peak_n) == (0.0, None, None)
+    assert found.sigma == pytest.approx(0.0578, abs=5e-5)
+    assert found.gamma == pytest.approx(21.8488, abs=5e-5)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e3, 1e6])
+@pytest.mark.parametrize("rate", [1e-6, 1.0, 1e9])
+def test_the_law_is_found_whatever_the_units_of_n_and_of_throughput(unit: float, rate: float) -> None:
+    ns = [unit * n for n in (1, 2, 4, 8, 16, 32)]
+    sigma, kappa = 0.05 / unit, 0.002 / unit**2
+    points = [(n, rate * n / (1 + sigma * (n - 1) + kappa * n * (n - 1))) for n in ns]
+    found = fit(points)
+    assert found.r_squared == pytest.approx(1.0, abs=1e-9)
+    assert found.peak_n == pytest.approx(math.sqrt((1 - sigma) / kappa), rel=1e-3)
+    assert [found.throughput(n) for n in ns] == pytest.approx([x for _, x in points], rel=1e-6)
+
+
+def test_a_throughput_that_falls_from_the_first_has_its_peak_at_one() -> None:
+    found = fit([(1, 100.0), (2, 60.0), (4, 33.0), (8, 17.0), (16, 9.0)])
+    assert found.peak_n == 1.0
+    assert found.limit == pytest.approx(found.gamma)
+    assert 0.0 <= found.sigma <= 1.0
+    assert 0.0 < found.kappa <= 1.0
 
 
 def test_the_parameters_of_an_exact_law_come_back() -> None:
@@ -93,6 +133,27 @@ def test_a_command_is_run_by_copies_at_once(scale: Scale, tmp_path: Path) -> Non
     # Sleeping needs no core: two do more than one.
     assert second["throughput"] > first["throughput"] * 1.2
     assert "throughput" in {item.subject for item in output.not_analysed}
+
+
+def test_users_by_the_thousand_are_fitted_and_the_fit_s_check_holds(scale: Scale, tmp_path: Path) -> None:
+    output = scale(points=[(n, 0.5 * n / (1 + 2e-4 * (n - 1) + 3e-9 * n * (n - 1))) for n in range(1000, 20_000, 2500)])
+    assert output.data["model"]["fits"]
+    assert output.data["model"]["peak_n"] == pytest.approx(18_255, rel=1e-3)
+    assert wrong({"statements": output.data["statements"][:3]}, tmp_path) == []
+
+
+def test_more_than_perfect_scaling_is_told(scale: Scale) -> None:
+    output = scale(points=((1, 10.0), (2, 24.0), (4, 50.0), (8, 90.0)))
+    notes = {item.subject: item.reason for item in output.not_analysed}
+    assert notes["superlinear points"].startswith("at n = 4 each does 12.5, more than the 10 at n = 1")
+
+
+def test_a_budget_that_ends_before_the_law_has_its_points_is_said(scale: Scale, tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "work.py").write_text("import time\n\ntime.sleep(60)\n")
+    with pytest.raises(EngineError, match="after 0 of the 4 numbers of copies") as raised:
+        scale(command=("work.py",), budget_s=10.0)
+    assert raised.value.code == "engine_timeout"
 
 
 @pytest.mark.parametrize(
