@@ -24,7 +24,7 @@ BEGINNINGS = ("task", "workflow")
 """The families of what begins a task; a handover or a wake-up goes on with one."""
 WINDOW = 1024
 """Entries that are looked at first before a result; then twice as many, and so on."""
-UNTOLD = 1 << 18
+UNTOLD = 1 << 17
 """So many entries before those that nobody has taken a task is looked for that was taken, and of which nothing was told. One that is
 parked keeps everything behind it in doubt, which may be the whole ledger."""
 MANY = 1000
