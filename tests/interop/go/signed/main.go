@@ -31,8 +31,7 @@ func main() {
 	if i >= n {
 		log.Fatalf("a tree of %d leaves has no leaf %d", n, i)
 	}
-	digest := sha256.Sum256(body)
-	node, at, last := hash(0, []byte(os.Args[1]+"\n"), digest[:]), i, n-1
+	node, at, last := hash(0, []byte(os.Args[1]+"\n"), body), i, n-1
 	for ; len(hashes) > 0; hashes = hashes[32:] {
 		if last == 0 {
 			log.Fatal("the path is too long")
