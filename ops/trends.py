@@ -9,8 +9,8 @@ import msgspec
 
 from bus.network import Network
 from clones.engines.worktree import redact
-from ops.communications.facts import large_data
 from ops.lookup import Wanted, newest
+from ops.result_data import data_of
 from ops.stories import State, Story
 from schemas import TaskCompletion
 
@@ -114,10 +114,7 @@ async def trends(network: Network, target: str, *, limit: int) -> list[Trend]:
         output = result.output if isinstance(result.output, dict) else {}
         if _without_revision(str(output.get("target"))) not in names:
             continue
-        data = output.get("data")
-        if data is None and isinstance(name := output.get("data_artifact"), str):
-            data = await large_data(network, result, name)
-        runs.append(_run(story, result, output, data if isinstance(data, dict) else {}))
+        runs.append(_run(story, result, output, await data_of(network, result) or {}))
     return [found for task_type in MEASURES if (found := comparable(task_type, runs, limit)).runs]
 
 

@@ -23,6 +23,9 @@ def found(data: Mapping[str, Any]) -> Iterator[str]:
         more = (total if isinstance(total, int) else len(rows)) - MAX_ROWS
         if more > 0:
             yield f"and {more} more of `{path}`"
+    last_words = str(data.get("stderr_tail") or "").strip()
+    if last_words and data.get("exit_status"):
+        yield shortened(f"its last words: {last_words.splitlines()[-1]}", MAX_WIDTH)
 
 
 def _rows(node: Any, names: Sequence[str]) -> Iterator[Row]:

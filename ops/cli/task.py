@@ -24,6 +24,7 @@ from ops.cli.times import point_in_time
 from ops.connect import Where
 from ops.hints import command_line
 from ops.lookup import Wanted, find, newest, said_about
+from ops.result_data import whole
 from ops.stories import STATES, State, Story, fold
 from ops.timeline import timeline
 from schemas import ErrorCode, TaskCompletion, TaskResult
@@ -149,6 +150,11 @@ async def _show(task_id: str, where: Where, *, as_json: bool, output: Path | Non
             raise SanctuaryError(no_such_task(task_id))
         said = await said_about(network, stories)
         files = [file for story in stories for file in await _fetch(network, story.result, output)]
+        if not as_json:
+            stories = [
+                replace(story, result=await whole(network, story.result)) if story.result else story
+                for story in stories
+            ]
     timelines = [
         timeline(story, [each for each in said.entries if said.concerns(each, story)], said.verdicts)
         for story in stories

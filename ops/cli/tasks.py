@@ -20,9 +20,20 @@ from ops.cli.results import print_result
 from ops.cli.text import size
 from ops.cli.waiting import show_command, wait
 from ops.connect import Where
+from ops.result_data import whole
 from schemas import Priority, TaskCompletion, new_id
 
 LONGEST_TIMEOUT_S = 31_536_000
+
+
+def _params(_context: click.Context, _option: click.Parameter, said: str) -> str:
+    """Return the JSON that was said, or what the file behind `@` holds: an argument cannot be as long as a file."""
+    if not said.startswith("@"):
+        return said
+    try:
+        return Path(said[1:]).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(f"{said[1:]!r} cannot be read: {error}") from None
 
 
 def _task_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,7 +48,14 @@ def _task_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
             help="Upload this directory as the target, for clones on other machines.",
         ),
-        click.option("-p", "--params", default="{}", metavar="JSON", help="The task's parameters."),
+        click.option(
+            "-p",
+            "--params",
+            default="{}",
+            metavar="JSON|@FILE",
+            callback=_params,
+            help="The task's parameters, or a file that holds them.",
+        ),
         click.option("--priority", type=click.Choice(PRIORITIES), help="Default: the type's own."),
         click.option(
             "--timeout",
@@ -110,10 +128,11 @@ async def _submit(
             _print_submitted(submitted, as_json=as_json)
             return 0
         result = await wait(network, submitter, submitted, table.routes[found].clone)
+        shown = result if as_json else await whole(network, result)
     if as_json:
         print_json(result)
     else:
-        print_result(result)
+        print_result(shown)
         click.echo(show_command(submitted.id), err=True)
     return 0 if isinstance(result, TaskCompletion) else FAILED
 

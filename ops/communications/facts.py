@@ -1,30 +1,22 @@
 """What a template may say of a task or of a workflow's run: plain values, gathered from the ledger and the results."""
 
-import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from bus.artifacts import Artifacts
 from bus.definitions import Definitions
-from bus.errors import SanctuaryError
 from bus.network import Network
 from bus.subjects import WORKFLOW_TYPE
 from clones.engines.report.wording import duration
 from ops.hints import command_line
 from ops.lookup import find, said_about
+from ops.result_data import data_of
 from ops.stories import Story, fold
 from ops.timeline import timeline
 from ops.workflows import Run, find_run
 from schemas import DecisionMade, StepEnded, TaskCompletion, TaskResult
 
 MAX_FINDINGS = 1000
-MAX_DATA_BYTES = 64 * 1024 * 1024
-"""Larger data of a result are not read."""
 SEVERITIES = ("critical", "high", "medium", "low")
 
 Facts = dict[str, Any]
@@ -136,32 +128,15 @@ async def _results(network: Network, story: Story, run: Run | None) -> AsyncIter
 
 async def _result(network: Network, result: TaskResult) -> Facts:
     completed = isinstance(result, TaskCompletion)
-    output = result.output if isinstance(result, TaskCompletion) and isinstance(result.output, dict) else {}
-    data = output.get("data")
-    if data is None and isinstance(name := output.get("data_artifact"), str):
-        data = await large_data(network, result, name)
+    data = await data_of(network, result)
     return {
         "id": result.task_id,
         "type": result.task_type,
         "state": "completed" if completed else "failed",
         "summary": result.summary if isinstance(result, TaskCompletion) else result.message,
-        "data": data if isinstance(data, dict) else {},
+        "data": data or {},
         "files": [ref.filename for ref in result.artifacts] if isinstance(result, TaskCompletion) else [],
     }
-
-
-async def large_data(network: Network, result: TaskResult, name: str) -> Any:
-    """Return findings that travelled as the artifact `name`; None where it is gone, or larger than `MAX_DATA_BYTES`."""
-    refs = result.artifacts if isinstance(result, TaskCompletion) else ()
-    if not any(ref.name == name and ref.size_bytes <= MAX_DATA_BYTES for ref in refs):
-        return None
-    with tempfile.TemporaryDirectory(prefix="sanctuary-report-") as scratch:
-        path = Path(scratch, "data.json")
-        try:
-            await Artifacts(network).get(name, path)
-            return msgspec.json.decode(await asyncio.to_thread(path.read_bytes))
-        except (SanctuaryError, msgspec.DecodeError):
-            return None
 
 
 def _of_results(results: Sequence[Facts]) -> Facts:

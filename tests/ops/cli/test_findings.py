@@ -34,6 +34,11 @@ CHECK = {"text": "README.md:3: `gone.md` is not there", "how_to_check": "ls gone
             },
             ["gate line_percent failed: 28 % of lines covered"],
         ),
+        (
+            {"exit_status": 1, "stderr_tail": "Traceback\nModuleNotFoundError: No module named 'till'\n"},
+            ["its last words: ModuleNotFoundError: No module named 'till'"],
+        ),
+        ({"exit_status": 0, "stderr_tail": "a warning"}, []),
         ({"cycle_details": [{"shortest": ["a", "b"]}]}, ["cycle: a -> b -> a"]),
         (
             {"contracts": {"declared": [{"violations": []}, {"violations": [{"text": "`layers` is broken: a -> b"}]}]}},

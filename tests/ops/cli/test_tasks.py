@@ -95,6 +95,33 @@ async def test_call_prints_the_result(ops_rig: OpsRig) -> None:
     assert as_json.json["output"]["params"] == {"target": "/srv/p"}
 
 
+async def test_parameters_come_from_a_file(ops_rig: OpsRig, tmp_path: Path) -> None:
+    (tmp_path / "params.json").write_text('{"target": "/srv/p", "budget_s": 60}')
+    async with ops_rig.clone("gamma", done):
+        ended = await ops_rig.cli("call", "architecture", "-p", "@params.json", "--json", cwd=tmp_path)
+    missing = await ops_rig.cli("call", "architecture", "-p", "@nowhere.json", cwd=tmp_path)
+    assert ended.json["output"]["params"] == {"target": "/srv/p", "budget_s": 60}
+    assert missing.status == 2
+    assert "'nowhere.json' cannot be read" in missing.err
+
+
+async def test_findings_that_travelled_as_an_artifact_are_shown(ops_rig: OpsRig, tmp_path: Path) -> None:
+    data = tmp_path / "data.json"
+    data.write_text('{"findings": [{"severity": "high", "title": "drawer open", "file": "till.py", "line": 3}]}')
+
+    async def find(task: Task) -> Done:
+        artifacts = Artifacts(ops_rig.bus.network)
+        ref = await artifacts.put(data, name=f"{task.id}/data", filename="data.json", media_type="application/json")
+        return Done(summary="1 finding", output={"data_artifact": ref.name}, artifacts=(ref,))
+
+    async with ops_rig.clone("beta", find):
+        called = await ops_rig.cli("call", "security", "-t", "/srv/p", "--id", "large")
+    shown = await ops_rig.cli("task", "show", "large")
+    for told in (called, shown):
+        assert "  high: drawer open (till.py:3)\n" in told.out
+        assert "sanctuary task show large -o DIR" in told.out
+
+
 async def test_call_of_a_task_that_fails_exits_with_1(ops_rig: OpsRig) -> None:
     async with ops_rig.clone("gamma", refuse):
         ended = await ops_rig.cli("call", "architecture", "-t", "/srv/p")
