@@ -49,6 +49,10 @@ class _Run(msgspec.Struct, frozen=True, kw_only=True):
     peak_rss_bytes: int
 
 
+Seen = tuple[str, int, int, float]
+"""A file, the line where a function begins, a line in it, and the seconds it was seen there: one row of `lines.json`."""
+
+
 def analyse(target: Path, params: PerformanceParams, out: Path, progress: Progress) -> EngineOutput:
     """Profile the command, or pytest where there is none, and report where the time went.
 
@@ -180,6 +184,7 @@ def _output(
     other = [item for item in hot if item.frame.kind is not Kind.TARGET]
     chosen = [*own[:MAX_HOT_OWN], *(item for item in other[:MAX_HOT_OTHER] if item.self_s > 0)]
     lines = Lines(copied.root)
+    hottest = _hottest_lines(scratch / "lines.json")
     data: dict[str, Any] = {
         "command": list(command),
         "exit_status": done.exit_status if done.exit_status is not None else run.exit_status,
@@ -190,7 +195,7 @@ def _output(
         "sample_interval_s": INTERVAL_S,
         "samples": run.samples,
         "share_by_kind": _shares(stacks, whole),
-        "hot": [_hot(item, whole, places, lines) for item in chosen],
+        "hot": [_hot(item, whole, places, lines, hottest.get((item.frame.path, item.frame.line))) for item in chosen],
         "functions_seen": len(hot),
         "stderr_tail": stderr_tail if done.exit_status else "",
         "environment": environment.report(),
@@ -237,22 +242,36 @@ def _shares(stacks: list[tuple[tuple[Any, ...], float]], whole: float) -> dict[s
     return {kind: round(share, 4) for kind, share in shares.items()}
 
 
-def _hot(item: Hot, whole: float, places: Places, lines: Lines) -> dict[str, Any]:
+def _hottest_lines(record: Path) -> dict[tuple[str, int], int]:
+    """Return the line that was seen for the longest in each function, by its file and first line; none without a record."""
+    try:
+        rows = msgspec.json.decode(record.read_bytes(), type=list[Seen])
+    except (OSError, ValueError):
+        return {}
+    found: dict[tuple[str, int], tuple[float, int]] = {}
+    for path, begins, line, seconds in rows:
+        found[path, begins] = max((seconds, -line), found.get((path, begins), (0.0, 0)))
+    return {function: -line for function, (_, line) in found.items()}
+
+
+def _hot(item: Hot, whole: float, places: Places, lines: Lines, hottest: int | None) -> dict[str, Any]:
     frame = item.frame
-    hottest = max(item.lines, key=lambda line: item.lines[line], default=frame.line)
+    share = item.self_s / whole if whole else 0.0
+    shown = frame.line if hottest is None else hottest
     row = {
         "function": frame.function,
         "file": frame.short,
         "line": frame.line,
         "kind": frame.kind.value,
         "self_s": round(item.self_s, 4),
-        "self_share": round(item.self_s / whole, 4) if whole else 0.0,
+        "self_share": round(share, 4),
         "total_s": round(item.total_s, 4),
         "hottest_line": hottest,
-        "source": places.line(frame.path, hottest),
+        "source": places.line(frame.path, shown),
     }
-    if frame.kind is not Kind.TARGET or not whole or not lines.at(frame.short, hottest).strip():
+    if frame.kind is not Kind.TARGET or not whole or not lines.at(frame.short, shown).strip():
         return row
-    text = f"`{frame.function}`, with {item.self_s / whole:.1%} of the profile's time its own, was most often at {frame.short}:{hottest}"
-    command, expected = lines.shown([(frame.short, hottest)])
+    where = "begins" if hottest is None else "was seen for the longest"
+    text = f"`{frame.function}`, with {share:.1%} of the profile's time its own, {where} at {frame.short}:{shown}"
+    command, expected = lines.shown([(frame.short, shown)])
     return {**row, "check": Statement(text=text, how_to_check=command, expected=expected).plain()}

@@ -3,7 +3,8 @@
     python sanctuary_profiler.py OUT (INTERVAL_S | memory) (script.py | -m module | -c code) [argument …]
 
 With an interval, `OUT/profile.json` is a pyinstrument session (`pyinstrument --load`), with equal stacks merged and at most
-`_MAX_SAMPLES` samples; `OUT/run.json` has `{"wall_s", "cpu_s", "exit_status", "samples", "peak_rss_bytes"}`. With `memory`,
+`_MAX_SAMPLES` samples; `OUT/run.json` has `{"wall_s", "cpu_s", "exit_status", "samples", "peak_rss_bytes"}`; `OUT/lines.json`
+has `[[file, first line of the function, line, seconds], …]`, of the innermost function with a file. With `memory`,
 `OUT/memory.json` has `{"exit_status", "peak_bytes", "seen_bytes", "at_peak", "at_end"}`: the highest that tracemalloc
 counted, how much was held when it was looked at nearest to that, and what was held then and at the end, as
 `[[bytes, blocks, [[file, line], …]], …]`, the innermost line first. The line `{"event": "start", "pid": …}` goes to the
@@ -12,6 +13,7 @@ file that `SANCTUARY_RECORD` names. The exit status is the command's.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import io
 import json
@@ -28,7 +30,11 @@ from typing import Any
 
 _MAX_SAMPLES = 20_000
 _LINE = "\x01l"
-"""pyinstrument's mark for the line that a frame was at."""
+"""pyinstrument's mark for the line that a frame was at when something was called or returned: no line of a loop without calls."""
+_LINE_EVERY_S = 0.005
+_MAX_LINES = 20_000
+_sleep, _clock = time.sleep, time.perf_counter
+"""As they were before the command, which may replace them."""
 
 _FRAMES = 4
 """Lines kept of an allocation, so that what a library allocates is found where it was asked for; each costs time."""
@@ -63,7 +69,10 @@ def _profile(command: list[str], out: Path, interval: float) -> int:
     # where the clock is slow it says so once, in the command's own error output
     with contextlib.redirect_stderr(io.StringIO()):
         profiler.start()
+    lines = _Lines()
+    lines.start()
     status = _run(command)
+    lines.stop()
     wall_s, cpu_s = time.perf_counter() - begin, time.process_time() - cpu
     if os.getpid() == pid:  # not in what the command forked and let return
         session = profiler.stop()
@@ -75,8 +84,48 @@ def _profile(command: list[str], out: Path, interval: float) -> int:
             "peak_rss_bytes": _peak_rss_bytes(),
         }
         _save(session, command, out / "profile.json")
+        (out / "lines.json").write_text(json.dumps(lines.found()), encoding="utf-8")
         (out / "run.json").write_text(json.dumps(run), encoding="utf-8")
     return status
+
+
+class _Lines:
+    """Looks again and again at which line this thread is, from a thread that `threading` does not list."""
+
+    def __init__(self) -> None:
+        import pyinstrument
+
+        self._aside = (f"{Path(pyinstrument.__file__).parent}{os.sep}", "<")
+        self._watched = _thread.get_ident()
+        self._seconds: dict[tuple[str, int, int], float] = {}
+        self._ended = False
+
+    def start(self) -> None:
+        _thread.start_new_thread(self._look, ())
+
+    def stop(self) -> None:
+        self._ended = True
+
+    def found(self) -> list[list[Any]]:
+        """Return the lines with the most time, each time counted to the line that was seen at its end."""
+        ranked = sorted(self._seconds.copy().items(), key=lambda item: -item[1])
+        return [[*place, seconds] for place, seconds in ranked[:_MAX_LINES]]
+
+    def _look(self) -> None:
+        before = _clock()
+        while True:
+            _sleep(_LINE_EVERY_S)
+            if self._ended:
+                return
+            frame = sys._current_frames().get(self._watched)  # noqa: SLF001 -- the one way to see another thread's line
+            now = _clock()
+            while frame is not None and frame.f_code.co_filename.startswith(self._aside):
+                frame = frame.f_back
+            if frame is not None:
+                place = frame.f_code.co_filename, frame.f_code.co_firstlineno, frame.f_lineno or 0
+                self._seconds[place] = self._seconds.get(place, 0.0) + now - before
+            frame = None  # or what its variables hold would live on
+            before = now
 
 
 def _peak_rss_bytes() -> int:
@@ -181,7 +230,7 @@ def _status(code: Any) -> int:
 
 
 def _save(session: Any, command: list[str], path: Path) -> None:
-    """Merge equal stacks: only the innermost frame of a file keeps the line it was at, or no two would be equal."""
+    """Merge equal stacks, without the lines that their frames were at, or no two would be equal."""
     content = session.to_json()
     records = content["frame_records"]
     step = -(-len(records) // _MAX_SAMPLES) or 1
@@ -191,8 +240,7 @@ def _save(session: Any, command: list[str], path: Path) -> None:
         waiting += seconds
         if number % step:
             continue
-        inner = next((index for index in range(len(stack) - 1, -1, -1) if "\0<" not in stack[index]), -1)
-        key = tuple(frame if index == inner else _without_line(frame) for index, frame in enumerate(stack))
+        key = tuple(map(_without_line, stack))
         merged[key] = merged.get(key, 0.0) + waiting
         waiting = 0.0
     content["frame_records"] = [[list(stack), seconds] for stack, seconds in merged.items()]

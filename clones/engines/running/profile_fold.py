@@ -29,8 +29,6 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """As a report names it."""
     line: int
     """Where the function begins."""
-    at: int | None = None
-    """The line it was at, for the innermost frame."""
     kind: Kind
 
     @property
@@ -56,7 +54,6 @@ class Hot(msgspec.Struct, kw_only=True):
     """In the function itself and the built-in functions that it calls."""
     total_s: float = 0.0
     """In it and all that it calls; a recursion counts once."""
-    lines: dict[int, float] = {}
 
 
 class Node(msgspec.Struct, kw_only=True):
@@ -73,7 +70,7 @@ def stacks_of(session: dict[str, Any], place_of: Callable[[str], tuple[Kind, str
     r"""Read the `frame_records` of a session; frames up to the last one of the file `skip`, which started it, are left out.
 
     `place_of` says whose code a path is and how a report names it. A record is
-    `[["function\0path\0line\1attribute…", …], seconds]`, attributes `c<class>` and `l<line>`: the form of pyinstrument's
+    `[["function\0path\0line\1attribute…", …], seconds]`, of the attributes `c<class>` is read: the form of pyinstrument's
     `frame_info`.
     """
     places: dict[str, tuple[Kind, str]] = {}
@@ -85,14 +82,12 @@ def stacks_of(session: dict[str, Any], place_of: Callable[[str], tuple[Kind, str
             identifier, *attributes = text.split("\x01")
             function, path, line = (*identifier.split("\0"), "", "0")[:3]
             owner = next((attribute[1:] for attribute in attributes if attribute[:1] == "c"), "")
-            at = next((attribute[1:] for attribute in attributes if attribute[:1] == "l"), "")
             kind, short = places.get(path) or places.setdefault(path, place_of(path))
             frame = frames[text] = Frame(
                 function=f"{owner}.{function}" if owner else function,
                 path=path,
                 short=short,
                 line=int(line) if line.isdigit() else 0,
-                at=int(at) if at.isdigit() else None,
                 kind=kind,
             )
         return frame
@@ -119,10 +114,7 @@ def hot_functions(stacks: Iterable[Stack]) -> list[Hot]:
             hot = found.setdefault(frame.key, Hot(frame=frame))
             hot.total_s += seconds
         inner = located[-1]
-        hot = found[inner.key]
-        hot.self_s += seconds
-        if inner.at is not None:
-            hot.lines[inner.at] = hot.lines.get(inner.at, 0.0) + seconds
+        found[inner.key].self_s += seconds
     return sorted(found.values(), key=lambda hot: (hot.frame.kind is not Kind.TARGET, -hot.self_s, -hot.total_s))
 
 

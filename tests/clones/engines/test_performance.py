@@ -52,6 +52,31 @@ def test_time_is_found_where_it_is_spent(profile: Profile, tmp_path: Path) -> No
     assert "Worker.rest" in (tmp_path / "out" / "flame.svg").read_text(encoding="utf-8")
 
 
+LOOP = """
+def unique(items):
+    result = []
+    for item in items:
+        if item not in result:
+            result.append(item)
+    return result
+
+
+unique(range(6000))
+"""
+
+
+def test_the_hottest_line_is_in_the_loop_though_nothing_there_calls_or_returns(
+    profile: Profile, tmp_path: Path
+) -> None:
+    data = profile({"loop.py": LOOP}, "loop.py").data
+    hot = data["hot"][0]
+    assert hot["function"] == "unique"
+    assert hot["hottest_line"] in {4, 5, 6}
+    assert hot["source"] in {"for item in items:", "if item not in result:", "result.append(item)"}
+    assert "was seen for the longest at loop.py:" in hot["check"]["text"]
+    assert wrong(hot, tmp_path / "target") == []
+
+
 def test_a_command_that_fails_is_a_result_with_its_last_words(profile: Profile) -> None:
     output = profile(BUSY, "python", "-m", "busy", "3")
     assert output.data["exit_status"] == 3

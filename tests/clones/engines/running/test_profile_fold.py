@@ -26,15 +26,15 @@ def read(*records: tuple[list[str], float]) -> list[Stack]:
 
 def test_time_goes_to_the_innermost_function_that_has_a_file() -> None:
     stacks = read(
-        ([RUNNER, MAIN, WORK + "\x01l22"], 1.0),
-        ([RUNNER, MAIN, WORK + "\x01l23", "sleep\0<built-in>\x000"], 2.0),
-        ([RUNNER, MAIN, WORK, WORK + "\x01l23"], 4.0),
+        ([RUNNER, MAIN, WORK], 1.0),
+        ([RUNNER, MAIN, WORK, "sleep\0<built-in>\x000"], 2.0),
+        ([RUNNER, MAIN, WORK, WORK], 4.0),
         ([RUNNER, MAIN, LIB[0]], 8.0),
     )
     hot = {item.frame.function: item for item in hot_functions(stacks)}
     assert list(hot) == ["Worker.work", "main", "f1"], "the target's code first"
     work = hot["Worker.work"]
-    assert (work.self_s, work.total_s, work.lines) == (7.0, 7.0, {22: 1.0, 23: 6.0})
+    assert (work.self_s, work.total_s) == (7.0, 7.0)
     assert (hot["main"].self_s, hot["main"].total_s) == (0.0, 15.0)
 
 
