@@ -9,7 +9,7 @@ from clones.engines.security.taint.base import DeadError, OutOfStepsError
 from clones.engines.security.taint.budget import Budget
 from clones.engines.security.taint.dependencies import Dependencies
 from clones.engines.security.taint.findings import Findings
-from clones.engines.security.taint.heap import Obj, State
+from clones.engines.security.taint.heap import Obj, State, join_states
 from clones.engines.security.taint.interpreter import Frame
 from clones.engines.security.taint.project import ClassInfo, FunctionInfo, Module, Project
 from clones.engines.security.taint.rulebook import Rulebook
@@ -42,6 +42,8 @@ class Analysis:
         """What the bodies of classes define."""
         self.routes: dict[FunctionInfo, str] = {}
         """Functions that the project's URL patterns name, with the patterns."""
+        self.options: dict[str, Value | None] = {}
+        """Options of command lines that can hold no text of somebody else's choice, and what else they hold; None: any."""
         self.hot: set[FunctionInfo] = set()
         """Functions that read outside data, or return some that they have from others."""
         self.unfinished: dict[str, str] = {}
@@ -135,8 +137,9 @@ class Analysis:
             result, ended = interprocedural.execute_body(frame)
             # before the changes are told: its own may concern what it read before
             self.dependencies.read_by(info, depends)
+            if (left := join_states([ended, *frame.left])) is not None:
+                self.shared.publish(left)
             if ended is not None:
-                self.shared.publish(ended)
                 if result is not None and ended.taints(result):
                     self.hot.add(info)
                     self.worklist.put_callers(info)

@@ -24,6 +24,7 @@ _CONTAINERS = {
     "Iterable",
 }
 _NUMBERS = {"conint", "confloat", "condecimal", "condate"}
+_OPTION_TYPES = {"int", "float", "bool", "INT", "FLOAT", "BOOL", "UUID", "Choice", "IntRange", "FloatRange", "DateTime"}
 _PLAIN = frozenset(("int", "float", "bool"))
 
 
@@ -56,6 +57,23 @@ def is_limited(default: ast.expr | None) -> bool:
     patterns = (each.value for each in keywords if each.arg in {"pattern", "regex"})
     texts = [each.value for each in patterns if isinstance(each, ast.Constant) and isinstance(each.value, str)]
     return any(ALL in harmless_for(text, "search") for text in texts)
+
+
+def is_converted(decorators: Iterable[ast.expr], name: str) -> bool:
+    """Whether a decorator, `@click.option("--name", type=int)` or its like, converts a parameter to what carries no text."""
+    for each in decorators:
+        if not isinstance(each, ast.Call) or _last(each.func) not in {"option", "argument"}:
+            continue
+        texts = [given.value for given in each.args if isinstance(given, ast.Constant) and isinstance(given.value, str)]
+        if name in {text.lstrip("-").replace("-", "_") for text in texts}:
+            return _is_option_harmless({keyword.arg: keyword.value for keyword in each.keywords})
+    return False
+
+
+def _is_option_harmless(keywords: dict[str | None, ast.expr]) -> bool:
+    kind = keywords.get("type")
+    last = _last(kind.func if isinstance(kind, ast.Call) else kind) if kind is not None else ""
+    return last in _OPTION_TYPES or "is_flag" in keywords or "count" in keywords
 
 
 def _is_harmless_generic(frame: Base, node: ast.Subscript, types: Iterable[str]) -> bool:

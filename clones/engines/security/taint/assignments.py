@@ -73,6 +73,8 @@ def _assign_name(frame: Base, target: ast.Name, value: Value) -> None:
     state.vars[name] = value
     if state.facts:
         state.facts = {known: fact for known, fact in state.facts.items() if known != name and name not in fact[1]}
+    if state.checked:
+        state.checked = {known: each for known, each in state.checked.items() if name not in each[1]}
     if frame.info is None:
         return
     if name in frame.info.globals:

@@ -134,6 +134,8 @@ class Base(ABC):
         self.attempts: list[Attempt] = []
         self.raised: Raised = {}
         """The errors that leave the function."""
+        self.left: list[State] = []
+        """The states in which they leave it."""
         self.handled: list[Raised] = []
         """The errors that the handlers around have taken."""
         self.hits: list[Hit] = []
@@ -251,6 +253,10 @@ class Base(ABC):
     @abstractmethod
     def outside(self, name: str, node: ast.AST, taints: Taints) -> Value:
         """Return what a name outside the project is, with the taints of what it was reached by."""
+
+    @abstractmethod
+    def source(self, name: str, kind: str, node: ast.AST, message: str = "") -> Taints:
+        """Return the taint of data that comes in here."""
 
     @abstractmethod
     def call_outside(self, name: str, arguments: Arguments, node: ast.AST, receiver: Value | None) -> Value:

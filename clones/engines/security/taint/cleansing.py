@@ -17,6 +17,7 @@ class _MethodCall(ast.Call):
 
 ANYTHING = frozenset((ALL,))
 CODE = frozenset(("code-injection",))
+_FLEETING = {"next", "pop", "popleft", "get_nowait", "read", "readline", "recv", "input", "send", "receive", "choice"}
 _PARTS = {"split", "rsplit", "splitlines", "values", "keys", "copy"}
 _URL = frozenset(("ssrf", "open-redirect"))
 _SAME_TEXT = {"strip", "lower", "upper", "casefold", "lstrip", "rstrip", "encode", "decode", "title", "capitalize"}
@@ -63,6 +64,7 @@ def cleanse_made(frame: Base, node: ast.expr, harmless: frozenset[str], depth: i
     """Cleanse a variable, and what it was made from where that is as much as the same."""
     if isinstance(node, ast.Call):
         _cleanse_arguments(frame, node, harmless, depth)
+        _remember(frame, node, harmless)
         return
     cleanse(frame, node, harmless)
     if not isinstance(node, ast.Name) or depth >= MAX_FACTS:
@@ -145,6 +147,18 @@ def _binds(statement: ast.stmt, name: str) -> bool:
     )
 
 
+def _remember(frame: Base, node: ast.expr, harmless: frozenset[str]) -> None:
+    """Remember of an expression that gives the same whenever it is evaluated that it is harmless."""
+    is_fleeting = any(
+        isinstance(each, ast.Call) and getattr(each.func, "attr", getattr(each.func, "id", "")) in _FLEETING
+        for each in ast.walk(node)
+    )
+    if not is_fleeting:
+        mentioned = frozenset(each.id for each in ast.walk(node) if isinstance(each, ast.Name))
+        state = frame.now
+        state.checked = {**state.checked, ast.dump(node): (harmless, mentioned)}
+
+
 def cleanse(frame: Base, node: ast.expr, categories: frozenset[str]) -> None:
     """Make what stands in a variable or attribute harmless."""
     if isinstance(node, ast.Name):
@@ -154,11 +168,13 @@ def cleanse(frame: Base, node: ast.expr, categories: frozenset[str]) -> None:
         elif value is not None and value.refs:
             _cleanse_objects(frame, value, categories)
     elif isinstance(node, ast.Attribute):
+        _remember(frame, node, categories)
         for identity, obj in frame.now.objects(frame.evaluate(node.value)):
             value = obj.attrs.get(node.attr)
             if value is not None and value.taints:
                 frame.store(identity, obj.changed(attrs={**obj.attrs, node.attr: _harmless(value, categories)}))
     elif isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
+        _remember(frame, node, categories)
         key = frame.evaluate(node.slice)
         for identity, obj in frame.now.objects(frame.evaluate(node.value)):
             value = obj.items.get(key.constant) if key.is_single else None

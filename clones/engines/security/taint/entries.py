@@ -152,7 +152,8 @@ def _filled(frame: "Frame", value: Value, content: Value, types: Sequence[str]) 
 def _is_typed(frame: "Frame", info: FunctionInfo, name: str, types: Sequence[str]) -> bool:
     """Whether the framework converts a parameter to what can carry no text, which it does where `types` are named."""
     is_harmless = bool(types) and annotations.is_harmless(frame, info.annotations.get(name), types)
-    return is_harmless or annotations.is_limited(_default(info, name))
+    decorators = info.node.decorator_list if not isinstance(info.node, ast.Lambda) else []
+    return is_harmless or annotations.is_limited(_default(info, name)) or annotations.is_converted(decorators, name)
 
 
 def _harmless_parts(text: str) -> set[str]:

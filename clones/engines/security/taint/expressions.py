@@ -22,6 +22,7 @@ from clones.engines.security.taint.values import (
 )
 
 _ANNOTATED = frozenset(("typing.Annotated", "typing_extensions.Annotated"))
+_REPEATABLE = (ast.Call, ast.Attribute, ast.Subscript)
 
 
 class Expressions(Base):
@@ -31,7 +32,11 @@ class Expressions(Base):
         """Return what an expression may be; its effects are in the state afterwards."""
         self.analysis.budget.tick()
         handler = self._by_expression.get(type(node))
-        return handler(self, node) if handler else UNKNOWN
+        value = handler(self, node) if handler else UNKNOWN
+        if value.taints and self.state is not None and self.state.checked and isinstance(node, _REPEATABLE):
+            harmless, _ = self.state.checked.get(ast.dump(node), (frozenset(), None))
+            return value.cleansed(harmless)
+        return value
 
     def _constant(self, node: ast.Constant) -> Value:
         value = node.value

@@ -29,6 +29,9 @@ Key = Constant
 Fact = tuple["ast.expr", frozenset[str]]
 """The expression that a variable was made by, and the variables that this mentions."""
 
+Checked = tuple[frozenset[str], frozenset[str]]
+"""The categories that an expression is harmless for, and the variables that it mentions."""
+
 
 class Obj:
     """An object: never changed, replaced in the heap by a changed copy."""
@@ -129,7 +132,7 @@ def same_objects(first: Obj, second: Obj) -> bool:
 class State:
     """Variables of one frame and the objects in reach."""
 
-    __slots__ = ("facts", "globals", "heap", "vars")
+    __slots__ = ("checked", "facts", "globals", "heap", "vars")
 
     def __init__(
         self,
@@ -137,16 +140,19 @@ class State:
         heap: dict[int, Obj],
         shared: Mapping[int, Obj],
         facts: dict[str, Fact] | None = None,
+        checked: Mapping[str, Checked] | None = None,
     ) -> None:
         self.vars = variables
         self.heap = heap
         self.globals = shared
         """Objects of modules, for those that `heap` does not have."""
         self.facts: dict[str, Fact] = facts or {}
+        self.checked: Mapping[str, Checked] = checked or {}
+        """By their syntax: expressions other than variables that a condition has told something of."""
 
     def copy(self) -> "State":
         """Return a state that changes by itself."""
-        return State(dict(self.vars), dict(self.heap), self.globals, dict(self.facts))
+        return State(dict(self.vars), dict(self.heap), self.globals, dict(self.facts), self.checked)
 
     def get(self, identity: int) -> Obj | None:
         """Return an object."""
@@ -222,7 +228,8 @@ def _join(first: State, second: State) -> State:
         if identity not in second.heap and (shared := second.globals.get(identity)) is not None:
             heap[identity] = join_objects(obj, shared)
     facts = {name: fact for name, fact in first.facts.items() if second.facts.get(name) is fact}
-    return State(variables, heap, first.globals, facts)
+    checked = {name: each for name, each in first.checked.items() if second.checked.get(name) is each}
+    return State(variables, heap, first.globals, facts, checked)
 
 
 def same_states(first: State, second: State) -> bool:

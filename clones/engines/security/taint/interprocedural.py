@@ -25,6 +25,8 @@ _CONTEXTS = 12
 """Different arguments with which a function is looked at in one part of the work."""
 _COLD_CONTEXTS = 3
 """The same where no outside data is near."""
+_LOADING_CONTEXTS = 50
+"""The same for a module's calls of its own functions, such as decorators that fill a table."""
 _MAX_COLD = 2
 """Calls in a row that are followed for types and constants alone."""
 
@@ -44,6 +46,8 @@ def run(
     cold = _cold(frame, info, variables)
     if cold > _MAX_COLD:
         return UNKNOWN
+    # what a module is making while it is loaded is in reach of its functions
+    is_loading = frame.info is None and info.module is frame.module
     frozen = Frozen(frame.now)
     key: object = None
     try:
@@ -54,13 +58,12 @@ def run(
             frame.stack.count(info),
             cold,
         )
-        known = frame.analysis.dependencies.summary(key)
+        key, known = (None, None) if is_loading else (key, frame.analysis.dependencies.summary(key))
     except TooLargeError:
         known = None
     frame.analysis.budget.tick(len(frozen.ids) // 2)
-    if known is None and not frame.analysis.budget.may_execute(
-        info, _COLD_CONTEXTS if cold else _CONTEXTS, cold=cold > 0
-    ):
+    limit = _LOADING_CONTEXTS if is_loading else _COLD_CONTEXTS if cold else _CONTEXTS
+    if known is None and not frame.analysis.budget.may_execute(info, limit, cold=cold > 0):
         return _unfollowed(frame, variables)
     if known is None:
         known = _execute(frame, info, variables, closure=closure, frozen=frozen, key=key, cold=cold)

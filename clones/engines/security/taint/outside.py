@@ -11,7 +11,7 @@ from clones.engines.security.taint.heap import Obj
 from clones.engines.security.taint.models import functions
 from clones.engines.security.taint.rule_file import Guard
 from clones.engines.security.taint.taints import NO_TAINTS, Source, Step, Taint, Taints, Trace, cleanse, guessed, merge
-from clones.engines.security.taint.values import NOTHING, Function, Partial, Value, beginning, named, tainted
+from clones.engines.security.taint.values import NOTHING, Function, Partial, Value, beginning, join, named, tainted
 
 _MAX_PARTS = 8
 _LOOKUPS = {
@@ -78,8 +78,17 @@ class Outside(Base):
                 for identity, obj in self.now.objects(receiver):
                     self.store(identity, obj.changed(names=frozenset((change.type,))))
         for source in self.book.sources.of(f"{name}()"):
-            made = merge(result.taints, self.source(f"{name}()", source.kind, node))
-            result = Value(taints=made, names=result.names or frozenset((f"{name}()",)), refs=result.refs, other=True)
+            result = self._brought_in(result, f"{name}()", self.source(f"{name}()", source.kind, node))
+        return result
+
+    def _brought_in(self, result: Value, name: str, taints: Taints) -> Value:
+        """Return the result of a call that brings data in; an instance, whose attributes may be known, holds it."""
+        objects = [(identity, obj) for identity, obj in self.now.objects(result) if obj.kind == "instance"]
+        if not objects or len(objects) < len(result.refs):
+            made = merge(result.taints, taints)
+            return Value(taints=made, names=result.names or frozenset((name,)), refs=result.refs, other=True)
+        for identity, obj in objects:
+            self.store(identity, obj.changed(rest=join(obj.rest, tainted(taints))))
         return result
 
     def _result(self, name: str, arguments: Arguments, node: ast.AST, receiver: Value | None) -> Value | None:

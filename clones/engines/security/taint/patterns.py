@@ -8,14 +8,14 @@ _parser: Any = re._parser  # type: ignore[attr-defined]  # noqa: SLF001 - the on
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _HARMS: dict[str, frozenset[str]] = {
     "path-traversal": frozenset("/\\"),
-    "sql-injection": frozenset("'\"`;()\\ \t\n"),
+    "sql-injection": frozenset("'\"`;()\\\t\n"),
     "command-injection": frozenset("'\"`;&|$()<>\\ \t\n*?{}~!#"),
     "xss": frozenset("<>\"'&"),
     "log-injection": frozenset("\n\r"),
     "header-injection": frozenset("\n\r"),
     "email-injection": frozenset("\n\r"),
     "ldap-injection": frozenset("()*\\&|=\0"),
-    "xpath-injection": frozenset("'\"[]/()@=| "),
+    "xpath-injection": frozenset("'\"[]/()@=|"),
     "open-redirect": frozenset("/\\:"),
     "ssrf": frozenset("/:@.?#"),
     "code-injection": frozenset("()[]{}.'\"=:\n ;,"),

@@ -4,7 +4,7 @@ Nothing of it is known in the order of the program's run, so that assignments ar
 """
 
 from clones.engines.security.taint.dependencies import Dependencies
-from clones.engines.security.taint.heap import Obj, State, join_objects, same_objects
+from clones.engines.security.taint.heap import Obj, State, join_objects, references, same_objects
 from clones.engines.security.taint.project import ClassInfo
 from clones.engines.security.taint.summaries import Dependency
 from clones.engines.security.taint.values import NOTHING, Function, Value, join, same
@@ -94,7 +94,8 @@ class Shared:
                     owner = self._owners.get(identity)
                     if owner:
                         self._dependencies.changed(owner)
-                        if ended.taints(merged.element()):
+                        # a function that is kept is called by who takes it out
+                        if ended.taints(merged.element()) or merged.element().funcs:
                             self._worklist.put_readers(str(owner[-1]))
 
     def _share(self, value: Value, state: State, owner: Dependency) -> None:
@@ -112,7 +113,7 @@ class Shared:
             self.heap[identity] = obj
             self._owners.setdefault(identity, owner)
             for part in (*obj.items.values(), obj.rest, *obj.attrs.values()):
-                waiting.extend(part.refs)
+                waiting += references(part)
 
     def _folded(self, known: Value, value: Value, state: State) -> Value:
         """Return a value in which objects like those that are known, made anew by each look, are taken for these."""

@@ -10,7 +10,7 @@ from clones.engines.security.taint.findings import Flaw, Hit
 from clones.engines.security.taint.formats import put_in
 from clones.engines.security.taint.guessing import is_secret
 from clones.engines.security.taint.heap import Obj
-from clones.engines.security.taint.rule_file import Sink
+from clones.engines.security.taint.rule_file import Check, Sink
 from clones.engines.security.taint.taints import NO_TAINTS, Taints, merge
 from clones.engines.security.taint.values import UNKNOWN, Value, beginning
 
@@ -27,7 +27,22 @@ def check(frame: Base, name: str, arguments: Arguments, node: ast.AST) -> None:
             for key, wanted in rule.unless.items()
         ):
             continue
+        if rule.lacks and not _lacks(frame, rule, arguments):
+            continue
         frame.analysis.findings.flaw(Flaw(frame.place(node), rule.category, name, rule.message))
+
+
+def _lacks(frame: Base, rule: Check, arguments: Arguments) -> bool:
+    """Whether a text is missing where it should stand."""
+    place: ast.AST | None = frame.info.node if frame.info is not None else None
+    if rule.text is not None:
+        place = arguments.nodes.get(rule.text)
+        if isinstance(place, ast.Name) and place.id in frame.now.facts:
+            place = frame.now.facts[place.id][0]
+    parts = ast.walk(place) if place is not None else ()
+    texts = [each.value for each in parts if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    is_written = rule.text is None or any("=" in text for text in texts)
+    return place is not None and is_written and not any(rule.lacks in text.lower() for text in texts)
 
 
 def look(frame: Base, sink: Sink, name: str, arguments: Arguments, *, node: ast.AST, receiver: Value | None) -> None:

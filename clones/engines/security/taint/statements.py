@@ -136,8 +136,7 @@ class Statements(Definitions, Base):
         if node.exc is not None:
             raised = errors.of(self, self.evaluate(node.exc))
         errors.note(self, raised)
-        if self.attempts:
-            self.attempts[-1].states.append(self.now)
+        (self.attempts[-1].states if self.attempts else self.left).append(self.now)
         self.state = None
 
     def _assert(self, node: ast.Assert) -> None:

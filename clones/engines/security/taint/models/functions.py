@@ -5,7 +5,7 @@ import ast
 from clones.engines.security.taint import cleansing, constants, errors
 from clones.engines.security.taint.base import Arguments, Base
 from clones.engines.security.taint.heap import Obj
-from clones.engines.security.taint.models import callables, iterables, paths, regexes, strings
+from clones.engines.security.taint.models import callables, command_lines, iterables, paths, regexes, strings
 from clones.engines.security.taint.models.signatures import FunctionModel, ReceiverModel
 from clones.engines.security.taint.taints import LINES, cleanse
 from clones.engines.security.taint.values import NOTHING, UNKNOWN, Value, join_all, tainted
@@ -96,6 +96,7 @@ def _fold(frame: Base, name: str, arguments: Arguments, node: ast.AST) -> Value 
 _OF_RECEIVER: dict[str, ReceiverModel] = {**callables.OF_RECEIVER, **paths.OF_RECEIVER, **regexes.OF_RECEIVER}
 _MODELS: dict[str, FunctionModel] = {
     **callables.FUNCTIONS,
+    **command_lines.FUNCTIONS,
     **iterables.FUNCTIONS,
     **paths.FUNCTIONS,
     **regexes.FUNCTIONS,
