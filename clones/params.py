@@ -17,9 +17,10 @@ Target = Annotated[str, Meta(min_length=1, max_length=4096)]
 
 
 Budget = Annotated[float, Meta(ge=10, le=86400)]
-"""Seconds that an engine which runs the target's code may take, the building of its environment included.
+"""Seconds that an engine may take which runs the target's code or may be long in looking at it; the building of an environment
+for that code is included.
 
-At its end the code is interrupted and what there is by then is reported; keep it below the task's `timeout_s`, whose end
+At its end the work is interrupted and what there is by then is reported; keep it below the task's `timeout_s`, whose end
 leaves nothing."""
 
 
@@ -61,6 +62,7 @@ class CommandParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fiel
 class SecurityParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Beta, `security`: scan the target's code, secrets, dependencies and configuration."""
 
+    budget_s: Budget = 600.0
     since: Revision | None = None
     """A revision of the target's history to compare with: which findings are new, fixed and the same."""
     baseline: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
@@ -151,7 +153,7 @@ class TestingParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fiel
     gates: Gates | None = None
     """The task completes whether they are passed or not; its data say which are, and why."""
     network: bool = False
-    """Whether the target's code is given the network; what it is installed from is reached either way."""
+    """Whether the target's code, its build included, is given the network; the packages it needs are fetched either way."""
 
 
 class CoveredFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,7 +188,7 @@ class MutationParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fie
     pytest_args: tuple[str, ...] = ()
     budget_s: Budget = 600.0
     network: bool = False
-    """Whether the target's code is given the network; what it is installed from is reached either way."""
+    """Whether the target's code, its build included, is given the network; the packages it needs are fetched either way."""
 
 
 class TriageParams(CommandParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -203,7 +205,7 @@ class TriageParams(CommandParams, frozen=True, kw_only=True, forbid_unknown_fiel
     """How often each is run by itself."""
     budget_s: Budget = 600.0
     network: bool = False
-    """Whether the target's code is given the network; what it is installed from is reached either way."""
+    """Whether the target's code, its build included, is given the network; the packages it needs are fetched either way."""
 
 
 class ReportSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -18,8 +19,11 @@ class Counterexample(msgspec.Struct, frozen=True, kw_only=True):
     """The name of what was raised; `AssertionError` where the property itself was not so."""
 
 
-def read(message: str) -> Counterexample | None:
-    """Read what pytest shows of a failure; None where it holds no example that can be written down again."""
+def read(message: str, own: Sequence[str] = ()) -> Counterexample | None:
+    """Read what pytest shows of a failure; None where it holds no example that can be written down again.
+
+    `own` are types of the module that is `subject`, as which they are written down.
+    """
     found = _EXAMPLE.search(message)
     if found is None:
         return None
@@ -29,8 +33,10 @@ def read(message: str) -> Counterexample | None:
         return None
     if not isinstance(call, ast.Call) or any(word.arg is None for word in call.keywords):
         return None
-    arguments = tuple(f"{word.arg}={ast.unparse(word.value)}" for word in call.keywords)
-    if not all(_is_plain(word.value) for word in call.keywords) or len(", ".join(arguments)) > _MAX_CHARS:
+    if not all(_is_plain(word.value, own) for word in call.keywords):
+        return None
+    arguments = tuple(f"{word.arg}={ast.unparse(_OfSubject().visit(word.value))}" for word in call.keywords)
+    if len(", ".join(arguments)) > _MAX_CHARS:
         return None
     return Counterexample(arguments=arguments, error=error_of(message))
 
@@ -42,10 +48,26 @@ def error_of(message: str) -> str:
     return "AssertionError" if name == "assert" else name
 
 
-def _is_plain(value: ast.expr) -> bool:
-    """Say whether a value is written with literals alone, so that it can be read without hypothesis or an import."""
+def _is_plain(value: ast.expr, own: Sequence[str]) -> bool:
+    """Say whether a value is written with literals and the `own` types alone, so that it can be read without hypothesis."""
+    match value:
+        case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+            return all(_is_plain(part, own) for part in parts)
+        case ast.Dict(keys=keys, values=values):
+            return all(part is not None and _is_plain(part, own) for part in (*keys, *values))
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=words):
+            return name in own and all(_is_plain(part, own) for part in (*arguments, *(word.value for word in words)))
+        case ast.Attribute(value=ast.Name(id=name)):
+            return name in own
     try:
         ast.literal_eval(value)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return False
     return True
+
+
+class _OfSubject(ast.NodeTransformer):
+    """Writes the names of own types as attributes of the module."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Attribute(value=ast.Name(id="subject"), attr=node.id)

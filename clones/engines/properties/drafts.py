@@ -32,13 +32,16 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     module: str
     function: str
+    """`encode`, or `Order.total` of a method."""
     file: str
     line: int
     properties: tuple[Property, ...]
+    own: tuple[str, ...] = ()
+    """The module's own types that objects are made up of."""
 
 
-def call(name: str, taken: Sequence[Input], *, result: bool = False) -> str:
-    """Return the call with its inputs, with `result` that of the call before in place of the first."""
+def call(name: str, taken: Sequence[Input], *, result: bool = False, of: str = "subject") -> str:
+    """Return the call with its inputs, with `result` that of the call before in place of the first; `of` is what has `name`."""
     placed = ["result" if result and each is taken[0] else each.name for each in taken if not each.by_keyword]
     named = [f"{each.name}={each.name}" for each in taken if each.by_keyword]
-    return f"subject.{name}({', '.join((*placed, *named))})"
+    return f"{of}.{name}({', '.join((*placed, *named))})"

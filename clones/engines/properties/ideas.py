@@ -4,9 +4,11 @@ import ast
 
 import msgspec
 
-from clones.engines.properties.drafts import Draft
+from clones.engines.properties.drafts import Draft, Property, call
 from clones.engines.properties.inputs import inputs
+from clones.engines.properties.methods import of_method, undone
 from clones.engines.properties.names import named, round_trips, undone_by
+from clones.engines.properties.own_types import own_types
 from clones.engines.properties.said import said
 
 _CACHES = frozenset({"cache", "lru_cache", "functools.cache", "functools.lru_cache"})
@@ -24,6 +26,10 @@ class Module(msgspec.Struct, frozen=True, kw_only=True):
     def functions(self) -> dict[str, ast.FunctionDef]:
         """Return the plain functions at the top, by name; of one that is defined twice, the last."""
         return {node.name: node for node in self.tree.body if isinstance(node, ast.FunctionDef) and _is_plain(node)}
+
+    def classes(self) -> dict[str, ast.ClassDef]:
+        """Return the classes at the top, by name."""
+        return {node.name: node for node in self.tree.body if isinstance(node, ast.ClassDef)}
 
     def origins(self) -> dict[str, str]:
         """Return where the names at the top come from: full names of imported ones, nothing for the module's own."""
@@ -46,28 +52,57 @@ class Module(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def draft(module: Module, name: str) -> Draft | None:
-    """Return the properties of one function of a module; None where it has none that could be tried."""
-    functions, origins = module.functions(), module.origins()
-    function = functions.get(name)
-    if function is None:
+    """Return the properties of one function of a module, or of a method (`Order.total`); None where none could be tried."""
+    function, found = _of_method(module, name) if "." in name else _of_function(module, name)
+    if function is None or not found or any(each.name in _OF_THE_TEST for item in found for each in item.inputs):
         return None
-    taken = inputs(function, origins)
-    if not taken or any(each.name in _OF_THE_TEST for each in taken):
-        return None
-    found = [
-        *round_trips(functions, function, taken),
-        *named(function, taken),
-        *said(function, taken, origins),
-    ]
-    if not found:
-        return None
-    return Draft(module=module.name, function=name, file=module.file, line=function.lineno, properties=tuple(found))
+    return Draft(
+        module=module.name,
+        function=name,
+        file=module.file,
+        line=function.lineno,
+        properties=tuple(found),
+        own=tuple(own_types(module.tree, module.origins())),
+    )
 
 
 def pairs(module: Module) -> list[str]:
-    """Return the functions of a module that another one undoes."""
+    """Return the functions of a module that another one undoes, and the methods."""
     functions = module.functions()
-    return [name for name in functions if any(back in functions for back in undone_by(name))]
+    return [
+        *(name for name in functions if any(back in functions for back in undone_by(name))),
+        *(
+            f"{holder.name}.{method.name}"
+            for holder in module.classes().values()
+            for method in _methods(holder).values()
+            if undone(holder, method)
+        ),
+    ]
+
+
+def _of_function(module: Module, name: str) -> tuple[ast.FunctionDef | None, list[Property]]:
+    functions, origins = module.functions(), module.origins()
+    function = functions.get(name)
+    taken = inputs(function, origins, own_types(module.tree, origins)) if function is not None else None
+    if function is None or not taken:
+        return None, []
+    told = said(function, taken, origins, name=name, given=call(name, taken))
+    return function, [*round_trips(functions, function, taken), *named(function, taken), *told]
+
+
+def _of_method(module: Module, name: str) -> tuple[ast.FunctionDef | None, list[Property]]:
+    origins = module.origins()
+    own = own_types(module.tree, origins)
+    class_name, _, last = name.partition(".")
+    holder = module.classes().get(class_name)
+    method = _methods(holder).get(last) if holder is not None else None
+    if holder is None or method is None or class_name not in own:
+        return None, []
+    return method, of_method(holder, method, origins, own)
+
+
+def _methods(holder: ast.ClassDef) -> dict[str, ast.FunctionDef]:
+    return {node.name: node for node in holder.body if isinstance(node, ast.FunctionDef) and _is_plain(node)}
 
 
 def _is_plain(function: ast.FunctionDef) -> bool:

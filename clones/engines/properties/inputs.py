@@ -2,6 +2,8 @@
 
 import ast
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -24,6 +26,7 @@ _SIMPLE = {
     "fractions.Fraction": "st.fractions(-1000, 1000, max_denominator=100)",
     "uuid.UUID": "st.uuids()",
 }
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 _SIZE = "max_size=8"
 _TELLING_CHARS = 3
 """Of a literal: a longer one is a message rather than what a function looks for in a text."""
@@ -64,27 +67,40 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a value that comes back unchanged is equal: a list is passed for a `Sequence`, and a tuple may come back."""
 
 
-def inputs(function: ast.FunctionDef, origins: Mapping[str, str]) -> list[Input] | None:
+class OwnType(msgspec.Struct, frozen=True, kw_only=True):
+    """A class of the module's own whose objects can be made up."""
+
+    values: str
+    """Their strategy."""
+    compares: bool
+    """Whether two that are made of the same are equal."""
+
+
+def inputs(
+    function: ast.FunctionDef, origins: Mapping[str, str], own: Mapping[str, OwnType] = NOTHING
+) -> list[Input] | None:
     """Return what is passed to a function; None where a parameter without a default takes what cannot be made up.
 
-    `origins` is where the module's names come from (`{"date": "datetime.date"}`); its own ones lead nowhere.
+    `origins` is where the module's names come from (`{"date": "datetime.date"}`); its own ones lead nowhere, but for the
+    classes in `own`.
     """
     found: list[Input] = []
     text_values = _text_values(function)
-    for parameter, default, by_keyword in _parameters(function):
+    for parameter, default, by_keyword in parameters(function):
         annotation = parameter.annotation
-        values = _of_annotation(annotation, origins) if annotation is not None else _guess(parameter, default, function)
+        values = (
+            of_annotation(annotation, origins, own) if annotation is not None else _guess(parameter, default, function)
+        )
         if values is None and default is None:
             return None
         if values is not None:
-            text = ast.unparse(annotation) if annotation is not None else ""
             found.append(
                 Input(
                     name=parameter.arg,
                     values=values.replace(_TEXT, text_values),
                     by_keyword=by_keyword,
                     inferred=annotation is None,
-                    is_exact=not any(name in text for name in _ABSTRACT),
+                    is_exact=annotation is None or is_exact(annotation, own),
                 )
             )
     return found
@@ -108,10 +124,10 @@ def _text_values(function: ast.FunctionDef) -> str:
 
 def required(function: ast.FunctionDef) -> list[str]:
     """Return the names of the parameters that have no default."""
-    return [parameter.arg for parameter, default, _ in _parameters(function) if default is None]
+    return [parameter.arg for parameter, default, _ in parameters(function) if default is None]
 
 
-def _parameters(function: ast.FunctionDef) -> list[tuple[ast.arg, ast.expr | None, bool]]:
+def parameters(function: ast.FunctionDef) -> list[tuple[ast.arg, ast.expr | None, bool]]:
     """Return each parameter with its default; whether it is passed by keyword: all behind one that may be left out are."""
     signature = function.args
     placed = [*signature.posonlyargs, *signature.args]
@@ -149,13 +165,23 @@ def unquoted(annotation: ast.expr) -> ast.expr:
     return annotation
 
 
-def _of_annotation(annotation: ast.expr, origins: Mapping[str, str]) -> str | None:
+def is_exact(annotation: ast.expr, own: Mapping[str, OwnType]) -> bool:
+    """Tell whether what comes back unchanged is equal to what was passed."""
+    named = {node.id for node in ast.walk(unquoted(annotation)) if isinstance(node, ast.Name)}
+    abstract = any(name in ast.unparse(annotation) for name in _ABSTRACT)
+    return not abstract and all(own[name].compares for name in named & own.keys())
+
+
+def of_annotation(annotation: ast.expr, origins: Mapping[str, str], own: Mapping[str, OwnType]) -> str | None:
+    """Return the strategy for what an annotation allows; None for what cannot be made up."""
     node = unquoted(annotation)
     match node:
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _either([left, right], origins)
+            return _either([left, right], origins, own)
         case ast.Subscript(value=outer, slice=inner):
-            return _of_container(_plain(origin(outer, origins)), inner, origins)
+            return _of_container(_plain(origin(outer, origins)), inner, origins, own)
+        case ast.Name(id=name) if name in own:
+            return own[name].values
     return _SIMPLE.get(origin(node, origins))
 
 
@@ -165,16 +191,16 @@ def _plain(name: str) -> str:
     return last if module in _MODULES and last in _ABSTRACT else name
 
 
-def _of_container(name: str, inner: ast.expr, origins: Mapping[str, str]) -> str | None:
+def _of_container(name: str, inner: ast.expr, origins: Mapping[str, str], own: Mapping[str, OwnType]) -> str | None:
     parts = list(inner.elts) if isinstance(inner, ast.Tuple) else [inner]
     if name == "typing.Literal":
         return f"st.sampled_from([{', '.join(map(ast.unparse, parts))}])"
     if name == "typing.Optional":
-        return _either([inner, ast.Constant(None)], origins)
+        return _either([inner, ast.Constant(None)], origins, own)
     if name == "typing.Union":
-        return _either(parts, origins)
+        return _either(parts, origins, own)
     is_open = isinstance(parts[-1], ast.Constant) and parts[-1].value is Ellipsis
-    of = [_of_annotation(part, origins) for part in (parts[:-1] if is_open else parts)]
+    of = [of_annotation(part, origins, own) for part in (parts[:-1] if is_open else parts)]
     known = [part for part in of if part is not None]
     if len(known) < len(of):
         return None
@@ -195,8 +221,8 @@ def _filled(name: str, of: list[str], *, is_open: bool, keys: str) -> str | None
     return None
 
 
-def _either(parts: list[ast.expr], origins: Mapping[str, str]) -> str | None:
-    of = [_of_annotation(part, origins) for part in parts]
+def _either(parts: list[ast.expr], origins: Mapping[str, str], own: Mapping[str, OwnType]) -> str | None:
+    of = [of_annotation(part, origins, own) for part in parts]
     known = [part for part in of if part is not None]
     return " | ".join(known) if len(known) == len(of) else None
 

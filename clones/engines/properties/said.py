@@ -5,7 +5,7 @@ import builtins
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from clones.engines.properties.drafts import Property, call
+from clones.engines.properties.drafts import Property
 from clones.engines.properties.inputs import Input, origin, unquoted
 
 _ERROR_WORD = re.compile(r"\b[A-Za-z_]\w*(?:Error|Exception|Warning|Exit|Interrupt|Iteration)\b")
@@ -14,19 +14,23 @@ _INFERRED_ERRORS = ("AttributeError", "TypeError")
 """May be the fault of the one who inferred what a function takes."""
 
 
-def said(function: ast.FunctionDef, taken: Sequence[Input], origins: Mapping[str, str]) -> Iterator[Property]:
-    """Yield what a function says; `origins` tell where the names of its module come from."""
-    given = call(function.name, taken)
+def said(
+    function: ast.FunctionDef, taken: Sequence[Input], origins: Mapping[str, str], *, name: str, given: str
+) -> Iterator[Property]:
+    """Yield what a function says, which is told by `name`, and called as `given`.
+
+    `origins` tell where the names of its module come from.
+    """
     types = _types(function.returns, origins) if function.returns is not None else None
     if types is not None and function.returns is not None:
-        says = f"`{function.name}` returns what its annotation says: `{ast.unparse(unquoted(function.returns))}`"
+        says = f"`{name}` returns what its annotation says: `{ast.unparse(unquoted(function.returns))}`"
         yield Property(kind="returns", says=says, inputs=tuple(taken), given=given, holds=_instance(types))
     told = _told_errors(function, origins)
     if told is not None:
         if any(each.inferred for each in taken):
             told = sorted({*told, *_INFERRED_ERRORS})
-        words = " or ".join(f"`{name.removeprefix('subject.')}`" for name in told)
-        says = f"`{function.name}` raises nothing but {words}" if told else f"`{function.name}` raises nothing"
+        words = " or ".join(f"`{error.removeprefix('subject.')}`" for error in told)
+        says = f"`{name}` raises nothing but {words}" if told else f"`{name}` raises nothing"
         yield Property(kind="errors", says=says, inputs=tuple(taken), given=given, told=tuple(told))
 
 

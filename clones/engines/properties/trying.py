@@ -1,5 +1,6 @@
 """Run drafted property tests in the copy of a target: what runs is kept, what fails is a finding."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -59,7 +60,7 @@ def judge(draft: Draft, ran: Ran) -> Tried:
     for item in draft.properties:
         test = writing.name_of_test(draft, item)
         if test in failed:
-            example = _example(failed[test])
+            example = _example(failed[test], draft.own)
             if example is None:
                 reasons[_why_not(failed[test])] = None
             else:
@@ -71,12 +72,12 @@ def judge(draft: Draft, ran: Ran) -> Tried:
     return Tried(draft=draft, results=tuple(results), left_out=tuple(reasons))
 
 
-def _example(failure: Failure) -> Counterexample | None:
+def _example(failure: Failure, own: Sequence[str]) -> Counterexample | None:
     """Read the counterexample: the message may be cut before it, the traceback's lines that begin with E are not."""
     if failure.message.startswith(_REFUSED) or _REFUSED in failure.message.partition("\n")[0]:
         return None
     lines = [line[1:].removeprefix("   ") for line in failure.said.splitlines() if line.startswith("E ")]
-    found = counterexamples.read(failure.message) or counterexamples.read("\n".join(lines))
+    found = counterexamples.read(failure.message, own) or counterexamples.read("\n".join(lines), own)
     error = counterexamples.error_of(failure.message)
     return msgspec.structs.replace(found, error=error) if found is not None else None
 

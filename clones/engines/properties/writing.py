@@ -27,7 +27,7 @@ def name_of_test(draft: Draft, item: Property) -> str:
         "returns": "returns_as_annotated",
         "errors": "raises_only_what_is_told",
     }[item.kind]
-    return f"test_{draft.function.strip('_')}_{words}{number}"
+    return f"test_{draft.function.strip('_').replace('.', '_')}_{words}{number}"
 
 
 def write(draft: Draft, properties: Sequence[Property]) -> str:

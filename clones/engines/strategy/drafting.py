@@ -45,8 +45,8 @@ def drafts_for(
 def _wanted(
     names: Mapping[str, str], trees: Mapping[str, ast.Module], ranked: Sequence[Ranked], words: Mapping[str, int]
 ) -> Iterator[tuple[str, str]]:
-    yield from ((each.file, each.name) for each in ranked if each.file in names and each.function == each.name)
+    yield from ((each.file, each.function) for each in ranked if each.file in names and each.function.count(".") < 2)
     for file in sorted(names):
         for name in pairs(Module(name=names[file], file=file, tree=trees[file])):
-            if not words.get(name):
+            if not words.get(name.rpartition(".")[2]):
                 yield file, name

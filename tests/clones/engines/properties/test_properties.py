@@ -12,6 +12,7 @@ from clones.engines.properties import Drafted, Module, draft, look, pairs, writi
 from clones.engines.properties.counterexamples import Counterexample, error_of, read
 from clones.engines.properties.drafts import Draft
 from clones.engines.properties.inputs import inputs
+from clones.engines.properties.own_types import own_types
 from clones.engines.properties.trying import judge
 from clones.engines.triage.running import Failure, Ran
 from tests.clones.engines.architecture.projects import write
@@ -62,6 +63,55 @@ def hush(path: str) -> None:
 '''
 
 
+SHOP = '''"""Orders."""
+import enum
+from dataclasses import dataclass, field
+
+
+class Size(enum.Enum):
+    SMALL = 1
+    LARGE = 2
+
+
+@dataclass
+class Item:
+    name: str
+    count: int
+    size: Size = Size.SMALL
+    seen: list = field(default_factory=list, init=False)
+
+    def each(self, total: int) -> int:
+        return total // self.count
+
+    def to_text(self) -> str:
+        return f"{self.name}:{self.count}"
+
+    @classmethod
+    def from_text(cls, text: str) -> "Item":
+        name, _, count = text.partition(":")
+        return cls(name, int(count))
+
+    def to_pair(self) -> tuple[str, int, str]:
+        return self.name, self.count, self.size.name
+
+    @staticmethod
+    def from_pair(pair):
+        return Item(pair[0], pair[1], Size[pair[2]])
+
+
+class Basket:
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def room(self, items: list[Item]) -> int:
+        return self.limit - len(items)
+
+
+def label(item: Item) -> str:
+    return None if item.size is Size.LARGE else item.name
+'''
+
+
 def module(source: str, name: str = "codec") -> Module:
     return Module(name=name, file=f"{name}.py", tree=ast.parse(source))
 
@@ -75,7 +125,7 @@ def tried(tmp_path: Path, source: str, *names: str) -> tuple[Drafted, Path]:
     target = write(tmp_path / "target", {"codec.py": source, "kept.txt": "kept"})
     out = tmp_path / "out"
     out.mkdir()
-    found = look(target, drafts(source, *names), out, lambda *_: None, deadline=time.monotonic() + 240)
+    found = look(target, drafts(source, *names), out, lambda *_: None, deadline=time.monotonic() + 800)
     assert (target / "kept.txt").read_text() == "kept"
     assert sorted(path.name for path in target.iterdir()) == ["codec.py", "kept.txt"]
     return found, target
@@ -112,6 +162,59 @@ def test_what_runs_is_kept_and_a_counterexample_is_told_with_its_check(tmp_path:
         (target / file.name).write_bytes((tmp_path / "out" / file.name).read_bytes())
     telling = [rows["first", "errors"], rows["encode_pairs", "round trip"], rows["quote_it", "round trip"]]
     assert wrong({"tests": telling}, target) == []
+
+
+@pytest.mark.timeout(900)
+def test_own_types_are_made_up_and_methods_are_tried(tmp_path: Path) -> None:
+    names = ("Item.each", "Item.to_text", "Item.to_pair", "Basket.room", "label")
+    found, target = tried(tmp_path, SHOP, *names)
+    rows = {(row["function"], row["property"]): row for row in found.data["tests"]}
+    assert {key: row["outcome"] for key, row in rows.items()} == {
+        ("Item.each", "returns"): "holds",
+        ("Item.each", "errors"): "fails",
+        ("Item.to_text", "round trip"): "fails",
+        ("Item.to_text", "returns"): "holds",
+        ("Item.to_text", "errors"): "holds",
+        ("Item.to_pair", "round trip"): "holds",
+        ("Item.to_pair", "returns"): "holds",
+        ("Item.to_pair", "errors"): "holds",
+        ("Basket.room", "returns"): "holds",
+        ("Basket.room", "errors"): "holds",
+        ("label", "returns"): "fails",
+        ("label", "errors"): "holds",
+    }
+    assert rows["Item.each", "errors"]["raised"] == "ZeroDivisionError"
+    assert rows["Item.each", "errors"]["arguments"][0].startswith("made=subject.Item(name=")
+    assert "size=subject.Size.LARGE" in rows["label", "returns"]["arguments"][0]
+    for file in found.files:
+        (target / file.name).write_bytes((tmp_path / "out" / file.name).read_bytes())
+    telling = [rows["Item.each", "errors"], rows["label", "returns"], rows["Item.to_text", "round trip"]]
+    assert wrong({"tests": [*telling, rows["Item.to_pair", "round trip"]]}, target) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "values"),
+    [
+        ("class C:\n    pass\n", "st.builds(subject.C)"),
+        ("class C:\n    def __init__(self, n: int, o=None): ...\n", "st.builds(subject.C, n=st.integers(-1000, 1000))"),
+        ("@dataclass(frozen=True)\nclass C:\n    on: bool\n", "st.builds(subject.C, on=st.booleans())"),
+        ("class C(NamedTuple):\n    on: bool\n", "st.builds(subject.C, on=st.booleans())"),
+        ("class C(Enum):\n    A = 1\n", "st.sampled_from(subject.C)"),
+        ("class C(Enum):\n    pass\n", None),
+        ("class C(Other):\n    pass\n", None),
+        ("class C(metaclass=Other):\n    pass\n", None),
+        ("@other\nclass C:\n    pass\n", None),
+        ("@dataclass\nclass C:\n    c: C\n", None),
+        ("@dataclass\nclass C:\n    n: int\n    def __post_init__(self):\n        assert self.n\n", None),
+        ("class C:\n    def __init__(self, n): ...\n", None),
+        ("class C:\n    def __init__(self, n: int, /): ...\n", None),
+    ],
+)
+def test_an_own_type_is_made_up_where_all_of_it_is(source: str, values: str | None) -> None:
+    head = "from dataclasses import dataclass\nfrom typing import NamedTuple\nfrom enum import Enum\n\n\n"
+    tree = module(f"{head}{source}")
+    found = own_types(tree.tree, tree.origins()).get("C")
+    assert (found.values if found is not None else None) == values
 
 
 def test_made_up_values_delete_and_overwrite_and_kill_nothing(tmp_path: Path) -> None:
@@ -235,6 +338,7 @@ def test_of_what_is_no_plain_function_nothing_is_drafted(source: str) -> None:
 
 def test_functions_that_another_one_undoes() -> None:
     assert pairs(module(CODEC)) == ["encode_pairs", "quote_it"]
+    assert pairs(module(SHOP)) == ["Item.to_text", "Item.to_pair"]
 
 
 def test_a_draft_is_the_same_each_time_and_a_program() -> None:
