@@ -89,7 +89,7 @@ def gather(where: Where, named: Named) -> Evidence:
     )
     claims = [claim for each in found for claim in each.claims]
     leaves = named.leaves
-    if local is not None and leaves is None and local.leaves.is_file():
+    if leaves is None and local is not None and local.leaves.is_file() and _is_of(local, keys):
         leaves = local.leaves
     stored = stored_users(where.store) if local is not None else {}
     return Evidence(
@@ -101,6 +101,14 @@ def gather(where: Where, named: Named) -> Evidence:
         leaves=leaves,
         users=read_users(named.users) if named.users is not None else stored,
     )
+
+
+def _is_of(local: Places, keys: Keys) -> bool:
+    """Tell whether the local notary's log may be one that is verified: somebody else's archive is none of its business."""
+    try:
+        return read_key(str(local.public_key)) in keys.logs
+    except ConfigurationError:
+        return not local.public_key.exists()
 
 
 def _named_claims(path: Path, keys: Keys) -> FoundClaims:

@@ -83,6 +83,10 @@ def test_of_the_local_network_those_of_other_logs_are_no_problem(store: Path) ->
     found = gather(local(store), Named(keys=[str(SigningKey.new("example.org/other").public)]))
     assert not found.claims
     assert found.others == {("example.org/lab", 9)}
+    # Its leaves are of that other log, and say nothing of this one.
+    assert found.leaves is None
+    places(store).public_key.unlink()
+    assert gather(local(store), Named(keys=[str(LOG.public)])).leaves == places(store).leaves
 
 
 def test_a_witness_s_key_goes_with_the_log_s_own(store: Path) -> None:
