@@ -45,7 +45,7 @@ def _made(node: ast.ClassDef, origins: Mapping[str, str], known: Mapping[str, Ow
             told = _dataclass(decorator, origins)
             compares = told.get("eq") != "False" if told is not None else False
             fields = _fields(node, origins) if told is not None and told.get("init") != "False" else None
-        case [], [] if "__new__" not in begins:
+        case [], [] if "__new__" not in begins and _is_whole(node, begins.get("__init__")):
             fields, compares = _taken(begins.get("__init__")), False
         case _:
             return None
@@ -58,6 +58,27 @@ def _dataclass(decorator: ast.expr, origins: Mapping[str, str]) -> dict[str | No
     if origin(called, origins) != "dataclasses.dataclass":
         return None
     return {each.arg: ast.unparse(each.value) for each in getattr(decorator, "keywords", [])}
+
+
+def _is_whole(node: ast.ClassDef, begin: ast.FunctionDef | None) -> bool:
+    """Tell whether an object has all that its methods read once it is made: others get it from whoever uses them."""
+    has: set[str] = set()
+    for each in node.body:
+        match each:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                has.add(name)
+            case ast.Assign(targets=targets):
+                has |= {target.id for target in targets if isinstance(target, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=name), value=value) if value is not None:
+                has.add(name)
+    reads = set()
+    for part in ast.walk(node):
+        match part:
+            case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Load()):
+                reads.add(name)
+    sets = ast.walk(begin) if begin is not None else ()
+    has |= {part.attr for part in sets if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store)}
+    return all(name in has or hasattr(object, name) for name in reads)
 
 
 def _taken(begin: ast.FunctionDef | None) -> list[_Field] | None:

@@ -207,6 +207,8 @@ def test_own_types_are_made_up_and_methods_are_tried(tmp_path: Path) -> None:
         ("@dataclass\nclass C:\n    c: C\n", None),
         ("@dataclass\nclass C:\n    n: int\n    def __post_init__(self):\n        assert self.n\n", None),
         ("class C:\n    def __init__(self, n): ...\n", None),
+        ("class C:\n    def f(self): return self.set_by_others\n", None),
+        ("class C:\n    a = 1\n    def f(self): return self.a, self.f, self.__class__\n", "st.builds(subject.C)"),
         ("class C:\n    def __init__(self, n: int, /): ...\n", None),
     ],
 )
