@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from clones.engines import git, isolation, memory
+from clones.engines import git, isolation, memory, svg
 from clones.engines.contract import EngineError, EngineOutput, NotAnalysed, OutputFile, Progress
 from clones.engines.environment import Environment, prepare
 from clones.engines.environment.interpreter import standard_library
@@ -20,7 +20,7 @@ from clones.engines.running import pytest_config
 from clones.engines.running.flame_svg import flame_svg
 from clones.engines.running.measured import pytest_arguments
 from clones.engines.running.places import Places
-from clones.engines.running.profile_fold import Hot, Kind, flame_tree, hot_functions, stacks_of, thinned
+from clones.engines.running.profile_fold import MODULE, Hot, Kind, flame_tree, hot_functions, stacks_of, thinned
 from clones.engines.running.profiler import INTERVAL_S, PROFILER, run_profiler
 from clones.engines.running.python_command import PythonCommand, python_command
 from clones.engines.running.watched import Watched
@@ -37,6 +37,7 @@ _READING_SHARE = 0.7
 _MEMORY_SHARE = 0.9
 """By when the traced run is interrupted, so that the profile before it is told in time."""
 _MAX_NAMED = 50
+_MAX_LAST_WORDS = 160
 
 
 class _Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,7 +202,7 @@ def _output(
         "environment": environment.report(),
     }
     (out / "profile.json").write_text(json.dumps(thinned(session, least_share=LEAST_SHARE)), encoding="utf-8")
-    title = " ".join(command)
+    title = " ".join(" ".join(command).split())
     shown = f"{whole:.2f} s in {run.samples} samples; {len(own)} functions of the target"
     (out / "flame.svg").write_text(flame_svg(flame_tree(stacks), title=title, shown=shown), encoding="utf-8")
     not_analysed = [*copied.left_out[:_MAX_NAMED]]
@@ -228,10 +229,14 @@ def _summary(data: dict[str, Any], own: list[Hot], whole: float) -> str:
     text = f"{data['wall_s']:.2f} s wall, {data['cpu_s']:.2f} s CPU"
     if data["exit_status"]:
         text += f", exit status {data['exit_status']}"
+        last = data["stderr_tail"].rpartition("\n")[2].strip()
+        text += f" ({svg.shortened_right(last, _MAX_LAST_WORDS)})" if last else ""
     if data["interrupted"]:
         text += ", interrupted"
     if own and whole and own[0].self_s > 0:
-        text += f"; the target's hottest function is {own[0].frame.label} with {own[0].self_s / whole:.1%} of the time"
+        name = own[0].frame.label
+        hottest = f"code is the top level of {name}" if own[0].frame.function == MODULE else f"function is {name}"
+        text += f"; the target's hottest {hottest} with {own[0].self_s / whole:.1%} of the time"
     return f"{text}."
 
 

@@ -82,7 +82,7 @@ def test_a_command_that_fails_is_a_result_with_its_last_words(profile: Profile) 
     assert output.data["exit_status"] == 3
     # nothing of the profiler's own, which says where telling the time takes long, as in some virtual machines
     assert output.data["stderr_tail"] == "that is no good argument"
-    assert "exit status 3" in output.summary
+    assert "exit status 3 (that is no good argument)" in output.summary
 
 
 def test_an_exception_shows_its_traceback_and_not_the_profiler_s(profile: Profile) -> None:

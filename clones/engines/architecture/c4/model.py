@@ -28,6 +28,8 @@ class Relation(msgspec.Struct, frozen=True, kw_only=True):
     start: str
     end: str
     label: str
+    weight: float = 1.0
+    """How much it binds: of two that contradict each other, the heavier decides who stands above."""
     statement: Statement | None = None
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from clones.engines import target_files
+from clones.engines.architecture import cycles
 from clones.engines.architecture.c4 import systems
 from clones.engines.architecture.c4.model import Element, Relation, View
 from clones.engines.architecture.discovery import Unit
@@ -107,10 +108,13 @@ def _containers(ground: Ground) -> View:
         for unit in packages
     ]
     keys = {point.name: f"process {point.name}" for point in commands}
+    of_module = {point.module: keys[point.name] for point in commands if point.module is not None}
 
     def leads_to(point: EntryPoint) -> str:
         package = home.get(point.module or "", "")
-        return package if point.kind == "import" else keys.get(point.name, package)
+        if point.kind == "import":
+            return package
+        return keys.get(point.name) or of_module.get(point.module or "", package)
 
     people, uses = _people(ground, leads_to)
     starts = [
@@ -244,7 +248,9 @@ def _shown(ground: Ground, start: str, end: str, label: str, edges: Sequence[Imp
     more = f" and {len(edges) - len(places)} more" if len(edges) > len(places) else ""
     names = f"`{start}` to `{end}`"
     statement = Statement(text=f"Imports lead from {names}: {told}{more}", how_to_check=command, expected=expected)
-    return Relation(start=start, end=end, label=label, statement=statement)
+    # as the layers of the whole weigh them, so that both pictures have the same order
+    weight = sum(map(cycles.weight, edges))
+    return Relation(start=start, end=end, label=label, weight=weight, statement=statement)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -1,5 +1,6 @@
 """The C4 views: who uses the target, what it is made of and what it reaches, each from a line of code."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -129,3 +130,67 @@ def test_many_systems_of_a_kind_are_one_element() -> None:
     found = systems.grouped(systems.find([edge(name) for name in names]).systems, 5, 2)
     assert [each.name for each in found] == ["Cassandra", "MongoDB", "4 more databases", "AMQP broker"]
     assert found[2].about == "MySQL, Neo4j, PostgreSQL, Redis"
+
+
+def drawn(relations: tuple[Relation, ...], keys: str) -> ET.Element:
+    view = View(
+        name="components",
+        title="t",
+        boundary="t",
+        elements=tuple(Element(key=key, name=key, kind="component") for key in keys),
+        relations=relations,
+    )
+    return ET.fromstring(picture.draw(view))  # noqa: S314 (written by the engine under test)
+
+
+def heights(root: ET.Element) -> dict[str, float]:
+    return {text.text or "": float(text.get("y", "0")) for text in root.iter("{http://www.w3.org/2000/svg}text")}
+
+
+def test_who_imports_more_of_the_other_stands_above() -> None:
+    many, one = (
+        Relation(start="b", end="a", label="7 imports", weight=7.0),
+        Relation(start="a", end="b", label="1 import"),
+    )
+    at = heights(drawn((one, many), "ab"))
+    assert at["b"] < at["a"]
+
+
+def test_the_boundary_begins_below_the_heading_where_nobody_stands_above_it() -> None:
+    root = drawn((Relation(start="a", end="b", label="1 import"),), "ab")
+    frame = next(rect for rect in root.iter("{http://www.w3.org/2000/svg}rect") if rect.get("stroke-dasharray"))
+    assert float(frame.get("y", "0")) > heights(root)["C4 components, from the code: who uses what"]
+
+
+def test_labels_of_arrows_side_by_side_are_not_on_each_other() -> None:
+    root = drawn(tuple(Relation(start="a", end=end, label=f"a long label {end}") for end in "bcde"), "abcde")
+    size = "{http://www.w3.org/2000/svg}text"
+    places = [
+        (float(text.get("x", "0")), float(text.get("y", "0")), 5.0 * len(text.text or ""))
+        for text in root.iter(size)
+        if (text.text or "").startswith("a long")
+    ]
+    assert len(places) == 4
+    for at, (x, y, width) in enumerate(places):
+        assert all(abs(x - left) >= (width + wide) / 2 or abs(y - up) >= 12 for left, up, wide in places[:at])
+
+
+def test_in_a_crowd_an_arrow_that_a_longer_way_says_too_is_pale() -> None:
+    chain = "abcdefghijkl"
+    arcs = [*pairwise(chain), ("a", "l")]
+    root = drawn(tuple(Relation(start=start, end=end, label="1 import") for start, end in arcs), chain)
+    colours = {path.get("stroke") for path in root.iter("{http://www.w3.org/2000/svg}path")}
+    assert {"#6b7280", "#ccd2db"} <= colours
+    assert any("pale: also by a longer way" in text for text in heights(root))
+
+
+def test_a_script_that_a_command_starts_in_is_that_command(tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": '[project]\nname = "p"\n[project.scripts]\np = "p.cli:main"\n',
+        "p/__init__.py": "",
+        "p/cli.py": 'def main():\n    pass\n\n\nif __name__ == "__main__":\n    main()\n',
+    }
+    output = run(write(tmp_path / "t", files), tmp_path / "out")
+    view = next(view for view in output.data["c4"] if view["name"] == "containers")
+    assert arrows(view)["command-line user", "process p"] == "runs p, p/cli.py"
+    assert ("command-line user", "package p") not in arrows(view)
