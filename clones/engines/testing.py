@@ -194,7 +194,9 @@ def _summary(data: dict[str, Any]) -> str:
         return f"The tests did not run: {data['reason']}{judged}."
     parts = [f"{counts['passed']} of {counts['total']} tests passed"]
     parts += [
-        f"{counts[name]} {name}" for name in ("failed", "errors", "skipped", "xfailed", "xpassed") if counts[name]
+        f"{counts[name]} {'error' if name == 'errors' and counts[name] == 1 else name}"
+        for name in ("failed", "errors", "skipped", "xfailed", "xpassed")
+        if counts[name]
     ]
     coverage = data["coverage"]
     text = ", ".join(parts) + f" in {data['duration_s']:.1f} s"

@@ -105,15 +105,21 @@ def _summary(covered: coverage.Coverage, pages: int, examined: Examined, differi
     if covered.total:
         told.append(
             f"{covered.documented} of {covered.total} public objects documented ({covered.percent}%), "
-            f"{len(covered.undocumented)} without a docstring; API reference of {pages} modules."
+            f"{len(covered.undocumented)} without a docstring; API reference of {_count(pages, 'module')}."
         )
     else:
         told.append("No public Python module found: nothing to document.")
     if differing:
-        told.append(f"{len(differing)} docstrings say something else than their code.")
+        docstrings = "docstring says" if len(differing) == 1 else "docstrings say"
+        told.append(f"{len(differing)} {docstrings} something else than the code.")
     if examined.findings:
-        told.append(f"{len(examined.findings)} places in {examined.documents} documents do not hold.")
+        places = "place does" if len(examined.findings) == 1 else "places do"
+        told.append(f"{len(examined.findings)} {places} not hold in {_count(examined.documents, 'document')}.")
     return " ".join(told)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _write_pages(pages: tuple[Page, ...], out: Path) -> list[OutputFile]:

@@ -66,6 +66,9 @@ def analyse(target: Path, params: StrategyParams, out: Path, progress: Progress)
     summary = _summary(data)
     (out / "strategy.md").write_text(page.write(data, summary), encoding="utf-8")
     left_out = [*surveyed.found.left_out, *unmeasured, *_notes(history, coverage, places), *drafted.notes]
+    if params.drafts and not drafts:
+        reason = "no function that is ranked, or undone by another, says of itself what made-up values could show"
+        left_out.append(NotAnalysed(subject="property tests", reason=reason))
     files = (OutputFile(name="strategy.md", media_type="text/markdown"), *drafted.files)
     return EngineOutput(summary=summary, data=data, files=files, not_analysed=tuple(left_out))
 

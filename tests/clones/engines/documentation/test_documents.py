@@ -140,7 +140,7 @@ def test_what_an_engine_says_is_seen_by_its_commands(tmp_path: Path) -> None:
     out.mkdir()
     output = analyse(target, DocumentationParams(target=str(target)), out, lambda _fraction, _message: None)
     assert output.data["documents"]["total"] == len(output.data["documents"]["findings"]) == 20
-    assert "20 places in 4 documents do not hold." in output.summary
+    assert "20 places do not hold in 4 documents." in output.summary
     assert failed(target, output.data["documents"]) == []
 
 
