@@ -151,6 +151,14 @@ def commit_of(target: Path, revision: str) -> str | None:
     return found.decode("ascii").strip() or None
 
 
+def _no_revision(target: Path, asked: str) -> str:
+    if (reason := why_not(target)) is not None:
+        return f"the target has no revision {asked!r}: {reason}"
+    if commit_of(target, "HEAD") is None:
+        return f"the target has no revision {asked!r}, for it has no git history"
+    return f"the target has no revision {asked!r}; `git tag` and `git log --oneline` list those that it has"
+
+
 def head(target: Path) -> str | None:
     """Return the commit that `target` stands at; None where git tracks none of its files."""
     commit = commit_of(target, "HEAD")
@@ -169,8 +177,7 @@ def since(target: Path, asked: str | None) -> Since | None:
     if asked is not None:
         commit = commit_of(target, asked)
         if commit is None:
-            words = f"the target has no revision {asked!r}; `git tag` and `git log --oneline` list those that it has"
-            raise EngineError(words, code=ErrorCode.TARGET_NOT_FOUND)
+            raise EngineError(_no_revision(target, asked), code=ErrorCode.TARGET_NOT_FOUND)
         is_tag = commit_of(target, f"refs/tags/{asked}") is not None
         return Since(revision=asked, name=asked if is_tag else commit[:SHORT], commit=commit, how="asked for")
     try:

@@ -50,6 +50,10 @@ def _finding(row: Row) -> str:
     return f"{new}{row.get('severity')}: {row.get('title')} ({row.get('file')}:{row.get('line')})"
 
 
+def _review(row: Row) -> str:
+    return f"to review: {row.get('title')} ({row.get('file')}:{row.get('line')})"
+
+
 def _failure(row: Row) -> str:
     message = str(row.get("message") or "").strip().partition("\n")[0]
     return f"{row.get('test')} failed" + (f": {message}" if message else "")
@@ -75,6 +79,7 @@ def _property(row: Row) -> str:
 
 _LISTS: Mapping[str, Callable[[Row], str]] = {
     "findings": _finding,
+    "reviews": _review,
     "gates": _gate,
     "failures": _failure,
     "shuffles.tests": _statement,

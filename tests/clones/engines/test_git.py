@@ -102,3 +102,12 @@ def test_a_tag_that_a_shell_would_run_is_named_by_its_commit(tmp_path: Path) -> 
     plain = git.since(history.root, None)
     assert plain is not None
     assert plain.name == "v1.1-rc1+b/c"
+
+
+def test_a_revision_that_is_not_there_is_told_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="no revision 'v1', for it has no git history"):
+        git.since(tmp_path, "v1")
+    history = History(tmp_path / "project")
+    history.commit("all", {"a.py": "1\n"})
+    with pytest.raises(EngineError, match="no revision 'v1'; `git tag`"):
+        git.since(history.root, "v1")

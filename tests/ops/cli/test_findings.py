@@ -20,6 +20,10 @@ CHECK = {"text": "README.md:3: `gone.md` is not there", "how_to_check": "ls gone
             {"findings": [{"severity": "low", "title": "An assertion", "file": "a.py", "line": 3, "state": "new"}]},
             ["new, low: An assertion (a.py:3)"],
         ),
+        (
+            {"reviews": [{"severity": "low", "title": "An assertion", "file": "a.py", "line": 3}]},
+            ["to review: An assertion (a.py:3)"],
+        ),
         ({"hot": [{"self_share": 0.9, "text": "`f`, 90 %"}, {"self_share": 0.0, "text": "`g`, 0 %"}]}, ["`f`, 90 %"]),
         (
             {"failures": [{"test": "test_a.py::test_b", "message": "assert 1 == 2\n + where", "check": CHECK}]},
