@@ -15,7 +15,7 @@ from bus.artifacts import Artifacts
 from clones import sandbox
 from clones.engine_handler import BUDGET_SHARE, MAX_INLINE_BYTES, MIN_BUDGET_S, EngineHandler, Workshop, within_time
 from clones.packing import pack
-from clones.params import SecurityParams, TargetParams
+from clones.params import TargetParams
 from clones.params import TestingParams as OfTesting  # pytest takes whatever is named Test… for tests
 from clones.targets import TargetPolicy
 from schemas import ArtifactRef, TaskCompletion, TaskFailure
@@ -191,5 +191,5 @@ def test_the_budget_is_cut_to_the_attempts_time() -> None:
     assert within_time(testing, 1000) is testing
     assert within_time(testing, 100) == OfTesting(target=".", budget_s=100 * BUDGET_SHARE)
     assert within_time(testing, 1) == OfTesting(target=".", budget_s=MIN_BUDGET_S)
-    security = SecurityParams(target=".")
-    assert within_time(security, 1) is security
+    without = TargetParams(target=".")
+    assert within_time(without, 1) is without

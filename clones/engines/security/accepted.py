@@ -204,10 +204,11 @@ def parse_accepted(text: bytes) -> tuple[Entry, ...]:
         raise ValueError(str(error)) from error
 
 
-def apply(decisions: Decisions, findings: Findings, today: dt.date) -> Applied:
+def apply(decisions: Decisions, findings: Findings, today: dt.date, *, is_whole: bool = True) -> Applied:
     """Take out what was decided about; a decision holds until the end of its last day.
 
-    What was known as a place to review alone counts once it is a finding.
+    What was known as a place to review alone counts once it is a finding. Of a scan that is not whole nobody knows what is
+    gone, nor which decisions are about nothing.
     """
     holding = [entry for entry in decisions.accepted if entry.until >= today]
     used: set[Entry] = set()
@@ -226,13 +227,14 @@ def apply(decisions: Decisions, findings: Findings, today: dt.date) -> Applied:
             left[finding.kind].append(finding)
     suppressed = (each.finding for each in findings.suppressed)
     found = {each.fingerprint for each in (*findings.counted, *findings.reviews, *suppressed)}
-    gone = [known.what for fingerprint, known in (decisions.baseline or {}).items() if fingerprint not in found]
+    known_before = (decisions.baseline or {}) if is_whole else {}
+    gone = [known.what for fingerprint, known in known_before.items() if fingerprint not in found]
     return Applied(
         findings=Findings(
             counted=tuple(left["flaw"]), reviews=tuple(left["review"]), suppressed=(*findings.suppressed, *taken)
         ),
         gone=tuple(sorted(gone)),
-        notes=(*decisions.unread, *_notes(decisions.accepted, used, today)),
+        notes=(*decisions.unread, *_notes(decisions.accepted, used if is_whole else set(holding), today)),
     )
 
 

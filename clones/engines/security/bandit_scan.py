@@ -3,6 +3,7 @@
 bandit looks at each file by itself, so the parts together report what one run over the whole target would.
 """
 
+import math
 import os
 import posixpath
 import time
@@ -17,7 +18,7 @@ import msgspec
 from clones.engines import process
 from clones.engines.contract import EngineError
 from clones.engines.security.halving import run_halving
-from clones.engines.security.reported import Reported, Scan
+from clones.engines.security.reported import OUT_OF_TIME, Reported, Scan, left_s
 from clones.engines.security.rules import PASSWORD_RULES
 from clones.engines.security.scope import Scope
 
@@ -29,11 +30,11 @@ _PART_TIMEOUT_S = 900.0
 _WORKERS = min(4, os.cpu_count() or 1)
 
 
-def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
+def scan(copy: Path, scope: Scope, progress: Callable[[float], None], *, deadline: float = math.inf) -> Scan:
     """Run bandit on the Python files of `scope` that stand in `copy`.
 
     Raises:
-        EngineError: `tool_missing`, `engine_timeout`, `engine_failed`.
+        EngineError: `tool_missing`, `engine_failed`.
     """
     begin = time.monotonic()
     python = [name for name in scope.python if name.endswith(".py")]
@@ -41,7 +42,7 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
     results: list[Reported] = []
     unread: dict[str, str] = {}
     with ThreadPoolExecutor(_WORKERS) as pool:
-        for done, (found, errors) in enumerate(pool.map(lambda part: _scan_part(copy, part), parts), start=1):
+        for done, (found, errors) in enumerate(pool.map(lambda part: _scan_part(copy, part, deadline), parts), start=1):
             results += found
             unread |= errors
             progress(done / len(parts))
@@ -54,6 +55,7 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
         files_analysed=len(python) - len(unread),
         duration_s=time.monotonic() - begin,
         unread=unread,
+        is_part=OUT_OF_TIME in unread.values(),
         uri="https://bandit.readthedocs.io/",
     )
 
@@ -71,14 +73,22 @@ def _parts(copy: Path, python: Sequence[str]) -> Iterator[list[str]]:
         yield part
 
 
-def _scan_part(copy: Path, part: Sequence[str]) -> tuple[list[Reported], dict[str, str]]:
-    answers, culprits = run_halving(part, lambda files: _run(copy, files))
+def _scan_part(copy: Path, part: Sequence[str], deadline: float) -> tuple[list[Reported], dict[str, str]]:
+    """Return what is found in some of the files, or, where the time is up before both runs have ended, nothing of them."""
+    try:
+        return _found(copy, part, deadline)
+    except process.StoppedError:
+        return [], dict.fromkeys(part, OUT_OF_TIME)
+
+
+def _found(copy: Path, part: Sequence[str], deadline: float) -> tuple[list[Reported], dict[str, str]]:
+    answers, culprits = run_halving(part, lambda files: _run(copy, files, deadline))
     results = [_reported(each) for answer in answers for each in answer["results"]]
     unread = {_path(each["filename"]): each["reason"] for answer in answers for each in answer["errors"]}
     unread |= dict.fromkeys(culprits, "the scanner crashed on it")
     commented = [name for name in part if name not in unread and b"nosec" in (copy / name).read_bytes()]
     left = [*results]
-    for answer in run_halving(commented, lambda files: _run(copy, files, "--ignore-nosec"))[0]:
+    for answer in run_halving(commented, lambda files: _run(copy, files, deadline, "--ignore-nosec"))[0]:
         for result in map(_reported, answer["results"]):
             if result in left:
                 left.remove(result)
@@ -87,10 +97,10 @@ def _scan_part(copy: Path, part: Sequence[str]) -> tuple[list[Reported], dict[st
     return results, unread
 
 
-def _run(copy: Path, part: Sequence[str], *options: str) -> dict[str, Any] | None:
+def _run(copy: Path, part: Sequence[str], deadline: float, *options: str) -> dict[str, Any] | None:
     """Return bandit's report, or None where the interpreter went down or the report is too long to read."""
-    files = [f"./{name}" for name in part]
-    ended = process.run([*_BASE, "-x", "/dev/null", *options, *files], cwd=copy, timeout_s=_PART_TIMEOUT_S)
+    argv = [*_BASE, "-x", "/dev/null", *options, *(f"./{name}" for name in part)]
+    ended = process.run(argv, cwd=copy, timeout_s=left_s(deadline, _PART_TIMEOUT_S))
     if ended.exit_status not in {0, 1} and ended.exit_status >= 0:
         raise EngineError(f"bandit failed: {ended.stderr[-2000:].decode(errors='replace')}")
     try:

@@ -1,5 +1,6 @@
 """zizmor: GitHub's workflows, actions and Dependabot settings. It works offline and obeys no settings of the target."""
 
+import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ import msgspec
 
 from clones.engines import process
 from clones.engines.contract import EngineError, NotAnalysed
-from clones.engines.security.reported import Reported, Scan
+from clones.engines.security.reported import Reported, Scan, left_s
 from clones.engines.security.scope import Scope
 
 NAME = "zizmor"
@@ -65,7 +66,7 @@ def is_ci_file(name: str) -> bool:
     )
 
 
-def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
+def scan(copy: Path, scope: Scope, progress: Callable[[float], None], *, deadline: float = math.inf) -> Scan:
     """Run zizmor on the files of `scope` that stand in `copy` and are for CI; without one it is not run."""
     begin = time.monotonic()
     progress(0.0)
@@ -74,20 +75,22 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
     named = [f"./{name}" for name in files if name not in unread][:_MAX_FILES]
     results: list[Reported] = []
     left_out: list[NotAnalysed] = []
+    is_part = False
     if len(files) - len(unread) > _MAX_FILES:
         left_out.append(NotAnalysed(subject="CI files", reason=f"of {len(files)} files, {_MAX_FILES} were looked at"))
     try:
         if named:
-            found, read = _run(copy, named)
+            found, read = _run(copy, named, deadline)
             everything = found
             if any(_IGNORE in (copy / name).read_bytes() for name in named):
-                everything, _ = _run(copy, named, "--no-ignores")
+                everything, _ = _run(copy, named, deadline, "--no-ignores")
             known = {_identity(each) for each in found}
             results = [_reported(each, suppressed=_identity(each) not in known) for each in everything]
             unread |= dict.fromkeys((name[2:] for name in named if name[2:] not in read), "not understood as a CI file")
     except EngineError as error:
         left_out.append(NotAnalysed(subject="CI files", reason=error.message))
         unread |= dict.fromkeys((name[2:] for name in named), "zizmor did not end")
+        is_part = isinstance(error, process.StoppedError)
     return Scan(
         name=NAME,
         version=version(NAME),
@@ -97,17 +100,20 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
         duration_s=time.monotonic() - begin,
         unread=unread,
         left_out=tuple(left_out),
+        is_part=is_part,
         uri="https://docs.zizmor.sh/",
     )
 
 
-def _run(copy: Path, files: Sequence[str], *options: str) -> tuple[list[dict[str, Any]], frozenset[str]]:
+def _run(
+    copy: Path, files: Sequence[str], deadline: float, *options: str
+) -> tuple[list[dict[str, Any]], frozenset[str]]:
     """Return what zizmor reports, and the files that it has read.
 
     Raises:
         EngineError: it did not end in time, or without a report.
     """
-    ended = process.run([*_COMMAND, *options, *files], cwd=copy, timeout_s=_TIMEOUT_S)
+    ended = process.run([*_COMMAND, *options, *files], cwd=copy, timeout_s=left_s(deadline, _TIMEOUT_S))
     log = ended.stderr.decode(errors="replace")
     if "no inputs collected" in log:
         return [], frozenset()

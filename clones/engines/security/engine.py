@@ -2,7 +2,9 @@
 
 import datetime as dt
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,6 +18,9 @@ from clones.engines.security.reported import Scan
 from clones.engines.security.scope import Scope
 from clones.params import SecurityParams
 from schemas.errors import ErrorCode
+
+_SHARE = 0.85
+"""Of the budget, for the scanners: the rest is for merging what they say, and writing it down."""
 
 
 def analyse(target: Path, params: SecurityParams, out: Path, progress: Progress) -> EngineOutput:
@@ -48,61 +53,85 @@ def analyse(target: Path, params: SecurityParams, out: Path, progress: Progress)
     """
     if not target.is_dir():
         raise EngineError(f"{target}: no such directory", code=ErrorCode.TARGET_NOT_FOUND)
+    deadline = time.monotonic() + params.budget_s * _SHARE
     earlier = git.since(target, params.since) if params.since is not None else None
     decisions = accepted.read(target, params.baseline)
     with tempfile.TemporaryDirectory(prefix="sanctuary-security-") as name:
         scratch = Path(name).resolve()
         share = 0.5 if earlier is not None else 1.0
-        surveyed, scans, findings = _scan(target, scratch / "now", lambda done, text: progress(done * share, text))
-        compared = None
+        now = _scan(target, scratch / "now", lambda done, text: progress(done * share, text), deadline)
+        compared: Compared | str | None = None
         if earlier is not None:
-            compared = _compare(target, earlier, scratch, (surveyed, findings), progress)
-    applied = accepted.apply(
-        decisions,
-        compared.findings if compared is not None else findings,
-        dt.datetime.now(dt.UTC).date(),
-    )
+            heard = partial(_second, progress, earlier.revision)
+            scan_then = partial(_scan, progress=heard, deadline=deadline)
+            compared = _compare(target, earlier, scratch / "earlier", now, scan_then)
+    found = compared.findings if isinstance(compared, Compared) else now.findings
+    applied = accepted.apply(decisions, found, dt.datetime.now(dt.UTC).date(), is_whole=not now.is_part)
+    scans = now.scans
     scanned = told.Scanned(
-        scope=surveyed, scans=scans, decisions=decisions, applied=applied, since=earlier, compared=compared
+        scope=now.scope, scans=scans, decisions=decisions, applied=applied, since=earlier, compared=compared
     )
     left_out = told.not_analysed(scanned)
-    document = sarif.document(scans, applied.findings, left_out, compared.fixed if compared is not None else ())
+    document = sarif.document(
+        scans, applied.findings, left_out, compared.fixed if isinstance(compared, Compared) else ()
+    )
     (out / told.SARIF).write_bytes(msgspec.json.encode(document))
     data = told.data(scanned)
     progress(1.0, "done")
     return EngineOutput(
-        summary=told.summary(data, scans),
+        summary=told.summary(scanned, data),
         data=data,
         files=(OutputFile(name=told.SARIF, media_type="application/sarif+json"),),
         not_analysed=_capped(left_out),
     )
 
 
-def _scan(target: Path, scratch: Path, progress: Progress) -> tuple[Scope, tuple[Scan, ...], Findings]:
+class _Done(msgspec.Struct, frozen=True):
+    """A tree that was scanned."""
+
+    scope: Scope
+    scans: tuple[Scan, ...]
+    findings: Findings
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the time was up before all scanners had ended."""
+        return any(scan.is_part for scan in self.scans)
+
+
+def _scan(target: Path, scratch: Path, progress: Progress, deadline: float) -> _Done:
     copy = scratch / "target"
     copy.mkdir(parents=True)
     progress(0.0, "listing files")
     surveyed = scope.survey(target, copy)
     progress(0.05, f"scanning {len(surveyed.files)} files, {len(surveyed.python)} of them Python")
-    scans = scanners.run_all(scanners.scanners(), copy, surveyed, lambda done, text: progress(0.05 + 0.85 * done, text))
+    scans = scanners.run_all(
+        scanners.scanners(), copy, surveyed, lambda done, text: progress(0.05 + 0.85 * done, text), deadline
+    )
     progress(0.95, "merging")
-    return surveyed, scans, build(scans, surveyed, copy)
+    return _Done(surveyed, scans, build(scans, surveyed, copy))
+
+
+def _second(progress: Progress, revision: str, done: float, text: str) -> None:
+    """Tell the progress of the second half of the work."""
+    progress(0.5 + 0.5 * done, f"{revision}: {text}")
 
 
 def _compare(
-    target: Path, earlier: git.Since, scratch: Path, now: tuple[Scope, Findings], progress: Progress
-) -> Compared | None:
-    """Scan the earlier revision as well; None where it cannot be written out whole."""
-    before = scratch / "earlier"
-    before.mkdir()
-    if not git.extract(target, earlier.commit, ("",), before):
-        return None
-
-    def heard(done: float, text: str) -> None:
-        progress(0.5 + 0.5 * done, f"{earlier.revision}: {text}")
-
-    surveyed, _, findings = _scan(before, scratch / "before", heard)
-    return compare(findings, now[1], frozenset(surveyed.files), frozenset(now[0].files))
+    target: Path, earlier: git.Since, before: Path, now: _Done, scan: Callable[[Path, Path], _Done]
+) -> Compared | str:
+    """Scan the earlier revision as well, in `before`; where either is no more than a part, return why nothing is compared."""
+    too_late = f"the time was up before this revision and {earlier.revision} were scanned whole"
+    if now.is_part:
+        return too_late
+    tree = before / "tree"
+    tree.mkdir(parents=True)
+    if not git.extract(target, earlier.commit, ("",), tree):
+        return f"{earlier.revision} is too large to be written out"
+    then = scan(tree, before)
+    if then.is_part:
+        return too_late
+    return compare(then.findings, now.findings, frozenset(then.scope.files), frozenset(now.scope.files))
 
 
 def _capped(left_out: Sequence[NotAnalysed]) -> tuple[NotAnalysed, ...]:

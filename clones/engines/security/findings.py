@@ -176,8 +176,10 @@ def weight(finding: Finding) -> tuple[bool, int, bool, int, str, int]:
 
 
 def _followed(scans: Sequence[Scan], scope: Scope) -> frozenset[str]:
-    """Return the files whose flows were followed."""
-    scan = next((each for each in scans if each.name == FOLLOWS_FLOWS and each.files_analysed), None)
+    """Return the files whose flows were followed; where the time was up none, for a value may come from any file."""
+    scan = next(
+        (each for each in scans if each.name == FOLLOWS_FLOWS and each.files_analysed and not each.is_part), None
+    )
     return frozenset(scope.python) - scan.unread.keys() if scan is not None else frozenset()
 
 

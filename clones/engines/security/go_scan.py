@@ -1,5 +1,6 @@
 """gosec, for Go, where the machine has it: it loads packages with the `go` command, kept off the network and off C compilers."""
 
+import math
 import os
 import shutil
 import time
@@ -10,7 +11,7 @@ import msgspec
 
 from clones.engines import process
 from clones.engines.contract import EngineError, NotAnalysed
-from clones.engines.security.reported import Reported, Scan
+from clones.engines.security.reported import Reported, Scan, left_s
 from clones.engines.security.scope import Scope
 
 NAME = "gosec"
@@ -72,7 +73,7 @@ class Report(msgspec.Struct, frozen=True):
     stats: dict[str, int] = msgspec.field(name="Stats", default_factory=dict)
 
 
-def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
+def scan(copy: Path, scope: Scope, progress: Callable[[float], None], *, deadline: float = math.inf) -> Scan:
     """Run gosec, where it is installed, in each module of `scope` that stands in `copy`; else `left_out` says how to add it."""
     begin = time.monotonic()
     files = [name for name in scope.files if name.endswith(".go")]
@@ -82,6 +83,7 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
     left_out: list[NotAnalysed] = []
     results: list[Reported] = []
     read = 0
+    is_part = False
     modules = _modules(files, frozenset(scope.files)) if installed else []
     if files and not installed:
         left_out.append(NotAnalysed(subject="Go", reason=HOW_TO_GET))
@@ -91,9 +93,10 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
     for done, module in enumerate(modules[:_MAX_MODULES]):
         progress(done / len(modules))
         try:
-            report = _run(copy / module, env | _ENV)
+            report = _run(copy / module, env | _ENV, deadline)
         except EngineError as error:
             left_out.append(NotAnalysed(subject=f"Go in {module}", reason=error.message))
+            is_part = is_part or isinstance(error, process.StoppedError)
             continue
         results += reported(report, copy)
         left_out += _about_errors(report, copy, module)
@@ -106,6 +109,7 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
         files_analysed=read,
         duration_s=time.monotonic() - begin,
         left_out=tuple(left_out),
+        is_part=is_part,
         uri="https://github.com/securego/gosec",
     )
 
@@ -120,9 +124,9 @@ def _modules(files: list[str], everything: frozenset[str]) -> list[str]:
     return sorted(used - {""})
 
 
-def _run(directory: Path, env: dict[str, str]) -> Report:
+def _run(directory: Path, env: dict[str, str], deadline: float) -> Report:
     program = shutil.which(NAME, path=env["PATH"]) or NAME
-    ended = process.run([program, *_OPTIONS, "./..."], cwd=directory, timeout_s=_TIMEOUT_S, env=env)
+    ended = process.run([program, *_OPTIONS, "./..."], cwd=directory, timeout_s=left_s(deadline, _TIMEOUT_S), env=env)
     try:
         return msgspec.json.decode(ended.stdout, type=Report)
     except msgspec.MsgspecError:

@@ -1,5 +1,6 @@
 """oxlint's rules on security for JavaScript and TypeScript; an extra, for it is a linter of 15 MB that Python projects do not need."""
 
+import math
 import re
 import shutil
 import tempfile
@@ -13,7 +14,7 @@ import msgspec
 from clones.engines import process
 from clones.engines.contract import EngineError, NotAnalysed
 from clones.engines.security.halving import run_halving
-from clones.engines.security.reported import Reported, Scan
+from clones.engines.security.reported import OUT_OF_TIME, Reported, Scan, left_s
 from clones.engines.security.rules import Rule
 from clones.engines.security.scope import Scope
 
@@ -69,12 +70,8 @@ _SETTINGS = msgspec.json.encode(
 )
 
 
-def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
-    """Run oxlint, where it is installed, on the files of `scope` that stand in `copy`; else `left_out` says how to add it.
-
-    Raises:
-        EngineError: `engine_timeout`.
-    """
+def scan(copy: Path, scope: Scope, progress: Callable[[float], None], *, deadline: float = math.inf) -> Scan:
+    """Run oxlint, where it is installed, on the files of `scope` that stand in `copy`; else `left_out` says how to add it."""
     begin = time.monotonic()
     progress(0.0)
     files = [name for name in scope.files if PurePosixPath(name).suffix in SUFFIXES]
@@ -93,7 +90,12 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
         settings = Path(scratch) / "oxlint.json"
         settings.write_bytes(_SETTINGS)
         for at in range(0, len(own), _PART_FILES):
-            answers, culprits = run_halving(own[at : at + _PART_FILES], lambda names: _run(copy, settings, names))
+            part = own[at : at + _PART_FILES]
+            try:
+                answers, culprits = run_halving(part, lambda names: _run(copy, settings, names, deadline))
+            except process.StoppedError:
+                unread |= dict.fromkeys(part, OUT_OF_TIME)
+                continue
             unread |= dict.fromkeys(culprits, "oxlint crashed on it")
             for each in (one for answer in answers for one in answer):
                 if (reported := _reported(each)) is not None:
@@ -109,14 +111,15 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
         duration_s=time.monotonic() - begin,
         unread=unread,
         left_out=tuple(left_out),
+        is_part=OUT_OF_TIME in unread.values(),
         uri="https://oxc.rs",
     )
 
 
-def _run(copy: Path, settings: Path, files: Sequence[str]) -> list[dict[str, Any]] | None:
+def _run(copy: Path, settings: Path, files: Sequence[str], deadline: float) -> list[dict[str, Any]] | None:
     """Return oxlint's report, or None where it went down; its parser has no limit on depth."""
     argv = (NAME, "-c", str(settings), "--disable-nested-config", "--no-ignore", "--threads=1", "-f", "json")
-    ended = process.run([*argv, *(f"./{name}" for name in files)], cwd=copy, timeout_s=_TIMEOUT_S)
+    ended = process.run([*argv, *(f"./{name}" for name in files)], cwd=copy, timeout_s=left_s(deadline, _TIMEOUT_S))
     try:
         return msgspec.json.decode(ended.stdout, type=_Report).diagnostics
     except msgspec.MsgspecError:

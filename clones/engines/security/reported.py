@@ -1,8 +1,18 @@
 """What the scanners say, before anything is made of it."""
 
+import time
+
 import msgspec
 
 from clones.engines.contract import NotAnalysed
+
+OUT_OF_TIME = "the time was up before it was looked at"
+"""Why a file was not read."""
+
+
+def left_s(deadline: float, most_s: float) -> float:
+    """Return the seconds until `deadline`, a moment of `time.monotonic()`, at most `most_s` and never below zero."""
+    return min(most_s, max(0.0, deadline - time.monotonic()))
 
 
 class FlowStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +91,8 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """What this scanner has looked into and found harmless."""
     entries: tuple[str, ...] = ()
     """Files in which it has seen values of requests come in."""
+    is_part: bool = False
+    """Whether its time was up before its end; `unread` and `left_out` say what is missing."""
     uri: str = ""
     """Where the scanner is described."""
 

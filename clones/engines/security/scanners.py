@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -15,11 +16,19 @@ from clones.engines.security.osv import scan as osv_scan
 from clones.engines.security.reported import Scan
 from clones.engines.security.scope import Scope
 
-Run = Callable[[Path, Scope, Callable[[float], None]], Scan]
-"""`run(copy, scope, progress)` scans what of `scope` it knows in the directory `copy`, and tells the fraction that is done.
 
-It raises EngineError only where the whole scan is worth nothing without it; what it merely lacks (a tool, a database) it
-tells in `Scan.left_out`."""
+class Run(Protocol):
+    """How a scanner is run.
+
+    It raises EngineError only where the whole scan is worth nothing without it; what it merely lacks (a tool, a database)
+    it tells in `Scan.left_out`, and where its time is up it returns what it has, as `Scan.is_part`.
+    """
+
+    def __call__(self, copy: Path, scope: Scope, progress: Callable[[float], None], *, deadline: float) -> Scan:
+        """Scan what of `scope` it knows in the directory `copy`, and tell the fraction that is done.
+
+        `deadline` is the moment of `time.monotonic()` at which it ends.
+        """
 
 
 class Scanner(msgspec.Struct, frozen=True):
@@ -46,20 +55,22 @@ def scanners() -> tuple[Scanner, ...]:
     )
 
 
-def run_all(wanted: Sequence[Scanner], copy: Path, scope: Scope, progress: Progress) -> tuple[Scan, ...]:
-    """Run all scanners at once, each in a thread; most of them wait for a process of their own.
+def run_all(
+    wanted: Sequence[Scanner], copy: Path, scope: Scope, progress: Progress, deadline: float
+) -> tuple[Scan, ...]:
+    """Run all scanners at once until `deadline`, each in a thread; most of them wait for a process of their own.
 
     Raises:
         EngineError: as the first scanner that fails does.
     """
     heard = _Heard(wanted, progress)
     with ThreadPoolExecutor(max(1, len(wanted))) as pool:
-        running = [pool.submit(_run, each, copy, scope, heard) for each in wanted]
+        running = [pool.submit(_run, each, copy, scope, heard, deadline) for each in wanted]
         return tuple(each.result() for each in running)
 
 
-def _run(scanner: Scanner, copy: Path, scope: Scope, heard: "_Heard") -> Scan:
-    scan = scanner.run(copy, scope, lambda done: heard.tell(scanner.name, done))
+def _run(scanner: Scanner, copy: Path, scope: Scope, heard: "_Heard", deadline: float) -> Scan:
+    scan = scanner.run(copy, scope, lambda done: heard.tell(scanner.name, done), deadline=deadline)
     heard.tell(scanner.name, 1.0)
     return scan
 

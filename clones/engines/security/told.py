@@ -21,6 +21,8 @@ MAX_LISTED = 300
 MAX_STEPS_LISTED = 12
 """Of a flow, in the data; the SARIF file has more."""
 _MAX_GONE = 50
+_SHOWN = 3
+"""Files that the summary names."""
 _PYTHON_READERS = ("bandit", "ruff", FOLLOWS_FLOWS)
 
 
@@ -32,8 +34,13 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
     decisions: Decisions
     applied: Applied
     since: Since | None = None
-    compared: Compared | None = None
-    """None with a `since` that was asked for: it could not be scanned."""
+    compared: Compared | str | None = None
+    """Against `since`; a text says why nothing was compared."""
+
+    @property
+    def parts(self) -> list[str]:
+        """Return the scanners whose time was up before their end."""
+        return [scan.name for scan in self.scans if scan.is_part]
 
 
 def not_analysed(scanned: Scanned) -> list[NotAnalysed]:
@@ -44,7 +51,6 @@ def not_analysed(scanned: Scanned) -> list[NotAnalysed]:
         left_out.append(
             NotAnalysed(subject="Python code", reason="there is none in the target; its scanners had nothing to read")
         )
-    left_out += _unread(scans)
     if stubs := [name for name in scope.python if not name.endswith(".py")]:
         left_out.append(
             NotAnalysed(subject="bandit", reason=f"reads .py files alone; ruff read {len(stubs)} with another ending")
@@ -56,10 +62,11 @@ def not_analysed(scanned: Scanned) -> list[NotAnalysed]:
         reason = f"gitleaks passes over {len(secrets.unread)} binaries, pictures and lock files: {shown}"
         left_out.append(NotAnalysed(subject="secrets", reason=reason))
     left_out += [each for scan in scans for each in scan.left_out]
-    if scanned.since is not None and scanned.compared is None:
-        reason = f"{scanned.since.revision} is too large to be written out, so what is new since then is not known"
+    if scanned.since is not None and isinstance(scanned.compared, str):
+        reason = f"{scanned.compared}, so what is new since {scanned.since.revision} is not known"
         left_out.append(NotAnalysed(subject="comparison", reason=reason))
-    return [*left_out, *scanned.applied.notes]
+    # single files last, for there may be very many of them
+    return [*left_out, *scanned.applied.notes, *_unread(scans)]
 
 
 def _unread(scans: Sequence[Scan]) -> list[NotAnalysed]:
@@ -75,10 +82,10 @@ def _unread(scans: Sequence[Scan]) -> list[NotAnalysed]:
         told = "; ".join(f"{scanner}: {why}" for scanner, why in whys.items())
         read = [reader for reader in readers if reader not in whys]
         if not read and whys.keys() >= set(readers):
-            reason = f"no scanner of Python code could read it; {told}"
+            reason = f"no scanner of Python code could read it whole; {told}"
         else:
-            others = f"; {' and '.join(read)} did" if read and whys.keys() & set(_PYTHON_READERS) else ""
-            reason = f"{' and '.join(whys)} could not read it ({told}){others}"
+            others = f"; {' and '.join(read)} read it whole" if read and whys.keys() & set(_PYTHON_READERS) else ""
+            reason = f"{told}{others}"
         left_out.append(NotAnalysed(subject=name, reason=reason))
     return left_out
 
@@ -184,7 +191,7 @@ def _baseline(scanned: Scanned) -> dict[str, Any] | None:
 
 
 def _since(scanned: Scanned) -> dict[str, Any] | None:
-    if scanned.since is None or scanned.compared is None:
+    if scanned.since is None or not isinstance(scanned.compared, Compared):
         return None
     states = Counter(finding.state for finding in scanned.applied.findings.counted)
     return {
@@ -200,8 +207,8 @@ def _since(scanned: Scanned) -> dict[str, Any] | None:
     }
 
 
-def summary(told: dict[str, Any], scans: Sequence[Scan]) -> str:
-    """Return the figures that matter in one sentence."""
+def summary(scanned: Scanned, told: dict[str, Any]) -> str:
+    """Return the figures that matter in one sentence; `told` is the data."""
     counts = ", ".join(f"{count} {severity}" for severity, count in told["counts"].items() if count)
     total = told["findings_total"]
     found = f"{total} finding{'' if total == 1 else 's'} ({counts})" if total else "No findings"
@@ -220,7 +227,10 @@ def summary(told: dict[str, Any], scans: Sequence[Scan]) -> str:
         parts.append(
             f"since {since['revision']} {since['new']} new, {since['fixed_total']} fixed, {since['same']} the same"
         )
-    unread = {name for scan in scans if scan.name in _PYTHON_READERS for name in scan.unread}
+    unread = sorted({name for scan in scanned.scans if scan.name in _PYTHON_READERS for name in scan.unread})
     if unread:
-        parts.append(f"Python files that not every scanner could read: {len(unread)}")
+        more = f" and {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
+        parts.append(f"Python files that not every scanner has read whole: {', '.join(unread[:_SHOWN])}{more}")
+    if scanned.parts:
+        parts.append(f"the time was up before the end of {', '.join(scanned.parts)}, so there may be more to find")
     return f"{found} in {told['files_analysed']} files; {'; '.join(filter(None, parts))}."

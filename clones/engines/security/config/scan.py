@@ -1,5 +1,6 @@
 """The scanner of configuration: which file is of which kind, and what the rules say of it."""
 
+import math
 import re
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from clones.engines.contract import NotAnalysed
 from clones.engines.security.ci_scan import is_ci_file
 from clones.engines.security.config import compose, dockerfile, kubernetes, plain_files, python_settings
 from clones.engines.security.config.hit import FileError, Hit
-from clones.engines.security.reported import Reported, Scan
+from clones.engines.security.reported import OUT_OF_TIME, Reported, Scan
 from clones.engines.security.rules import Rule
 from clones.engines.security.scope import Scope
 
@@ -57,7 +58,7 @@ def is_wanted(name: str) -> bool:
     return path.suffix in {".py", ".yml", ".yaml", ".conf"} or check_of(name, "") is not None
 
 
-def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
+def scan(copy: Path, scope: Scope, progress: Callable[[float], None], *, deadline: float = math.inf) -> Scan:
     """Judge the files of `scope` that stand in `copy`."""
     begin = time.monotonic()
     known = msgspec.toml.decode((files(__package__) / "rules.toml").read_bytes(), type=dict[str, Rule])
@@ -67,6 +68,9 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
     wanted = [name for name in scope.files if is_wanted(name)]
     for done, name in enumerate(wanted):
         progress(done / len(wanted))
+        if time.monotonic() > deadline:
+            unread |= dict.fromkeys(wanted[done:], OUT_OF_TIME)
+            break
         if (copy / name).stat().st_size > _MAX_BYTES:
             continue  # whatever it is, nobody has written it as settings
         text = (copy / name).read_bytes().decode("utf-8", errors="replace").removeprefix("\ufeff")
@@ -91,6 +95,7 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
         duration_s=time.monotonic() - begin,
         unread=unread,
         left_out=(NotAnalysed(subject="configuration files", reason=reason),) if templates else (),
+        is_part=OUT_OF_TIME in unread.values(),
     )
 
 

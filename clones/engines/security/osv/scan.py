@@ -1,5 +1,6 @@
 """The scanner of dependencies: the versions that the target's files name, against the database on this machine."""
 
+import math
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from clones.engines.security.osv import database, pinned
 from clones.engines.security.osv.matching import Flaw, flaws
 from clones.engines.security.osv.pin import Pin
 from clones.engines.security.osv.versions import Ecosystem, normalised
-from clones.engines.security.reported import Reported, Scan
+from clones.engines.security.reported import OUT_OF_TIME, Reported, Scan
 from clones.engines.security.scope import Scope
 
 NAME = "osv"
@@ -40,7 +41,7 @@ class _Looked(msgspec.Struct):
     problem: str = ""
 
 
-def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
+def scan(copy: Path, scope: Scope, progress: Callable[[float], None], *, deadline: float = math.inf) -> Scan:
     """Match the files of `scope` that stand in `copy`; where there is no database, `left_out` says how to get one."""
     begin = time.monotonic()
     named: list[_Named] = []
@@ -49,6 +50,9 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
     files = [name for name in scope.files if pinned.parser_of(name) is not None]
     everything = frozenset(scope.files)
     for done, name in enumerate(files):
+        if time.monotonic() > deadline:
+            unread |= dict.fromkeys(files[done:], OUT_OF_TIME)
+            break
         ecosystem, _ = pinned.parser_of(name) or ("PyPI", None)
         try:
             read = pinned.read(name, (copy / name).read_bytes())
@@ -70,6 +74,7 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None]) -> Scan:
         files_analysed=(len(files) - len(unread)) if looked.dumps else 0,
         duration_s=time.monotonic() - begin,
         unread=unread,
+        is_part=OUT_OF_TIME in unread.values(),
         left_out=(*_about_database(wanted, looked), *_about_open_ended(open_ended)),
         uri="https://ossf.github.io/osv-schema/",
     )

@@ -1,5 +1,6 @@
-"""How much work the analysis does: steps, which are the same on any machine, and the clock as the last bound."""
+"""How much work the analysis does: steps, which are the same on any machine, and the clocks as the last bounds."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ MAX_STEPS = 1_500_000
 """Statements and expressions that are looked at in one project, about thirty thousand a second."""
 MAX_TEST_STEPS = 300_000
 """Of these, from functions in directories of tests on."""
-MAX_ROOT_STEPS = 40_000
+MAX_ROOT_STEPS = 60_000
 """And from one function on."""
 MAX_CALLED_STEPS = 30_000
 """And in all calls of one function, with all that it calls, beside the calls that are told again from a summary."""
@@ -37,12 +38,14 @@ class Budget:
         self._limit = 0
         self._checkpoint = 0
         self._begin_s = self._root_begin_s = time.process_time()
+        self.deadline = math.inf
+        """The moment of `time.monotonic()` at which whoever asks wants to have what there is."""
 
     def begin(self, *, is_test: bool) -> bool:
         """Begin a part of the work; false where nothing is left for it."""
         left = MAX_TEST_STEPS - self._test_steps if is_test else MAX_STEPS - self._steps + self._test_steps
         self._root_begin_s = time.process_time()
-        if left <= 0 or self._root_begin_s - self._begin_s > MAX_CPU_S:
+        if left <= 0 or self._root_begin_s - self._begin_s > MAX_CPU_S or self.is_over:
             return False
         self._executed.clear()
         self._begin = self._checkpoint = self._steps
@@ -66,9 +69,14 @@ class Budget:
     def _check(self) -> None:
         now = time.process_time()
         late = now - self._begin_s > MAX_CPU_S or now - self._root_begin_s > MAX_ROOT_CPU_S
-        if late or self._steps > self._limit:
+        if late or self.is_over or self._steps > self._limit:
             raise OutOfStepsError
         self._checkpoint = min(self._limit, self._steps + _CLOCK_STEPS)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the deadline has passed."""
+        return time.monotonic() > self.deadline
 
     def may_execute(self, info: FunctionInfo, limit: int, *, cold: bool) -> bool:
         """Whether a function may be looked at once more from where the work is now, with other arguments."""

@@ -1,11 +1,15 @@
 """The project's modules, classes and functions, read without importing any of it."""
 
 import ast
+import math
 import posixpath
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from clones.engines.security.reported import OUT_OF_TIME
 
 MAX_DEPTH = 150
 """Deeper nesting of the syntax tree than people write."""
@@ -243,11 +247,14 @@ class Project:
         return self._found[at]
 
 
-def read(copy: Path, files: Sequence[str]) -> tuple[Project, dict[str, str]]:
-    """Parse `files`; returns the project, and of each file that is no Python why."""
+def read(copy: Path, files: Sequence[str], deadline: float = math.inf) -> tuple[Project, dict[str, str]]:
+    """Parse `files` until `deadline`; returns the project, and of each file that is not in it why."""
     project = Project()
     unread: dict[str, str] = {}
-    for name in files:
+    for done, name in enumerate(files):
+        if time.monotonic() > deadline:
+            unread |= dict.fromkeys(files[done:], OUT_OF_TIME)
+            break
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

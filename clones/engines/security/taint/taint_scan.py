@@ -1,6 +1,7 @@
 """The taint analysis as a scanner: the project's Python files in, findings with their ways out."""
 
 import gc
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,8 +21,17 @@ _RECURSION = 12_000
 """Python frames: calls that are followed nest, and so do the expressions in them."""
 
 
-def scan(copy: Path, scope: Scope, progress: Callable[[float], None], book: Rulebook | None = None) -> Scan:
+def scan(
+    copy: Path,
+    scope: Scope,
+    progress: Callable[[float], None],
+    book: Rulebook | None = None,
+    *,
+    deadline: float = math.inf,
+) -> Scan:
     """Follow data from outside through the Python files of `scope` that stand in `copy`; runs nothing of them.
+
+    At `deadline` it ends with what it has, and `unread` names the files that it has not looked at to their end.
 
     Raises:
         RuleError: a rule file is wrong.
@@ -32,13 +42,15 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None], book: Rule
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, _RECURSION))
     try:
-        project, unread = _parsed(copy, files)
+        project, unread = _parsed(copy, files, deadline)
         progress(0.2)
         analysis = Analysis(project, rules)
+        analysis.budget.deadline = deadline
         analysis.run(lambda done: progress(0.2 + 0.8 * done))
     finally:
         sys.setrecursionlimit(limit)
         gc.unfreeze()
+    is_part = time.monotonic() > deadline
     return Scan(
         name=NAME,
         version=version("sanctuary-bus"),
@@ -47,6 +59,7 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None], book: Rule
         files_analysed=len(project.modules),
         duration_s=time.monotonic() - begin,
         unread={**unread, **analysis.unfinished},
+        is_part=is_part,
         cleared=tuple(
             Cleared(
                 path=at.path,
@@ -57,18 +70,18 @@ def scan(copy: Path, scope: Scope, progress: Callable[[float], None], book: Rule
                 function=at.function if is_all else (0, 0),
             )
             for at, category, why, is_all in analysis.findings.harmless()
-            if at.path not in analysis.unfinished
+            if at.path not in analysis.unfinished and not is_part
         ),
         entries=tuple(sorted(analysis.findings.entries)),
     )
 
 
-def _parsed(copy: Path, files: list[str]) -> tuple[Project, dict[str, str]]:
+def _parsed(copy: Path, files: list[str], deadline: float) -> tuple[Project, dict[str, str]]:
     """Parse the files; looking through millions of syntax nodes for garbage would take longer than that."""
     collects = gc.isenabled()
     gc.disable()
     try:
-        return read(copy, files)
+        return read(copy, files, deadline)
     finally:
         gc.freeze()
         if collects:
