@@ -194,6 +194,21 @@ def since(target: Path, asked: str | None) -> Since | None:
     return Since(revision=tag, name=name, commit=commit, how="the newest tag before HEAD")
 
 
+def changed(target: Path, commit: str, *, gone: bool) -> list[str]:
+    """Return the tracked files below the target that differ from `commit`, with `gone` those that are there no more too."""
+    differs = () if gone else ("--diff-filter=d",)
+    said = run(
+        target, "diff", "--no-ext-diff", "--no-renames", "--relative", "--name-only", "-z", *differs, commit, "--", "."
+    )
+    return sorted(name.decode(errors="replace") for name in said.split(b"\0") if name)
+
+
+def untracked(target: Path) -> list[str]:
+    """Return the files below the target that git does not track and does not ignore."""
+    said = run(target, "ls-files", "-z", "--others", "--exclude-standard", "--", ".")
+    return sorted(name.decode(errors="replace") for name in said.split(b"\0") if name)
+
+
 def extract(target: Path, commit: str, suffixes: Sequence[str], into: Path) -> bool:
     """Write the files of `commit` below the target's directory that end in one of `suffixes` to `into`.
 

@@ -1,6 +1,7 @@
 """A copy of a target to run its code in, so that nothing a test or a script writes reaches the target itself."""
 
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ NOT_COPIED = frozenset(
 )
 """Directories without which a project is still whole: version control, environments, caches."""
 
+_NOT_PLAIN = re.compile(r"[^\w .+@-]")
 _GIT_TIMEOUT_S = 60.0
 # a target's own git configuration may name programs to run; none of these commands needs one
 _GIT = ("git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
@@ -37,7 +39,7 @@ class Copied(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def copy_target(target: Path, parent: Path) -> Copied:
-    """Copy `target` to `parent/<name of target>` and return what was copied.
+    """Copy `target` to `parent/<name of target>`, without what has a meaning in lists of paths, and return what was copied.
 
     In a git checkout the files that git tracks and those it does not ignore; anywhere else all but `NOT_COPIED` and
     virtual environments. Symbolic links stay links where they stay inside the target; others, sockets, pipes and
@@ -47,7 +49,7 @@ def copy_target(target: Path, parent: Path) -> Copied:
         EngineError: the target is larger than `MAX_COPY_BYTES`, or cannot be read.
     """
     target = target.resolve()
-    root = parent / (target.name or "target")
+    root = parent / (_NOT_PLAIN.sub("_", target.name) or "target")
     root.mkdir(parents=True)
     left_out: list[NotAnalysed] = []
     count = size = 0

@@ -14,6 +14,7 @@ from clones.engines.architecture.discovery import role_of_path
 from clones.engines.architecture.graph import Import, ancestors
 from clones.engines.architecture.survey import Survey, survey
 from clones.engines.contract import EngineError, EngineOutput, NotAnalysed, OutputFile, Progress
+from clones.engines.isolation import NOT_COPIED
 from clones.engines.prose import sentence, statement
 from clones.engines.statements import Lines, Statement, quoted
 from clones.params import ImpactParams
@@ -35,7 +36,11 @@ def analyse(target: Path, params: ImpactParams, out: Path, progress: Progress) -
     if since is None and not params.files:
         words = "params: give files, or a target with a git history and `since`; there is no tag before HEAD"
         raise EngineError(words, code=ErrorCode.INCOMPATIBLE_TASK)
-    changed = _changed(target, since.commit) if since is not None else [_checked(target, name) for name in params.files]
+    new = _untracked(target) if since is not None else frozenset()
+    if since is not None:
+        changed = sorted({*git.changed(target, since.commit, gone=True), *new})
+    else:
+        changed = [_checked(target, name) for name in params.files]
     progress(0.2, "building the import graph, tests included")
     surveyed = survey(target, everything=True)
     module_of = {file: module for module, file in surveyed.graph.files.items()}
@@ -46,7 +51,10 @@ def analyse(target: Path, params: ImpactParams, out: Path, progress: Progress) -
     rows = [_row(module, way, surveyed.graph.files, lines) for module, way in reached.items() if way]
     data: dict[str, Any] = {
         "since": {"revision": since.revision, "commit": since.commit, "how": since.how} if since else None,
-        "changed": [_changed_row(file, module_of.get(file), since.commit if since else None) for file in changed],
+        "changed": [
+            _changed_row(file, module_of.get(file), since.commit if since else None, is_new=file in new)
+            for file in changed[:_MAX_ROWS]
+        ],
         "modules": [row for row in rows if row["file"] not in tests][:_MAX_ROWS],
         "tests": [row for row in rows if row["file"] in tests][:_MAX_ROWS],
         "changed_tests": [file for file in changed if file in tests],
@@ -67,12 +75,9 @@ def analyse(target: Path, params: ImpactParams, out: Path, progress: Progress) -
     )
 
 
-def _changed(target: Path, commit: str) -> list[str]:
-    """Return the files below the target that differ between `commit` and the working tree, those gone included."""
-    said = git.run(
-        target, "diff", "--no-ext-diff", "--no-renames", "--relative", "--name-only", "-z", commit, "--", "."
-    )
-    return sorted(name.decode(errors="replace") for name in said.split(b"\0") if name)
+def _untracked(target: Path) -> frozenset[str]:
+    """Return the files that git does not know yet; environments and caches that nobody told it to ignore left out."""
+    return frozenset(name for name in git.untracked(target) if NOT_COPIED.isdisjoint(PurePosixPath(name).parts))
 
 
 def _checked(target: Path, name: str) -> str:
@@ -131,12 +136,15 @@ def _row(module: str, way: Sequence[Import], files: Mapping[str, str], lines: Li
     }
 
 
-def _changed_row(file: str, module: str | None, commit: str | None) -> dict[str, Any]:
+def _changed_row(file: str, module: str | None, commit: str | None, *, is_new: bool) -> dict[str, Any]:
     row: dict[str, Any] = {"file": file, "module": module}
     if commit is None:
         return row
     check = f"git diff --no-renames --relative --name-only {commit} -- {quoted(file)}"
     text = f"{file} differs from what it was at {commit[:12]}"
+    if is_new:
+        check = f"git ls-files --others --exclude-standard -- {quoted(file)}"
+        text = f"{file} is not tracked by git"
     return {**row, **Statement(text=text, how_to_check=check, expected=file).plain()}
 
 
@@ -168,6 +176,9 @@ def _notes(surveyed: Survey, changed: Sequence[str], module_of: Mapping[str, str
         for file in changed
         if file not in module_of
     ]
+    if len(changed) > _MAX_ROWS:
+        reason = f"the first {_MAX_ROWS} of {len(changed)} are told, by name; all were followed"
+        notes.append(NotAnalysed(subject="changed files", reason=reason))
     if reached > _MAX_ROWS:
         notes.append(NotAnalysed(subject="modules", reason=f"the first {_MAX_ROWS} of each kind are told, by distance"))
     return notes

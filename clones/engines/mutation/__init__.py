@@ -120,12 +120,7 @@ def _wanted(target: Path, params: MutationParams) -> tuple[str, tuple[str, ...]]
     since = git.since(target, params.since)
     if since is None:
         return None
-    said = git.run(
-        target,
-        *("diff", "--no-ext-diff", "--no-renames", "--relative", "--name-only", "--diff-filter=d", "-z"),
-        *(since.commit, "--", "."),
-    )
-    names = sorted(name.decode(errors="replace") for name in said.split(b"\0") if name)
+    names = sorted({*git.changed(target, since.commit, gone=False), *git.untracked(target)})
     return f"changed since {since.revision}", tuple(name for name in names if name.endswith(".py"))
 
 

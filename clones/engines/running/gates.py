@@ -85,4 +85,6 @@ def _no_flaky(shuffles: Mapping[str, Any] | None) -> _Judged:
         return "no_flaky", None, None, "unknown", "the tests ran in no other order: set `shuffles`"
     count = len(shuffles["tests"])
     words = f"{count} tests changed their outcome in {shuffles['runs']} runs in {shuffles['done']} other orders"
+    if not count and shuffles["done"] < shuffles["asked"]:
+        return "no_flaky", None, None, "unknown", f"{words}, of {shuffles['asked']} that were asked for"
     return "no_flaky", None, count, "failed" if count else "passed", words

@@ -104,3 +104,9 @@ def test_a_target_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pyte
     target = write(tmp_path / "project", {"a.py": "x" * 11})
     with pytest.raises(EngineError, match="name a smaller directory"):
         copy_target(target, tmp_path / "out")
+
+
+def test_a_name_that_means_something_in_a_list_of_paths_is_plain_in_the_copy(tmp_path: Path) -> None:
+    target = write(tmp_path / "a,b:[c]\n$HOME", {"a.py": ""})
+    assert copy_target(target, tmp_path / "out").root == tmp_path / "out" / "a_b__c___HOME"
+    assert copy_target(write(tmp_path / "é v-1.0+x", {"a.py": ""}), tmp_path / "out").root.name == "é v-1.0+x"

@@ -99,3 +99,21 @@ def test_without_files_and_history_it_is_said(impact: Impact, tmp_path: Path) ->
     (tmp_path / "plain").mkdir()
     with pytest.raises(EngineError, match="give files, or a target with a git history"):
         impact(tmp_path / "plain")
+
+
+def test_what_git_does_not_know_yet_was_changed_too(impact: Impact, history: History) -> None:
+    history.git("tag", "v0")
+    history.commit("Go on", {"src/shop/alone.py": "X = 2\n", ".gitignore": "*.log\n"})
+    files = {
+        "src/shop/rows.py": "class Row: ...\n",
+        "tests/test_new.py": "import shop.rows\n",
+        "a.log": "",
+        "venv/x.py": "",
+    }
+    history.write(files)
+    data = impact(history.root, since="v1").data
+    changed = {row["file"]: row["text"] for row in data["changed"]}
+    assert set(changed) == {".gitignore", "src/shop/alone.py", "src/shop/rows.py", "tests/test_new.py"}
+    assert changed["tests/test_new.py"] == "tests/test_new.py is not tracked by git"
+    assert "tests/test_new.py" in data["run"]
+    assert wrong(data, history.root) == []

@@ -105,9 +105,10 @@ def test_files_that_changed_and_files_that_are_named(tmp_path: Path) -> None:
     history.commit("Begin", {**SHOP, "other.py": "def f(a):\n    return a + 1\n"})
     history.git("tag", "v1")
     history.commit("Change", {"other.py": "def f(a):\n    return a + 2\n"})
-    history.write({"tests/test_other.py": "from other import f\n\ndef test_f(): assert f(1) == 3\n"})
+    test = "from newer import g\nfrom other import f\n\ndef test_f(): assert f(1) == 3 and g(1) == 0\n"
+    history.write({"tests/test_other.py": test, "newer.py": "def g(a):\n    return a - 1\n"})
     data = run(history.root, tmp_path, since="v1", mutants=1).data
-    assert (data["chosen"], [row["file"] for row in data["files"]]) == ("changed since v1", ["other.py"])
+    assert (data["chosen"], [row["file"] for row in data["files"]]) == ("changed since v1", ["newer.py", "other.py"])
     with pytest.raises(EngineError, match=r"no file '\.\./x\.py'"):
         analyse(history.root, Params(target=".", files=("../x.py",)), tmp_path / "out", lambda *_: None)
 

@@ -19,7 +19,7 @@ DATA: dict[str, Any] = {
     "complete": True,
     "duration_s": 2.0,
     "coverage": {"line_percent": 79.99, "branch_percent": None},
-    "shuffles": {"done": 3, "runs": 4, "tests": []},
+    "shuffles": {"asked": 3, "done": 3, "runs": 4, "tests": []},
     "diff_coverage": {"since": "v1", "lines_total": 4, "percent": 75.0},
 }
 
@@ -39,7 +39,8 @@ DATA: dict[str, Any] = {
         (Gates(no_failures=True), {"counts": {"failed": 0, "errors": 1}}, "failed"),
         (Gates(no_failures=True), {"complete": False, "reason": "crashed"}, "unknown"),
         (Gates(no_flaky=True), {}, "passed"),
-        (Gates(no_flaky=True), {"shuffles": {"done": 3, "runs": 4, "tests": [{}]}}, "failed"),
+        (Gates(no_flaky=True), {"shuffles": {"asked": 9, "done": 3, "runs": 4, "tests": [{}]}}, "failed"),
+        (Gates(no_flaky=True), {"shuffles": {"asked": 9, "done": 3, "runs": 4, "tests": []}}, "unknown"),
         (Gates(no_flaky=True), {"shuffles": None}, "unknown"),
         (Gates(max_duration_s=2), {}, "passed"),
         (Gates(max_duration_s=1.9), {}, "failed"),
