@@ -20,7 +20,7 @@ from clones.engines.security.scope import Scope
 
 NAME = "oxlint"
 HOW_TO_GET = (
-    "it is looked through for secrets alone: oxlint is not here; `pip install sanctuary-bus[javascript]` adds it"
+    "it is looked through for secrets alone: oxlint is not here; `pip install 'sanctuary-bus[javascript]'` adds it"
 )
 SUFFIXES = frozenset({".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".vue", ".svelte"})
 _TIMEOUT_S = 300.0
