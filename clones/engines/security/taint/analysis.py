@@ -5,7 +5,7 @@ from collections.abc import Callable
 from itertools import count
 
 from clones.engines.security.taint import entries, interprocedural
-from clones.engines.security.taint.base import DeadError, OutOfStepsError
+from clones.engines.security.taint.base import Arguments, DeadError, OutOfStepsError
 from clones.engines.security.taint.budget import Budget
 from clones.engines.security.taint.dependencies import Dependencies
 from clones.engines.security.taint.findings import Findings
@@ -44,6 +44,8 @@ class Analysis:
         """Functions that the project's URL patterns name, with the patterns."""
         self.options: dict[str, Value | None] = {}
         """Options of command lines that can hold no text of somebody else's choice, and what else they hold; None: any."""
+        self.reached: set[FunctionInfo] = set()
+        """Functions that were called."""
         self.hot: set[FunctionInfo] = set()
         """Functions that read outside data, or return some that they have from others."""
         self.unfinished: dict[str, str] = {}
@@ -134,7 +136,7 @@ class Analysis:
                 state.vars.update(entries.bind(frame, info))
             except DeadError:
                 return
-            result, ended = interprocedural.execute_body(frame)
+            result, ended = self._through_decorators(frame, info) or interprocedural.execute_body(frame)
             # before the changes are told: its own may concern what it read before
             self.dependencies.read_by(info, depends)
             if (left := join_states([ended, *frame.left])) is not None:
@@ -145,6 +147,22 @@ class Analysis:
                     self.worklist.put_callers(info)
                 self._start_nested(frame, ended)
         self.dependencies.read_by(info, depends)
+
+    def _through_decorators(self, frame: Frame, info: FunctionInfo) -> tuple[Value | None, State | None] | None:
+        """Call a view as its framework does, through the decorators around it; None where they do not lead to it."""
+        if not isinstance(info.wrapped, Value):
+            return None
+        before = frame.now.copy()
+        self.reached.discard(info)
+        result: Value | None = None
+        try:
+            result = frame.call(info.wrapped, Arguments([], dict(before.vars)), info.node)
+        except DeadError:
+            frame.state = None
+        if info in self.reached:
+            return result, frame.state
+        frame.state = before
+        return None
 
     def _start_nested(self, frame: Frame, ended: State) -> None:
         if not frame.nested:

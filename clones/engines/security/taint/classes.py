@@ -125,6 +125,8 @@ class Classes(Base):
             return assigned
         result = NOTHING
         for outer in cls.outside_bases():
+            if self.book.constructors.of(self.book.canonical(f"{outer}.{name}")):
+                return Value(funcs=(Class(cls),))
             result = join(result, self.outside(f"{outer}.{name}", node, {}))
         return UNKNOWN if result.is_nothing else result
 

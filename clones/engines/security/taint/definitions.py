@@ -88,6 +88,8 @@ class Definitions(Base):
                 names += [(f"{canonical}({kind})", text) for kind in self._sent_as(decorator)]
                 if canonical in _FLAGS:
                     flags.add(_FLAGS[canonical])
+            if value is not plain and any(self.book.decorated.of(self.book.canonical(name)) for name in callee.names):
+                info.wrapped = value
             value = self._wrapped(decorator, callee, value)
         info.decorators = names
         info.flags = frozenset(flags)

@@ -98,7 +98,7 @@ class Guards(Base):
             if fact is not None and depth < MAX_FACTS:
                 self._learn(fact[0], truth, depth + 1)
         elif isinstance(test, ast.Attribute) and not truth and test.attr in HOST_PARTS:
-            cleansing.cleanse(self, test.value, frozenset(("open-redirect",)))
+            cleansing.cleanse_made(self, test.value, frozenset(("open-redirect",)))
 
     def _learn_truth(self, target: ast.Name, truth: bool) -> None:
         value = self.now.vars.get(target.id)

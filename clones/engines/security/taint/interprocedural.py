@@ -46,6 +46,7 @@ def run(
     cold = _cold(frame, info, variables)
     if cold > _MAX_COLD:
         return UNKNOWN
+    frame.analysis.reached.add(info)
     # what a module is making while it is loaded is in reach of its functions
     is_loading = frame.info is None and info.module is frame.module
     frozen = Frozen(frame.now)

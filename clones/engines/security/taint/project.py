@@ -57,6 +57,8 @@ class FunctionInfo:
         self.has_nested = False
         self.decorators: list[tuple[str, str]] = []
         """Canonical names of its decorators, each with its first argument where that is a constant text."""
+        self.wrapped: object = None
+        """What the decorators below a route's make of it, a `Value`; None where there are none."""
         self.flags: frozenset[str] = frozenset()
         """`staticmethod`, `classmethod`, `property`, `contextmanager`."""
         self._look()

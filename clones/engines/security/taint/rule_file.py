@@ -57,6 +57,7 @@ Arguments (`args`) are positions (the receiver of a method not counted) or keywo
 `[[calls]]`      `match`: what calls a function that it is handed: `function` (its argument; default `[0]`), with the elements
                  of the argument `args` and those of the dictionary `keywords`, or with all positional arguments from
                  `rest` on and all by name. `gives`: its result is the function's.
+`[[constructor]]` `match`: methods of classes that give an instance of the class that they are called on.
 `[[restricts]]`  `match`: classes of which a subclass does no harm that defines all of `methods`, and refuses in them.
 `[[fields]]`     `match`: attributes that hold a dictionary with a value for each field that the class's body defines;
                  those of the classes `harmless` can carry no text of somebody else's choice.
@@ -207,6 +208,12 @@ class Calls(_Table, frozen=True, kw_only=True):
     gives: bool = False
 
 
+class Constructor(_Table, frozen=True, kw_only=True):
+    """Methods of a class that give an instance of it."""
+
+    match: tuple[str, ...]
+
+
 class Restricts(_Table, frozen=True, kw_only=True):
     """Classes that a subclass can make harmless."""
 
@@ -244,6 +251,7 @@ class RuleFile(_Table, frozen=True, kw_only=True):
     alias: tuple[Alias, ...] = ()
     stop: tuple[Stop, ...] = ()
     calls: tuple[Calls, ...] = ()
+    constructor: tuple[Constructor, ...] = ()
     restricts: tuple[Restricts, ...] = ()
     fields: tuple[Fields, ...] = ()
 

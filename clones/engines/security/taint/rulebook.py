@@ -67,6 +67,7 @@ class Rulebook:
         self.keeps = Index((name, each) for file in read for each in file.keeps for name in each.match)
         self.stops = Index((name, each) for file in read for each in file.stop for name in each.match)
         self.calls = Index((name, each) for file in read for each in file.calls for name in each.match)
+        self.constructors = Index((name, each) for file in read for each in file.constructor for name in each.match)
         self.restricts = Index((name, each) for file in read for each in file.restricts for name in each.match)
         self.fields = Index((name, each) for file in read for each in file.fields for name in each.match)
         self._aliases = {each.name: each.of for file in read for each in file.alias}

@@ -5,7 +5,9 @@ import ast
 from clones.engines.security.taint.base import Arguments, Base
 from clones.engines.security.taint.heap import Key, Obj
 from clones.engines.security.taint.models.signatures import FunctionModel, ReceiverModel
-from clones.engines.security.taint.values import NOTHING, UNKNOWN, Partial, Value, const, join_all, tainted
+from clones.engines.security.taint.values import NOTHING, UNKNOWN, Partial, Value, beginning, const, join_all, tainted
+
+_MAX_CHOSEN = 20
 
 
 def _submitted(frame: Base, name: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -42,7 +44,19 @@ def _get_attribute(frame: Base, name: str, arguments: Arguments, node: ast.AST) 
     if attribute.is_constant:
         found = [frame.attribute(owner, each, node) for each in attribute.consts if isinstance(each, str)]
         return join_all(found)
-    return tainted(frame.now.taints(owner))
+    start = beginning(attribute)
+    methods = [
+        frame.attribute(Value(refs=frozenset((identity,))), name, node)
+        for identity, obj in frame.now.objects(owner)
+        for name in (_named_so(obj, start) if start else ())
+    ]
+    return join_all(methods) if methods else tainted(frame.now.taints(owner))
+
+
+def _named_so(obj: Obj, start: str) -> list[str]:
+    """Return the methods of an instance whose names begin like this, as where one is chosen by a word from outside."""
+    names = {name for cls in (obj.cls.mro() if obj.cls is not None else ()) for name in cls.methods}
+    return sorted(name for name in names if name.startswith(start))[:_MAX_CHOSEN]
 
 
 def _set_attribute(frame: Base, name: str, arguments: Arguments, node: ast.AST) -> Value:
