@@ -17,13 +17,15 @@ from clones.tables import table_of
 from ops.assignments import Wanted, build
 from ops.cli.options import FAILED, json_option, print_json, run, where_options
 from ops.cli.results import print_result
-from ops.cli.text import size
+from ops.cli.text import clean, size
 from ops.cli.waiting import show_command, wait
 from ops.connect import Where
 from ops.result_data import whole
 from schemas import Priority, TaskCompletion, new_id
 
 LONGEST_TIMEOUT_S = 31_536_000
+MAX_LEFT_OUT = 10
+"""Of what an upload leaves out, so many are named."""
 
 
 def _params(_context: click.Context, _option: click.Parameter, said: str) -> str:
@@ -157,5 +159,8 @@ async def _upload(network: Network, directory: Path, name: str) -> None:
             raise SanctuaryError(f"{directory} cannot be uploaded: {error}") from None
         filename = f"{directory.name or 'project'}.tar.gz"
         await Artifacts(network).put(archive, name=name, filename=filename, media_type="application/gzip")
-    left_out = f", {len(packed.left_out)} left out" if packed.left_out else ""
-    click.echo(f"uploaded {packed.files:,} files, {size(packed.archive_bytes)} packed{left_out}", err=True)
+    for each in packed.left_out[:MAX_LEFT_OUT]:
+        click.echo(f"left out: {clean(each.subject)}: {clean(each.reason)}", err=True)
+    if len(packed.left_out) > MAX_LEFT_OUT:
+        click.echo(f"left out: {len(packed.left_out) - MAX_LEFT_OUT} more", err=True)
+    click.echo(f"uploaded {packed.files:,} files, {size(packed.archive_bytes)} packed", err=True)

@@ -169,7 +169,8 @@ def _breaking(data: Facts) -> Iterator[str]:
 def _findings(result: Facts) -> Iterator[Facts]:
     """Yield what an engine found, and tests that failed, in one shape."""
     for row in (*_rows(result["data"].get("findings")), *_rows(result["data"].get("failures"))):
-        title = str(row.get("title") or row.get("test") or row.get("rule") or "")
+        failed = f"{row['test']} fails" if row.get("test") else ""
+        title = str(row.get("title") or failed or row.get("rule") or "")
         severity = row.get("severity")
         file, line = row.get("file"), row.get("line")
         if title:

@@ -11,7 +11,9 @@ from tests.ops.runs import HandMade, store
 async def test_a_task_is_told_of(ops_rig: OpsRig, tmp_path: Path) -> None:
     async def find(task: Task) -> Done:
         finding = {"severity": "high", "title": "drawer open", "file": "till.py", "line": 3, "message": "shut it"}
-        return Done(summary="1 finding", output={"target": "shop", "data": {"findings": [finding]}})
+        failure = {"test": "test_till.py::test_opens", "message": "stuck", "file": "test_till.py", "line": 7}
+        data = {"findings": [finding], "failures": [failure]}
+        return Done(summary="1 finding", output={"target": "shop", "data": data})
 
     own = tmp_path / "own.md"
     own.write_text("{{ id | code }} of {{ target }}: {{ findings | length }} found, {{ counts.high }} high\n")
@@ -22,8 +24,9 @@ async def test_a_task_is_told_of(ops_rig: OpsRig, tmp_path: Path) -> None:
         mine = await ops_rig.cli("report", own, "t1")
         missing = await ops_rig.cli("report", "incident", "t2")
     assert "- **high**: drawer open (`till.py:3`): shut it" in incident.out
+    assert "- **high**: test_till.py::test_opens fails (`test_till.py:7`): stuck" in incident.out
     assert ": completed" in incident.out
-    assert mine.out == "`t1` of shop: 1 found, 1 high\n"
+    assert mine.out == "`t1` of shop: 2 found, 2 high\n"
     assert (missing.status, missing.out) == (1, "")
     assert "t2" in missing.err
 

@@ -10,6 +10,7 @@ import pytest
 from bus.artifacts import Artifacts
 from bus.task import Done, Task, TaskError
 from ops.cli.files import relative_path
+from ops.cli.tasks import MAX_LEFT_OUT
 from schemas import ErrorCode, TaskAssignment, decode
 from tests.bus.eventually import eventually
 from tests.ops.rig import OpsRig
@@ -147,6 +148,8 @@ async def test_a_call_that_nobody_takes_says_so_and_leaves_the_task_behind(ops_r
 async def test_an_upload_reaches_the_clone_as_an_archive(ops_rig: OpsRig, tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "code.py").write_text("x = 1\n")
+    for number in range(MAX_LEFT_OUT + 1):
+        (tmp_path / "project" / f"link{number}").symlink_to(tmp_path)
     names: list[str] = []
 
     async def unpack(task: Task) -> Done:
@@ -162,6 +165,8 @@ async def test_an_upload_reaches_the_clone_as_an_archive(ops_rig: OpsRig, tmp_pa
         ended = await ops_rig.cli("call", "security", "--upload", tmp_path / "project")
     assert ended.status == 0, ended.err
     assert "uploaded 1 files" in ended.err
+    assert "left out: link0: " in ended.err
+    assert "left out: 1 more\n" in ended.err
     assert names == ["project/code.py"]
 
 
