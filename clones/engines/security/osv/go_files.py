@@ -16,7 +16,7 @@ def go_mod(text: str) -> PinnedFile:
     required: list[Pin] = []
     replaced: dict[tuple[str, str | None], Pin | None] = {}
     block = ""
-    for number, raw in enumerate(text.splitlines(), 1):
+    for number, raw in enumerate(text.split("\n"), 1):
         line = raw.partition("//")[0].strip()
         if opening := _BLOCK.fullmatch(line):
             block = opening[1]

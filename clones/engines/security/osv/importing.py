@@ -130,6 +130,8 @@ def _store(connection: sqlite3.Connection, record: Record) -> str:
         return "older"
     connection.execute("DELETE FROM advisory WHERE id = ?", (record.id,))
     if record.withdrawn is not None:
+        # kept without a package: an older dump that is taken in later must not bring it back
+        connection.execute("INSERT INTO advisory VALUES (?, '', '', ?, x'')", (record.id, modified))
         return "withdrawn"
     affected = packages(record)
     connection.executemany(

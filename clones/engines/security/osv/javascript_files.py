@@ -1,19 +1,21 @@
 """The lock files of npm, yarn and pnpm, and `package.json`."""
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from clones.engines.security.osv.pin import Pin, PinnedFile
+from clones.engines.security.osv.places import first_lines
 
 _EXACT = re.compile(r"[=v]?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?")
 _KEY = re.compile(r'\s*"((?:[^"\\]|\\.)+)"\s*:\s*\{')
 _YARN_VERSION = re.compile(r'\s+"?version"?:?\s+"?([^"\s]+)"?\s*')
 _YARN_NAME = re.compile(r'"?(@?[^@"\s]+)@')
 _YARN_ALIAS = re.compile(r"@npm:(@?[^@\"\s]+)@")
-_PNPM_KEY = re.compile(r"""  ['"]?/?(@?[^@'"\s(]+?)[@/](\d[^'"\s:()_]*)[^:]*['"]?:.*""")
+_PNPM_VERSION = re.compile(r"[@/](?=[0-9])")
 _DEPENDENCIES = ("dependencies", "devDependencies", "optionalDependencies")
 _MAX_DEPTH = 200
 
@@ -21,19 +23,19 @@ _MAX_DEPTH = 200
 def package_lock(text: str) -> PinnedFile:
     """Read `package-lock.json` of any version, or `npm-shrinkwrap.json`."""
     document = msgspec.json.decode(text.encode(), type=dict[str, Any])
-    lines: dict[str, list[int]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    lines: dict[str, deque[int]] = {}
+    for number, line in enumerate(text.split("\n"), 1):
         if opening := _KEY.match(line):
-            lines.setdefault(opening[1], []).append(number)
+            lines.setdefault(opening[1], deque()).append(number)
     pins = []
     packages = document.get("packages")
     found = _of_packages(packages) if isinstance(packages, dict) else _of_tree(document.get("dependencies"), 0)
     for key, name, entry in found:
         version = entry.get("version")
         if isinstance(version, str) and _EXACT.fullmatch(version) and not entry.get("link"):
-            places = lines.get(key, [1])
+            places = lines.get(key, deque((1,)))
             # in a tree, one package after another has the same key
-            pins.append(Pin(name, version, places.pop(0) if len(places) > 1 else places[0]))
+            pins.append(Pin(name, version, places.popleft() if len(places) > 1 else places[0]))
     return PinnedFile(tuple(pins))
 
 
@@ -57,15 +59,14 @@ def _of_tree(dependencies: Any, depth: int) -> Iterator[tuple[str, str, dict[str
 def package_json(text: str) -> PinnedFile:
     """Read what `package.json` declares; only an exact version says what is installed."""
     document = msgspec.json.decode(text.encode(), type=dict[str, Any])
-    lines = text.splitlines()
+    places = first_lines(text)
     pins = []
     open_ended = 0
     for section in _DEPENDENCIES:
         declared = document.get(section)
         for name, version in declared.items() if isinstance(declared, dict) else ():
             if isinstance(version, str) and _EXACT.fullmatch(version):
-                line = next((number for number, line in enumerate(lines, 1) if f'"{name}"' in line), 1)
-                pins.append(Pin(name, version, line))
+                pins.append(Pin(name, version, places.get(name, 1)))
             else:
                 open_ended += 1
     return PinnedFile(tuple(pins), open_ended)
@@ -75,7 +76,7 @@ def yarn_lock(text: str) -> PinnedFile:
     """Read the lock of yarn, the first or a later version: a heading for each package, its version below."""
     pins = []
     name = ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line[:1] not in {" ", "\t", "#", ""}:
             alias = _YARN_ALIAS.search(line)
             named = alias or _YARN_NAME.match(line)
@@ -91,9 +92,22 @@ def pnpm_lock(text: str) -> PinnedFile:
     """Read pnpm's lock: the keys of its `packages`."""
     pins = []
     section = ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line[:1].strip():
             section = line.partition(":")[0]
-        elif section == "packages" and (key := _PNPM_KEY.fullmatch(line)):
-            pins.append(Pin(key[1], key[2], number))
+        elif section == "packages" and line.startswith("  ") and line[2:3].strip():
+            name, version = _of_pnpm_key(line.strip().partition(":")[0])
+            if name:
+                pins.append(Pin(name, version, number))
     return PinnedFile(tuple(pins))
+
+
+def _of_pnpm_key(key: str) -> tuple[str, str]:
+    """Return name and version of `/name/1.0.0_peer@2.0.0`, `/name@1.0.0(peer@2.0.0)` or `name@1.0.0`; of other keys neither."""
+    plain = key.strip("'\"").removeprefix("/")
+    begin = plain.find("/") + 1 if plain.startswith("@") else 1
+    at = _PNPM_VERSION.search(plain, begin)
+    if at is None:
+        return "", ""
+    name, version = plain[: at.start()], re.split(r"[(_'\"\s]", plain[at.end() :], maxsplit=1)[0]
+    return ("", "") if "@" in name[1:] or "(" in name or " " in name else (name, version)

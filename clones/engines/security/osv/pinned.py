@@ -1,5 +1,6 @@
 """The versions of packages that a target's files name, each with its place."""
 
+import codecs
 import re
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -25,6 +26,7 @@ _PARSERS: dict[str, tuple[Ecosystem, Callable[[str], PinnedFile]]] = {
     "package.json": ("npm", javascript_files.package_json),
     "go.mod": ("Go", go_files.go_mod),
 }
+_MARKS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _LOCKS = {
     "pyproject.toml": {"poetry.lock", "uv.lock", "pdm.lock", "pylock.toml"},
     "package.json": {"package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml"},
@@ -54,11 +56,17 @@ def read(name: str, content: bytes) -> PinnedFile:
     if found is None:
         raise FileError("no file that names packages")
     try:
-        return found[1](content.decode("utf-8", errors="replace"))
+        return found[1](_text(content))
     except RecursionError:
         raise FileError("nested too deeply") from None
     except (ValueError, msgspec.MsgspecError) as error:
         raise FileError(f"not understood: {str(error).partition(chr(10))[0][:200]}") from None
+
+
+def _text(content: bytes) -> str:
+    """Return a file's text as its beginning says that it is written (PowerShell writes UTF-16), each line ending in a line feed."""
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    return content.decode(encoding, errors="replace").removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def has_lock(name: str, files: frozenset[str]) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,11 +10,14 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from clones.engines.environment.locks import from_index
 from clones.engines.security.osv.pin import Pin, PinnedFile
+from clones.engines.security.osv.places import first_lines
 
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _OPTION = re.compile(r"\s--\w.*$")
 _NAME = re.compile(r"""\s*name\s*=\s*["']([^"']+)["']""")
 _VERSION = re.compile(r"""\s*version\s*=\s*["']([^"']+)["']""")
+_MAX_LINE_CHARS = 100_000
+"""Of a requirement with its hashes; longer is none."""
 _ONE_VERSION = re.compile(r"\d[^*,\s]*")
 
 
@@ -22,15 +25,17 @@ def requirements(text: str) -> PinnedFile:
     """Read a requirement or constraint file; what it includes is a file of its own."""
     pins: list[Pin] = []
     open_ended = 0
-    continued, start = "", 0
-    for number, raw in enumerate(text.splitlines(), 1):
-        start = start if continued else number
-        line = continued + raw
-        continued = line.removesuffix("\\") + " " if line.endswith("\\") else ""
-        if not continued:
-            pin, is_open = _of_requirement(_OPTION.sub("", _COMMENT.sub("", line)).strip(), start)
+    parts: list[str] = []
+    for number, raw in enumerate(text.split("\n"), 1):
+        parts.append(raw.removesuffix("\\"))
+        if raw.endswith("\\"):
+            continue
+        line = " ".join(parts)
+        if len(line) <= _MAX_LINE_CHARS:
+            pin, is_open = _of_requirement(_OPTION.sub("", _COMMENT.sub("", line)).strip(), number - len(parts) + 1)
             pins += [pin] if pin else []
             open_ended += is_open
+        parts.clear()
     return PinnedFile(tuple(pins), open_ended)
 
 
@@ -44,18 +49,18 @@ def pyproject(text: str) -> PinnedFile:
     poetry = _table(document, "tool", "poetry")
     tables = [_table(poetry, "dependencies"), _table(poetry, "dev-dependencies")]
     tables += [_table(group, "dependencies") for group in _table(poetry, "group").values() if isinstance(group, dict)]
-    lines = text.splitlines()
+    places = first_lines(text)
     pins: list[Pin] = []
     open_ended = 0
     for requirement in declared:
-        pin, is_open = _of_requirement(requirement, _line_with(lines, requirement))
+        pin, is_open = _of_requirement(requirement, places.get(requirement, 1))
         pins += [pin] if pin else []
         open_ended += is_open
     for name, value in ((name, value) for table in tables for name, value in table.items() if name.lower() != "python"):
         version = value.get("version") if isinstance(value, dict) else value
         exact = version.strip().removeprefix("==").strip() if isinstance(version, str) else ""
         if _ONE_VERSION.fullmatch(exact):
-            pins.append(Pin(name, exact, _line_with(lines, name)))
+            pins.append(Pin(name, exact, places.get(name, 1)))
         else:
             open_ended += 1
     return PinnedFile(tuple(pins), open_ended)
@@ -64,7 +69,7 @@ def pyproject(text: str) -> PinnedFile:
 def lock(text: str) -> PinnedFile:
     """Read `poetry.lock`, `uv.lock`, `pdm.lock` or `pylock.toml`; packages that come from no index are left out."""
     document = tomllib.loads(text)
-    places = _places(text.splitlines())
+    places = _places(text.split("\n"))
     pins = []
     packages = document.get("package", document.get("packages"))
     for package in packages if isinstance(packages, list) else ():
@@ -77,13 +82,13 @@ def lock(text: str) -> PinnedFile:
 def pipfile_lock(text: str) -> PinnedFile:
     """Read pipenv's lock."""
     document = msgspec.json.decode(text.encode(), type=dict[str, Any])
-    lines = text.splitlines()
+    places = first_lines(text)
     pins = []
     for section in ("default", "develop"):
         for name, entry in _table(document, section).items():
             version = entry.get("version") if isinstance(entry, dict) else None
             if isinstance(version, str) and version.startswith("=="):
-                pins.append(Pin(name, version[2:].strip(), _line_with(lines, f'"{name}"')))
+                pins.append(Pin(name, version[2:].strip(), places.get(name, 1)))
     return PinnedFile(tuple(pins))
 
 
@@ -115,10 +120,6 @@ def _places(lines: list[str]) -> dict[tuple[str, str], int]:
         elif name and (version := _VERSION.match(line)):
             places.setdefault((name, version[1]), number)
     return places
-
-
-def _line_with(lines: Iterable[str], text: str) -> int:
-    return next((number for number, line in enumerate(lines, 1) if text in line), 1)
 
 
 def _table(document: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -51,6 +51,11 @@ def test_a_newer_record_replaces_an_older_one_and_a_withdrawn_one_removes_it(
             older["id"]: "Command Injection in lodash",
         }
         assert opened.of("npm", "minimist") == []
+    # a dump of before, taken in late
+    assert importing.update(dump(tmp_path / "earlier.zip", [records[10]]), imported, NOW).older == 1
+    with database.opened(imported) as opened:
+        assert opened is not None
+        assert opened.of("npm", "minimist") == []
 
 
 def test_a_record_of_two_ecosystems_does_not_make_a_dump_of_the_other(

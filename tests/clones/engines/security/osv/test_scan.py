@@ -1,13 +1,17 @@
 """Lock files and declarations, held against the advisories."""
 
+import contextlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from clones.engines.security import analyse, scanners
-from clones.engines.security.osv import database
+from clones.engines.security.osv import database, javascript_files, pinned
+from clones.engines.security.osv import scan as osv_scan
 from clones.engines.security.reported import Scan
+from clones.engines.security.scope import survey
 from clones.params import SecurityParams
 
 Run = Callable[[dict[str, str]], Scan]
@@ -175,6 +179,51 @@ def test_each_file_of_python(scanned: Run, name: str, text: str, line: int) -> N
     scan = scanned({name: text})
     assert found(scan) == {(line, "GHSA-2gwj-7jmv-h26r")}
     assert not scan.unread
+
+
+@pytest.mark.usefixtures("imported")
+def test_a_file_as_other_systems_write_it(tmp_path: Path) -> None:
+    target, copy = tmp_path / "target", tmp_path / "copy"
+    for name, encoding in {"a/requirements.txt": "utf-16", "b/requirements.txt": "utf-8-sig"}.items():
+        (target / name).parent.mkdir(parents=True)
+        (target / name).write_bytes("django==3.2.12\r\nrequests==2.31.0\r\n".encode(encoding))
+    copy.mkdir()
+    scan = osv_scan.scan(copy, survey(target, copy), lambda _: None)
+    assert {(each.path, each.line) for each in scan.results} == {("a/requirements.txt", 1), ("b/requirements.txt", 1)}
+
+
+def test_the_keys_of_pnpm() -> None:
+    keys = {
+        "/react/16.0.0": ("react", "16.0.0"),
+        "/@babel/core/7.0.0_react@16.0.0": ("@babel/core", "7.0.0"),
+        "/@babel/core@7.0.0(react@16.0.0)": ("@babel/core", "7.0.0"),
+        "'@scope/3d-view@1.0.0-rc.1'": ("@scope/3d-view", "1.0.0-rc.1"),
+        "3d-view@2.0.0": ("3d-view", "2.0.0"),
+        "own@https": None,
+        "github.com/somebody/else/abcdef": None,
+    }
+    lock = "packages:\n" + "".join(f"\n  {key}:\n    dev: true\n" for key in keys)
+    pins = javascript_files.pnpm_lock(lock).pins
+    assert [(pin.name, pin.version) for pin in pins] == [each for each in keys.values() if each]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pnpm-lock.yaml", "packages:\n  " + "a/1" * 100_000),
+        ("requirements.txt", "a\\\n" * 400_000),
+        ("pyproject.toml", '[project]\nname = "' + "\\\\" * 50_000),
+        ("package.json", '{"dependencies": {' + ",\n".join(f'"a{at}": "1.0.0"' for at in range(60_000)) + "}}"),
+        ("package-lock.json", '{"dependencies": {"a": [\n' + '"a": {\n' * 400_000),
+        ("go.mod", "replace " + " " * 100_000),
+        ("yarn.lock", "@npm:" * 100_000),
+    ],
+)
+def test_files_that_mean_harm_take_no_longer_than_others(name: str, text: str) -> None:
+    begin = time.process_time()
+    with contextlib.suppress(pinned.FileError):
+        pinned.read(name, text.encode())
+    assert time.process_time() - begin < 20, "what grows with the square takes minutes at least"
 
 
 @pytest.mark.usefixtures("imported")
