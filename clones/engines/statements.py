@@ -37,17 +37,26 @@ class Lines:
     def __init__(self, target: Path) -> None:
         self._target = target
         self._files: dict[str, list[str]] = {}
+        self._marked: set[str] = set()
+        """Files that begin with a byte order mark, which is in no line here, but in what `sed` prints."""
+        self._open: set[str] = set()
+        """Files whose last line has no end; `sed` then prints none either."""
 
     def of(self, file: str) -> list[str]:
         """Return a file's lines without their ends, as `sed` counts them; none where it cannot be read."""
         if file not in self._files:
             read = target_files.content(self._target, file, MAX_FILE_BYTES) or b""
+            encoding = ""
             try:
                 encoding = tokenize.detect_encoding(io.BytesIO(read).readline)[0] if file.endswith(".py") else "utf-8"
                 text = read.decode(encoding, "replace")
             except (SyntaxError, LookupError):
                 text = ""
+            if encoding == "utf-8-sig":
+                self._marked.add(file)
             lines = text.split("\n")
+            if lines[-1] != "":
+                self._open.add(file)
             self._files[file] = lines[:-1] if lines[-1] == "" else lines
         return self._files[file]
 
@@ -62,18 +71,22 @@ class Lines:
         for file, line in places:
             by_file.setdefault(file, []).append(line)
         wanted = {file: sorted(set(numbers)) for file, numbers in sorted(by_file.items())}
-        commands = [
-            f"sed -n '{';'.join(f'{number}p' for number in numbers)}' {quoted(file)}"
-            for file, numbers in wanted.items()
-        ]
+        commands = [self._printing(file, numbers) for file, numbers in wanted.items()]
         printed = [self.at(file, number) for file, numbers in wanted.items() for number in numbers]
         command = "; ".join(commands)
-        if all(text.isascii() and text.isprintable() for text in printed) and max(map(len, printed)) <= MAX_SHOWN_CHARS:
+        plain = all(text.isascii() and text.isprintable() for text in printed)
+        plain = plain and not any(file in self._marked and numbers[0] == 1 for file, numbers in wanted.items())
+        if plain and max(map(len, printed)) <= MAX_SHOWN_CHARS:
             return command, "\n".join(printed)
         # cut counts bytes or characters as the locale has it; what is not ASCII is left out, so that both are the same
         command = f"({command}) | LC_ALL=C tr -cd '\\n -~' | cut -c1-{MAX_SHOWN_CHARS}"
         kept = ["".join(letter for letter in text if " " <= letter <= "~")[:MAX_SHOWN_CHARS] for text in printed]
         return command, "\n".join(kept)
+
+    def _printing(self, file: str, numbers: Sequence[int]) -> str:
+        if file in self._open and numbers[-1] == len(self._files[file]):  # awk ends a line that has no end
+            return f"awk '{' || '.join(f'NR == {number}' for number in numbers)}' < {quoted(file)}"
+        return f"sed -n '{';'.join(f'{number}p' for number in numbers)}' {quoted(file)}"
 
 
 def quoted(file: str) -> str:

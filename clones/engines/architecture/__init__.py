@@ -142,8 +142,8 @@ def _further(contracts: contract_rows.Contracts, dead: int, alike: int) -> str:
         if declared
         else []
     )
-    told += [f"{dead} definitions that nothing refers to"] if dead else []
-    told += [f"{alike} groups of repeated code"] if alike else []
+    told += [f"{dead} definition{'' if dead == 1 else 's'} that nothing refers to"] if dead else []
+    told += [f"{alike} group{'' if alike == 1 else 's'} of repeated code"] if alike else []
     return f" Also: {', '.join(told)}." if told else ""
 
 

@@ -1,5 +1,6 @@
 """Commands with which a reader has grimp itself say what this engine says of the imports."""
 
+import re
 from collections.abc import Sequence
 
 from clones.engines.architecture.discovery import Unit
@@ -9,11 +10,22 @@ SHELL_SIGNS = frozenset('"$`\\!\n')
 """What a shell does not take as it is between double quotes."""
 
 
+_PLAIN = re.compile(r"[\w/-]+(\.pyi?)?")
+"""Paths of modules that grimp's finder, import-linter's files and a shell take alike."""
+
+
 def seen_by_grimp(units: Sequence[Unit]) -> list[Unit]:
     """Return the packages, where grimp's own finder sees them as this engine does; none where it does not."""
     packages = [unit for unit in units if unit.is_package]
     names = [unit.name for unit in packages]
-    odd = any(unit.implicit or "." in unit.name or not unit.path or not unit.name.isidentifier() for unit in packages)
+    odd = any(
+        unit.implicit
+        or unit.unread
+        or not unit.path
+        or not unit.name.isidentifier()
+        or not all(map(_PLAIN.fullmatch, unit.files))
+        for unit in packages
+    )
     return [] if odd or len(names) != len(set(names)) else packages
 
 

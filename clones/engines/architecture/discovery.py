@@ -46,6 +46,8 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True, order=True):
     role: Role
     implicit: frozenset[str] = frozenset()
     """Those of `files` that are below a directory without `__init__.py`; Python imports them, plain grimp misses them."""
+    unread: frozenset[str] = frozenset()
+    """Those of `files` that are left out of the graph because they cannot be read; grimp by itself ends at the first."""
 
     def module_of(self, file: str) -> str:
         """Return the dotted name of one of its files."""

@@ -44,10 +44,11 @@ def find(
     """Return the ways in, the commands first."""
     points = [*_declared(target, files, lines), *_modules(files, lines), *_imports(units, files, lines)]
     told = {point.file for point in points}
+    role_of = {file: unit.role for unit in units for file in unit.files}
+    module_of = {file: module for module, file in files.items()}
     for file in sorted(facts):
-        unit = next((unit for unit in units if file in unit.files), None)
-        if facts[file].is_script and file not in told and unit is not None and unit.role in {"source", "script"}:
-            points += _script(file, {path: module for module, path in files.items()}.get(file), lines)
+        if facts[file].is_script and file not in told and role_of.get(file) in {"source", "script"}:
+            points += _script(file, module_of.get(file), lines)
     return points
 
 
@@ -118,6 +119,8 @@ def _of_setup_py(target: Path) -> Iterator[tuple[str, str, str, str]]:
                 continue
             for group, points in value.items() if isinstance(value, dict) else ():
                 texts = points.splitlines() if isinstance(points, str) else points
+                if not isinstance(texts, list | tuple):
+                    continue
                 yield from (("setup.py", str(group), *pair) for pair in _pairs(texts))
 
 

@@ -157,7 +157,9 @@ class _Scan:
             del self._file_of[module]
         try:
             everything = self._build(self._file_of, universe.units)
-        except (SourceSyntaxError, UnicodeError, OSError):
+        except BaseException as error:
+            if _refusal(error) is None:
+                raise
             self._drop_unreadable(universe.units, unreadable)
             everything = self._build(self._file_of, universe.units)
         runtime = self._build(self._file_of, universe.units, exclude_type_checking_imports=True)
@@ -194,12 +196,10 @@ class _Scan:
         for module, file in list(self._file_of.items()):
             try:
                 self._build({module: file}, units)
-            except SourceSyntaxError as error:
-                reason = f"syntax error in line {error.lineno or '?'}"
-            except UnicodeError:
-                reason = "it is not in the encoding that it declares (UTF-8 unless it says otherwise)"
-            except OSError as error:
-                reason = f"it cannot be read: {error.strerror}"
+            except BaseException as error:
+                reason = _refusal(error)
+                if reason is None:
+                    raise
             else:
                 continue
             del self._file_of[module]
@@ -215,6 +215,21 @@ class _Scan:
     def _shown(self, module: str) -> str:
         root = self._unit_of[module].root
         return f"{root}:{module}" if self._qualified and module in self._new else module
+
+
+def _refusal(error: BaseException) -> str | None:
+    """Return why grimp does not read a file; None for what is no matter of one file."""
+    match error:
+        case SourceSyntaxError():
+            return f"syntax error in line {error.lineno or '?'}"
+        case UnicodeError():
+            return "it is not in the encoding that it declares (UTF-8 unless it says otherwise)"
+        case OSError():
+            return f"it cannot be read: {error.strerror}"
+    # what its Rust raises where it gives up is no Exception, and can be imported from nowhere
+    if type(error).__name__ == "PanicException":
+        return "its imports cannot be followed; one with several dots leads above the topmost package"
+    return None
 
 
 def _lines(

@@ -33,9 +33,10 @@ def survey(target: Path, *, everything: bool = False) -> Survey:
     units = discovery.find_units(found.python, facts, target.resolve().name)
     subjects = units if everything else discovery.analysed(units)
     others = [unit for unit in units if unit not in subjects]
-    return Survey(
-        found=found, facts=facts, units=units, subjects=subjects, graph=graph.build(target, subjects, others, facts)
-    )
+    built = graph.build(target, subjects, others, facts)
+    unread = {note.subject for note in built.unreadable}
+    subjects = [msgspec.structs.replace(unit, unread=unread.intersection(unit.files)) for unit in subjects]
+    return Survey(found=found, facts=facts, units=sorted((*subjects, *others)), subjects=subjects, graph=built)
 
 
 def title(target: Path, subjects: list[discovery.Unit]) -> str:

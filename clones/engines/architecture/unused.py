@@ -32,6 +32,8 @@ _PLAIN_BASES = frozenset({"object", "Generic", "ABC"})
 _CALLED_BY_NAME = frozenset({"setup", "main", "application", "handler", "upgrade", "downgrade", "register", "load"})
 _CALLED_BY_PREFIX = ("pytest_", "test", "Test")
 _MIN_PREFIX = 3
+_MAX_FAMILY = 200
+"""Classes that one comes from: beyond, who calls its methods is not looked for, and it is spared."""
 _RANK: Mapping[Confidence, int] = {"high": 0, "medium": 1, "low": 2}
 
 
@@ -120,6 +122,8 @@ class _Families:
         stack = [owner]
         while stack:
             here = stack.pop()
+            if len(seen) > _MAX_FAMILY:
+                return True
             if not _HARMLESS.issuperset(here.decorators):
                 return True
             for base in here.bases:
@@ -166,11 +170,15 @@ def _told_elsewhere(target: Path, names: set[str], files: Sequence[str]) -> set[
 
 
 def _places(names: set[str], lines: Lines, files: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
-    """Return the lines where each name stands as a word, those in comments too."""
+    """Return the lines where each name stands as a word, those in comments too; as `grep` sees words in the C locale."""
     found: dict[str, list[tuple[str, int]]] = {name: [] for name in names}
+    further = {name: re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.ASCII) for name in names if not name.isascii()}
     for file in files:
         for number, line in enumerate(lines.of(file), 1):
-            for name in names.intersection(re.findall(r"\w+", line, re.ASCII)):
+            words = names.intersection(re.findall(r"\w+", line, re.ASCII))
+            if not line.isascii():
+                words |= {name for name, pattern in further.items() if pattern.search(line)}
+            for name in words:
                 found[name].append((file, number))
     return found
 
@@ -180,7 +188,7 @@ def _row(each: Unused, places: Sequence[tuple[str, int]], files: Sequence[str]) 
     tops = sorted({file.partition("/")[0] for file in files if file.endswith(".py")})
     printed = "\n".join(sorted(f"{file}:{line}" for file, line in places))
     command = (
-        f"grep -rnwH --include='*.py' {quoted(definition.name)} {' '.join(map(quoted, tops))} "
+        f"LC_ALL=C grep -arnwH --include='*.py' {quoted(definition.name)} {' '.join(map(quoted, tops))} "
         "| cut -d: -f1,2 | LC_ALL=C sort"
     )
     access = "private" if each.confidence == "high" else "public"

@@ -157,12 +157,20 @@ def _contracts(crossings: Sequence[contracts.Crossing], files: Mapping[str, str]
 
 def _summary(data: Mapping[str, Any], upward: int) -> str:
     kinds = Counter(risk["kind"] for risk in data["risks"])
-    found = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.items()) or "no risk"
-    against = f", {upward} of their {len(data['data_flow'])} dependencies against the layers" if upward else ""
-    return (
-        f"{len(data['components'])} components are proposed for the {data['modules']} modules of {data['project']}{against}; "
-        f"{found} told; a plan in {len(data['plan'])} stages."
+    found = ", ".join(_counted(count, kind) for kind, count in kinds.items()) or "no risk"
+    worst = (
+        f" (of a kind the worst {risks.MAX_EACH} at most)" if max(kinds.values(), default=0) == risks.MAX_EACH else ""
     )
+    against = f", {upward} of their {len(data['data_flow'])} dependencies against the layers" if upward else ""
+    verb = "is" if len(data["components"]) == 1 else "are"
+    return (
+        f"{_counted(len(data['components']), 'component')} {verb} proposed for the {_counted(data['modules'], 'module')} of "
+        f"{data['project']}{against}; {found} told{worst}; a plan in {_counted(len(data['plan']), 'stage')}."
+    )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _facts(

@@ -12,7 +12,8 @@ from clones.engines.architecture.hotspots import HotSpot
 from clones.engines.design.contracts import import_places
 from clones.engines.statements import Lines, Statement, commits_command, complexity_command, quoted
 
-_MAX_EACH = 8
+MAX_EACH = 8
+"""Risks told of one kind."""
 _HUB_LEAST = 10
 _HUB_SHARE = 0.15
 _LARGE_LINES = 1000
@@ -22,7 +23,7 @@ _LARGE_LINES = 1000
 def cycles(found: Sequence[Cycle], graph: ModuleGraph, lines: Lines) -> list[dict[str, Any]]:
     """Return the import cycles, each with a shortest way round."""
     risks = []
-    for cycle in found[:_MAX_EACH]:
+    for cycle in found[:MAX_EACH]:
         places = import_places(cycle.shortest_imports, graph, len(cycle.shortest_imports))
         command, expected = lines.shown(places)
         around = " -> ".join((*cycle.shortest, cycle.shortest[0]))
@@ -54,7 +55,7 @@ def hubs(graph: ModuleGraph, units: Sequence[discovery.Unit]) -> list[dict[str, 
         if imported_by[name] + imports[name] < least or imported_by[name] < 3 or imports[name] < 3:
             continue
         statement = _hub_statement(name, imported_by[name], imports[name], units)
-        if statement is None or len(risks) == _MAX_EACH:
+        if statement is None or len(risks) == MAX_EACH:
             break
         risks.append(
             {
@@ -87,7 +88,7 @@ def _hub_statement(name: str, importers: int, imports: int, units: Sequence[disc
 def hot_spots(found: Sequence[HotSpot]) -> list[dict[str, Any]]:
     """Return the functions that are complex and, where there is a history, often changed."""
     risks = []
-    for spot in found[:_MAX_EACH]:
+    for spot in found[:MAX_EACH]:
         size = spot.size
         text = f"`{size.function}` ({size.file}:{size.line}) has a cyclomatic complexity of {size.complexity}"
         command, expected = complexity_command(size.file, size.line), str(size.complexity)
@@ -126,7 +127,7 @@ def large(files: Mapping[str, str], lines: Lines) -> list[dict[str, Any]]:
                 expected=str(count),
             ).plain(),
         }
-        for count, module, file in counted[:_MAX_EACH]
+        for count, module, file in counted[:MAX_EACH]
         if count > _LARGE_LINES
     ]
 
