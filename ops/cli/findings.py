@@ -23,9 +23,6 @@ def found(data: Mapping[str, Any]) -> Iterator[str]:
         more = (total if isinstance(total, int) else len(rows)) - MAX_ROWS
         if more > 0:
             yield f"and {more} more of `{path}`"
-    last_words = str(data.get("stderr_tail") or "").strip()
-    if last_words and data.get("exit_status"):
-        yield shortened(f"its last words: {last_words.splitlines()[-1]}", MAX_WIDTH)
 
 
 def _rows(node: Any, names: Sequence[str]) -> Iterator[Row]:
@@ -70,7 +67,9 @@ def _cycle(row: Row) -> str:
 
 def _hot(row: Row) -> str:
     share = row.get("self_share")
-    return _statement(row) if isinstance(share, float) and share >= LEAST_SHARE else ""
+    if not isinstance(share, float) or share < LEAST_SHARE:
+        return ""
+    return f"{share:.0%} of the time in {row.get('function')} ({row.get('file')}:{row.get('line')})"
 
 
 def _property(row: Row) -> str:

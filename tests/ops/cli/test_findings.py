@@ -24,7 +24,10 @@ CHECK = {"text": "README.md:3: `gone.md` is not there", "how_to_check": "ls gone
             {"reviews": [{"severity": "low", "title": "An assertion", "file": "a.py", "line": 3}]},
             ["to review: An assertion (a.py:3)"],
         ),
-        ({"hot": [{"self_share": 0.9, "text": "`f`, 90 %"}, {"self_share": 0.0, "text": "`g`, 0 %"}]}, ["`f`, 90 %"]),
+        (
+            {"hot": [{"self_share": share, "function": "f", "file": "a.py", "line": 3} for share in (0.856, 0.001)]},
+            ["86% of the time in f (a.py:3)"],
+        ),
         (
             {"failures": [{"test": "test_a.py::test_b", "message": "assert 1 == 2\n + where", "check": CHECK}]},
             ["test_a.py::test_b failed: assert 1 == 2"],
@@ -38,11 +41,6 @@ CHECK = {"text": "README.md:3: `gone.md` is not there", "how_to_check": "ls gone
             },
             ["gate line_percent failed: 28 % of lines covered"],
         ),
-        (
-            {"exit_status": 1, "stderr_tail": "Traceback\nModuleNotFoundError: No module named 'till'\n"},
-            ["its last words: ModuleNotFoundError: No module named 'till'"],
-        ),
-        ({"exit_status": 0, "stderr_tail": "a warning"}, []),
         ({"cycle_details": [{"shortest": ["a", "b"]}]}, ["cycle: a -> b -> a"]),
         (
             {"contracts": {"declared": [{"violations": []}, {"violations": [{"text": "`layers` is broken: a -> b"}]}]}},
