@@ -42,8 +42,8 @@ def copy_target(target: Path, parent: Path) -> Copied:
     """Copy `target` to `parent/<name of target>`, without what has a meaning in lists of paths, and return what was copied.
 
     In a git checkout the files that git tracks and those it does not ignore; anywhere else all but `NOT_COPIED` and
-    virtual environments. Symbolic links stay links where they stay inside the target; others, sockets, pipes and
-    devices are left out and named.
+    virtual environments. Symbolic links stay links where they stay inside the target; others, sockets, pipes,
+    devices, and Python files whose name is not UTF-8 are left out and named.
 
     Raises:
         EngineError: the target is larger than `MAX_COPY_BYTES`, or cannot be read.
@@ -63,6 +63,10 @@ def copy_target(target: Path, parent: Path) -> Copied:
                 continue
             if not stat.S_ISREG(status.st_mode):
                 left_out.append(_left_out(relative, "not a regular file"))
+                continue
+            if relative.suffix == ".py" and not _is_unicode(relative):
+                # coverage ends with an error over such a name, and counts no file that the tests do not import
+                left_out.append(_left_out(relative, "its name is not UTF-8"))
                 continue
             size += status.st_size
             if size > MAX_COPY_BYTES:
@@ -134,6 +138,10 @@ def _git(target: Path, *arguments: str) -> bytes | None:
     except EngineError:
         return None
     return done.stdout if done.exit_status == 0 and not done.truncated else None
+
+
+def _is_unicode(relative: PurePosixPath) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in str(relative))
 
 
 def _copy_link(source: Path, destination: Path, target: Path) -> str | None:

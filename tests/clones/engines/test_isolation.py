@@ -90,6 +90,15 @@ def test_an_index_that_names_files_outside_brings_none_of_them(tmp_path: Path) -
     assert sorted(path.name for path in (tmp_path / "out").rglob("secret")) == ["secret"]
 
 
+def test_python_files_whose_name_is_not_utf_8_are_left_out_and_named(tmp_path: Path) -> None:
+    target = write(tmp_path / "project", {"pkg/ünï.py": "", "pkg/data": ""})
+    for name in (b"\xff.py", b"\xff.txt"):
+        Path(os.fsdecode(bytes(target / "pkg") + b"/" + name)).touch()
+    copied = copy_target(target, tmp_path / "out")
+    assert names(copied.root) == {"pkg/ünï.py", "pkg/data", "pkg/\udcff.txt"}
+    assert [item.subject for item in copied.left_out] == ["pkg/\udcff.py"]
+
+
 def test_no_program_named_in_the_target_s_git_configuration_runs(tmp_path: Path) -> None:
     target = repository(tmp_path / "project", {"a.py": ""})
     trap = write(tmp_path, {"trap": f"#!/bin/sh\ntouch {tmp_path}/ran\n"}) / "trap"
