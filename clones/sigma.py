@@ -27,6 +27,7 @@ from clones.params import ApiChangesParams, ChangelogParams, CompareParams, Docu
 from clones.reporting import collect
 from clones.results_cache import recall
 from clones.scratch import scratch_directory
+from clones.targets import Checkout
 from schemas import ErrorCode
 
 ENGINE = "clones.engines.documentation:analyse"
@@ -75,7 +76,7 @@ def handlers(workshop: Workshop) -> Handlers:
                 return told
             asked = CompareParams(**msgspec.structs.asdict(params))
             if params.against is not None:
-                earlier = await stack.enter_async_context(open_target(params.against, workshop))
+                earlier = await _opened(stack, params.against, workshop)
                 asked = msgspec.structs.replace(asked, against_path=str(earlier.path), against_origin=earlier.origin)
             out = await stack.enter_async_context(scratch_directory("sanctuary-out-"))
             output = await run(API_CHANGES, source, asked, out=out, task=task, workshop=workshop)
@@ -91,6 +92,14 @@ def handlers(workshop: Workshop) -> Handlers:
         "changelog": EngineHandler("clones.engines.changelog:analyse", ChangelogParams, workshop),
         "knowledge": EngineHandler("clones.engines.knowledge:analyse", KnowledgeParams, workshop),
     }
+
+
+async def _opened(stack: AsyncExitStack, against: str, workshop: Workshop) -> Checkout:
+    try:
+        return await stack.enter_async_context(open_target(against, workshop))
+    except TaskError as error:
+        words = f"params.against: {error.message}. A revision of the target's own history is named by `since`"
+        raise TaskError(error.code, words, retryable=error.retryable) from None
 
 
 async def _report(task: Task, params: DocumentationParams, done: Done, directory: Path, workshop: Workshop) -> Done:

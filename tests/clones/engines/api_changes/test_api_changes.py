@@ -8,7 +8,7 @@ import pytest
 from clones.engines.api_changes import analyse
 from clones.engines.contract import EngineError, EngineOutput
 from clones.params import CompareParams
-from schemas import TaskCompletion
+from schemas import TaskCompletion, TaskFailure
 from tests.clones.engines.checking import failed
 from tests.clones.engines.history import History
 from tests.clones.rig import ClonesRig
@@ -275,6 +275,11 @@ async def test_another_target_may_hold_the_earlier_version(clones_rig: ClonesRig
                 path.write_text(content)
     async with clones_rig.clone("sigma"):
         result = await clones_rig.run("api-changes", {"target": "now", "against": "before"})
+        mistaken = await clones_rig.run("api-changes", {"target": "now", "against": "v1"})
+    assert isinstance(mistaken, TaskFailure)
+    assert mistaken.code == "target_not_found"
+    assert mistaken.message.startswith("params.against: ")
+    assert mistaken.message.endswith("is named by `since`")
     assert isinstance(result, TaskCompletion)
     data = result.output["data"]
     assert data["against"] == str((clones_rig.workspace / "before").resolve())
