@@ -82,7 +82,7 @@ def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progr
     progress(0.9, "reading the git history")
     churn = churn_of.read(target)
     subject_files = _subject_files(measured, others)
-    hot_spots = hotspots.find(subject_files, churn)
+    hot_spots = hotspots.find(target, subject_files, churn)
 
     progress(0.95, "drawing")
     output = report_of.Report(
@@ -137,11 +137,12 @@ def analyse(target: Path, params: ArchitectureParams, out: Path, progress: Progr
 def _further(contracts: contract_rows.Contracts, dead: int, alike: int) -> str:
     """Return a sentence on what the graph alone does not show; empty where there is nothing to tell."""
     declared = contracts.data["declared"]
-    told = (
-        [f"{sum(row['kept'] is False for row in declared)} of {len(declared)} declared contracts broken"]
-        if declared
-        else []
-    )
+    told = []
+    if declared:
+        unchecked = sum(row["kept"] is None for row in declared)
+        broken = sum(row["kept"] is False for row in declared)
+        told += [f"{broken} of {len(declared)} declared contracts broken"]
+        told += [f"{unchecked} of them not checked"] if unchecked else []
     told += [f"{dead} definition{'' if dead == 1 else 's'} that nothing refers to"] if dead else []
     told += [f"{alike} group{'' if alike == 1 else 's'} of repeated code"] if alike else []
     return f" Also: {', '.join(told)}." if told else ""

@@ -48,7 +48,7 @@ def analyse(target: Path, params: DesignParams, out: Path, progress: Progress) -
     progress(0.6, "measuring complexity")
     measured, unmeasured = sizes.measure(target, sorted(set(graph.files.values())), lambda *_: None)
     history = churn.read(target)
-    spots = hotspots.find(measured, history)
+    spots = hotspots.find(target, measured, history)
     cycles = cycles_of.find(graph)
     upward = [flow for flow in flows if (flow.user, flow.used) in structure.upward]
     progress(0.8, "writing the plan")

@@ -107,7 +107,8 @@ def _statements(
         whole = max(range(*near), key=found.throughput)
         said.append(
             Statement(
-                text=f"Throughput is highest at n = {whole} (by the law {found.peak_n:.1f}), about {found.limit:.4g}; beyond it falls",
+                text=f"Throughput is highest at n = {whole} (by the law {found.peak_n:.1f}), about "
+                f"{picture.figure(found.limit)}; beyond it falls",
                 how_to_check=f'python3 -c "{code}"',
                 expected=str(whole),
             )
@@ -147,7 +148,7 @@ def _fitted(points: Sequence[tuple[float, float]], found: Fit) -> Statement:
     text = (
         f"The law fits the {len(points)} points with contention {_figure(found.sigma)}{_error(found.sigma_se)}, "
         f"coherency {_figure(found.kappa)}{_error(found.kappa_se)}, "
-        f"throughput of one {found.gamma:.4g}{_error(found.gamma_se)}, and R² {found.r_squared:.4f}"
+        f"throughput of one {picture.figure(found.gamma)}{_error(found.gamma_se)}, and R² {found.r_squared:.4f}"
     )
     expected = f"{found.sigma:.4f} {found.r_squared:.4f}" if sure else f"{found.r_squared:.4f}"
     return Statement(text=text, how_to_check=f'python3 -c "{code}"', expected=expected)
@@ -197,9 +198,9 @@ def _summary(data: Mapping[str, Any], found: Fit) -> str:
         unsure = (
             "" if _sure(found.kappa, found.kappa_se) else " (not told apart from none: coherency is within its error)"
         )
-        return f"{text}; throughput peaks at n = {found.peak_n:.1f} with {found.limit:.4g}{unsure}."
+        return f"{text}; throughput peaks at n = {found.peak_n:.1f} with {picture.figure(found.limit)}{unsure}."
     if found.limit is not None:
-        return f"{text}; throughput nears {found.limit:.4g} and has no peak."
+        return f"{text}; throughput nears {picture.figure(found.limit)} and has no peak."
     return f"{text}; nothing in these points limits the throughput."
 
 
@@ -230,8 +231,8 @@ def _beyond(points: Sequence[tuple[float, float]]) -> tuple[NotAnalysed, ...]:
     if most / n <= (1 + _MOST_OFF) * least / first:
         return ()
     reason = (
-        f"at n = {n:g} each does {most / n:.4g}, more than the {least / first:.4g} at n = {first:g}: the law's contention is 0 "
-        "at the least, so more than perfect scaling is read as a higher throughput of one"
+        f"at n = {n:g} each does {picture.figure(most / n)}, more than the {picture.figure(least / first)} at n = {first:g}: "
+        "the law's contention is 0 at the least, so more than perfect scaling is read as a higher throughput of one"
     )
     return (NotAnalysed(subject="superlinear points", reason=reason),)
 

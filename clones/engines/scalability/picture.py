@@ -31,9 +31,9 @@ def draw(title: str, points: Sequence[tuple[float, float]], fit: Fit) -> str:
     for x in _ticks(most_x):
         left, low = at(0, x)
         picture.line(left, low, _WIDTH - _RIGHT, low)
-        picture.text(left - 8, low + 4, _figure(x), size=11, anchor="end", fill=FAINT)
+        picture.text(left - 8, low + 4, figure(x), size=11, anchor="end", fill=FAINT)
     for n in _ticks(most_n):
-        picture.text(at(n, 0)[0], _HEIGHT - _BOTTOM + 18, _figure(n), size=11, anchor="middle", fill=FAINT)
+        picture.text(at(n, 0)[0], _HEIGHT - _BOTTOM + 18, figure(n), size=11, anchor="middle", fill=FAINT)
     _legend(picture)
     picture.text(_WIDTH / 2, _HEIGHT - 16, "n", size=13, anchor="middle")
     picture.text(_LEFT, _TOP - 6, "throughput", size=11, fill=FAINT)
@@ -67,7 +67,8 @@ def _ticks(most: float) -> list[float]:
     return [step * count for count in range(int(most / step) + 1)]
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
+    """Return a number with four digits, or whole where that is more."""
     return f"{value:,.0f}" if 10_000 <= value < 1e9 else f"{value:.4g}"
 
 

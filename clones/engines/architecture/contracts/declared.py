@@ -1,5 +1,6 @@
 """Reads what a target declares for import-linter. Nothing of the target is imported: its own contract types are only named."""
 
+import re
 from collections.abc import Mapping, Sequence
 from configparser import ConfigParser
 from pathlib import Path
@@ -85,7 +86,7 @@ def _of_toml(file: str, settings: Mapping[str, Any], lines: Lines) -> Declaratio
             _contract(
                 {str(option): value if isinstance(value, list) else [value] for option, value in row.items()},
                 str(row.get("id", "")),
-                _line(lines.of(file), str(row.get("name", ""))),
+                _line(lines.of(file), str(row.get("name", "")), after=re.compile(r"\s*name\s*=")),
             )
             for row in rows[:_MAX_CONTRACTS]
         ),
@@ -100,5 +101,7 @@ def _contract(options: Mapping[str, list[Any]], identifier: str, line: int) -> C
     return Contract(name=first.get("name", identifier), kind=first.get("type", ""), line=line, options=texts)
 
 
-def _line(lines: Sequence[str], text: str) -> int:
-    return next((number for number, line in enumerate(lines, 1) if text and text in line), 0)
+def _line(lines: Sequence[str], text: str, after: re.Pattern[str] = re.compile("")) -> int:
+    """Return the first line that holds `text`, behind what `after` matches where there is such a one; 0 without."""
+    found = [(after.match(line) is None, number) for number, line in enumerate(lines, 1) if text and text in line]
+    return min(found, default=(True, 0))[1]

@@ -47,17 +47,20 @@ def _row(
     verdict: Verdict, file: str, edges: Mapping[tuple[str, str], Import], graph: ModuleGraph, lines: Lines
 ) -> dict[str, Any]:
     contract = verdict.contract
+    problem = verdict.problem
+    if not problem and verdict.unknown and not verdict.count:
+        problem = "it names modules that the target does not have, for which import-linter refuses it"
     return {
         "name": contract.name,
         "kind": contract.kind,
         "file": file,
         "line": contract.line,
-        "kept": None if verdict.problem else not verdict.count,
+        "kept": None if problem else not verdict.count,
         "violation_count": verdict.count,
         "violations": [_violation(contract.name, chain, edges, graph, lines) for chain in verdict.chains],
         "unknown_modules": list(verdict.unknown),
         "idle_exceptions": list(verdict.idle),
-        "problem": verdict.problem,
+        "problem": problem,
         "how_to_check": "`lint-imports` in the target's directory, where import-linter and the target are installed",
     }
 

@@ -133,6 +133,16 @@ def test_the_proposed_contract_is_kept_by_import_linter(tmp_path: Path) -> None:
     assert wrong(proposal, target, tmp_path / "out") == []
 
 
+def test_a_contract_that_names_what_is_not_there_is_not_said_to_be_kept(tmp_path: Path) -> None:
+    contract = '[[tool.importlinter.contracts]]\nname = "t"\ntype = "layers"\nlayers = ["shop.gone", "shop.web"]\n'
+    files = {**SHOP, "pyproject.toml": f'[tool.importlinter]\nroot_package = "shop"\n{contract}'}
+    output = run(write(tmp_path / "t", files), tmp_path / "out")
+    row = declared(output.data)["t"]
+    assert (row["kept"], row["unknown_modules"], row["line"]) == (None, ["shop.gone"], 4)
+    assert "does not have" in row["problem"]
+    assert "0 of 1 declared contracts broken, 1 of them not checked" in output.summary
+
+
 @pytest.mark.parametrize(
     "text",
     ["[tool.importlinter]\ncontracts = 3", "[tool.importlinter", "[tool.importlinter]\ncontracts = [{name = 7}]"],

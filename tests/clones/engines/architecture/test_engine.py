@@ -123,6 +123,14 @@ def test_hot_spots_come_with_their_place_and_without_history_say_so(tmp_path: Pa
     assert "not a git repository" in note.reason
 
 
+def test_a_complex_method_is_named_with_what_is_around_it(tmp_path: Path) -> None:
+    branches = "".join(f"            if x == {n}: return {n}\n" for n in range(12))
+    text = f"class Outer:\n    class Inner:\n        @staticmethod\n        def pick(x):\n{branches}\n"
+    output = run(write(tmp_path / "t", {"p/__init__.py": "", "p/a.py": text}), tmp_path / "out")
+    (spot,) = output.data["hot_spots"]
+    assert (spot["function"], spot["complexity"], spot["line"]) == ("Outer.Inner.pick", 13, 4)
+
+
 def test_churn_counts_the_commits_that_touch_a_file(tmp_path: Path) -> None:
     target = write(tmp_path / "t" / "sub", LAYERED)
     repository = target.parent
