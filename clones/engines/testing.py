@@ -236,7 +236,7 @@ def _other_tests(tools: Sequence[other_tests.Tool]) -> list[NotAnalysed]:
     """Say which tests of a target in several languages were not run."""
     return [
         NotAnalysed(
-            subject=" ".join(tool.command), reason=f"{tool.declared_in} declares these tests too; run were others"
+            subject=" ".join(tool.command), reason=f"{tool.declared_in} declares these tests as well; others were run"
         )
         for tool in tools
     ]

@@ -32,7 +32,7 @@ class NotBuiltError(Exception):
 
 
 class Wheels:
-    """Builds wheels of directories below `source` with the pip of `python`, until a deadline.
+    """Builds wheels of what is below `source` with the pip of `python`, until a deadline.
 
     What is installed with the network, to bring the dependencies along, is `hollow`: a wheel without its content, as that
     may run whenever an interpreter begins (`.pth`). `fill` puts the content in its place at the end, without a network.
@@ -57,7 +57,7 @@ class Wheels:
         self._whole: list[Path] = []
 
     def hollow(self, directory: Path) -> Path:
-        """Build the project in `directory` and return its hollow wheel.
+        """Build the project in `directory`, or in an archive, and return its hollow wheel.
 
         Raises:
             NotBuiltError: it does not build.
@@ -70,7 +70,7 @@ class Wheels:
         return hollow
 
     def in_place_of(self, requirement: str) -> str:
-        """Return the requirement, in place of one that names a directory of the target its hollow wheel.
+        """Return the requirement, in place of one that names a directory or an archive in the target its hollow wheel.
 
         Raises:
             NotBuiltError: it does not build, or it names what is outside of the target.
@@ -81,9 +81,8 @@ class Wheels:
         place = (self._source / path).resolve()
         if not place.is_relative_to(self._source):
             raise NotBuiltError("it is outside of the target")
-        if not place.is_dir():
-            raise NotBuiltError("the target has no such directory")
-        return f"{self.hollow(place)}{extras}"
+        # pip tells what is wrong with one that names nothing
+        return f"{self.hollow(place)}{extras}" if place.exists() else requirement
 
     def fill(self) -> str | None:
         """Install the wheels themselves; return why that cannot be."""

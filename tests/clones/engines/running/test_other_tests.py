@@ -183,5 +183,5 @@ def test_beside_python_s_tests_the_others_are_named(tmp_path: Path) -> None:
     output = run({**NODE, "tests/test_it.py": "def test_it(): pass\n"}, tmp_path)
     assert output.data["counts"]["passed"] == 1
     assert [note.reason for note in output.not_analysed if note.subject == "npm test"] == [
-        "package.json declares these tests too; run were others"
+        "package.json declares these tests as well; others were run"
     ]
