@@ -138,8 +138,7 @@ def _own_times(
     """Profile once; returns the time of the whole and in each function of the target, None where it left no profile."""
     done = run_profiler("time", root, program, environment, place=place, budget_s=budget_s)
     try:
-        run = msgspec.json.decode((place / "run.json").read_bytes(), type=_Run)
-        session = json.loads((place / "profile.json").read_bytes())
+        run, session = _recorded(place)
     except (OSError, ValueError):
         return None
     places = Places(root, standard_library(Path(environment.python)))
@@ -151,6 +150,19 @@ def _own_times(
     return Profiled(
         wall_s=run.wall_s, cpu_s=run.cpu_s, own=own, complete=not done.interrupted, exit_status=done.exit_status
     )
+
+
+def _recorded(place: Path) -> tuple[_Run, dict[str, Any]]:
+    """Return what the profiler wrote, or the target's own code, which can write there too.
+
+    Raises:
+        OSError: there is nothing.
+        ValueError: it is not what the profiler writes.
+    """
+    run = msgspec.json.decode((place / "run.json").read_bytes(), type=_Run)
+    session = msgspec.json.decode((place / "profile.json").read_bytes(), type=dict[str, Any])
+    msgspec.convert(session.get("frame_records"), type=list[tuple[list[str], float]])
+    return run, session
 
 
 def _in_one_process(copy: Path, found: pytest_config.FoundTests, environment: Environment) -> list[str]:
@@ -171,8 +183,7 @@ def _output(
 ) -> EngineOutput:
     stderr_tail = "\n".join(done.stderr.strip().splitlines()[-20:])[-4000:]
     try:
-        run = msgspec.json.decode((scratch / "run.json").read_bytes(), type=_Run)
-        session = json.loads((scratch / "profile.json").read_bytes())
+        run, session = _recorded(scratch)
     except (OSError, ValueError) as error:
         ended = f"exit status {done.exit_status}" if done.exit_status is not None else f"killed after {left_s:.0f} s"
         message = f"the command left no profile ({ended}): it ended without returning to Python. {stderr_tail[-1000:]}"

@@ -3,8 +3,9 @@
     python sanctuary_profiler.py OUT (INTERVAL_S | memory) (script.py | -m module | -c code) [argument …]
 
 With an interval, `OUT/profile.json` is a pyinstrument session (`pyinstrument --load`), with equal stacks merged and at most
-`_MAX_SAMPLES` samples; `OUT/run.json` has `{"wall_s", "cpu_s", "exit_status", "samples", "peak_rss_bytes"}`; `OUT/lines.json`
-has `[[file, first line of the function, line, seconds], …]`, of the innermost function with a file. With `memory`,
+`_MAX_SAMPLES` samples with `_MAX_FRAMES` frames; `OUT/run.json` has
+`{"wall_s", "cpu_s", "exit_status", "samples", "peak_rss_bytes"}`; `OUT/lines.json` has
+`[[file, first line of the function, line, seconds], …]`, of the innermost function with a file. With `memory`,
 `OUT/memory.json` has `{"exit_status", "peak_bytes", "seen_bytes", "at_peak", "at_end"}`: the highest that tracemalloc
 counted, how much was held when it was looked at nearest to that, and what was held then and at the end, as
 `[[bytes, blocks, [[file, line], …]], …]`, the innermost line first. The line `{"event": "start", "pid": …}` goes to the
@@ -29,6 +30,8 @@ from pathlib import Path
 from typing import Any
 
 _MAX_SAMPLES = 20_000
+_MAX_FRAMES = 2_000_000
+"""Of all samples together: what recurses deeply has fewer samples."""
 _LINE = "\x01l"
 """pyinstrument's mark for the line that a frame was at when something was called or returned: no line of a loop without calls."""
 _LINE_EVERY_S = 0.005
@@ -233,7 +236,8 @@ def _save(session: Any, command: list[str], path: Path) -> None:
     """Merge equal stacks, without the lines that their frames were at, or no two would be equal."""
     content = session.to_json()
     records = content["frame_records"]
-    step = -(-len(records) // _MAX_SAMPLES) or 1
+    frames = sum(len(stack) for stack, _ in records)
+    step = max(1, -(-len(records) // _MAX_SAMPLES), -(-frames // _MAX_FRAMES))
     merged: dict[tuple[str, ...], float] = {}
     waiting = 0.0
     for number, (stack, seconds) in enumerate(records):

@@ -85,6 +85,21 @@ def test_a_command_that_fails_is_a_result_with_its_last_words(profile: Profile) 
     assert "exit status 3 (that is no good argument)" in output.summary
 
 
+def test_a_record_that_the_target_writes_itself_is_no_profile(profile: Profile) -> None:
+    forge = """
+import os, pathlib, sys
+
+place = pathlib.Path(sys.orig_argv[2])
+run = '{"wall_s": 1, "cpu_s": 1, "exit_status": 0, "samples": 1, "peak_rss_bytes": 1}'
+for name, text in (("run.json", run), ("profile.json", '{"frame_records": [[7, 1]]}')):
+    assert (place / "inside").is_dir()
+    (place / name).write_text(text)
+os._exit(0)
+"""
+    with pytest.raises(EngineError, match="left no profile"):
+        profile({"forge.py": forge}, "forge.py")
+
+
 def test_an_exception_shows_its_traceback_and_not_the_profiler_s(profile: Profile) -> None:
     data = profile({"app.py": "def f():\n    raise ValueError('broken')\nf()\n"}, "app.py").data
     assert data["exit_status"] == 1
