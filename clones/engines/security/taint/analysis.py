@@ -8,7 +8,7 @@ from clones.engines.security.taint import entries, interprocedural
 from clones.engines.security.taint.base import Arguments, DeadError, OutOfStepsError
 from clones.engines.security.taint.budget import Budget
 from clones.engines.security.taint.dependencies import Dependencies
-from clones.engines.security.taint.findings import Findings
+from clones.engines.security.taint.findings import Findings, tests_of
 from clones.engines.security.taint.heap import Obj, State, join_states
 from clones.engines.security.taint.interpreter import Frame
 from clones.engines.security.taint.project import ClassInfo, FunctionInfo, Module, Project
@@ -18,13 +18,6 @@ from clones.engines.security.taint.values import Class, Function, Value
 from clones.engines.security.taint.worklist import Worklist
 
 Progress = Callable[[float], None]
-
-
-def tests_of(path: str) -> str:
-    """Return the directory of tests that a file is in; empty where it is in none."""
-    parts = path.split("/")[:-1]
-    place = next((place for place, part in enumerate(parts) if part in {"test", "tests", "testing"}), None)
-    return "" if place is None else "/".join(parts[: place + 1])
 
 
 class Analysis:

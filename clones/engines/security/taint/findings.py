@@ -3,9 +3,22 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from clones.engines.security.scope import is_test_module
 from clones.engines.security.taint.rule_file import Category
 from clones.engines.security.taint.taints import Source, Step, Taint
 from clones.engines.security.taint.values import Value
+
+
+def tests_of(path: str) -> str:
+    """Return the directory of tests that a file is in; empty where it is in none."""
+    parts = path.split("/")[:-1]
+    place = next((place for place, part in enumerate(parts) if part in {"test", "tests", "testing"}), None)
+    return "" if place is None else "/".join(parts[: place + 1])
+
+
+def is_test(path: str) -> bool:
+    """Whether a file holds tests, by its name or its directory."""
+    return bool(tests_of(path)) or is_test_module(path)
 
 
 class Place(NamedTuple):
@@ -31,6 +44,11 @@ class Hit(NamedTuple):
     taint: Taint
     sure: bool
     """Whether the callee and the conditions of its rule are known."""
+
+    @property
+    def is_of_tests(self) -> bool:
+        """Whether it is tests that hand the data to code which ships: they choose what they hand over."""
+        return not is_test(self.place.path) and any(is_test(step.path) for step in self.taint.trace.steps())
 
     def steps(self) -> list[Step]:
         """Return the way of the data, the source first."""
@@ -115,10 +133,18 @@ _LOCAL = {"cli", "env", "file"}
 _OWN = {"cli", "env"}
 
 
-def _rank(hit: Hit) -> tuple[bool, bool, bool, int, str, int]:
+def _rank(hit: Hit) -> tuple[bool, bool, bool, bool, int, str, int]:
     source = hit.taint.source
     trace = hit.taint.trace
-    return (source.kind in _LOCAL, hit.taint.guessed, not hit.sure, trace.length, source.path, source.line)
+    return (
+        hit.is_of_tests,
+        source.kind in _LOCAL,
+        hit.taint.guessed,
+        not hit.sure,
+        trace.length,
+        source.path,
+        source.line,
+    )
 
 
 _LOWER = {"critical": "high", "high": "medium", "medium": "low", "low": "low"}

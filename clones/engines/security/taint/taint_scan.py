@@ -11,8 +11,8 @@ from pathlib import Path
 from clones.engines.security.reported import Cleared, FlowStep, Reported, Scan
 from clones.engines.security.scope import Scope
 from clones.engines.security.taint import rulebook
-from clones.engines.security.taint.analysis import Analysis, tests_of
-from clones.engines.security.taint.findings import Findings, Flaw, Hit, confidence, severity
+from clones.engines.security.taint.analysis import Analysis
+from clones.engines.security.taint.findings import Findings, Flaw, Hit, confidence, is_test, severity
 from clones.engines.security.taint.project import Project, read
 from clones.engines.security.taint.rulebook import Rulebook
 
@@ -90,9 +90,9 @@ def _parsed(copy: Path, files: list[str], deadline: float) -> tuple[Project, dic
 
 def _reported(findings: Findings, rules: Rulebook) -> Iterator[Reported]:
     # who runs a service configures it by its environment; that of a command may be somebody else's
-    is_service = any(not tests_of(path) for path in findings.entries)
+    is_service = not all(map(is_test, findings.entries))
     settings = findings.settings if is_service else set()
-    hits = ((at, hit) for at, hit in findings.hits.items() if hit.taint.source not in settings)
+    hits = ((at, hit) for at, hit in findings.hits.items() if hit.taint.source not in settings and not hit.is_of_tests)
     found = [(at, _hit(hit, rules)) for at, hit in hits]
     found += [(at, _flaw(flaw, rules)) for at, flaw in findings.flaws.items()]
     for _, each in sorted(found, key=lambda pair: pair[0]):
