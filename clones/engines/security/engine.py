@@ -126,8 +126,12 @@ def _compare(
         return too_late
     tree = before / "tree"
     tree.mkdir(parents=True)
-    if not git.extract(target, earlier.commit, ("",), tree):
-        return f"{earlier.revision} is too large to be written out"
+    try:
+        if not git.extract(target, earlier.commit, ("",), tree):
+            return f"{earlier.revision} is too large to be written out"
+    except EngineError as error:
+        # a clone may hold commits whose files it would have to fetch (`git clone --filter`)
+        return f"git cannot write out {earlier.revision} ({error.message}); a full clone holds all of it"
     then = scan(tree, before)
     if then.is_part:
         return too_late

@@ -1,7 +1,5 @@
 """Findings as a person reads them, built from what the scanners report."""
 
-import re
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,8 +9,9 @@ import msgspec
 from clones.engines.security import again, rules
 from clones.engines.security.judge import Kind, context, judge, set_aside
 from clones.engines.security.merge import Merged, fingerprints, is_suppressed, merge
+from clones.engines.security.nearby import Functions, Harmless
 from clones.engines.security.redact import Redactor
-from clones.engines.security.reported import Cleared, Scan
+from clones.engines.security.reported import Scan
 from clones.engines.security.rules import CONFIDENCES, SEVERITIES, Confidence, Severity
 from clones.engines.security.scope import Scope, test_directories
 from clones.engines.statements import Lines, Statement
@@ -23,7 +22,6 @@ FOLLOWS_FLOWS = "taint"
 """The scanner that follows values."""
 _SNIPPET_CHARS = 240
 _MESSAGE_CHARS = 600
-_DEF = re.compile(r"\s*(?:async\s+)?def\s")
 
 State = Literal["", "new", "same"]
 
@@ -109,9 +107,8 @@ def build(scans: Sequence[Scan], scope: Scope, copy: Path) -> Findings:
     known = rules.load()
     merged = merge(results, known)
     tests = test_directories(scope.python)
-    cleared: dict[str, list[Cleared]] = defaultdict(list)
-    for each in (one for scan in scans for one in scan.cleared):
-        cleared[each.path].append(each)
+    harmless = Harmless(one for scan in scans for one in scan.cleared)
+    functions = {path: Functions(source) for path, source in lines.items()}
     followed = _followed(scans, scope)
     takes_requests = any(not context(path, tests) for scan in scans for path in scan.entries)
     counted: list[Finding] = []
@@ -146,13 +143,15 @@ def build(scans: Sequence[Scan], scope: Scope, copy: Path) -> Findings:
             flow=_flow(place, redactor, text_at),
             kind=verdict.kind,
         )
-        function = _function(source, place.line)
+        function = functions[place.path].around(place.line)
         here = f"{text}\n{function[0].strip()}" if function else text
         printed = not all(result.suppressed for result in place.reported)
         if is_suppressed(place, source[place.line - 1 : place.end_line]):
             reason = "a comment on the line takes it back"
             suppressed.append(Suppressed(finding=finding, kind="inSource", reason=reason, printed=printed))
-        elif reason := set_aside(place, where, here, cleared[place.path], "\n".join(function)):
+            continue
+        cleared = harmless.near(place.path, place.line, place.end_line)
+        if reason := set_aside(place, where, here, cleared, "\n".join(function)):
             suppressed.append(Suppressed(finding=finding, kind="external", reason=reason, printed=printed))
         else:
             (counted if finding.kind == "flaw" else reviews).append(finding)
@@ -190,20 +189,6 @@ def _lines(file: Path) -> list[str]:
     except OSError:
         return []  # a scanner may speak of a file that is not there, such as a lock file that is missing
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-
-
-def _function(source: Sequence[str], line: int) -> Sequence[str]:
-    """Return the function that a line stands in, its `def` line first; empty where it stands in none."""
-    depth = _depth(source[line - 1]) if line <= len(source) else 0
-    for above in range(line - 2, -1, -1):
-        if _DEF.match(source[above]) and (outer := _depth(source[above])) < depth:
-            ends = (at for at in range(line, len(source)) if source[at].strip() and _depth(source[at]) <= outer)
-            return source[above : next(ends, len(source))]
-    return ()
-
-
-def _depth(text: str) -> int:
-    return len(text) - len(text.lstrip())
 
 
 def _message(said: str, note: str) -> str:

@@ -62,7 +62,12 @@ def document(
             }
         ],
         "originalUriBaseIds": {"SRCROOT": {"description": {"text": "The directory that was scanned"}}},
-        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notifications}],
+        "invocations": [
+            {
+                "executionSuccessful": not any(scan.is_part for scan in scans),
+                "toolExecutionNotifications": notifications,
+            }
+        ],
         "columnKind": "unicodeCodePoints",
         "results": [
             *(_result(finding, index) | _advice(finding) for finding in (*findings.counted, *findings.reviews)),

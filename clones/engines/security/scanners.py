@@ -1,6 +1,7 @@
 """The scanners, and how they run beside each other."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -9,12 +10,15 @@ from typing import Protocol
 
 import msgspec
 
-from clones.engines.contract import Progress
+from clones.engines.contract import NotAnalysed, Progress
 from clones.engines.security import bandit_scan, ci_scan, go_scan, javascript_scan, ruff_scan, secrets_scan
 from clones.engines.security.apart import scan_apart
 from clones.engines.security.osv import scan as osv_scan
 from clones.engines.security.reported import Scan
 from clones.engines.security.scope import Scope
+
+MAX_OF_A_FILE = 5000
+"""Results of one scanner that are told of one file: one with more was made by a tool, or to keep people busy."""
 
 
 class Run(Protocol):
@@ -72,7 +76,27 @@ def run_all(
 def _run(scanner: Scanner, copy: Path, scope: Scope, heard: "_Heard", deadline: float) -> Scan:
     scan = scanner.run(copy, scope, lambda done: heard.tell(scanner.name, done), deadline=deadline)
     heard.tell(scanner.name, 1.0)
-    return scan
+    return bounded(scan)
+
+
+def bounded(scan: Scan) -> Scan:
+    """Return a scan with what is reported of each file bounded, the rest told in numbers."""
+    count: Counter[str] = Counter()
+    kept = []
+    for each in scan.results:
+        count[each.path] += 1
+        if count[each.path] <= MAX_OF_A_FILE:
+            kept.append(each)
+    if len(kept) == len(scan.results):
+        return scan
+    beyond = [
+        NotAnalysed(
+            subject=path, reason=f"{scan.name} reports {found} places in it; the first {MAX_OF_A_FILE} are told"
+        )
+        for path, found in sorted(count.items())
+        if found > MAX_OF_A_FILE
+    ]
+    return msgspec.structs.replace(scan, results=tuple(kept), left_out=(*scan.left_out, *beyond))
 
 
 class _Heard:

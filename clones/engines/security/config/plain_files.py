@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from clones.engines.security.config.hit import FileError, Hit
 
+_MAX_CHARS = 1000
+"""Of a line; the patterns' time grows faster than its length."""
 _OLD_TLS = re.compile(r"\s*ssl_protocols\s+[^;#]*\b(SSLv2|SSLv3|TLSv1|TLSv1\.1)(?=[\s;])")
 _AUTOINDEX = re.compile(r"\s*autoindex\s+on\s*;")
 _LOCATION = re.compile(r"\s*location\s+(?:\^~\s+)?(?P<prefix>/[^\s~{]*[^/\s~{])(?=[\s{])")
@@ -18,7 +20,7 @@ _NPM_TLS = re.compile(r"(?:.*:)?strict-ssl\s*=\s*false\s*", re.IGNORECASE)
 
 def nginx(text: str) -> list[Hit]:
     """Return what is unsafe in a configuration of nginx."""
-    return list(_nginx(text.splitlines()))
+    return list(_nginx([line[:_MAX_CHARS] for line in text.split("\n")]))
 
 
 def _nginx(lines: list[str]) -> Iterator[Hit]:

@@ -108,3 +108,4 @@ def test_a_scan_that_is_no_more_than_a_part_says_nothing_of_what_is_gone(tmp_pat
     assert OUT_OF_TIME in told["a.py"]
     sarif = msgspec.json.decode((tmp_path / "part/security.sarif").read_bytes())
     assert sarif["runs"][0]["results"] == []
+    assert not sarif["runs"][0]["invocations"][0]["executionSuccessful"]

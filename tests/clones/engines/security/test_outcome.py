@@ -220,6 +220,22 @@ def test_what_is_new_fixed_and_the_same_since_a_revision(tmp_path: Path) -> None
     }
 
 
+def test_a_clone_without_the_earlier_files_is_scanned_all_the_same(tmp_path: Path) -> None:
+    history = History(tmp_path / "whole")
+    history.commit("before", {"a.py": "eval(input())\n"})
+    history.git("tag", "v1")
+    history.commit("after", {"a.py": "exec(input())\n"})
+    history.git("config", "uploadpack.allowFilter", "true")
+    target, out = tmp_path / "target", tmp_path / "out"
+    history.git("clone", "-q", "--filter=blob:none", f"file://{history.root}", str(target))
+    out.mkdir()
+    output = analyse(target, SecurityParams(target=str(target), since="v1"), out, lambda *_: None)
+    assert output.data["findings_total"] == 1
+    assert output.data["since"] is None
+    why = next(each.reason for each in output.not_analysed if each.subject == "comparison")
+    assert "git cannot write out v1" in why
+
+
 def test_a_revision_that_is_not_there(tmp_path: Path) -> None:
     History(tmp_path)
     with pytest.raises(EngineError, match="no revision 'v9'") as raised:
