@@ -171,11 +171,14 @@ def _notes(surveyed: Survey, changed: Sequence[str], module_of: Mapping[str, str
     notes = [*surveyed.found.left_out, *surveyed.graph.unreadable]
     reason = "what is loaded by a name in a string, read from a file or reached over a network is not followed"
     notes.append(NotAnalysed(subject="other dependencies", reason=reason))
+    others = [file for file in changed if file not in module_of]
     notes += [
         NotAnalysed(subject=file, reason="changed, and no module of the import graph: nothing is followed from it")
-        for file in changed
-        if file not in module_of
+        for file in others[:_MAX_ON_PAGE]
     ]
+    if len(others) > _MAX_ON_PAGE:
+        reason = f"{len(others) - _MAX_ON_PAGE} more changed files are no modules: nothing is followed from them"
+        notes.append(NotAnalysed(subject="other files", reason=reason))
     if len(changed) > _MAX_ROWS:
         reason = f"the first {_MAX_ROWS} of {len(changed)} are told, by name; all were followed"
         notes.append(NotAnalysed(subject="changed files", reason=reason))

@@ -117,3 +117,12 @@ def test_what_git_does_not_know_yet_was_changed_too(impact: Impact, history: His
     assert changed["tests/test_new.py"] == "tests/test_new.py is not tracked by git"
     assert "tests/test_new.py" in data["run"]
     assert wrong(data, history.root) == []
+
+
+def test_of_many_files_that_are_no_modules_the_first_are_named(impact: Impact, history: History) -> None:
+    history.commit("Write", {f"docs/{number:03d}.md": "x\n" for number in range(100)})
+    notes = impact(history.root, since="v1").not_analysed
+    assert [note.subject for note in notes if note.subject.startswith("docs/")] == [
+        f"docs/{n:03d}.md" for n in range(60)
+    ]
+    assert [note.reason.partition(" ")[0] for note in notes if note.subject == "other files"] == ["40"]
