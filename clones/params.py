@@ -100,6 +100,9 @@ class ArchitectureParams(TargetParams, frozen=True, kw_only=True, forbid_unknown
 class DesignParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Gamma, `design`: components that the imports propose, their contracts, risks, and a plan in stages."""
 
+    budget_s: Budget = 600.0
+    """Seconds after which what is not read or measured yet is left out, and told."""
+
 
 class ScalabilityParams(CommandParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Gamma, `scalability`: the Universal Scalability Law over given points, or over a command run as 1, 2, 4 … copies at once."""

@@ -4,6 +4,7 @@ A proposal from evidence, for people to judge: nothing in it is a matter of tast
 """
 
 import ast
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,15 @@ _MAX_NAMES = 40
 
 
 def analyse(target: Path, params: DesignParams, out: Path, progress: Progress) -> EngineOutput:
-    """Propose a design; writes `design.md`, `components.svg` and, for import-linter, `design.importlinter`."""
+    """Propose a design; writes `design.md`, `components.svg` and, for import-linter, `design.importlinter`.
+
+    What is left when `budget_s` is over is told.
+    """
+    ends_at = time.monotonic() + params.budget_s
+
+    def is_over() -> bool:
+        return time.monotonic() >= ends_at
+
     progress(0.0, "building the import graph")
     surveyed = survey(target)
     graph = surveyed.graph
@@ -42,11 +51,11 @@ def analyse(target: Path, params: DesignParams, out: Path, progress: Progress) -
         graph, [Part(name=item.name, modules=item.modules, is_package=True) for item in components]
     )
     lines = Lines(target)
-    parsed = names.trees(target, graph.files)
+    parsed, unread = names.trees(target, graph.files, is_over)
     progress(0.5, "reading what crosses the boundaries")
     crossings, flows = contracts.crossings(components, graph, parsed)
     progress(0.6, "measuring complexity")
-    measured, unmeasured = sizes.measure(target, sorted(set(graph.files.values())), lambda *_: None)
+    measured, unmeasured = sizes.measure(target, sorted(set(graph.files.values())), lambda *_: None, is_over=is_over)
     history = churn.read(target)
     spots = hotspots.find(target, measured, history)
     cycles = cycles_of.find(graph)
@@ -96,7 +105,7 @@ def analyse(target: Path, params: DesignParams, out: Path, progress: Progress) -
     facts = _facts(structure, measured, graph.files, lines)
     drawn = diagram.draw(f"{data['project']}: proposed components", summary, structure, facts)
     files = _write(out, page.write(data, summary), drawn, linted)
-    left_out = [*surveyed.found.left_out, *graph.unreadable, *unmeasured, *_notes(surveyed, history.note)]
+    left_out = [*surveyed.found.left_out, *graph.unreadable, *unread, *unmeasured, *_notes(surveyed, history.note)]
     return EngineOutput(summary=summary, data=data, files=files, not_analysed=tuple(left_out))
 
 

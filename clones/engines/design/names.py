@@ -1,12 +1,13 @@
 """What names a module defines, and which names of other modules it uses; read from syntax trees, nothing is run."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from clones.engines import syntax
+from clones.engines.contract import NotAnalysed
 
 _MAX_FOLLOWED = 8
 """Re-exports of re-exports."""
@@ -41,14 +42,19 @@ class Use(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """Whether the import stands under `if TYPE_CHECKING`."""
 
 
-def trees(target: Path, files: Mapping[str, str]) -> dict[str, ast.Module]:
-    """Return the syntax tree of each module that can be parsed."""
-    found = {}
-    for module, file in files.items():
+def trees(
+    target: Path, files: Mapping[str, str], is_over: Callable[[], bool]
+) -> tuple[dict[str, ast.Module], list[NotAnalysed]]:
+    """Return the syntax tree of each module that can be parsed, until `is_over`, and what was left out for that."""
+    found: dict[str, ast.Module] = {}
+    for index, (module, file) in enumerate(files.items()):
+        if is_over():
+            reason = f"the time was over: {len(files) - index} of {len(files)} modules were not read"
+            return found, [NotAnalysed(subject="contracts and purposes", reason=reason)]
         tree = syntax.parsed_file(target / file)
         if tree is not None:
             found[module] = tree
-    return found
+    return found, []
 
 
 def definitions(module: str, tree: ast.Module) -> dict[str, Definition]:

@@ -40,7 +40,7 @@ def analyse(target: Path, params: StrategyParams, out: Path, progress: Progress)
     history = churn.read(target)
     coverage = _by_file(params.coverage, sources) if params.coverage is not None else None
     progress(0.55, "ranking")
-    parsed = trees(target, {file: file for file in sources})
+    parsed, _ = trees(target, {file: file for file in sources}, lambda: False)
     ranked = rank(measured, parsed, history, named, coverage)
     drafts = drafts_for(target, units=surveyed.subjects, trees=parsed, ranked=ranked, words=named, most=params.drafts)
     drafted = properties.look(

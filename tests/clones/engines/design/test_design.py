@@ -17,7 +17,7 @@ from tests.clones.engines.architecture.projects import write
 from tests.clones.engines.checking import statements
 from tests.clones.engines.claims import wrong
 
-Design = Callable[[dict[str, str | bytes]], EngineOutput]
+Design = Callable[..., EngineOutput]
 
 SHOP: dict[str, str | bytes] = {
     "src/shop/__init__.py": '"""A shop."""\n',
@@ -41,11 +41,11 @@ SHOP: dict[str, str | bytes] = {
 
 @pytest.fixture
 def design(tmp_path: Path) -> Design:
-    def run(files: dict[str, str | bytes]) -> EngineOutput:
+    def run(files: dict[str, str | bytes], budget_s: float = 600.0) -> EngineOutput:
         target, out = write(tmp_path / "target", files), tmp_path / "out"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
-        return analyse(target, DesignParams(target=str(target)), out, lambda *_: None)
+        return analyse(target, DesignParams(target=str(target), budget_s=budget_s), out, lambda *_: None)
 
     return run
 
@@ -135,6 +135,33 @@ def test_the_same_target_gives_the_same_design_whatever_the_hash_seed(design: De
         for seed in ("1", "2")
     ]
     assert said[0] == said[1]
+
+
+def test_when_the_time_is_over_what_the_imports_show_is_handed_back(design: Design) -> None:
+    output = design(SHOP, budget_s=0.0)
+    assert {item["name"] for item in output.data["components"]} == {
+        item["name"] for item in design(SHOP).data["components"]
+    }
+    assert output.data["data_flow"] != []
+    assert output.data["contracts"] == []
+    told = {note.subject for note in output.not_analysed if "the time was over" in note.reason}
+    assert told == {"contracts and purposes", "size and complexity"}
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"m.py": "X = 1\n"}, "1 component is proposed for the 1 module of target; no risk told; a plan in 0 stages."),
+        (
+            {"p/__init__.py": "", **{f"p/m{n}.py": "X = 1\n" * 1001 for n in range(9)}},
+            "2 components are proposed for the 10 modules of p; 8 large modules told (of a kind the worst 8 at most); a plan in 0 stages.",
+        ),
+    ],
+)
+def test_what_is_one_is_told_as_one_and_what_is_cut_as_cut(
+    design: Design, files: dict[str, str | bytes], said: str
+) -> None:
+    assert design(files).summary == said
 
 
 def test_a_target_without_python_has_no_design_and_says_so(design: Design) -> None:
