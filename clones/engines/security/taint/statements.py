@@ -4,12 +4,11 @@ import ast
 from collections.abc import Callable
 from typing import ClassVar
 
-from clones.engines.security.taint import assignments, cleansing, constants, errors, operators, sinks
+from clones.engines.security.taint import assignments, cleansing, constants, errors, matching, sinks
 from clones.engines.security.taint.base import Arguments, Attempt, Base, DeadError, Loop, Raised, Return
 from clones.engines.security.taint.definitions import Definitions
 from clones.engines.security.taint.heap import State, join_states, same_states
-from clones.engines.security.taint.taints import merge
-from clones.engines.security.taint.values import NOTHING, Value, const, join, join_all, tainted
+from clones.engines.security.taint.values import NOTHING, Value, const, join, join_all
 
 _MAX_ROUNDS = 3
 """Times that a loop's body is looked at; most hold still after two."""
@@ -215,65 +214,6 @@ class Statements(Definitions, Base):
         plain = Value(taints=manager.taints, names=manager.names, funcs=manager.funcs, other=manager.other)
         return join(result, plain)
 
-    def _match(self, node: ast.Match) -> None:
-        subject = self.evaluate(node.subject)
-        ended: list[State | None] = []
-        for case in node.cases:
-            if self.state is None:
-                break
-            begin = self.state
-            matched, left = self._pattern(case.pattern, subject, node.subject, begin)
-            self.state = matched
-            if matched is not None and case.guard is not None:
-                held, failed = self.branch(case.guard)
-                left = join_states([left, failed])
-                self.state = held
-            self.execute(case.body)
-            ended.append(self.state)
-            self.state = left
-        self.state = join_states([*ended, self.state])
-
-    def _pattern(
-        self, pattern: ast.pattern, subject: Value, node: ast.expr, state: State
-    ) -> tuple[State | None, State | None]:
-        """Return the states where the pattern matches, and where it does not."""
-        if isinstance(pattern, ast.MatchValue | ast.MatchSingleton):
-            value = const(pattern.value) if isinstance(pattern, ast.MatchSingleton) else self.evaluate(pattern.value)
-            known = constants.truth(operators.compare(self, ast.Eq(), subject, value))
-            matched = state.copy()
-            if isinstance(node, ast.Name) and value.is_constant:
-                matched.vars[node.id] = value
-            return (None if known is False else matched), (None if known is True else state)
-        if isinstance(pattern, ast.MatchOr):
-            ended: list[State | None] = []
-            left: State | None = state
-            for each in pattern.patterns:
-                if left is not None:
-                    matched_one, left = self._pattern(each, subject, node, left)
-                    ended.append(matched_one)
-            return join_states(ended), left
-        if isinstance(pattern, ast.MatchAs) and pattern.pattern is not None:
-            matched_inner, left = self._pattern(pattern.pattern, subject, node, state)
-            if matched_inner is not None and pattern.name:
-                matched_inner.vars[pattern.name] = self._one_of(pattern.pattern) or subject
-            return matched_inner, left
-        matched = state.copy()
-        element = join(self.elements(subject, node), tainted(merge(subject.taints, state.taints(subject))))
-        for part in ast.walk(pattern):
-            name = getattr(part, "name", None) or getattr(part, "rest", None)
-            if isinstance(name, str):
-                matched.vars[name] = subject if part is pattern else element
-        irrefutable = isinstance(pattern, ast.MatchAs) and pattern.pattern is None
-        return matched, None if irrefutable else state
-
-    def _one_of(self, pattern: ast.pattern) -> Value | None:
-        """Return the constants that a pattern stands for; None where it stands for others."""
-        found = [self._one_of(each) for each in pattern.patterns] if isinstance(pattern, ast.MatchOr) else []
-        known = [each for each in found if each is not None]
-        if known and len(known) == len(found):
-            return join_all(known)
-        return self.evaluate(pattern.value) if isinstance(pattern, ast.MatchValue) else None
-
     _by_statement: ClassVar[dict[type[ast.stmt], Callable[..., None]]] = {
         ast.Expr: _expression,
         ast.Assign: assignments.assignment,
@@ -293,7 +233,7 @@ class Statements(Definitions, Base):
         ast.TryStar: _try,
         ast.With: _with,
         ast.AsyncWith: _with,
-        ast.Match: _match,
+        ast.Match: matching.match,
         ast.Import: Definitions.import_,
         ast.ImportFrom: Definitions.import_from,
         ast.FunctionDef: Definitions.define_function,
