@@ -103,7 +103,7 @@ def analyse(target: Path, params: DesignParams, out: Path, progress: Progress) -
     }
     summary = _summary(data, len(upward))
     facts = _facts(structure, measured, graph.files, lines)
-    drawn = diagram.draw(f"{data['project']}: proposed components", summary, structure, facts)
+    drawn = diagram.draw(f"{data['project']}: proposed components", _headline(data, len(upward)), structure, facts)
     files = _write(out, page.write(data, summary), drawn, linted)
     left_out = [*surveyed.found.left_out, *graph.unreadable, *unread, *unmeasured, *_notes(surveyed, history.note)]
     return EngineOutput(summary=summary, data=data, files=files, not_analysed=tuple(left_out))
@@ -170,12 +170,15 @@ def _summary(data: Mapping[str, Any], upward: int) -> str:
     worst = (
         f" (of a kind the worst {risks.MAX_EACH} at most)" if max(kinds.values(), default=0) == risks.MAX_EACH else ""
     )
+    return f"{_headline(data, upward)}; {found} told{worst}; a plan in {_counted(len(data['plan']), 'stage')}."
+
+
+def _headline(data: Mapping[str, Any], upward: int) -> str:
+    """Return what is proposed, as it stands below the picture's title."""
     against = f", {upward} of their {len(data['data_flow'])} dependencies against the layers" if upward else ""
     verb = "is" if len(data["components"]) == 1 else "are"
-    return (
-        f"{_counted(len(data['components']), 'component')} {verb} proposed for the {_counted(data['modules'], 'module')} of "
-        f"{data['project']}{against}; {found} told{worst}; a plan in {_counted(len(data['plan']), 'stage')}."
-    )
+    what = f"{_counted(len(data['components']), 'component')} {verb} proposed"
+    return f"{what} for the {_counted(data['modules'], 'module')} of {data['project']}{against}"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -22,6 +22,8 @@ _MAX_WORKERS = 6
 _LEAST_R_SQUARED, _MOST_OFF = 0.8, 0.1
 """When points follow the law: it tells this part of their variance, or they are off by this part on average (root of the mean
 square), which is what counts where the throughput is the same at every n."""
+_NOBODY = 1e-9
+"""A smaller probability to wait is told in the table alone."""
 _SURE = 2.0
 """Standard errors that a parameter is to be away from 0 for the report to build on it."""
 
@@ -125,7 +127,7 @@ def _statements(
                 expected=f"{found.knee_n:.3g} {reached:.0f}",
             )
         )
-    said += [_waits(row, found) for row in queue]
+    said += [_waits(row, found) for row in queue if row.wait_probability >= _NOBODY]
     return said
 
 
@@ -163,7 +165,7 @@ def _waits(row: Waiting, found: Fit) -> Statement:
     rate = found.throughput(row.workers) / row.workers
     code = (
         f"from math import exp, lgamma, log; c, m, r = {row.workers}, {rate!r}, {row.load!r}; a = c * r; "
-        "t = lambda k: exp(k * log(a) - lgamma(k + 1)); q = t(c) / (1 - r); p = q / (q + sum(map(t, range(c)))); "
+        "t = lambda k: exp(k * log(a) - a - lgamma(k + 1)); q = t(c) / (1 - r); p = q / (q + sum(map(t, range(c)))); "
         "print('%.3g %.3g' % (p, p / (c * m * (1 - r))))"
     )
     return Statement(
