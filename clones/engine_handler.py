@@ -137,7 +137,10 @@ class EngineHandler:
                 memory = await recall(task, params, source, self._workshop, left_s=left_s(ends_at))
                 if (earlier := await memory.earlier(source)) is not None:
                     return earlier
-                output = await run(self._engine, source, params, out=out, task=task, workshop=self._workshop)
+                params = within_time(params, left_s(ends_at))
+                output = await run(
+                    self._engine, source, params, out=out, task=task, workshop=self._workshop, ends_at=ends_at
+                )
                 await memory.look_again(source, left_s=left_s(ends_at))
             done = await deliver(output, source, out, task, self._workshop)
         done = await advised(done, output, task, self._workshop, ends_at=ends_at)
@@ -174,10 +177,10 @@ async def open_target(target: str, workshop: Workshop) -> AsyncIterator[Checkout
 
 
 async def run(
-    engine: str, source: Checkout, params: TargetParams, *, out: Path, task: Task, workshop: Workshop
+    engine: str, source: Checkout, params: TargetParams, *, out: Path, task: Task, workshop: Workshop, ends_at: float
 ) -> EngineOutput:
-    """Run an engine on a checkout within what is left of the attempt; raises TaskError."""
-    limits = Limits(timeout_s=max(1.0, task.timeout_s - FINISH_S), memory_bytes=workshop.memory_bytes)
+    """Run an engine on a checkout until `ends_at`, by the event loop's clock, and at least a second; raises TaskError."""
+    limits = Limits(timeout_s=max(1.0, left_s(ends_at)), memory_bytes=workshop.memory_bytes)
     try:
         return await run_engine(
             engine=engine, target=source.path, params=params, out=out, limits=limits, on_progress=task.report

@@ -171,9 +171,8 @@ def _outcome(answers: _Answers, log: bytes, engine: str, limits: Limits) -> Engi
     if ended.reason == "not_started":
         raise _crashed(engine, f"it could not be started: {os.strerror(ended.status)}", last_lines)
     if ended.reason == "timeout":
-        message = (
-            f"{engine} was stopped: no answer within {limits.timeout_s:g} s; allow more time or choose a smaller target"
-        )
+        within = f"{round(limits.timeout_s, 1):g} s"
+        message = f"{engine} was stopped: no answer within {within}; allow more time or choose a smaller target"
         raise EngineError(message, code=ErrorCode.ENGINE_TIMEOUT)
     if (passed := limits.passed(ended.reason)) is not None:
         message = f"{engine} was stopped with all that it started: {passed}"

@@ -55,7 +55,7 @@ def handlers(workshop: Workshop) -> Handlers:
                 if params.report_alone:
                     output = EngineOutput(summary=f"A report over {len(params.report_over)} tasks.", data={})
                 else:
-                    output = await run(ENGINE, source, params, out=out, task=task, workshop=workshop)
+                    output = await run(ENGINE, source, params, out=out, task=task, workshop=workshop, ends_at=ends_at)
                 await memory.look_again(source, left_s=left_s(ends_at))
             done = await deliver(output, source, out, task, workshop)
             if not params.report_alone:
@@ -79,7 +79,7 @@ def handlers(workshop: Workshop) -> Handlers:
                 earlier = await _opened(stack, params.against, workshop)
                 asked = msgspec.structs.replace(asked, against_path=str(earlier.path), against_origin=earlier.origin)
             out = await stack.enter_async_context(scratch_directory("sanctuary-out-"))
-            output = await run(API_CHANGES, source, asked, out=out, task=task, workshop=workshop)
+            output = await run(API_CHANGES, source, asked, out=out, task=task, workshop=workshop, ends_at=ends_at)
             await memory.look_again(source, left_s=left_s(ends_at))
             done = await deliver(output, source, out, task, workshop)
         done = await advised(done, output, task, workshop, ends_at=ends_at)

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import msgspec
 import pytest
 
 from bus.artifacts import Artifacts
-from clones import sandbox
+from clones import engine_handler, sandbox
 from clones.engine_handler import BUDGET_SHARE, MAX_INLINE_BYTES, MIN_BUDGET_S, EngineHandler, Workshop, within_time
 from clones.packing import pack
 from clones.params import TargetParams
@@ -152,9 +153,10 @@ async def test_an_engine_learns_when_the_attempt_ends(clones_rig: ClonesRig, wor
         short = await clones_rig.run("architecture", {"target": "."}, timeout_s=101)
         long = await clones_rig.run("architecture", {"target": "."}, timeout_s=1000)
         own = await clones_rig.run("architecture", {"target": ".", "budget_s": 20}, timeout_s=101)
-    for result, budget_s in ((short, 85.0), (long, 600.0), (own, 20.0)):
+    # of the short one, what was left once its target was there
+    for result, most_s, least_s in ((short, 85.0, MIN_BUDGET_S), (long, 600.0, 600.0), (own, 20.0, 20.0)):
         assert isinstance(result, TaskCompletion), result
-        assert result.output["data"] == {"budget_s": budget_s}
+        assert least_s <= result.output["data"]["budget_s"] <= most_s
 
 
 @pytest.mark.usefixtures("hostile")
@@ -177,13 +179,18 @@ async def test_large_findings_travel_as_an_artifact(
 
 
 @pytest.mark.usefixtures("hostile")
-async def test_a_slow_engine_ends_with_its_own_error(clones_rig: ClonesRig, workspace: Path) -> None:
+async def test_a_slow_engine_ends_with_its_own_error(
+    clones_rig: ClonesRig, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        engine_handler, "FINISH_S", 60.0
+    )  # whatever else the machine does, the attempt goes on for so long
     handler = probe(clones_rig, workspace, "never_ends")
     async with clones_rig.clone("gamma", {"architecture": handler}):
-        result = await clones_rig.run("architecture", {"target": "."}, timeout_s=3, retries=0)
+        result = await clones_rig.run("architecture", {"target": "."}, timeout_s=62, retries=0)
     assert isinstance(result, TaskFailure)
     assert result.code == "engine_timeout"
-    assert "no answer within 2 s" in result.message
+    assert re.search(r"no answer within [12](\.\d+)? s", result.message)
 
 
 def test_the_budget_is_cut_to_the_attempts_time() -> None:
