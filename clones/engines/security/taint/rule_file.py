@@ -40,7 +40,7 @@ Arguments (`args`) are positions (the receiver of a method not counted) or keywo
 `[[check]]`      `category`, `match`, `when`, `unless`, `default`: a call that is a flaw by itself. Only a known value
                  fulfils `when`; an unknown one fulfils `unless`, so that what is not known is not reported. `message`.
                  `lacks`: a text that stands nowhere in the argument `text`, of which the code writes a part at least; without
-                 `text`, nowhere in the function.
+                 `text`, nowhere in the function, which holds the text `beside`. Both in small letters.
 
 `[[sanitizer]]`  `match`, `for` (categories, or `["*"]`), `when`: the result of the call, or what is read by the name,
                  is harmless for these.
@@ -140,6 +140,7 @@ class Check(_Table, frozen=True, kw_only=True):
     default: Conditions = {}
     text: int | None = None
     lacks: str = ""
+    beside: str = ""
     message: str = ""
 
 

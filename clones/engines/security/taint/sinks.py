@@ -42,7 +42,8 @@ def _lacks(frame: Base, rule: Check, arguments: Arguments) -> bool:
     parts = ast.walk(place) if place is not None else ()
     texts = [each.value for each in parts if isinstance(each, ast.Constant) and isinstance(each.value, str)]
     is_written = rule.text is None or any("=" in text for text in texts)
-    return place is not None and is_written and not any(rule.lacks in text.lower() for text in texts)
+    is_meant = not rule.beside or any(rule.beside in text.lower() for text in texts)
+    return place is not None and is_written and is_meant and not any(rule.lacks in text.lower() for text in texts)
 
 
 def look(frame: Base, sink: Sink, name: str, arguments: Arguments, *, node: ast.AST, receiver: Value | None) -> None:
