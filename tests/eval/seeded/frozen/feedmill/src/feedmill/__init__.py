@@ -1,0 +1,1 @@
+"""Partners' feeds, brought into one shape."""

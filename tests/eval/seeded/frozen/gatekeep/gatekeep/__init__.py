@@ -1,0 +1,1 @@
+"""Gatekeep: single sign-on and the directory behind it."""

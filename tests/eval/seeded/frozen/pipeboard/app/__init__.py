@@ -1,0 +1,1 @@
+"""Pipeboard: what the build machines are doing, on one page."""
