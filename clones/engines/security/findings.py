@@ -1,6 +1,7 @@
 """Findings as a person reads them, built from what the scanners report."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -100,6 +101,7 @@ def build(scans: Sequence[Scan], scope: Scope, copy: Path) -> Findings:
     redactor = Redactor(results, lines)
     shown = Lines(copy)
 
+    @cache
     def text_at(path: str, line: int) -> str:
         source = lines[path]
         return redactor.line(path, line, source[line - 1]) if 0 < line <= len(source) else ""

@@ -36,7 +36,10 @@ class Redactor:
                 self._hide(result, parts, lines[result.path])
             elif shared_id(result.rule) in PASSWORD_RULES:
                 self._passwords[result.path, result.line].append(result)
-        self._pieces = sorted(pieces, key=len, reverse=True)
+        self._pieces: dict[str, list[str]] = defaultdict(list)
+        """By their beginnings, for there may be thousands."""
+        for piece in pieces:
+            self._pieces[piece[:_MIN_CHARS]].append(piece)
 
     def _hide(self, result: Reported, parts: list[str], lines: list[str]) -> None:
         """Hide whole lines where the secret is short, or stands there in another form than gitleaks tells it."""
@@ -61,7 +64,11 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return any text without what gitleaks found."""
-        for piece in self._pieces:
+        if not self._pieces:
+            return text
+        beginnings = self._pieces.keys() & {text[at : at + _MIN_CHARS] for at in range(len(text) - _MIN_CHARS + 1)}
+        pieces = [piece for beginning in beginnings for piece in self._pieces[beginning]]
+        for piece in sorted(pieces, key=lambda piece: (-len(piece), piece)):
             text = text.replace(piece, REDACTED)
         return text
 

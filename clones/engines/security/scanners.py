@@ -19,6 +19,9 @@ from clones.engines.security.scope import Scope
 
 MAX_OF_A_FILE = 5000
 """Results of one scanner that are told of one file: one with more was made by a tool, or to keep people busy."""
+MAX_OF_A_LINE = 50
+MAX_LINES = 500
+"""That one result spans."""
 
 
 class Run(Protocol):
@@ -80,23 +83,26 @@ def _run(scanner: Scanner, copy: Path, scope: Scope, heard: "_Heard", deadline: 
 
 
 def bounded(scan: Scan) -> Scan:
-    """Return a scan with what is reported of each file bounded, the rest told in numbers."""
-    count: Counter[str] = Counter()
+    """Return a scan with what is reported of each file and line bounded, the rest told in numbers."""
+    of_file: Counter[str] = Counter()
+    of_line: Counter[tuple[str, int]] = Counter()
+    beyond: Counter[str] = Counter()
     kept = []
     for each in scan.results:
-        count[each.path] += 1
-        if count[each.path] <= MAX_OF_A_FILE:
-            kept.append(each)
-    if len(kept) == len(scan.results):
-        return scan
-    beyond = [
+        if of_file[each.path] >= MAX_OF_A_FILE or of_line[each.path, each.line] >= MAX_OF_A_LINE:
+            beyond[each.path] += 1
+            continue
+        of_file[each.path] += 1
+        of_line[each.path, each.line] += 1
+        last = min(each.end_line, each.line + MAX_LINES)
+        kept.append(each if last == each.end_line else msgspec.structs.replace(each, end_line=last))
+    notes = [
         NotAnalysed(
-            subject=path, reason=f"{scan.name} reports {found} places in it; the first {MAX_OF_A_FILE} are told"
+            subject=path, reason=f"{scan.name} reports more of it than people write: {count} places are not told"
         )
-        for path, found in sorted(count.items())
-        if found > MAX_OF_A_FILE
+        for path, count in sorted(beyond.items())
     ]
-    return msgspec.structs.replace(scan, results=tuple(kept), left_out=(*scan.left_out, *beyond))
+    return msgspec.structs.replace(scan, results=tuple(kept), left_out=(*scan.left_out, *notes))
 
 
 class _Heard:

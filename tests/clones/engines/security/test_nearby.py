@@ -5,7 +5,8 @@ import pytest
 
 from clones.engines.security.nearby import MAX_LINES, Functions, Harmless
 from clones.engines.security.reported import Cleared, Reported, Scan
-from clones.engines.security.scanners import MAX_OF_A_FILE, bounded
+from clones.engines.security.scanners import MAX_LINES as SPANNED
+from clones.engines.security.scanners import MAX_OF_A_FILE, MAX_OF_A_LINE, bounded
 
 SOURCE = """\
 x = 1
@@ -66,19 +67,16 @@ def test_what_is_harmless_near_a_line() -> None:
 
 
 def test_the_results_of_one_file_are_bounded_and_the_rest_is_counted() -> None:
-    one = Reported(engine="ruff", rule="S307", path="many.py", line=1, end_line=1, message="")
-    other = msgspec.structs.replace(one, path="few.py")
-    scan = Scan(
-        name="ruff",
-        version="1",
-        command=(),
-        results=(*[one] * (MAX_OF_A_FILE + 7), other),
-        files_analysed=2,
-        duration_s=0,
-    )
-    told = bounded(scan)
-    assert len(told.results) == MAX_OF_A_FILE + 1
-    assert told.results[-1] == other
-    [note] = told.left_out
-    assert (note.subject, str(MAX_OF_A_FILE + 7) in note.reason) == ("many.py", True)
-    assert bounded(told) is told
+    one = Reported(engine="ruff", rule="S307", path="few.py", line=1, end_line=1, message="")
+    many = [msgspec.structs.replace(one, path="many.py", line=at, end_line=10**6) for at in range(MAX_OF_A_FILE + 7)]
+    crowded = [msgspec.structs.replace(one, path="crowded.py", rule=f"S{at}") for at in range(MAX_OF_A_LINE + 5)]
+    results = (*many, *crowded, one)
+    told = bounded(Scan(name="ruff", version="1", command=(), results=results, files_analysed=3, duration_s=0))
+    assert len(told.results) == MAX_OF_A_FILE + MAX_OF_A_LINE + 1
+    assert told.results[0].end_line == SPANNED
+    assert told.results[-1] == one
+    assert [(note.subject, note.reason.split(": ")[1]) for note in told.left_out] == [
+        ("crowded.py", "5 places are not told"),
+        ("many.py", "7 places are not told"),
+    ]
+    assert bounded(told) == told
