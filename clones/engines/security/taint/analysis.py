@@ -18,6 +18,7 @@ from clones.engines.security.taint.values import Class, Function, Value
 from clones.engines.security.taint.worklist import Worklist
 
 Progress = Callable[[float], None]
+_OUT_OF_TIME = "not looked at to its end: the time was up"
 
 
 class Analysis:
@@ -81,13 +82,17 @@ class Analysis:
         """Do a part of the work; what goes wrong in it ends this part alone."""
         is_test = bool(tests_of(path))
         if not self.budget.begin(is_test=is_test):
+            if self.budget.is_over:
+                self.unfinished.setdefault(path, _OUT_OF_TIME)
+                return
             place = tests_of(path) or path
             self.unfinished.setdefault(place, "not looked at to its end: there is too much of it")
             return
         try:
             work()
         except OutOfStepsError:
-            self.unfinished.setdefault(path, "not looked at to its end: it takes too many steps")
+            why = _OUT_OF_TIME if self.budget.is_over else "not looked at to its end: it takes too many steps"
+            self.unfinished.setdefault(path, why)
         except RecursionError:
             self.unfinished.setdefault(path, "not looked at to its end: it is nested too deeply")
         finally:
