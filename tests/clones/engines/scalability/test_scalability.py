@@ -131,7 +131,7 @@ def test_a_command_is_run_by_copies_at_once(scale: Scale, tmp_path: Path) -> Non
     assert all(len(row["elapsed_s"]) == 3 for row in data["rounds"])
     for row, point in zip(data["rounds"], data["points"], strict=True):
         assert point["n"] == row["n"]
-        assert point["throughput"] == pytest.approx(row["n"] / sorted(row["elapsed_s"])[1], rel=0.01)
+        assert point["throughput"] == pytest.approx(row["n"] / sorted(row["elapsed_s"])[1], rel=0.05)
     assert "throughput" in {item.subject for item in output.not_analysed}
 
 
