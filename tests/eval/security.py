@@ -3,6 +3,7 @@
 The applications are scanned without their labels, so that no scanner can read them.
 """
 
+import math
 import re
 import shutil
 import tempfile
@@ -108,7 +109,7 @@ def _alone(copy: Path, surveyed: scope.Scope) -> Findings:
     results: Findings = {}
     for scanner in scanners.scanners():
         if scanner.name in SCANNERS:
-            scan = scanner.run(copy, surveyed, lambda _: None)
+            scan = scanner.run(copy, surveyed, lambda _: None, deadline=math.inf)
             results[scanner.name] = (
                 [
                     Found(path=each.path, line=each.line, end_line=each.end_line, cwe=rules.describe(known, each).cwe)
