@@ -323,6 +323,11 @@ def test_a_directory_of_tests_holds_tests() -> None:
         ([secret(1, "tiny")], "a tiny b", "[redacted]"),
         ([secret(1, "decoded-elsewhere")], "ZGVjb2Rl", "[redacted]"),
         ([secret(2, "topsecret")], "topsecret elsewhere", "[redacted] elsewhere"),
+        (
+            [secret(1, "topsecret"), secret(1, "topsecret-2"), secret(2, "other1")],
+            "topsecret-2 other1",
+            "[redacted] [redacted]",
+        ),
     ],
 )
 def test_lines_are_freed_of_secrets(results: list[Reported], line: str, expected: str) -> None:
