@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from nats.aio.msg import Msg
 
-from bus.errors import NoResponders, RequestTimeout
+from bus.errors import Disconnected, NoResponders, RequestTimeout
 from bus.quick_client import QuickClient
 
 DEFAULT_TIMEOUT_S = 5.0
@@ -73,7 +73,11 @@ class Requester:
         if self._sweep is not None:
             self._sweep.cancel()
         for pending in self._waiting.values():
-            pending.future.cancel()
+            if not pending.future.done():
+                # Not cancelled: whoever waits would take that for an order to stop itself.
+                pending.future.set_exception(Disconnected(f"closed before {pending.subject} answered"))
+                pending.future.exception()  # nobody has to wait any more
+        self._waiting.clear()
         if subscription is not None and not self._client.is_closed and not self._client.is_draining:
             await subscription.unsubscribe()
 

@@ -5,9 +5,11 @@ import os
 import shutil
 import signal
 
+import pytest
 from autogen_core import AgentId
 
 import bus.agents.states
+import bus.requests
 from tests.bus.agents.cast import Seen
 from tests.bus.agents.conftest import Grounds
 from tests.bus.agents.memory import ONE, Add, Added, Memory
@@ -35,7 +37,11 @@ async def test_what_ends_while_there_is_no_server_is_kept(own: Grounds) -> None:
         assert await caller.send_message(Seen(), agent) == Seen([1, 1])
 
 
-async def test_a_save_that_was_stored_though_nobody_said_so_counts(own: Grounds) -> None:
+async def test_a_save_that_was_stored_though_nobody_said_so_counts(
+    own: Grounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All of it is to be over long before the caller takes the worker for lost.
+    monkeypatch.setattr("bus.agents.states._TRY_S", 0.3)
     worker, caller = await own.started(keep_state=True), await own.started()
     await Memory.register(worker, "memory", Memory)
     agent = await worker.try_get_underlying_agent_instance(ONE, Memory)
@@ -45,7 +51,7 @@ async def test_a_save_that_was_stored_though_nobody_said_so_counts(own: Grounds)
     try:
         await eventually(lambda: agent.saves == 1)
         # Until it has been sent once more: the server finds both.
-        await asyncio.sleep(bus.agents.states._TRY_S + 0.2)
+        await asyncio.sleep(bus.agents.states._TRY_S + bus.requests.SWEEP_S + 0.2)
     finally:
         os.kill(own.server.pid, signal.SIGCONT)
     answer = await call

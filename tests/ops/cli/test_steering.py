@@ -108,7 +108,8 @@ async def test_a_queued_task_is_cancelled_and_shown_as_such(ops_rig: OpsRig) -> 
     assert "cancelled: cancelled" not in (await ops_rig.cli("audit", "show", "t")).out
     audit = await ops_rig.cli("audit", "show", "t", "--entries", "--json")
     kinds = [(entry["kind"], entry["task_type"]) for entry in audit.json["entries"]]
-    assert sorted(kinds) == [
+    # A command that takes its time leaves word that it has begun.
+    assert sorted(each for each in kinds if each[0] != "TaskStarted") == [
         ("TaskAssignment", TYPE),
         ("TaskCancel", TYPE),
         ("TaskCancel", TYPE),
