@@ -7,7 +7,7 @@ import msgspec
 from tests.eval.fetching import NotFetchedError, source
 from tests.eval.labels import CWES, Found, Score
 from tests.eval.outcome import Part, Row, Told, absent, no_lower, total
-from tests.eval.security import WHOLE, scanned
+from tests.eval.security import OWN, WHOLE, scanned
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +123,7 @@ def measure(tell: Told) -> Part:
         name="releases",
         title=title,
         rows=tuple(together),
-        verdicts=(no_lower(together, WHOLE, "recall"), no_lower(together, WHOLE, "precision")),
+        verdicts=(no_lower(together, WHOLE, OWN, "recall"), no_lower(together, WHOLE, OWN, "precision")),
         wrong=tuple(wrong),
     )
 
