@@ -11,6 +11,8 @@ from clones.engines import process
 from clones.engines.contract import EngineError
 
 _ERROR = re.compile(r"^(?:ERROR|error):\s*(?P<message>.+)$", re.MULTILINE)
+_OUTPUT = re.compile(r"\[\d+ lines? of output\]\n(?P<output>.*?)\n\s*\[end of output\]", re.DOTALL)
+_COMPILER_ERROR = re.compile(r"\S:\d+(?::\d+)?: (?:fatal )?error: ")
 LEAST_S = 5.0
 """With less time left, pip is not begun."""
 CUT_OFF = "the time for installing was used up"
@@ -77,7 +79,16 @@ def reason_of(stderr: str) -> str:
     """Return the sentence in pip's error output that says why, at most 300 characters."""
     if re.search(r"Failed to establish a new connection|Temporary failure in name resolution|ConnectTimeout", stderr):
         return "the package index cannot be reached from this machine"
+    if built := _OUTPUT.search(stderr):
+        return f"it does not build: {_of_builder(built['output'])}"[:300]
     found = [match["message"] for match in _ERROR.finditer(stderr)]
     specific = [message for message in found if not message.startswith(("subprocess-exited", "metadata-gen"))]
     text = (specific or found or stderr.strip().splitlines() or ["pip said nothing"])[-1]
     return text.strip()[:300]
+
+
+def _of_builder(output: str) -> str:
+    """Return what a build says of why it failed: a compiler's first error, else the last line, as of a traceback."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    of_compiler = (line for line in lines if _COMPILER_ERROR.search(line))
+    return next(of_compiler, lines[-1] if lines else "it said nothing")

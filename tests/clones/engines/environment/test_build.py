@@ -192,3 +192,25 @@ def test_pip_s_reason() -> None:
     )
     assert reason_of(stderr) == "No matching distribution found for nope"
     assert reason_of("") == "pip said nothing"
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        (
+            "Traceback (most recent call last):\n        File '<string>', line 2\n      ValueError: no such version",
+            "it does not build: ValueError: no such version",
+        ),
+        (
+            "building 'x' extension\n      x.c:1:1: fatal error: no_such.h: No such file or directory\n      error: command 'gcc' failed",
+            "it does not build: x.c:1:1: fatal error: no_such.h: No such file or directory",
+        ),
+    ],
+)
+def test_the_builder_is_quoted_on_why_a_project_does_not_build(output: str, says: str) -> None:
+    stderr = (
+        "  error: subprocess-exited-with-error\n  \n  Building wheel for shop (pyproject.toml) did not run successfully.\n"
+        f"  │ exit code: 1\n  ╰─> [9 lines of output]\n      {output}\n      [end of output]\n  \n  note: This error originates "
+        "from a subprocess.\n  ERROR: Failed building wheel for shop\nERROR: Failed to build one or more wheels\n"
+    )
+    assert reason_of(stderr) == says
