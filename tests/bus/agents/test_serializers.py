@@ -3,6 +3,7 @@
 import datetime as dt
 import enum
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -252,8 +253,10 @@ def test_unknown_and_unfitting_types_are_named() -> None:
         Codec().decode(marked)
 
 
-def test_only_loaded_classes_of_the_kind_are_found() -> None:
-    assert find_class("wave:Wave_read", object) is None
+def test_only_loaded_classes_of_the_kind_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "not_loaded_by_names.py").write_text("class Mine:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert find_class("not_loaded_by_names:Mine", object) is None
     assert find_class("builtins:str", BaseModel) is None
     assert find_class(class_ref(StructuredMessage[Shape]), BaseModel) is StructuredMessage[Shape]
     assert find_class("no.module:X[a:B]", BaseModel) is None
