@@ -201,7 +201,10 @@ def test_nothing_else_was_harmed(anyone: Go, operator: Go, instances: set[str]) 
     def settled() -> bool:
         ledger = operator.view("SANCTUARY_LEDGER")
         tasks = sum(
-            message.subject.split(".")[1] in {"task", "workflow", "command", "escalation"} for message in ledger
+            message.subject.split(".")[1] in {"task", "workflow", "command", "escalation"}
+            # A run that has slept goes on under another message, and has one result all the same.
+            and not message.headers.get("Nats-Msg-Id", [""])[0].startswith("wake-up.")
+            for message in ledger
         )
         results = [message.subject for message in operator.view("SANCTUARY_RESULTS")]
         assert len(results) == len(set(results)) <= tasks
