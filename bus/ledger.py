@@ -71,14 +71,26 @@ async def stream_entries(
             return
 
 
-async def last_sequence(network: Network) -> int:
-    """Return the newest entry's sequence; 0: the ledger is empty.
+async def extent(network: Network) -> tuple[int, int]:
+    """Return the first entry's sequence that the ledger holds, or will hold, and the newest one's; 0: it never had any.
 
     Raises:
         JetStreamError, RequestTimeout, NoResponders, Disconnected: the ledger does not answer, or is not there.
     """
-    info = await api(network.requester, f"STREAM.INFO.{network.subjects.ledger}")
-    return int(info["state"]["last_seq"])
+    state = (await api(network.requester, f"STREAM.INFO.{network.subjects.ledger}"))["state"]
+    return int(state["first_seq"]), int(state["last_seq"])
+
+
+async def first_sequence(network: Network) -> int:
+    """Return the first entry's sequence that the ledger holds, or will hold; raises as `extent`."""
+    first, _ = await extent(network)
+    return first
+
+
+async def last_sequence(network: Network) -> int:
+    """Return the newest entry's sequence; 0: the ledger never had any; raises as `extent`."""
+    _, last = await extent(network)
+    return last
 
 
 async def subjects_of(network: Network, wildcard: str) -> AsyncIterator[Mapping[str, int]]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from bus.errors import SanctuaryError
 from bus.jetstream import api
+from bus.ledger import extent
 from bus.network import Network
 from bus.record_reader import records
 from bus.records import Record
@@ -33,8 +34,7 @@ async def plan(
         SanctuaryError: something could not be looked up, or the archive differs from the ledger; then nothing may go.
         SegmentDamaged: a segment that has some of it is not what was sealed.
     """
-    state = (await api(network.requester, f"STREAM.INFO.{network.subjects.ledger}"))["state"]
-    first, last = int(state["first_seq"]), int(state["last_seq"])
+    first, last = await extent(network)
     found = await holds(source, network, keep_s=keep_s, now=now or datetime.now(UTC))
     before = planned(first, last, found)
     if before.count:

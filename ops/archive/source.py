@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bus import ledger, record_reader
 from bus.errors import SanctuaryError
-from bus.jetstream import StoredMessage, api
+from bus.jetstream import StoredMessage
 from bus.network import Network
 from bus.records import Record, as_message
 from bus.subjects import Subjects
@@ -232,8 +232,7 @@ async def open_source(network: Network | None, directory: Path | None, realm: st
     archive = Archive(None, realm, (), ()) if directory is None else open_archive(directory, realm)
     if network is None:
         return Source(None, archive)
-    state = (await api(network.requester, f"STREAM.INFO.{network.subjects.ledger}"))["state"]
-    first, last = int(state["first_seq"]), int(state["last_seq"])
+    first, last = await ledger.extent(network)
     await check_same(network, archive, last)
     missing = (archive.end + 1, first - 1) if last and first > archive.end + 1 else None
     return Source(network, archive, missing=missing)

@@ -12,7 +12,7 @@ from typing import Self
 import msgspec
 
 from bus.errors import SanctuaryError
-from bus.jetstream import api
+from bus.ledger import extent, first_sequence
 from bus.network import Network
 from bus.records import Record
 from ops.archive.directory import Archive
@@ -54,7 +54,7 @@ async def verify_ledger(
     Raises:
         SanctuaryError, OSError: it could not be read, or entries left the stream meanwhile.
     """
-    stream_first, stream_last = (1, 0) if network is None else await _range(network)
+    stream_first, stream_last = (1, 0) if network is None else await extent(network)
     missing = (archive.end + 1, stream_first - 1) if stream_last and stream_first > archive.end + 1 else None
     source = Source(network, archive, missing=missing)
     last = max(archive.end, stream_last)
@@ -72,15 +72,9 @@ async def verify_ledger(
     report = verifier.finish(last if cut is None else verifier.reached, complete=cut is None and network is not None)
     told = signers.report()
     problems = sorted((*report.problems, *told.problems, *found), key=lambda each: each.sequence or last + 1)
-    if problems and network is not None and (await _range(network))[0] != stream_first:
+    if problems and network is not None and await first_sequence(network) != stream_first:
         raise SanctuaryError("entries were taken out of the stream while it was read; run this again once that is over")
     return Outcome(report, told, tuple(problems))
-
-
-async def _range(network: Network) -> tuple[int, int]:
-    """Return the first and the last number that the stream has given and not removed."""
-    state = (await api(network.requester, f"STREAM.INFO.{network.subjects.ledger}"))["state"]
-    return int(state["first_seq"]), int(state["last_seq"])
 
 
 async def _read(

@@ -16,13 +16,14 @@ import msgspec
 
 from bus.errors import JetStreamError, SanctuaryError
 from bus.jetstream import STREAM_NOT_FOUND, api, last_of, once, publish
+from bus.ledger import first_sequence
 from bus.network import Network
 from bus.record_reader import record
 from bus.records import Record, encode_record, gap_leaf, leaf_hash
 from ops.proofs.checkpoint import SignedCheckpoint, parse_checkpoint
 from ops.proofs.notary_files import NotaryFiles
 from ops.proofs.notes import NoteWrong
-from ops.proofs.reading import CannotSign, first_sequence, source_from
+from ops.proofs.reading import CannotSign, source_from
 
 LOOK_EVERY_S = 1.0
 """An entry is taken in once it was there this long at the last look: a server without fsync may lose the last 100 ms at a power cut."""

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from bus.errors import SanctuaryError
-from bus.jetstream import api
 from bus.network import Network
 from ops.archive.directory import Archive
 from ops.archive.source import Source, open_source
@@ -11,12 +10,6 @@ from ops.archive.source import Source, open_source
 
 class CannotSign(SanctuaryError):
     """Nothing more can be signed until somebody does something: the message says why, and what to do."""
-
-
-async def first_sequence(network: Network) -> int:
-    """Return the first entry that the ledger holds, or the first that it will hold; raises as `bus.ledger`."""
-    info = await api(network.requester, f"STREAM.INFO.{network.subjects.ledger}")
-    return int(info["state"]["first_seq"])
 
 
 async def source_from(start: int, first: int, network: Network, directory: Path | None, *, is_new: bool) -> Source:
