@@ -18,6 +18,10 @@ LEAST_S = 5.0
 CUT_OFF = "the time for installing was used up"
 
 
+class NoTimeError(Exception):
+    """The time was used up before pip had ended."""
+
+
 class NotInstalled(msgspec.Struct, frozen=True, kw_only=True):
     """A requirement that the environment lacks, and pip's word on why."""
 
@@ -44,20 +48,16 @@ class Installer:
         """Install all of `requirements` or none; return pip's reason where it refuses."""
         if not requirements:
             return None
-        left = self._deadline - time.monotonic()
-        if left < LEAST_S:
-            return self._cut_off()
         argv = pip(self.python, "install", "--prefer-binary", "--no-warn-script-location")
         argv += [*self._constraints, "--", *requirements]  # none is an option
         try:
-            done = process.run(argv, cwd=self._cwd, timeout_s=left, env=self._env)
+            said = run(argv, cwd=self._cwd, env=self._env, deadline=self._deadline)
+        except NoTimeError:
+            self.is_cut_off = True
+            return CUT_OFF
         except EngineError as error:
-            return self._cut_off() if error.code == "engine_timeout" else error.message
-        return None if done.exit_status == 0 else reason_of(done.stderr.decode(errors="replace"))
-
-    def _cut_off(self) -> str:
-        self.is_cut_off = True
-        return CUT_OFF
+            return error.message
+        return None if said is None else reason_of(said)
 
     def install_each(self, requirements: Sequence[str], on_each: Callable[[str], None]) -> None:
         """Install one by one what can be; the others go to `missing`."""
@@ -73,6 +73,23 @@ def pip(python: Path, command: str, *options: str) -> list[str]:
     """Return how a command of the pip of `python` begins."""
     asks_nobody = ("--no-input", "--quiet", "--disable-pip-version-check", "--retries", "1", "--timeout", "20")
     return [str(python), "-m", "pip", command, *asks_nobody, *options]
+
+
+def run(argv: list[str], *, cwd: Path, env: Mapping[str, str], deadline: float) -> str | None:
+    """Run what `pip` returned; return what it says where it fails, else None. `deadline` is a time of `time.monotonic`.
+
+    Raises:
+        NoTimeError: the time was used up.
+        EngineError: it cannot be run.
+    """
+    left_s = deadline - time.monotonic()
+    if left_s < LEAST_S:
+        raise NoTimeError
+    try:
+        done = process.run(argv, cwd=cwd, timeout_s=left_s, env=env)
+    except process.StoppedError:
+        raise NoTimeError from None
+    return None if done.exit_status == 0 else done.stderr.decode(errors="replace")
 
 
 def reason_of(stderr: str) -> str:

@@ -5,7 +5,6 @@ What a build needs is fetched before, by name, as wheels (PEP 518); what it asks
 """
 
 import re
-import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +13,9 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from clones.engines import process, target_files
+from clones.engines import target_files
 from clones.engines.contract import EngineError
-from clones.engines.environment.pip import CUT_OFF, LEAST_S, pip, reason_of
+from clones.engines.environment.pip import CUT_OFF, NoTimeError, pip, reason_of, run
 from clones.engines.running import offline
 
 _BACKEND = ("setuptools", "wheel")
@@ -127,21 +126,16 @@ class Wheels:
 
     def _run(self, argv: list[str], *, fetches: bool = False) -> str | None:
         """Return what pip says where it fails, else None; only what `fetches` runs none of the target's code."""
-        left_s = self._deadline - time.monotonic()
-        if left_s < LEAST_S:
-            self.is_cut_off = True
-            raise NotBuiltError(CUT_OFF)
         env = self._env if fetches else self._inside
         if not (fetches or self._network):
             argv = offline.offline(argv)
         try:
-            done = process.run(argv, cwd=self._needed, timeout_s=left_s, env=env)
-        except process.StoppedError:
+            return run(argv, cwd=self._needed, env=env, deadline=self._deadline)
+        except NoTimeError:
             self.is_cut_off = True
             raise NotBuiltError(CUT_OFF) from None
         except EngineError as error:
             raise NotBuiltError(error.message) from None
-        return None if done.exit_status == 0 else done.stderr.decode(errors="replace") or "pip said nothing"
 
 
 def _hollow(wheel: Path, into: Path) -> Path:
