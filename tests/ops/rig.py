@@ -24,6 +24,8 @@ from tests.bus.rig import Rig, open_rig
 from tests.clones.rig import put_table
 
 SANCTUARY = Path(sys.executable).with_name("sanctuary")
+WITHIN_S = 90.0
+"""For a command to end, or to say something: as long as a machine with much else to do may take."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class OpsRig:
     async def cli(self, *arguments: str | Path, cwd: Path | None = None) -> Ended:
         """Run a command to its end."""
         process = await self.start(*arguments, cwd=cwd)
-        out, err = await asyncio.wait_for(process.communicate(), 30)
+        out, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
         return Ended(process.returncode or 0, out.decode(), err.decode())
 
     @asynccontextmanager
