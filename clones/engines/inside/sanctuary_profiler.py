@@ -21,6 +21,7 @@ import json
 import os
 import resource
 import runpy
+import signal
 import sys
 import threading
 import time
@@ -54,15 +55,16 @@ def main() -> int:
     """Run the command and return its exit status."""
     out, measure = Path(sys.argv[1]), sys.argv[2]
     command = sys.argv[3:]
-    record = os.environ.pop("SANCTUARY_RECORD", None)
-    if record:
-        Path(record).write_text(json.dumps({"event": "start", "pid": os.getpid()}) + "\n", encoding="utf-8")
-    if measure == "memory":
-        return _trace_memory(command, out)
-    return _profile(command, out, float(measure))
+    path = os.environ.pop("SANCTUARY_RECORD", None)
+    record = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600) if path else None
+    status = (
+        _trace_memory(command, out, record) if measure == "memory" else _profile(command, out, float(measure), record)
+    )
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return status
 
 
-def _profile(command: list[str], out: Path, interval: float) -> int:
+def _profile(command: list[str], out: Path, interval: float, record: int | None) -> int:
     from pyinstrument import Profiler
 
     pid = os.getpid()
@@ -74,7 +76,7 @@ def _profile(command: list[str], out: Path, interval: float) -> int:
         profiler.start()
     lines = _Lines()
     lines.start()
-    status = _run(command)
+    status = _run(command, record)
     lines.stop()
     wall_s, cpu_s = time.perf_counter() - begin, time.process_time() - cpu
     if os.getpid() == pid:  # not in what the command forked and let return
@@ -139,12 +141,12 @@ def _peak_rss_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _trace_memory(command: list[str], out: Path) -> int:
+def _trace_memory(command: list[str], out: Path, record: int | None) -> int:
     pid = os.getpid()
     tracemalloc.start(_FRAMES)
     watch = _PeakWatch()
     watch.start()
-    status = _run(command)
+    status = _run(command, record)
     if os.getpid() == pid and tracemalloc.is_tracing():
         watch.stop()
         peak = tracemalloc.get_traced_memory()[1]
@@ -199,8 +201,15 @@ def _places(snapshot: tracemalloc.Snapshot | None) -> list[Any]:
     return [[size, blocks, frames] for frames, (size, blocks) in largest]
 
 
-def _run(command: list[str]) -> int:
+def _run(command: list[str], record: int | None) -> int:
+    """Run the command, which an interrupt ends; before it nobody is told whom to interrupt, and after it none disturbs.
+
+    Else one that comes while the profiler begins, or writes what it has, would end that and leave nothing.
+    """
     try:
+        if record is not None:
+            os.write(record, b'{"event": "start", "pid": %d}\n' % os.getpid())
+            os.close(record)
         if command[0] == "-m":
             sys.argv, sys.path[0] = command[1:], str(Path.cwd())
             runpy.run_module(command[1], run_name="__main__", alter_sys=True)
@@ -220,6 +229,8 @@ def _run(command: list[str]) -> int:
             trace = trace.tb_next
         traceback.print_exception(type(error), error, trace)
         return 1
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     return 0
 
 

@@ -67,8 +67,9 @@ class Worker:
         time.sleep(0.1)
 
 def main():
-    spin(0.4)
+    begin = time.perf_counter()
     Worker().rest()
+    spin(max(0.4, 4 * (time.perf_counter() - begin)))  # the hottest, however long the machine let it rest
     if len(sys.argv) > 1:
         print("that is no good argument", file=sys.stderr)
         sys.exit(int(sys.argv[1]))
