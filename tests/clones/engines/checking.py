@@ -34,7 +34,7 @@ def failed(target: Path, data: Any) -> list[Failed]:
     found = []
     for statement in statements(data):
         command = ["sh", "-c", statement["how_to_check"]]
-        done = subprocess.run(command, cwd=target, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(command, cwd=target, capture_output=True, text=True, check=False, timeout=300)
         if done.stdout.rstrip() != statement["expected"]:
             printed = f"{done.stdout}{done.stderr}"
             found.append(

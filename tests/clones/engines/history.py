@@ -32,7 +32,7 @@ class History:
             "GIT_COMMITTER_DATE": date,
         }
         command = ["git", *arguments]
-        done = subprocess.run(command, cwd=self.root, env=env, capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(command, cwd=self.root, env=env, capture_output=True, text=True, check=True, timeout=300)
         return done.stdout.strip()
 
     def write(self, files: Mapping[str, str | None]) -> None:

@@ -99,7 +99,7 @@ def test_the_index_is_searched_by_the_command_that_stands_beside_it(shop: Path, 
     assert command[0] == "python3"
     for words, found in (("drawers", "docs/guide.rst\t9\tdocument\tGuide: Drawers"), ("open", "open_drawer")):
         search = [sys.executable, *command[1:-1], words]
-        done = subprocess.run(search, cwd=tmp_path / "out", capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(search, cwd=tmp_path / "out", capture_output=True, text=True, check=True, timeout=300)
         assert found in done.stdout
 
 

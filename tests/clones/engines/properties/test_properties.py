@@ -18,6 +18,8 @@ from clones.engines.triage.running import Failure, Ran
 from tests.clones.engines.architecture.projects import write
 from tests.clones.engines.claims import wrong
 
+pytestmark = pytest.mark.timeout(900)  # a busy machine takes its time
+
 CODEC = '''"""Pairs as text."""
 import json
 import os
@@ -164,7 +166,6 @@ def test_what_runs_is_kept_and_a_counterexample_is_told_with_its_check(tmp_path:
     assert wrong({"tests": telling}, target) == []
 
 
-@pytest.mark.timeout(900)
 def test_own_types_are_made_up_and_methods_are_tried(tmp_path: Path) -> None:
     names = ("Item.each", "Item.to_text", "Item.to_pair", "Basket.room", "label")
     found, target = tried(tmp_path, SHOP, *names)

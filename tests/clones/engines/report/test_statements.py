@@ -45,7 +45,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def printed(command: str, directory: Path) -> str:
     # The tools that commands name are those of this environment.
     env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["sh", "-c", command], cwd=directory, env=env, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(["sh", "-c", command], cwd=directory, env=env, capture_output=True, timeout=300, check=False)
     return done.stdout.decode().removesuffix("\n")
 
 

@@ -14,6 +14,8 @@ from clones.params import TestingParams as Params
 from tests.clones.engines.claims import wrong
 from tests.clones.engines.history import History
 
+pytestmark = pytest.mark.timeout(600)  # a busy machine takes its time
+
 DATA: dict[str, Any] = {
     "counts": {"failed": 0, "errors": 0},
     "complete": True,
@@ -63,7 +65,7 @@ def test_the_lines_changed_since_a_revision_are_counted_by_what_ran(tmp_path: Pa
     assert changed_lines(history.root, "v1", "src/shop/__init__.py") == {3, 4, 5, 6, 7, 8}
     (tmp_path / "out").mkdir()
     gates = Gates(no_failures=True, line_percent=10, diff_percent=80, max_duration_s=0.001)
-    params = Params(target=str(history.root), since="v1", gates=gates, budget_s=120.0)
+    params = Params(target=str(history.root), since="v1", gates=gates, budget_s=500.0)
     output = analyse(history.root, params, tmp_path / "out", lambda *_: None)
     diff = output.data["diff_coverage"]
     assert (diff["since"], diff["lines_covered"], diff["lines_total"], diff["percent"]) == ("v1", 3, 5, 60.0)

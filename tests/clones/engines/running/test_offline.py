@@ -13,6 +13,8 @@ from clones.params import TestingParams as Params
 from tests.clones.engines.claims import wrong
 from tests.clones.engines.running.projects import project
 
+pytestmark = pytest.mark.timeout(600)  # a busy machine takes its time
+
 CODE = """
 import socket
 
@@ -34,7 +36,7 @@ def test_a_server_of_this_machine_is_reached_only_with_the_network(network: bool
         files = {"test_n.py": CODE.replace("PORT", str(server.getsockname()[1]))}
         target = project(tmp_path / "target", files)
         (tmp_path / "out").mkdir()
-        params = Params(target=str(target), budget_s=120.0, network=network)
+        params = Params(target=str(target), budget_s=500.0, network=network)
         output = analyse(target, params, tmp_path / "out", lambda *_: None)
     failed = {item["test"]: item for item in output.data["failures"]}
     if network:
@@ -56,6 +58,6 @@ def test_where_it_cannot_be_kept_away_that_is_said(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.skipif(bool(offline.why_not()), reason="this machine keeps programs in its network")
 def test_the_program_keeps_its_exit_status_and_its_user(tmp_path: Path) -> None:
-    done = process.run(offline.offline(["sh", "-c", "id -u; exit 7"]), cwd=tmp_path, timeout_s=30)
-    here = process.run(["id", "-u"], cwd=tmp_path, timeout_s=30)
+    done = process.run(offline.offline(["sh", "-c", "id -u; exit 7"]), cwd=tmp_path, timeout_s=300)
+    here = process.run(["id", "-u"], cwd=tmp_path, timeout_s=300)
     assert (done.exit_status, done.stdout) == (7, here.stdout)

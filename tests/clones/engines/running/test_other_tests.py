@@ -27,8 +27,7 @@ NODE = {
     "test('adds', () => assert.equal(1 + 1, 2));\ntest('breaks', () => assert.equal(1, 2));\n",
 }
 
-RUNS_TESTS = pytest.mark.timeout(600)
-"""Which on a busy machine takes its time."""
+pytestmark = pytest.mark.timeout(900)  # a busy machine takes its time
 
 
 def run(files: dict[str, str], tmp_path: Path) -> EngineOutput:
@@ -41,7 +40,6 @@ def run(files: dict[str, str], tmp_path: Path) -> EngineOutput:
 
 
 @pytest.mark.chaos  # go compiles its standard library first, as the target's tests get a cache of their own
-@pytest.mark.timeout(900)
 @pytest.mark.skipif(shutil.which("go") is None, reason="go is not installed")
 def test_go(tmp_path: Path) -> None:
     data = run(GO, tmp_path).data
@@ -148,7 +146,6 @@ def test_a_package_that_does_not_build_is_an_error_and_no_gate_passes_it() -> No
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
-@RUNS_TESTS
 def test_a_script_that_fails_though_its_tests_pass_is_an_error(tmp_path: Path) -> None:
     script = "echo 'ok 1 - a' && echo 'the linter says no' >&2 && exit 3"
     data = run({"package.json": json.dumps({"scripts": {"test": script}})}, tmp_path).data
@@ -178,7 +175,6 @@ def test_tests_of_other_languages_are_named_and_vendored_modules_of_go_are_used(
     assert (go.program, go.install, "GOFLAGS" in go.variables, npm.program) == ("go", (), False, "npm")
 
 
-@RUNS_TESTS
 def test_beside_python_s_tests_the_others_are_named(tmp_path: Path) -> None:
     output = run({**NODE, "tests/test_it.py": "def test_it(): pass\n"}, tmp_path)
     assert output.data["counts"]["passed"] == 1

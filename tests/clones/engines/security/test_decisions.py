@@ -50,9 +50,9 @@ def flow(rule: str, *lines: int, cwe: int = 78, **more: str) -> Reported:
 
 def test_every_rule_of_both_scanners_is_described(tmp_path: Path) -> None:
     known = rules.load()
-    listed = process.run(["bandit", "--help"], cwd=tmp_path, timeout_s=60).stdout.decode()
+    listed = process.run(["bandit", "--help"], cwd=tmp_path, timeout_s=300).stdout.decode()
     of_bandit = set(re.findall(r"^\s+(B\d{3})\s", listed, re.MULTILINE))
-    ported = process.run(["ruff", "rule", "--all", "--output-format", "json"], cwd=tmp_path, timeout_s=60).stdout
+    ported = process.run(["ruff", "rule", "--all", "--output-format", "json"], cwd=tmp_path, timeout_s=300).stdout
     of_ruff = {
         rules.shared_id(each["code"])
         for each in msgspec.json.decode(ported)

@@ -25,7 +25,7 @@ from tests.clones.engines.security.conftest import Scanned, scan
 
 def by_hand(engine: dict[str, Any], target: Path) -> list[dict[str, Any]]:
     """Run a scanner as the engine tells, and return what it prints, parse errors left out."""
-    printed = msgspec.json.decode(process.run(engine["command"], cwd=target, timeout_s=60).stdout)
+    printed = msgspec.json.decode(process.run(engine["command"], cwd=target, timeout_s=300).stdout)
     match engine["name"]:
         case "bandit":
             return printed["results"]
@@ -262,7 +262,7 @@ async def test_it_runs_within_the_address_space_that_it_tells_and_says_so_where_
             target=target,
             params=SecurityParams(target=str(target)),
             out=out,
-            limits=Limits(timeout_s=60, memory_bytes=memory_bytes),
+            limits=Limits(timeout_s=100, memory_bytes=memory_bytes),
             on_progress=lambda *_: None,
         )
 

@@ -21,6 +21,8 @@ from tests.clones.engines.claims import wrong
 
 Strategy = Callable[..., EngineOutput]
 
+pytestmark = pytest.mark.timeout(600)  # a busy machine takes its time
+
 BILL: dict[str, str | bytes] = {
     "bill.py": '''"""Bills."""
 
@@ -85,7 +87,7 @@ def test_without_coverage_what_no_test_names_comes_first(strategy: Strategy) -> 
 def test_with_coverage_what_ran_in_no_test_counts(strategy: Strategy, tmp_path: Path) -> None:
     target = write(tmp_path / "target", BILL)
     (tmp_path / "tested").mkdir()
-    tested = run_tests(target, RunParams(target=str(target), budget_s=60), tmp_path / "tested", lambda *_: None)
+    tested = run_tests(target, RunParams(target=str(target), budget_s=500), tmp_path / "tested", lambda *_: None)
     coverage = tuple(
         CoveredFile(file=item["file"], missing=tuple(item["missing"]))
         for item in json.loads(json.dumps(tested.data))["files"]
@@ -173,7 +175,7 @@ def test_rounded():
 def test_the_gaps_that_were_left_in_a_project_are_named_and_nothing_else(strategy: Strategy, tmp_path: Path) -> None:
     target = write(tmp_path / "measured", GAPS)
     (tmp_path / "tested").mkdir()
-    tested = run_tests(target, RunParams(target=str(target), budget_s=60), tmp_path / "tested", lambda *_: None)
+    tested = run_tests(target, RunParams(target=str(target), budget_s=500), tmp_path / "tested", lambda *_: None)
     files = tuple(CoveredFile(file=each["file"], missing=tuple(each["missing"])) for each in tested.data["files"])
     ranked = strategy(GAPS, files).data["ranked"]
     assert [(row["function"], row["file"], row["missing"]) for row in ranked] == [("with_tax", "shop/price.py", [6, 8])]

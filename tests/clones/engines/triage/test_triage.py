@@ -16,6 +16,8 @@ from tests.clones.engines.history import History
 
 Triage = Callable[..., EngineOutput]
 
+pytestmark = pytest.mark.timeout(600)  # a busy machine takes its time
+
 CART = "def total(items):\n    return sum(items)\n"
 BROKEN = "def total(items):\n    return sum(items) + 1 / len(items)\n"
 TESTS = "from cart import total\n\n\ndef test_total():\n    assert total([]) == 0\n"
@@ -25,7 +27,7 @@ TESTS = "from cart import total\n\n\ndef test_total():\n    assert total([]) == 
 def triage(tmp_path: Path) -> Triage:
     def run(target: Path, **params: Any) -> EngineOutput:
         (tmp_path / "out").mkdir(exist_ok=True)
-        settings = {"repeats": 2, "budget_s": 60.0, **params}
+        settings = {"repeats": 2, "budget_s": 500.0, **params}
         return analyse(target, TriageParams(target=str(target), **settings), tmp_path / "out", lambda *_: None)
 
     return run
