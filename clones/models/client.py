@@ -84,7 +84,7 @@ class Client:
 
     def describe(self, error: BaseException) -> str:
         """Return in words what a request raised and where, without any secret of the configuration or the environment."""
-        words = _describe(error, self._secrets)
+        words = described(error, self._secrets)
         return f"{words} ({self._place})" if self._place else words
 
     async def close(self) -> None:
@@ -149,7 +149,7 @@ def load_client(settings: ModelSettings, path: Path) -> Client:
         if str(error) == "Invalid":  # AutoGen's whole message on a provider that is neither known to it nor has a dot
             said = f"{settings.provider!r} is no class's full name, such as autogen_ext.models.openai.OpenAIChatCompletionClient"
             raise ModelUnusable(f"{path}: provider: {said}") from None
-        raise ModelUnusable(f"{path}: config: {_describe(error, secrets)}") from None
+        raise ModelUnusable(f"{path}: config: {described(error, secrets)}") from None
     endpoint = endpoint_of(settings.config)
     return Client(client, secrets, endpoint=endpoint, place=f"at {endpoint}" if endpoint else f"configured in {path}")
 
@@ -163,7 +163,8 @@ def endpoint_of(config: Mapping[str, Any]) -> str:
     return ""
 
 
-def _describe(error: BaseException, secrets: Sequence[str]) -> str:
+def described(error: BaseException, secrets: Sequence[str]) -> str:
+    """Return in words what was raised, cut to a bound, without any of the secrets."""
     words = " ".join(f"{type(error).__name__}: {error}".split())
     for secret in secrets:
         words = words.replace(secret, "[redacted]")

