@@ -116,6 +116,8 @@ class Daemon:
 
     async def _be_agent(self, membership: Membership) -> None:
         """Join the network's agents. A clone that cannot serves its tasks as before, and tries again."""
+        # Without a table it has no keys, and would say of each that there is no such agent.
+        await self._routed.wait()
         pause_s = FIRST_PAUSE_S
         while True:
             try:
