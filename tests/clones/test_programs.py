@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from bus.task import TaskError
 from clones import programs
 from clones.engines.process import Finished
 from clones.programs import run_program
-from tests.bus.eventually import WITHIN_S
+from tests.bus.eventually import WITHIN_S, eventually
+from tests.clones.temporaries import left_empty
 
 ROOT = Path(__file__).parents[2]
 FAMILY = """
@@ -39,13 +40,10 @@ os.rename("making", "pids")
 
 
 @pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def temporary(tmp_path: Path) -> Iterator[Path]:
     """Where scratch directories are made; each test leaves it empty."""
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    yield temporary
-    assert list(temporary.iterdir()) == []
+    with left_empty(tmp_path / "temporary") as temporary:
+        yield temporary
 
 
 async def python(code: str, *arguments: str, timeout_s: float = 60.0, **options: Any) -> Finished:
@@ -75,19 +73,12 @@ def living(directory: Path) -> list[int]:
     return [pid for pid in map(int, (directory / "pids").read_text().split()) if alive(pid)]
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    begin = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begin < 20, "the condition did not come true"
-        await asyncio.sleep(0.01)
-
-
 @asynccontextmanager
 async def family(directory: Path) -> AsyncIterator["asyncio.Task[Finished]"]:
     """A program that waits, its descendants with it."""
     task = asyncio.create_task(python(FAMILY + "time.sleep(987)", cwd=directory))
     try:
-        await until((directory / "pids").exists)
+        await eventually((directory / "pids").exists)
         assert len(living(directory)) == 3
         yield task
     finally:
@@ -175,7 +166,7 @@ async def test_it_does_not_outlive_its_launcher(tmp_path: Path) -> None:
     async with family(tmp_path) as task:
         program, *others = living(tmp_path)
         os.kill(int(stat_fields(program)[1]), signal.SIGKILL)
-        await until(lambda: not alive(program))
+        await eventually(lambda: not alive(program))
         for pid in others:  # nobody is left to do this
             os.kill(pid, signal.SIGKILL)
         with pytest.raises(TaskError, match="its launcher was killed") as raised:
@@ -194,9 +185,9 @@ asyncio.run(run_program(argv, cwd=Path({str(tmp_path)!r}), timeout_s=60))
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
     daemon = subprocess.Popen([sys.executable, "-P", "-c", daemon_code], env=environment)  # noqa: ASYNC220 - returns at once
     try:
-        await until((tmp_path / "pids").exists)
+        await eventually((tmp_path / "pids").exists)
         assert len(living(tmp_path)) == 3
     finally:
         daemon.kill()
         daemon.wait()
-    await until(lambda: living(tmp_path) == [] and not list(temporary.iterdir()))
+    await eventually(lambda: living(tmp_path) == [] and not list(temporary.iterdir()))

@@ -14,16 +14,14 @@ from clones.engines import worktree
 from clones.engines.contract import EngineError
 from clones.packing import pack
 from clones.targets import Artifact, Checkout, Directory, Repository, TargetPolicy, checkout, parse_target
+from tests.clones.temporaries import left_empty
 
 
 @pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def temporary(tmp_path: Path) -> Iterator[Path]:
     """Where checkouts are made; each test leaves it empty."""
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    yield temporary
-    assert list(temporary.iterdir()) == []
+    with left_empty(tmp_path / "temporary") as temporary:
+        yield temporary
 
 
 @pytest.fixture(autouse=True)
