@@ -118,7 +118,7 @@ class ClonesRig:
                     yield running
 
     async def run(
-        self, task_type: str, params: Mapping[str, Any], *, within_s: float = 60.0, **fields: Any
+        self, task_type: str, params: Mapping[str, Any], *, within_s: float = 100.0, **fields: Any
     ) -> TaskResult:
         """Submit a task and return its result."""
         assignment = TaskAssignment(params=dict(params), **fields)

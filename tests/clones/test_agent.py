@@ -23,7 +23,7 @@ from clones.agent_keys import Keys
 from clones.base import Clone, serves
 from clones.harness import Harness, network_of
 from schemas import ErrorCode, Route, TaskAssignment, TaskCompletion, TaskFailure
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -138,7 +138,7 @@ async def test_what_is_no_assignment_is_refused_in_the_words_that_its_subject_gi
     by_agent = await runtime.send_message(malformed, AgentId("shouter", "shout"))
     assert (type(by_agent), by_agent.code) == (TaskFailure, ErrorCode.INVALID_ASSIGNMENT)
     stored = await network.network.client.request(
-        network.network.subjects.task("shout"), msgspec.json.encode(malformed), timeout=5
+        network.network.subjects.task("shout"), msgspec.json.encode(malformed), timeout=WITHIN_S
     )
     by_subject = await network.result("shout", f"seq-{msgspec.json.decode(stored.data)['seq']}")
     assert facts(by_agent) == facts(by_subject)
@@ -200,7 +200,7 @@ async def test_cancelling_the_token_ends_the_task(network: Harness, runtime: Age
     result = await network.result("linger", str(assignment.id))
     assert isinstance(result, TaskFailure)
     assert (result.code, result.message, result.attempt) == (ErrorCode.CANCELLED, "cancelled by its caller", 1)
-    await asyncio.wait((running,), timeout=10)
+    await asyncio.wait((running,), timeout=WITHIN_S)
     assert running.cancelled()
 
 
@@ -224,7 +224,7 @@ async def test_who_cancelled_is_named_and_a_task_that_is_still_being_stored_ends
             await sent
         # A later task of the same type has gone all the way: so had this one, if it was stored.
         stored = await network.network.client.request(
-            network.network.subjects.task("linger"), msgspec.json.encode({"params": {"wrong": 1}}), timeout=5
+            network.network.subjects.task("linger"), msgspec.json.encode({"params": {"wrong": 1}}), timeout=WITHIN_S
         )
         await network.result("linger", f"seq-{msgspec.json.decode(stored.data)['seq']}")
         if str(assignment.id) in Shouter.lingering:
@@ -253,7 +253,7 @@ async def test_an_agent_that_leaves_while_its_network_does_not_answer_keeps_nobo
             await eventually(lambda: stands_still(server.pid))
             asking = desk.ask(AgentId("shouter", "shout"), TaskAssignment(), None)
             await asyncio.sleep(0)  # it begins to store
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await desk.close(0)
             with pytest.raises(WorkerLost, match="stops; whether the task is stored is unknown"):
                 await asking

@@ -8,13 +8,14 @@ import pytest
 from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 
+import bus.worker
 from bus.server import EmbeddedServer
 from bus.task import Done, Task
 from bus.topology import Limits
 from clones.omega.coordination import make_network
 from clones.presence import HEARTBEAT_S
 from schemas import Heartbeat, StatusQuery, StatusResponse, TaskCompletion, TaskReassigned, decode, encode
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 from tests.bus.rig import open_rig
 from tests.clones.rig import ClonesRig, Running
 
@@ -24,7 +25,7 @@ async def at_once(_: Task) -> Done:
 
 
 async def ask(rig: ClonesRig, subject: str, body: bytes = b"") -> Msg:
-    return await rig.network.client.request(subject, body, timeout=5)
+    return await rig.network.client.request(subject, body, timeout=WITHIN_S)
 
 
 async def status(rig: ClonesRig, subject: str, body: bytes = b"") -> StatusResponse:
@@ -61,13 +62,15 @@ async def test_it_stops_while_it_waits_for_the_network(server: EmbeddedServer, t
         rig = ClonesRig(bus, tmp_path)
         async with rig.clone("gamma", {"architecture": at_once}) as gamma:
             await eventually(lambda: is_(rig, gamma, "starting"))
-            await asyncio.wait_for(gamma.ended(), 10)
+            await asyncio.wait_for(gamma.ended(), WITHIN_S)
 
 
 async def test_status_is_answered_on_all_three_subjects(clones_rig: ClonesRig) -> None:
     async with clones_rig.clone("beta", {"security": at_once, "performance": at_once}, capacity=3) as beta:
         await eventually(lambda: is_(clones_rig, beta, "ready"))
         await clones_rig.run("security", {"target": "."})
+        # A result is there for all to read before the worker that stored it has heard so.
+        await eventually(lambda: beta.daemon.worker.in_flight == 0)
         for subject in subjects(clones_rig, beta):
             for body in (b"", encode(StatusQuery()), b"{}"):
                 answer = await status(clones_rig, subject, body)
@@ -109,11 +112,12 @@ async def test_a_heartbeat_each_second(clones_rig: ClonesRig) -> None:
         await clones_rig.network.client.subscribe(subject, cb=on_beat)
         await eventually(lambda: is_(clones_rig, gamma, "ready"))
         heard.clear()
-        await eventually(lambda: len(heard) >= 4, within_s=20)
+        await eventually(lambda: len(heard) >= 4)
+    await eventually(lambda: heard[-1].state == "draining")
     assert {(beat.clone, beat.instance, beat.capacity) for beat in heard} == {("gamma", gamma.identity.instance, 2)}
-    # A change of state is told at once: the first of these may be one, and the last one is.
-    *regular, last = heard[1:]
-    assert (regular[0].state, last.state) == ("ready", "draining")
+    # A change of state is told at once: the first of these may be one.
+    regular = [beat for beat in heard if beat.state == "ready"][1:]
+    assert len(regular) >= 3
     for earlier, later in pairwise(regular):
         assert (later.at - earlier.at).total_seconds() > 0.9 * HEARTBEAT_S
 
@@ -135,13 +139,16 @@ async def test_a_draining_daemon_finishes_what_it_has_and_takes_no_more(clones_r
         go_on.set()
         result = await clones_rig.bus.result("first", "architecture")
         assert isinstance(result, TaskCompletion)
-        await asyncio.wait_for(gamma.ended(), 20)
+        await asyncio.wait_for(gamma.ended(), WITHIN_S)
     assert await clones_rig.network.results.read("architecture", "second") is None
     async with clones_rig.clone("gamma", {"architecture": at_once}) as other:
         assert (await clones_rig.bus.result("second", "architecture")).instance == other.identity.instance
 
 
-async def test_what_does_not_finish_in_time_is_handed_back(clones_rig: ClonesRig) -> None:
+async def test_what_does_not_finish_in_time_is_handed_back(
+    clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus.worker, "HAND_BACK_S", WITHIN_S)  # on a busy machine too
     begun = asyncio.Event()
 
     async def endless(_: Task) -> Done:
@@ -151,8 +158,8 @@ async def test_what_does_not_finish_in_time_is_handed_back(clones_rig: ClonesRig
 
     async with clones_rig.clone("gamma", {"architecture": endless}, drain_s=0.1) as gamma:
         await clones_rig.bus.publish(b'{"id":"it"}', "architecture")
-        await asyncio.wait_for(begun.wait(), 10)
-        await asyncio.wait_for(gamma.ended(), 20)
+        await asyncio.wait_for(begun.wait(), WITHIN_S)
+        await asyncio.wait_for(gamma.ended(), WITHIN_S)
     async with clones_rig.clone("gamma", {"architecture": at_once}):
         result = await clones_rig.bus.result("it", "architecture")
     assert isinstance(result, TaskCompletion)

@@ -12,7 +12,7 @@ from bus.server import EmbeddedServer
 from bus.task import Done, Task
 from clones.daemon import Daemon
 from schemas import ErrorEscalation, decode
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 from tests.bus.rig import Rig, open_rig
 
 
@@ -38,7 +38,7 @@ async def test_a_daemon_that_is_deaf_or_loses_its_leases_ends(
         monkeypatch.setattr(owner, method, defect)
         await rig.submit("two")
         with pytest.raises(RuntimeError, match="a defect"):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(WITHIN_S):
                 await running
         assert await escalations(rig) == [("critical", "RuntimeError: a defect")]
 

@@ -12,7 +12,7 @@ from bus.observer import Crash
 from bus.task import Done, Task
 from clones.escalation import Escalations
 from schemas import ErrorCode, ErrorEscalation, TaskAssignment, TaskFailure, TaskParked, decode
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 from tests.clones.rig import TABLE, ClonesRig, put_table
 
 
@@ -130,7 +130,7 @@ async def test_whoever_waits_for_the_task_hears_of_it(clones_rig: ClonesRig) -> 
     await escalations.close()
     (told,) = await escalated(clones_rig, 1)
     assert (told.severity, told.code, told.task_id) == ("critical", "handler_failed", "it")
-    assert decode(ErrorEscalation, await asyncio.wait_for(heard.get(), 5)) == told
+    assert decode(ErrorEscalation, await asyncio.wait_for(heard.get(), WITHIN_S)) == told
 
 
 @pytest.mark.parametrize("words", ["caf\udce9.py", "\0\r\n\x1b[31m", "x" * 20_000_000])

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from msgspec.structs import replace
+from nats.errors import NoRespondersError
 
 from bus.jetstream import publish
 from bus.task import Done, Task
@@ -23,7 +24,7 @@ from schemas import (
     decode,
     encode,
 )
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 from tests.clones.rig import TABLE, ClonesRig, Running, put_table
 
 EFFECT_S = 2.0
@@ -39,7 +40,7 @@ def routed(task_type: str = TYPE, table: RoutingTable = TABLE, **settings: Any) 
 async def change(rig: ClonesRig, table: RoutingTable, base: int) -> None:
     """Have Omega put a table into force."""
     body = encode(RouteChange(table=table, base_revision=base))
-    answer = await rig.network.client.request(rig.subjects.call_command(), body, timeout=20)
+    answer = await rig.network.client.request(rig.subjects.call_command(), body, timeout=WITHIN_S)
     verdict: TaskResult = decode(TaskResult, answer.data)
     assert isinstance(verdict, TaskCompletion), verdict
 
@@ -81,7 +82,7 @@ async def load(rig: ClonesRig, clients: int = 16, task_type: str = TYPE) -> Asyn
 
     async def client() -> None:
         while not ending.is_set():
-            results.append(await rig.submitter.run(task_type, TaskAssignment(), timeout_s=30))
+            results.append(await rig.submitter.run(task_type, TaskAssignment(), timeout_s=2 * WITHIN_S))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(clients):
@@ -90,6 +91,15 @@ async def load(rig: ClonesRig, clients: int = 16, task_type: str = TYPE) -> Asyn
             yield results
         finally:
             ending.set()
+
+
+async def is_heard(rig: ClonesRig, task_type: str = TYPE) -> bool:
+    """Tell whether a primary of a type says that it is there."""
+    try:
+        await rig.network.client.request(rig.subjects.presence(task_type), timeout=WITHIN_S)
+    except NoRespondersError:
+        return False
+    return True
 
 
 def place(running: Running, task_type: str = TYPE) -> int | None:
@@ -157,9 +167,10 @@ async def test_a_type_moves_to_another_clone_under_load(clones_rig: ClonesRig) -
             assert busy.clones_since(0) == {"beta"}
             await change(clones_rig, moved, 1)
             await eventually(lambda: (place(beta), place(gamma)) == (1, 0))
-            # What was on its way has ended when each client has had its next result.
-            moved = len(results)
-            await eventually(lambda: len(results) > moved + 50)
+            # Until it hears that the other one is there, the clone before goes on in its place.
+            await eventually(lambda: is_heard(clones_rig))
+            heard = len(busy.starts)
+            await eventually(lambda: [clone for _, clone in busy.starts[heard:]][-50:] == ["gamma"] * 50)
             since, count = time.monotonic(), len(results)
             await eventually(lambda: len(results) > count + 50)
             assert busy.clones_since(since) == {"gamma"}
@@ -237,7 +248,7 @@ async def test_a_table_that_cannot_be_read_leaves_the_last_one_in_use(clones_rig
         await asyncio.sleep(EFFECT_S)
         assert isinstance(await clones_rig.run(TYPE, {}), TaskCompletion)
         body = encode(RouteChange(table=TABLE, base_revision=ack.seq))
-        answer = await clones_rig.network.client.request(clones_rig.subjects.call_command(), body, timeout=20)
+        answer = await clones_rig.network.client.request(clones_rig.subjects.call_command(), body, timeout=WITHIN_S)
         verdict: TaskResult = decode(TaskResult, answer.data)
         assert isinstance(verdict, TaskFailure)
         assert verdict.code == "routes_refused"

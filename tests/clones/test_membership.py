@@ -61,7 +61,7 @@ async def test_a_clone_that_cannot_join_serves_its_tasks_says_so_and_tries_again
         with pytest.raises(SanctuaryError, match="subjects overlap"):
             await membership.runtime()
         await api(clones_rig.network.requester, f"STREAM.DELETE.{in_the_way}")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(2 * WITHIN_S):
             await membership.served()
         runtime = await membership.runtime()
         answer = await runtime.send_message(TaskAssignment(), AgentId("beta", "performance"))

@@ -37,14 +37,15 @@ async def status(rig: ClonesRig, running: Running) -> StatusResponse | None:
 
 
 async def ready(rig: ClonesRig, running: Running) -> StatusResponse:
+    answers: list[StatusResponse | None] = []
+
     async def is_ready() -> bool:
-        answer = await status(rig, running)
-        return answer is not None and answer.state == "ready"
+        answers[:] = (await status(rig, running),)
+        return answers[0] is not None and answers[0].state == "ready"
 
     await eventually(is_ready)
-    answer = await status(rig, running)
-    assert answer is not None
-    return answer
+    assert answers[0] is not None
+    return answers[0]
 
 
 async def test_what_it_serves_follows_the_routing_table(clones_rig: ClonesRig) -> None:
@@ -91,6 +92,8 @@ async def test_it_tells_the_queues_of_what_it_serves_and_omega_tells_all(clones_
 
         async def told(running: Running) -> set[tuple[str, str, int, int]]:
             answer = await ready(clones_rig, running)
+            if running is gamma:
+                assert {queue.task_type for queue in answer.queues} <= {"architecture"}
             return {
                 (queue.task_type, queue.priority, queue.waiting, queue.taken)
                 for queue in answer.queues
@@ -105,7 +108,6 @@ async def test_it_tells_the_queues_of_what_it_serves_and_omega_tells_all(clones_
 
         await eventually(gamma_tells)
         await eventually(omega_tells)
-        assert {queue.task_type for queue in (await ready(clones_rig, gamma)).queues} == {"architecture"}
         release.set()
 
 
@@ -115,8 +117,7 @@ async def test_even_one_that_drains_at_once_says_so(clones_rig: ClonesRig) -> No
     await clones_rig.network.client.listen(subject, lambda message: heard.append(decode(Heartbeat, message.data)))
     async with clones_rig.clone("gamma", {"architecture": at_once}) as gamma:
         await ready(clones_rig, gamma)
-    await clones_rig.network.client.flush()
-    assert heard[-1].state == "draining"
+    await eventually(lambda: bool(heard) and heard[-1].state == "draining")
 
 
 async def test_an_answer_does_not_wait_for_what_does_not_answer(server: EmbeddedServer) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from bus.artifacts import Artifacts
+from bus.jetstream import publish
 from bus.task import Done, Task
 from clones.engines.report.model import AuditEntry, ReportInput, Section
 from clones.params import DocumentationParams, ReportSource
@@ -97,8 +98,7 @@ async def event(rig: ClonesRig, source: ReportSource, kind: Any = TaskStarted, *
     said = kind(
         task_id=source.task_id, task_type=source.task_type, clone="some", instance="some-1", attempt=1, at=NOW, **fields
     )
-    await rig.network.client.publish(rig.subjects.event(source.task_type, str(source.task_id)), encode(said))
-    await rig.network.client.flush()
+    await publish(rig.network.requester, rig.subjects.event(source.task_type, str(source.task_id)), encode(said))
 
 
 async def test_a_section_for_each_type_and_the_trail_in_order(clones_rig: ClonesRig, tmp_path: Path) -> None:
