@@ -15,7 +15,9 @@ from clones.routing import DEFAULT_TABLE, types_by_clone
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no failure, and a suite that passes passes again.
-hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+hypothesis.settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=(hypothesis.HealthCheck.too_slow,)
+)
 hypothesis.settings.load_profile("steady")
 
 CLONES: Mapping[str, tuple[str, ...]] = types_by_clone(DEFAULT_TABLE)
