@@ -282,10 +282,11 @@ async def test_results_are_followed_too(ops_rig: OpsRig) -> None:
     seen: list[Entry] = []
     reading = asyncio.create_task(gather(follow(ops_rig.bus.network, 1), seen))
     async with ops_rig.clone("gamma", Runs()):
-        await ops_rig.bus.submitter.run("architecture", TaskAssignment(), timeout_s=10)
-        await eventually(lambda: len(seen) == 2)
+        await ops_rig.bus.submitter.run("architecture", TaskAssignment(), timeout_s=60)
+        await eventually(lambda: any(entry.kind == "TaskCompletion" for entry in seen))
     reading.cancel()
-    assert [entry.kind for entry in seen] == ["TaskAssignment", "TaskCompletion"]
+    # Of an attempt that takes longer than 0.1 s it is told too that it began.
+    assert [entry.kind for entry in seen if entry.kind != "TaskStarted"] == ["TaskAssignment", "TaskCompletion"]
 
 
 async def test_a_ledger_that_is_not_there_is_told(ops_rig: OpsRig) -> None:
