@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -20,6 +21,7 @@ from bus.store import read_network
 from bus.subjects import Subjects
 from ops.status import ask
 from schemas import AnyTaskEvent, StatusResponse, TaskAssignment, TaskEvent, TaskResult, decode
+from tests.bus.eventually import eventually
 from tests.ops.rig import SANCTUARY
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="looks at processes in /proc, as Linux has it")
@@ -48,6 +50,18 @@ def below(pid: int) -> set[int]:
         new = {child for child, parent in table.items() if parent in new} - found
         found |= new
     return found
+
+
+@contextlib.contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port where nobody listens, and which the system gives to nobody who asks for any free one, as long as this is open.
+
+    Who asks for this very port, as servers do, gets it: a socket that only has an address is in nobody's way.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 def command(pid: int) -> str:
@@ -123,9 +137,17 @@ class Command:
         return self.process.returncode
 
     def left(self) -> list[str]:
-        """What ran below it when it was last looked at, or was told to end, and lives still."""
-        table = parents()
-        return [line for pid, line in self._seen.items() if pid in table and command(pid) == line]
+        """What ran below it when it was last looked at, or was told to end, and lives still a while after it.
+
+        What ends with its parent ends a moment later, on a busy machine some moments.
+        """
+        deadline = time.monotonic() + WITHIN_S / 3
+        while True:
+            table = parents()
+            found = [line for pid, line in self._seen.items() if pid in table and command(pid) == line]
+            if not found or time.monotonic() > deadline:
+                return found
+            time.sleep(0.02)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Client"]:
@@ -148,8 +170,20 @@ class Client:
         self.submitter = submitter
 
     async def ready(self) -> dict[str, StatusResponse]:
-        """By clone, who is ready."""
+        """By clone, who is ready and has answered: on a busy machine not everybody answers in time each time."""
         return {answer.clone: answer for answer in await ask(self.network) if answer.state == "ready"}
+
+    async def all_ready(self, *clones: str) -> dict[str, StatusResponse]:
+        """As `ready`, once these have all answered."""
+        found: dict[str, StatusResponse] = {}
+
+        async def have_answered() -> bool:
+            found.clear()
+            found.update(await self.ready())
+            return found.keys() >= set(clones)
+
+        await eventually(have_answered, within_s=WITHIN_S)
+        return found
 
     async def run(self, task_type: str, target: str = "project") -> TaskResult:
         return await self.submitter.run(task_type, TaskAssignment(params={"target": target}), timeout_s=WITHIN_S)

@@ -20,27 +20,36 @@ from clones.omega.completeness import CheckCounts
 from ops.metrics import Metrics
 from ops.queues import watched
 from ops.status import ask
-from schemas import TaskAssignment
+from schemas import StatusResponse, TaskAssignment
 from tests.bus.eventually import eventually
 from tests.bus.rig import Runs, failure
-from tests.ops.rig import OpsRig
+from tests.ops.network import reserved_port
+from tests.ops.rig import WITHIN_S, OpsRig
 
 
 async def scrape(url: str) -> list[Metric]:
     def read() -> str:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  an http URL of this machine
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  an http URL of this machine
             body: bytes = answer.read()
             return body.decode()
 
     return list(text_string_to_metric_families(await asyncio.to_thread(read)))
 
 
-async def url_of(rig: OpsRig, clone: str) -> str:
-    async def ready() -> bool:
-        return [answer.state for answer in await ask(rig.bus.network, clone)] == ["ready"]
+async def answer_of(rig: OpsRig, clone: str) -> StatusResponse:
+    """What a clone answers once it is ready; on a busy machine not in time each time."""
+    answers: list[StatusResponse] = []
 
-    await eventually(ready)
-    (answer,) = await ask(rig.bus.network, clone)
+    async def ready() -> bool:
+        answers[:] = await ask(rig.bus.network, clone)
+        return [answer.state for answer in answers] == ["ready"]
+
+    await eventually(ready, within_s=WITHIN_S)
+    return answers[0]
+
+
+async def url_of(rig: OpsRig, clone: str) -> str:
+    answer = await answer_of(rig, clone)
     assert answer.metrics_url is not None
     return answer.metrics_url
 
@@ -83,10 +92,19 @@ async def test_counters_agree_with_the_ledger(ops_rig: OpsRig) -> None:
         async def copied() -> bool:
             return len(await bus.in_stream(bus.subjects.ledger, bus.subjects.every("result"))) == len(bodies) + 1
 
-        await eventually(copied)
+        async def counted() -> bool:
+            families = await scrape(url)
+            ended = total(families, "sanctuary_tasks_total") + total(families, "sanctuary_results_dropped_total")
+            return ended == len(bodies) + 1
+
+        async def escalated() -> bool:
+            return len(await bus.in_stream(bus.subjects.ledger, bus.subjects.every("escalation"))) == 2
+
+        # A result is counted when the server has told that it is stored, and an exception is escalated beside the work.
+        for settled in (copied, counted, escalated):
+            await eventually(settled)
         families = await scrape(url)
-        (answer,) = await ask(bus.network, "beta")
-        escalations = await bus.in_stream(bus.subjects.ledger, bus.subjects.every("escalation"))
+        answer = await answer_of(ops_rig, "beta")
 
     ledger: Counter[tuple[str, str]] = Counter()
     codes: Counter[str] = Counter()
@@ -107,7 +125,7 @@ async def test_counters_agree_with_the_ledger(ops_rig: OpsRig) -> None:
         assert total(families, "sanctuary_task_failures_total", code=name) == codes[f"TaskFailure {name}"] > 0
     assert total(families, "sanctuary_task_retries_total", code="target_unavailable") == 2
     assert total(families, "sanctuary_results_dropped_total") == 1
-    assert total(families, "sanctuary_handler_exceptions_total") == 2 == len(escalations)
+    assert total(families, "sanctuary_handler_exceptions_total") == 2
     tasks = await bus.in_stream(bus.subjects.ledger, bus.subjects.every("task"))
     retried = sum(count for (kind, _), count in ledger.items() if kind == "TaskRetrying")
     assert total(families, "sanctuary_task_deliveries_total") == len(tasks) + retried
@@ -174,9 +192,15 @@ async def test_what_keeps_an_instance_from_its_tasks_and_who_is_there(ops_rig: O
         assert not any(family.name == "sanctuary_instances" for family in await scrape(url))
         metrics.watch_instances(lambda: {"up": 4, "dead": 1})
         for _ in range(5):
-            await ops_rig.bus.submitter.run("architecture", TaskAssignment(retries=0), timeout_s=10)
+            await ops_rig.bus.submitter.run("architecture", TaskAssignment(retries=0), timeout_s=60)
+
+        async def counted() -> bool:
+            return total(await scrape(url), "sanctuary_tasks_total") == 5
+
+        # The last result is stored before it is counted.
+        await eventually(counted)
         families = await scrape(url)
-        (answer,) = await ask(ops_rig.bus.network, "gamma")
+        answer = await answer_of(ops_rig, "gamma")
     assert total(families, "sanctuary_problems") == 1 == len(answer.problems)
     assert answer.health == "degraded"
     assert answer.success_rate == 0
@@ -202,7 +226,7 @@ async def test_how_far_the_ledger_is_checked(ops_rig: OpsRig) -> None:
 async def test_names_follow_the_conventions(ops_rig: OpsRig) -> None:
     async with ops_rig.clone("sigma", Runs()):
         families = await scrape(await url_of(ops_rig, "sigma"))
-        (answer,) = await ask(ops_rig.bus.network, "sigma")
+        answer = await answer_of(ops_rig, "sigma")
     ours = [family for family in families if family.name.startswith("sanctuary_")]
     assert len(ours) > 10
     for family in ours:
@@ -215,13 +239,16 @@ async def test_names_follow_the_conventions(ops_rig: OpsRig) -> None:
 
 
 async def test_a_taken_port_is_told(ops_rig: OpsRig) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        metrics = Metrics(Identity("beta"), ops_rig.bus.network)
+    metrics = Metrics(Identity("beta"), ops_rig.bus.network)
+    with reserved_port() as port:
         said = f"127.0.0.1:{port}: Address already in use.*--metrics-port"
-        with pytest.raises(ConfigurationError, match=said), metrics.served(port):
+        with (
+            socket.create_server(("127.0.0.1", port)),
+            pytest.raises(ConfigurationError, match=said),
+            metrics.served(port),
+        ):
             pass
-    with metrics.served(None) as url:
-        assert url is None
-    with metrics.served(port) as url:
-        assert url == f"http://127.0.0.1:{port}/metrics"
+        with metrics.served(None) as url:
+            assert url is None
+        with metrics.served(port) as url:
+            assert url == f"http://127.0.0.1:{port}/metrics"
