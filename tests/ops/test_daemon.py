@@ -14,7 +14,7 @@ import pytest
 
 from bus.server import EmbeddedServer
 from bus.server_binary import find_server_binary
-from tests.ops.network import WITHIN_S, needs_proc, running
+from tests.ops.network import WITHIN_S, needs_proc, reserved_port, running
 
 pytestmark = needs_proc
 
@@ -52,9 +52,10 @@ def test_a_clone_waits_for_its_server_says_so_and_stops_when_told(tmp_path: Path
 
 
 def test_a_clone_finds_a_server_that_comes_later(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with running("clone", "gamma", "--server", f"nats://127.0.0.1:{port}", directory=tmp_path) as gamma:
+    with (
+        reserved_port() as port,
+        running("clone", "gamma", "--server", f"nats://127.0.0.1:{port}", directory=tmp_path) as gamma,
+    ):
         gamma.until("nobody listens there")
         with plain_server(tmp_path, port):
             gamma.until("waiting for a routing table; Omega makes it")

@@ -3,6 +3,7 @@
 import contextlib
 import re
 import shutil
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,6 @@ import pytest
 from bus.routes import history, in_force
 from bus.server_rights import inbox_prefix
 from bus.store import read_network
-from clones.routing import DEFAULT_TABLE
 from ops.commanding import verdict_on
 from schemas import Route, RouteChange, TaskAssignment, TaskCompletion, TaskFailure, TaskResult, convert
 from tests.bus.eventually import eventually
@@ -67,12 +67,26 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
     with up(directory) as command:
         command.until("ready at ")
         yield command
+        is_quiet(command)
         assert command.end() == 0, command.log
     # A question that came before the rights were loaded anew is answered in vain, and a new type's consumer is asked for early.
-    refused = re.findall(r"does not let us \w+ \w+ (\S+)", command.log)
-    assert [each for each in refused if not each.startswith(("_inbox_", "$js.api.consumer.info."))] == []
-    # Whoever falls back for a type asks, so there may be a few for each of them.
-    assert len(refused) <= 4 * len(DEFAULT_TABLE.routes), "something is refused all the time"
+    assert [each for each in refused(command) if not each.startswith(("_inbox_", "$js.api.consumer.info."))] == []
+
+
+def refused(command: Command) -> list[str]:
+    """What the server did not let the clones do."""
+    return re.findall(r"does not let us \w+ \w+ (\S+)", command.log)
+
+
+def is_quiet(command: Command) -> None:
+    """Wait for a second in which nothing is refused: whoever falls back for a type asks fifty times as often."""
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        before = len(refused(command))
+        time.sleep(1.0)
+        if len(refused(command)) == before:
+            return
+        assert time.monotonic() < deadline, "something is refused all the time"
 
 
 async def test_it_is_admitted_works_and_drains(network: Command) -> None:
@@ -85,8 +99,14 @@ async def test_it_is_admitted_works_and_drains(network: Command) -> None:
             refused = await translate(client, text="hello", to="greek")
             assert isinstance(refused, TaskFailure)
             assert refused.code == "incompatible_task"
-            told = (await client.ready())["translator"]
-            assert (told.task_types, told.succeeded, told.failed) == (("translate",), 1, 1)
+
+            async def has_counted() -> bool:
+                told = (await client.all_ready("translator"))["translator"]
+                assert told.task_types == ("translate",)
+                return (told.succeeded, told.failed) == (1, 1)
+
+            # A result is stored before it is counted.
+            await eventually(has_counted, within_s=WITHIN_S)
             revision = (await history(client.network))[-1]
             assert revision.routes.table.routes["translate"] == Route(clone="translator", timeout_s=10, retries=1)
             assert revision.routes.by == "clone translator"
@@ -117,8 +137,16 @@ async def test_a_canary_takes_no_more_than_its_share(network: Command) -> None:
         old.until("is ready")
         async with network.open() as client:
             results = [await translate(client, text="peace") for _ in range(40)]
+
+            async def takes_its_share() -> bool:
+                # The other one may have done all of them before this one began to take any.
+                if not any(result.instance == name for result in results):
+                    results.append(await translate(client, text="peace"))
+                return any(result.instance == name for result in results)
+
+            await eventually(takes_its_share, within_s=WITHIN_S)
     by_canary = sum(result.instance == name for result in results)
-    assert 1 <= by_canary <= 1 + 0.2 * len(results)
+    assert by_canary <= 1 + 0.2 * len(results)
 
 
 async def test_a_clone_that_gets_a_type_gets_the_rights_to_it(network: Command) -> None:

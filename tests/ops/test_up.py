@@ -46,7 +46,7 @@ async def test_it_comes_up_and_says_how_to_use_it(network: Command) -> None:
     assert known is not None
     assert known.url == url
     async with network.open() as client:
-        assert set(await client.ready()) == ALL
+        assert set(await client.all_ready(*ALL)) == ALL
         assert isinstance(await client.run("architecture"), TaskCompletion)
     assert set(network.below()) == {"nats-server", "notary", *ALL}
 
@@ -70,7 +70,7 @@ async def test_what_it_does_is_signed(network: Command) -> None:
 
 async def test_a_clone_that_is_killed_is_there_again(network: Command) -> None:
     async with network.open() as client:
-        before = (await client.ready())["gamma"]
+        before = (await client.all_ready("gamma"))["gamma"]
         os.kill(network.below()["gamma"], signal.SIGKILL)
 
         async def again() -> bool:
@@ -78,7 +78,7 @@ async def test_a_clone_that_is_killed_is_there_again(network: Command) -> None:
             return now is not None and now.instance != before.instance
 
         await eventually(again, within_s=WITHIN_S)
-        instance = (await client.ready())["gamma"].instance
+        instance = (await client.all_ready("gamma"))["gamma"].instance
 
         async def does_its_work_again() -> bool:
             # The one that fell back for it may have taken the task before it saw that it is there.
@@ -228,7 +228,7 @@ async def test_sigterm_hands_running_tasks_back_and_leaves_nothing(tmp_path: Pat
         assert command.end() == 0
     assert "did not stop in time" not in command.log
     assert "could neither end nor be handed back" not in command.log
-    await eventually(lambda: command.left() == [], within_s=WITHIN_S)
+    assert command.left() == []
     await eventually(lambda: list(command.temporary.iterdir()) == [], within_s=WITHIN_S)
     async with EmbeddedServer(ServerOptions(store=command.store, port=-1, clones=CLONES)), command.open() as client:
         kinds = [type(event).__name__ for event in await client.events("testing", submitted.id)]
