@@ -72,11 +72,12 @@ async def test_what_waits_is_found_behind_what_has_ended(ops_rig: OpsRig, monkey
         for number in range(3):
             await ops_rig.bus.submitter.run("architecture", TaskAssignment(id=f"done{number}"), timeout_s=30)
 
-    async def all_acknowledged() -> bool:
-        states = await consumer_states(network)
-        return all(state.is_idle for state in states.values() if "architecture" in state.subject)
+        async def all_acknowledged() -> bool:
+            states = await consumer_states(network)
+            return all(state.is_idle for state in states.values() if "architecture" in state.subject)
 
-    await eventually(all_acknowledged)
+        # While there is somebody who acknowledges: a result is stored before its task is acknowledged.
+        await eventually(all_acknowledged)
     await put(ops_rig, "task.architecture", encode(TaskAssignment(id="waits")))
     seen: list[str] = []
     read = entries
@@ -100,7 +101,7 @@ async def test_behind_a_task_that_is_parked_only_what_was_taken_lately_is_looked
     for number in range(6):
         await put(ops_rig, "task.security", encode(TaskAssignment(id=f"t{number}")))
     # The first one keeps all others in doubt, which were acknowledged; the last one was taken just now.
-    taken = await take(network, subjects.consumer("security"), 6)
+    taken = await take(network, subjects.consumer("security"), 6, wait_s=30.0)
     for message in taken[1:-1]:
         await answer(network, message, ACK)
     monkeypatch.setattr(ops.assignment_search, "UNTOLD", 2)

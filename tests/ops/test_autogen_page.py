@@ -11,7 +11,7 @@ import pytest
 from autogen_core import AgentId
 
 from bus.agent_runtime import NatsAgentRuntime
-from bus.agents.errors import RecipientNotFound
+from bus.agents.errors import NotPlaced, RecipientNotFound, WorkerLost
 from bus.store import NetworkFile, read_network
 from tests.bus.eventually import eventually
 from tests.ops.network import WITHIN_S, Command, make_project, needs_proc, running
@@ -79,7 +79,7 @@ async def test_clones_are_agents(network: Command) -> None:
     async def joined() -> bool:
         try:
             await runtime.agent_metadata(AgentId("gamma", "architecture"))
-        except RecipientNotFound:
+        except (RecipientNotFound, NotPlaced, WorkerLost):
             return False
         return True
 

@@ -50,7 +50,7 @@ async def test_it_waits_for_an_omega(server: EmbeddedServer, tmp_path: Path, cap
             await asyncio.sleep(0.01)
             assert not asking.done()
         async with rig.omega():
-            await asyncio.wait_for(asking, 20)
+            await asyncio.wait_for(asking, 60)
         assert (await routes(rig))["own"] == Route(clone="own")
 
 

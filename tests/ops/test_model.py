@@ -24,7 +24,7 @@ async def test_a_clone_s_process_asks_its_model_and_counts(ops_rig: OpsRig, tmp_
     try:
         url = await url_of(ops_rig, "beta")
         assignment = TaskAssignment(params={"target": "project"})
-        result = await ops_rig.bus.submitter.run("security", assignment, timeout_s=60)
+        result = await ops_rig.bus.submitter.run("security", assignment, timeout_s=90)
         families = await scrape(url)
     finally:
         process.terminate()
