@@ -101,7 +101,7 @@ class _Usage:
         self._processes = processes
         self._disk_bytes = disk_bytes
         self._least_free = min(MIN_FREE_BYTES, self._free() // 2)
-        self._sizes = _sizes(scratch)
+        self._sizes = sizes(scratch)
         self._count_at = 0.0
 
     def over(self) -> "str | None":
@@ -119,7 +119,7 @@ class _Usage:
                 return "disk"
             if time.monotonic() > until:
                 return None
-        self._sizes = _sizes(self._scratch)
+        self._sizes = sizes(self._scratch)
         return None
 
     def _free(self) -> int:
@@ -130,7 +130,7 @@ class _Usage:
         return state.f_bavail * state.f_frsize
 
 
-def _sizes(directory: str) -> "Iterator[int]":
+def sizes(directory: str) -> "Iterator[int]":
     """Yield what the files below take of the disk, as far as they were looked at; what goes meanwhile is passed over."""
     total, waiting = 0, [directory]
     while waiting:

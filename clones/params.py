@@ -228,6 +228,10 @@ class ReportSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class DocumentationParams(TargetParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sigma, `documentation`: API reference and coverage; with `report_over`, one report over other tasks as well."""
 
+    run_examples: bool = False
+    """Whether the Python of documents and docstrings is run, in a copy of the target and without a network."""
+    budget_s: Budget = 300.0
+    """With `run_examples`, for all of it."""
     report_over: Annotated[tuple[ReportSource, ...], Meta(max_length=100)] = ()
     report_alone: bool = False
     """The report is written, and the target's API is neither described nor a chapter of it."""

@@ -21,6 +21,7 @@ from clones.engine_handler import (
     put,
     read_params,
     run,
+    within_time,
 )
 from clones.engines.contract import EngineOutput
 from clones.params import ApiChangesParams, ChangelogParams, CompareParams, DocumentationParams, KnowledgeParams
@@ -55,7 +56,8 @@ def handlers(workshop: Workshop) -> Handlers:
                 if params.report_alone:
                     output = EngineOutput(summary=f"A report over {len(params.report_over)} tasks.", data={})
                 else:
-                    output = await run(ENGINE, source, params, out=out, task=task, workshop=workshop, ends_at=ends_at)
+                    asked = within_time(params, left_s(ends_at))
+                    output = await run(ENGINE, source, asked, out=out, task=task, workshop=workshop, ends_at=ends_at)
                 await memory.look_again(source, left_s=left_s(ends_at))
             done = await deliver(output, source, out, task, workshop)
             if not params.report_alone:

@@ -230,9 +230,9 @@ def test_sizes_are_what_files_take_and_what_cannot_be_read_is_passed_over(tmp_pa
     with (tmp_path / "sparse").open("wb") as sparse:
         sparse.truncate(10**9)
     (tmp_path / "out").symlink_to("/")
-    *_, total = launcher._sizes(str(tmp_path))
+    *_, total = launcher.sizes(str(tmp_path))
     assert 100_000 <= total < 10**7
-    assert list(launcher._sizes(str(tmp_path / "gone"))) == []
+    assert list(launcher.sizes(str(tmp_path / "gone"))) == []
 
 
 def test_a_file_system_that_is_nearly_full_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

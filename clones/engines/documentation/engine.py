@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from clones.engines.contract import EngineOutput, NotAnalysed, OutputFile, Progr
 from clones.engines.documentation import agreement, coverage, reference, sources
 from clones.engines.documentation.docs.examine import Examined, examine
 from clones.engines.documentation.docs.finding import Finding
+from clones.engines.documentation.examples import look, steps
+from clones.engines.documentation.examples.told import Told, tell
 from clones.engines.documentation.pages import Page
 from clones.engines.statements import Lines, Statement
 from clones.params import DocumentationParams
@@ -29,14 +32,17 @@ MAX_CHECKED = 100
 
 
 def analyse(target: Path, params: DocumentationParams, out: Path, progress: Progress) -> EngineOutput:
-    """Describe the API of `target` and measure its documentation, reading source text only.
+    """Describe the API of `target` and measure its documentation, reading source text only unless `run_examples` is set.
 
     `data`: `coverage` {documented, total, percent or None}, `modules` and `undocumented` (each with file and line; at
     most `MAX_LISTED`, `undocumented_total` counts all; the first have a `check`), `pages`, `command`, the interrogate
     run that prints the same total, and that total as `statements`; `documents` {documents, links, blocks, total, findings}
-    and `docstrings` {total, findings}, each finding {rule, file, line, message, check}. Files: `api.md` (everything on one
+    and `docstrings` {total, findings}, each finding {rule, file, line, message, check}; with `run_examples` those of the
+    examples among them, and `examples` {documents, blocks, ran, failed, differs, not_run, complete, outcomes, environment}, each
+    outcome {file, line, outcome, reason, at}. Files: `api.md` (everything on one
     page), `api/index.md` with `api/<module>.md` or `api.tar.gz`, and `documentation.json`.
     """
+    begin = time.monotonic()
     progress(0.0, "finding packages")
     found = sources.find(target)
     progress(0.2, f"reading {len(found.modules)} modules")
@@ -49,7 +55,12 @@ def analyse(target: Path, params: DocumentationParams, out: Path, progress: Prog
     differing = tuple(agreement.disagreements(counted, lines))
     progress(0.7, "checking the documents")
     examined = examine(target, tree.walk(target).files, lines, found)
-    progress(0.8, f"writing {len(api.pages)} pages")
+    ran = None
+    if params.run_examples:
+        ran = _run_examples(target, found, examined, lines, progress, deadline=begin + params.budget_s)
+    told = ran.findings if ran is not None else ()
+    in_code = frozenset(module.file for module in found.modules)
+    progress(0.9, f"writing {len(api.pages)} pages")
     files = _write_pages(api.pages, out)
     private = [
         NotAnalysed(subject=module.file, reason="a private module that no public one re-exports: not part of the API")
@@ -64,13 +75,15 @@ def analyse(target: Path, params: DocumentationParams, out: Path, progress: Prog
         "pages": len(api.pages),
         "command": coverage.command(target, [each.file for each in covered.modules]) if covered.modules else [],
         "documents": {
-            "documents": examined.documents,
+            "documents": len(examined.read),
             "links": examined.links,
             "blocks": examined.blocks,
-            **_stated(examined.findings, lines),
+            **_stated(examined.findings, [each for each in told if each[0].file not in in_code], lines),
         },
-        "docstrings": _stated(differing, lines),
+        "docstrings": _stated(differing, [each for each in told if each[0].file in in_code], lines),
     }
+    if ran is not None:
+        data["examples"] = ran.data
     if covered.total:
         data["statements"] = [coverage.stated(covered, data["command"]).plain()]
     (out / "documentation.json").write_bytes(msgspec.json.format(msgspec.json.encode(data)))
@@ -80,24 +93,48 @@ def analyse(target: Path, params: DocumentationParams, out: Path, progress: Prog
     ][:MAX_LISTED]
     for each in ("documents", "docstrings"):
         data[each]["findings"] = data[each]["findings"][:MAX_FINDINGS]
+    if ran is not None:
+        data["examples"] = {**ran.data, "outcomes": ran.data["outcomes"][:MAX_LISTED]}
     progress(1.0, "done")
+    summary = _summary(covered, len(api.pages), examined, differing)
     return EngineOutput(
-        summary=_summary(covered, len(api.pages), examined, differing),
+        summary=f"{summary} {ran.summary}" if ran is not None else summary,
         data=data,
         files=(*files, OutputFile(name="documentation.json", media_type="application/json")),
-        not_analysed=(*found.not_analysed, *private, *api.not_analysed, *covered.not_analysed, *examined.left_out),
+        not_analysed=(
+            *(ran.notes if ran is not None else ()),
+            *found.not_analysed,
+            *private,
+            *api.not_analysed,
+            *covered.not_analysed,
+            *examined.left_out,
+        ),
     )
 
 
-def _stated(findings: Sequence[Finding], lines: Lines) -> dict[str, Any]:
-    """Return findings as statements: the command shows the line that is meant."""
+def _run_examples(
+    target: Path, found: sources.Sources, examined: Examined, lines: Lines, progress: Progress, *, deadline: float
+) -> Told:
+    of_documents = (steps.of_document(file, read, lines.of(file)) for file, read in examined.read.items())
+    of_modules = (steps.of_module(module, lines) for module in found.modules)
+    documents = [each for each in (*of_documents, *of_modules) if each is not None]
+    return tell(look(target, documents, frozenset(found.roots), lines, progress, deadline=deadline), lines)
+
+
+def _stated(read: Sequence[Finding], ran: Sequence[tuple[Finding, Statement | None]], lines: Lines) -> dict[str, Any]:
+    """Return findings as statements: where nothing else shows one, the command shows the line that is meant."""
     told = []
-    for each in findings:
-        command, expected = lines.shown([(each.file, each.line)])
-        text = f"{each.file}:{each.line}: {each.message}"
-        check = Statement(text=text, how_to_check=command, expected=expected.rstrip()).plain()
-        told.append({**msgspec.to_builtins(each), "check": check})
+    findings: list[tuple[Finding, Statement | None]] = [*((each, None) for each in read), *ran]
+    for each, statement in sorted(findings, key=lambda pair: pair[0]) if ran else findings:
+        check = _line_of(each, lines) if statement is None else statement
+        told.append({**msgspec.to_builtins(each), "check": check.plain()})
     return {"total": len(told), "findings": told}
+
+
+def _line_of(finding: Finding, lines: Lines) -> Statement:
+    command, expected = lines.shown([(finding.file, finding.line)])
+    text = f"{finding.file}:{finding.line}: {finding.message}"
+    return Statement(text=text, how_to_check=command, expected=expected.rstrip())
 
 
 def _summary(covered: coverage.Coverage, pages: int, examined: Examined, differing: Sequence[Finding]) -> str:
@@ -114,7 +151,7 @@ def _summary(covered: coverage.Coverage, pages: int, examined: Examined, differi
         told.append(f"{len(differing)} {docstrings} something else than the code.")
     if examined.findings:
         places = "place does" if len(examined.findings) == 1 else "places do"
-        told.append(f"{len(examined.findings)} {places} not hold in {_count(examined.documents, 'document')}.")
+        told.append(f"{len(examined.findings)} {places} not hold in {_count(len(examined.read), 'document')}.")
     return " ".join(told)
 
 

@@ -1,7 +1,7 @@
 """All checks of a target's documents together."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -27,7 +27,8 @@ READING_S = 60.0
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
     """What was looked at, and what does not hold."""
 
-    documents: int
+    read: Mapping[str, Read]
+    """The documents, by their paths."""
     links: int
     blocks: int
     findings: tuple[Finding, ...]
@@ -62,7 +63,7 @@ def examine(target: Path, files: Sequence[str], lines: Lines, offered: Sources) 
         *commands.missing(target, found, commands.known(target, offered)),
     ]
     return Examined(
-        documents=len(found),
+        read=found,
         links=sum(len(each.links) for each in found.values()),
         blocks=sum(len(each.blocks) for each in found.values()),
         findings=tuple(sorted(set(findings))),

@@ -1,0 +1,103 @@
+"""The blocks of Python and the sessions of a target's documents and docstrings, run in a copy as its tests are."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from clones.engines import isolation
+from clones.engines.contract import EngineError, NotAnalysed, Progress
+from clones.engines.documentation.examples.judging import NOT_RUN, Outcome
+from clones.engines.documentation.examples.running import Place, run_document
+from clones.engines.documentation.examples.steps import Document
+from clones.engines.environment import Environment, prepare
+from clones.engines.running import by_hand, offline
+from clones.engines.statements import Lines
+
+__all__ = ["Looked", "look"]
+
+_INSTALL_SHARE, _END_SHARE = 0.5, 0.95
+"""Parts of what is left of the budget: for the environment, and where the last document ends."""
+_MAX_NAMED = 50
+
+
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the documents."""
+
+    outcomes: tuple[tuple[Document, tuple[Outcome, ...]], ...]
+    """Of all documents; where the time was used up, a document's steps were not run."""
+    environment: Environment | None = None
+    roots: str = "."
+    """Where the project's packages are imported from, as a shell word."""
+    complete: bool = False
+    """Whether there was time for all of them."""
+    reason: str = ""
+    """Why nothing was run."""
+    left_out: tuple[NotAnalysed, ...] = ()
+
+
+def look(
+    target: Path,
+    documents: Sequence[Document],
+    own: frozenset[str],
+    lines: Lines,
+    progress: Progress,
+    *,
+    deadline: float,
+) -> Looked:
+    """Run `documents` in a copy of the target until `deadline`, a time of `time.monotonic`.
+
+    `own` are the names of the project's packages. An environment that cannot be made is told and no error.
+    """
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="sanctuary-examples-") as name:
+        scratch = Path(name)
+        outcomes: list[tuple[Document, tuple[Outcome, ...]]] = []
+        try:
+            copied = isolation.copy_target(target, scratch / "copy")
+            environment = prepare(target, copied.root, progress, deadline=begin + (deadline - begin) * _INSTALL_SHARE)
+        except EngineError as error:
+            reason = f"nothing was run: {error.message}"
+            return Looked(outcomes=tuple((each, _none(each, reason)) for each in documents), reason=reason)
+        roots = by_hand.roots(copied.root)
+        shutil.copytree(copied.root, scratch / "pristine", symlinks=True)
+        place = Place(
+            environment=environment,
+            copy=copied.root,
+            pristine=scratch / "pristine",
+            scratch=scratch,
+            deadline=begin + (deadline - begin) * _END_SHARE,
+            own=own,
+            has=lambda path: (target / path).exists(),
+        )
+        for number, document in enumerate(documents):
+            progress(0.85, f"running the examples of {document.file} ({number + 1} of {len(documents)})")
+            try:
+                found = run_document(document, lines.of(document.file), place)
+            except EngineError as error:
+                found = _none(document, error.message)
+            outcomes.append((document, found))
+        left_out = [*copied.left_out[:_MAX_NAMED]]
+        if problem := offline.why_not():
+            reason = (
+                f"the examples could reach the network, for this machine does not let us keep them from it: {problem}"
+            )
+            left_out.append(NotAnalysed(subject="network", reason=reason))
+        is_complete = place.left_s() > 0
+        if not is_complete:
+            reason = "the budget was used up before all of them were run; allow more time"
+            left_out.append(NotAnalysed(subject="examples", reason=reason))
+        return Looked(
+            outcomes=tuple(outcomes),
+            environment=environment,
+            roots=roots,
+            complete=is_complete,
+            left_out=tuple(left_out),
+        )
+
+
+def _none(document: Document, reason: str) -> tuple[Outcome, ...]:
+    return tuple(Outcome(outcome=NOT_RUN, line=step.line, reason=reason) for step in document.steps())

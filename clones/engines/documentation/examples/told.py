@@ -1,0 +1,158 @@
+"""What a report has of the examples that were run: counts, the outcome of each, and findings with a command that shows them again."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from textwrap import dedent
+from typing import Any
+
+import msgspec
+
+from clones.engines.contract import NotAnalysed
+from clones.engines.documentation.docs.finding import Finding
+from clones.engines.documentation.examples import Looked
+from clones.engines.documentation.examples.judging import DIFFERS, FAILED, NOT_RUN, RAN, Outcome
+from clones.engines.documentation.examples.steps import Document, Example, Step
+from clones.engines.statements import MAX_SHOWN_CHARS, Lines, Statement, quoted
+
+_WORST_FIRST = (FAILED, DIFFERS, NOT_RUN, RAN)
+_PROMPTED = re.compile(r"^ *(>>>|\.\.\.) ?")
+_ECHOED = "import ast,sys; [exec(compile(ast.Interactive([n]),'-','single'),globals()) for n in ast.parse(sys.stdin.read()).body]"
+"""Runs what it reads as if it were typed, so that values are printed."""
+_MAX_PRINTED_LINES = 10
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of a report."""
+
+    data: dict[str, Any]
+    findings: tuple[tuple[Finding, Statement | None], ...]
+    """By file and line, each with how to see it again; None: the line is all there is to see."""
+    notes: tuple[NotAnalysed, ...]
+    summary: str
+
+
+def tell(looked: Looked, lines: Lines) -> Told:
+    """Return what is said of what came of the examples."""
+    rows = []
+    findings: dict[Finding, Statement | None] = {}
+    for document, outcomes in looked.outcomes:
+        rows += list(_rows(document, outcomes))
+        for finding, statement in _findings(document, outcomes, lines, looked.roots):
+            findings.setdefault(finding, statement)
+    counts = Counter(str(row["outcome"]) for row in rows)
+    data: dict[str, Any] = {
+        "documents": len(looked.outcomes),
+        "blocks": len(rows),
+        "ran": counts[RAN],
+        "failed": counts[FAILED],
+        "differs": counts[DIFFERS],
+        "not_run": counts[NOT_RUN],
+        "complete": looked.complete,
+        "outcomes": rows,
+    }
+    if looked.environment is not None:
+        data["environment"] = looked.environment.report()
+    notes = [*looked.left_out]
+    if looked.reason:
+        data["reason"] = looked.reason
+        notes.append(NotAnalysed(subject="examples", reason=looked.reason))
+    elif counts[NOT_RUN]:
+        reason = f"{counts[NOT_RUN]} of {len(rows)} were not run to their end; `examples.outcomes` says why of each"
+        notes.append(NotAnalysed(subject="examples", reason=reason))
+    judged = counts[RAN] + counts[FAILED] + counts[DIFFERS]
+    summary = f"Of {len(rows)} examples {judged} were run, {counts[FAILED] + counts[DIFFERS]} of them do not do what they show."
+    return Told(data=data, findings=tuple(sorted(findings.items(), key=_by_place)), notes=tuple(notes), summary=summary)
+
+
+def _by_place(item: tuple[Finding, Statement | None]) -> Finding:
+    return item[0]
+
+
+def _rows(document: Document, outcomes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
+    remaining = iter(outcomes)
+    for group in document.groups:
+        for example in group.examples:
+            own = [next(remaining) for _ in example.steps]
+            worst = min(own, key=lambda each: _WORST_FIRST.index(each.outcome))
+            row = {"file": document.file, "line": example.line, "outcome": worst.outcome}
+            yield {**row, "reason": worst.reason, "at": worst.line} if worst.reason else row
+
+
+def _findings(
+    document: Document, outcomes: Sequence[Outcome], lines: Lines, roots: str
+) -> Iterator[tuple[Finding, Statement | None]]:
+    remaining = iter(outcomes)
+    for group in document.groups:
+        before: list[Step] = []
+        for example in group.examples:
+            for step in example.steps:
+                outcome = next(remaining)
+                if outcome.outcome in {FAILED, DIFFERS}:
+                    finding = _finding(document, example, outcome)
+                    command = _Command(lines, document.file, group.module, roots)
+                    yield finding, command.statement(finding, [*before, step], outcome)
+                if outcome.outcome in {RAN, DIFFERS} and not outcome.error:
+                    before.append(step)
+
+
+def _finding(document: Document, example: Example, outcome: Outcome) -> Finding:
+    rule = "example-fails" if outcome.outcome == FAILED else "example-differs"
+    what = "session" if any(step.typed for step in example.steps) else "block"
+    message = (
+        f"this {what} fails: {outcome.reason}" if outcome.outcome == FAILED else f"in this session {outcome.reason}"
+    )
+    return Finding(file=document.file, line=outcome.line, rule=rule, message=message)
+
+
+class _Command:
+    """Makes the command that runs a document's steps up to one of them, from the document's own lines."""
+
+    def __init__(self, lines: Lines, file: str, module: str | None, roots: str) -> None:
+        self._lines = lines.of(file)
+        self._file = file
+        self._module = module
+        self._roots = roots
+
+    def statement(self, finding: Finding, steps: Sequence[Step], outcome: Outcome) -> Statement | None:
+        """Return how to see an outcome of the last of `steps`; None where lines alone do not make what was run."""
+        parts = [self._part(step) for step in steps]
+        if None in parts or not _runs_at_once(steps) or not self._file.isprintable():
+            return None
+        script = ";".join(part for part in parts if part is not None)
+        source = f"sed -nE '{script}' {quoted(self._file)}"
+        if self._module is not None:
+            source = f"(echo 'import {self._module} as m; globals().update(vars(m))'; {source})"
+        command = f"{source} | PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={self._roots} python3"
+        text = f"{finding.file}:{finding.line}: {finding.message}"
+        if outcome.error:
+            shown = f"{command} - 2>&1 >/dev/null | grep -o '^{outcome.error}' | tail -n 1"
+            return Statement(text=text, how_to_check=shown, expected=outcome.error)
+        printed = outcome.printed.rstrip().splitlines()
+        plain = all(line.isascii() and line.isprintable() and len(line) <= MAX_SHOWN_CHARS for line in printed)
+        if not printed or len(printed) > _MAX_PRINTED_LINES or not plain or "0x" in outcome.printed:
+            return None
+        shown = f'{command} -c "{_ECHOED}" 2>/dev/null | tail -n {len(printed)}'
+        return Statement(text=text, how_to_check=shown, expected="\n".join(printed))
+
+    def _part(self, step: Step) -> str | None:
+        """Return what sed does to print a step; None where it would print something else."""
+        wanted = step.source.rstrip("\n").split("\n")
+        last = step.line + len(wanted) - 1
+        place = f"{step.line},{last}" if last > step.line else f"{last}"
+        found = [line.expandtabs() for line in self._lines[step.line - 1 : last]]
+        if step.typed:
+            printed = [_PROMPTED.sub("", line) for line in found if _PROMPTED.match(line)]
+            return f"{place}s/{_PROMPTED.pattern}//p" if printed == wanted else None
+        indent = min((len(line) - len(line.lstrip()) for line in found if line.strip()), default=0)
+        if dedent("\n".join(found)).split("\n") != wanted or any("\t" in line for line in found):
+            return None
+        return f"{place}{{s/^ {{{indent}}}//;p;}}" if indent else f"{place}p"
+
+
+def _runs_at_once(steps: Sequence[Step]) -> bool:
+    try:
+        compile("\n".join(step.source for step in steps), "example", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
