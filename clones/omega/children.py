@@ -24,7 +24,7 @@ from clones.omega.asked_ids import AskedIds, Key
 from clones.omega.repeating import repeat
 from clones.omega.submissions import open_tasks
 from clones.omega.wording import of_task
-from schemas import ErrorCode, TaskAsked, TaskFailure
+from schemas import ErrorCode, SchemaError, TaskAsked, TaskFailure, TaskResult
 
 LOOK_EVERY_S = 1.0
 AT_ONCE = 256
@@ -105,7 +105,7 @@ class Children:
     ) -> set[str]:
         """End what a task that has ended had asked for, and what that had asked for in turn, now; returns the ids.
 
-        `writer` and `details` stand in their results.
+        Those among them that another Omega has ended, or this one before. `writer` and `details` stand in their results.
 
         Raises:
             SanctuaryError: the network did not answer; nothing is done twice when this is tried again.
@@ -117,8 +117,8 @@ class Children:
             parent = to_look_at.pop()
             asked = await self.asked_by(*parent)
             for found in await self._open_of(parent, asked):
-                if await self._end(found, parent, writer=writer, details=details):
-                    ended.add(found.request.id)
+                await self._end(found, parent, writer=writer, details=details)
+            ended |= await self._ended_with(parent, asked)
             to_look_at += asked - known
             known |= asked
         return ended
@@ -136,11 +136,11 @@ class Children:
 
     async def _end(
         self, found: Unfinished, parent: Key, *, writer: str | None = None, details: Mapping[str, Any] | None = None
-    ) -> bool:
-        """Cancel one, unless it has a result; tells whether it is cancelled for this, by whichever Omega."""
+    ) -> None:
+        """Cancel one, unless it has a result."""
         network, request = self._network, found.request
         last = await self._journal.last(request.task_type, request.id)
-        message = f"cancelled, as {of_task(*parent)}, which had asked for it, has ended"
+        message = _why(parent)
         attempt = 0 if last is None else last.attempt
         result = failure(self._identity, request, ErrorCode.CANCELLED, message, attempt=attempt)
         result = msgspec.structs.replace(result, details=dict(details or {}), writer=writer or result.writer)
@@ -149,4 +149,26 @@ class Children:
             log.info("%s was %s", of_task(request.task_type, request.id), message)
             reply(network.client, request.reply_to, result, found.content_type)
         await dismiss(network, found.consumer, found.sequence)
-        return settlement.won or (isinstance(settlement.result, TaskFailure) and settlement.result.message == message)
+
+    async def _ended_with(self, parent: Key, asked: set[Key]) -> set[str]:
+        """Return the ids of those of `asked` that are cancelled because `parent` has ended, by whichever Omega."""
+        ended: set[str] = set()
+        wanted = sorted(asked)
+        for first in range(0, len(wanted), AT_ONCE):
+            results = await asyncio.gather(*(self._result(key) for key in wanted[first : first + AT_ONCE]))
+            ended |= {
+                result.task_id
+                for result in results
+                if isinstance(result, TaskFailure) and result.message == _why(parent)
+            }
+        return ended
+
+    async def _result(self, key: Key) -> TaskResult | None:
+        try:
+            return await self._network.results.read(*key)
+        except SchemaError:
+            return None  # of a later version, or of somebody who stored something else
+
+
+def _why(parent: Key) -> str:
+    return f"cancelled, as {of_task(*parent)}, which had asked for it, has ended"

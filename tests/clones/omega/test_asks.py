@@ -1,10 +1,12 @@
 """Tasks that ask for other clones' work: who may, what is inherited, and that nothing is done twice or left behind."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import msgspec
@@ -21,6 +23,7 @@ from bus.task import Done, Task, TaskError
 from clones.asks import ask
 from clones.base import Clone, serves
 from clones.harness import network_of
+from clones.omega import asks, deadlines
 from clones.omega.asked_ids import AskedIds
 from clones.omega.asks import Asks
 from clones.omega.calls import CallRefused
@@ -173,7 +176,7 @@ async def test_what_a_handler_leaves_behind_ends_with_its_task() -> None:
         assert isinstance(result, TaskFailure)
         (asked,) = [event for event in await network.events("hurry", result.task_id) if isinstance(event, TaskAsked)]
         _, own = await AskedIds(network.network).child_of(asked)
-        child = await network.result("dawdle", own, within_s=6)
+        child = await network.result("dawdle", own)
         assert isinstance(child, TaskFailure)
         assert child.message == f"cancelled, as hurry {result.task_id}, which had asked for it, has ended"
         await eventually(lambda: Hasty.ended == [child.task_id])
@@ -181,9 +184,9 @@ async def test_what_a_handler_leaves_behind_ends_with_its_task() -> None:
 
 TABLE = RoutingTable(
     routes={
-        "edit": Route(clone="beta", may_ask=("count",), timeout_s=20, backoff=QUICK),
-        "count": Route(clone="gamma", may_ask=("weigh",), timeout_s=20, backoff=QUICK),
-        "weigh": Route(clone="gamma", timeout_s=20),
+        "edit": Route(clone="beta", may_ask=("count",), timeout_s=600, backoff=QUICK),
+        "count": Route(clone="gamma", may_ask=("weigh",), timeout_s=600, backoff=QUICK),
+        "weigh": Route(clone="gamma", timeout_s=600),
     }
 )
 
@@ -207,7 +210,7 @@ async def asked(rig: ClonesRig, key: str, task_type: str = "count", **options: o
     """What a program in any language does: ask until there is an answer."""
     while True:
         message = body(key, **options)  # type: ignore[arg-type]
-        answer = await rig.network.requester.request(rig.subjects.ask(task_type), message, timeout_s=8)
+        answer = await rig.network.requester.request(rig.subjects.ask(task_type), message, timeout_s=30)
         if answer.data or "Nats-Service-Error-Code" in (answer.headers or {}):
             return answer
 
@@ -237,20 +240,20 @@ async def cancelled(rig: ClonesRig, task_id: str, task_type: str = "edit") -> Ta
     """Cancel a task, and return the verdict."""
     command = TaskCancel(task_id=task_id, task_type=task_type, by="ann", reason="too late")
     sequence = await store_command(rig.network, command)
-    return await rig.submitter.result("command", sequence_id(sequence), timeout_s=10)
+    return await rig.submitter.result("command", sequence_id(sequence), timeout_s=60)
 
 
 async def test_with_a_parent_its_thirty_running_children_are_cancelled(server: EmbeddedServer, workspace: Path) -> None:
     runs = Runs()
     async with rig_of(server, workspace) as rig, rig.omega(), rig.clone("gamma", {"count": runs}, capacity=40):
         await running(rig)
-        waiting = [asyncio.create_task(asked(rig, f"c{number}", sleep_s=60)) for number in range(30)]
+        waiting = [asyncio.create_task(asked(rig, f"c{number}", held=True)) for number in range(30)]
         await eventually(lambda: runs.running == 30)
         verdict = await cancelled(rig, "p")
         assert isinstance(verdict, TaskCompletion), verdict
         assert verdict.summary == "edit p is cancelled, and the 30 tasks that it had asked for"
         assert verdict.output["asked"] == sorted([await own_id(rig, f"c{number}") for number in range(30)])
-        await eventually(lambda: len(runs.cancelled) == 30, within_s=3)
+        await eventually(lambda: len(runs.cancelled) == 30)
         for each in await asyncio.gather(*waiting):
             result = decode(TaskResult, each.data)
             assert isinstance(result, TaskFailure)
@@ -264,20 +267,23 @@ async def test_with_a_parent_its_thirty_running_children_are_cancelled(server: E
 
 
 async def test_what_was_asked_for_ends_whoever_ended_the_first_and_what_that_asked_for_too(
-    server: EmbeddedServer, workspace: Path
+    server: EmbeddedServer, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A limit of time ends the first, of which nobody has an attempt any more; and what asks for nothing ends with nobody."""
     runs = Runs()
     async with rig_of(server, workspace) as rig, rig.omega(), rig.clone("gamma", {"count": runs, "weigh": runs}):
-        await running(rig, schedule_to_close_s=3)
-        child = asyncio.create_task(asked(rig, "c", sleep_s=60))
+        await running(rig, schedule_to_close_s=600)
+        child = asyncio.create_task(asked(rig, "c", held=True))
         await eventually(lambda: runs.running == 1)
         own = await own_id(rig, "c")
-        grandchild = asyncio.create_task(asked(rig, "g", "weigh", parent=own, parent_type="count", sleep_s=60))
+        grandchild = asyncio.create_task(asked(rig, "g", "weigh", parent=own, parent_type="count", held=True))
         # Somebody's own, whatever it names.
-        fields = {"parent_id": "p", "parent_type": "edit", "params": {"sleep_s": 60}}
+        fields = {"parent_id": "p", "parent_type": "edit", "params": {"held": True}}
         await rig.submitter.submit("weigh", TaskAssignment(id="own", **fields))  # type: ignore[arg-type]
         await eventually(lambda: runs.running == 3)
+        ahead = SimpleNamespace(time=lambda: time.time() + 700, monotonic=time.monotonic)
+        monkeypatch.setattr(deadlines, "time", ahead)
+        assert getattr(await rig.bus.result("p", "edit"), "code", None) == "deadline_exceeded"
         ids = []
         for each in await asyncio.gather(child, grandchild):
             result = decode(TaskResult, each.data)
@@ -303,7 +309,7 @@ async def test_only_what_runs_may_ask(server: EmbeddedServer, workspace: Path) -
             "only a task that runs may ask for another one: edit p has ended",
         )
         nobody = "who asks names itself in `parent_type` and `parent_id`, and the task that it asks for in `id`"
-        answer = await rig.network.requester.request(rig.subjects.ask("count"), b"{}")
+        answer = await rig.network.requester.request(rig.subjects.ask("count"), b"{}", timeout_s=30)
         assert refusal(answer) == ("invalid_assignment", nobody)
         assert await rig.bus.in_stream(rig.subjects.ledger, rig.subjects.task("count")) == []
 
@@ -379,8 +385,9 @@ def task_of(task_id: str) -> Task:
 
 @pytest.mark.parametrize("once_answered", [False, True])
 async def test_wherever_its_omega_dies_what_is_asked_for_is_stored_once(
-    server: EmbeddedServer, workspace: Path, *, once_answered: bool
+    server: EmbeddedServer, workspace: Path, monkeypatch: pytest.MonkeyPatch, *, once_answered: bool
 ) -> None:
+    monkeypatch.setattr(asks, "HELD_S", 60.0)
     async with rig_of(server, workspace) as rig, Submitter(rig.network) as submitter:
         deaths = 0
         while True:
@@ -391,14 +398,15 @@ async def test_wherever_its_omega_dies_what_is_asked_for_is_stored_once(
             async with open_network(rig.bus.settings, rig.subjects, name="omega") as network:
                 mortal = MortalSender(network.requester, deaths, once_answered=once_answered)
                 network.requester, network.results = mortal, Results(mortal, network.subjects)
-                async with Submitter(network) as dying:
-                    try:
-                        await asyncio.wait_for(asks_of(network, dying).answer(request), 0.5)
-                    except Died:
-                        pass
-                    except CallRefused:
-                        if not mortal.died:
-                            break  # it had stored all, and held the request
+                dying = Holding(network)
+                async with dying:
+                    answering = asyncio.create_task(asks_of(network, dying).answer(request))
+                    await eventually(lambda: mortal.died or dying.holds)  # noqa: B023  it is awaited here
+                    answering.cancel()
+                    with pytest.raises((Died, CallRefused)):
+                        await answering
+                    if not mortal.died:
+                        break  # it had stored all, and held the request
             results = asyncio.gather(*(asks_of(rig.network, submitter).answer(request) for _ in range(2)))
             await eventually(lambda: stored(rig, child))  # noqa: B023  it is awaited here
             await rig.network.results.settle(msgspec.structs.replace(failure(child), task_type="count"))
@@ -422,6 +430,17 @@ class MortalSender(Mortal):
 
     def send(self, *arguments: Any, **options: Any) -> "asyncio.Future[Msg]":
         return asyncio.ensure_future(self._live(lambda: self._inner.request(*arguments, **options)))
+
+
+class Holding(Submitter):
+    """Tells when all is done but to wait for a result."""
+
+    holds = False
+
+    async def result(self, task_type: str, task_id: str, *, timeout_s: float | None = None) -> TaskResult:
+        await self._network.results.read(task_type, task_id)  # one more at which to die
+        self.holds = True
+        return await super().result(task_type, task_id, timeout_s=timeout_s)
 
 
 class Asked:
