@@ -11,6 +11,7 @@ import pytest_asyncio
 
 import clones.omega.strays
 from bus.identity import Identity
+from bus.jetstream import publish
 from bus.results import Results
 from bus.server import EmbeddedServer
 from clones.omega.strays import Strays
@@ -25,6 +26,7 @@ from schemas import (
     TaskStarted,
     decode,
     encode,
+    sequence_id,
 )
 from tests.bus.eventually import eventually
 from tests.bus.rig import Rig, open_rig
@@ -46,10 +48,13 @@ async def rig(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> AsyncI
             await strays
 
 
-async def put(rig: Rig, tokens: str, body: bytes = b"{}") -> None:
-    """Publish on a subject as any client may, without a look at what it holds."""
-    await rig.network.client.publish(f"{rig.subjects.realm}.{tokens}", body)
-    await rig.network.client.flush()
+async def put(rig: Rig, tokens: str, body: bytes = b"{}") -> str:
+    """Store on a subject as any client may, without a look at what it holds, and return the id that follows from its number.
+
+    Results are copied into the ledger as soon as there are any, and take numbers there too.
+    """
+    stored = await publish(rig.network.requester, f"{rig.subjects.realm}.{tokens}", body)
+    return sequence_id(stored.seq)
 
 
 async def failures(rig: Rig) -> dict[str, TaskFailure]:
@@ -99,22 +104,21 @@ async def test_a_wildcard_in_a_subject_is_no_filter(rig: Rig, tokens: str) -> No
     """Read as one, it would find the tasks of others and end them."""
     for served in ("task.security", "task.testing.high", "workflow.review"):
         await put(rig, served, b'{"id":"theirs"}')
-    await put(rig, tokens, b'{"id":"mine"}')
-    await put(rig, "workflow.zzz.x")
-    kind = "workflow.mine" if tokens.startswith("workflow") else "unknown.seq-4"
-    found = await until(rig, kind, "workflow.seq-5")
-    assert set(found) == {kind, "workflow.seq-5"}
+    own = await put(rig, tokens, b'{"id":"mine"}')
+    last = f"workflow.{await put(rig, 'workflow.zzz.x')}"
+    kind = "workflow.mine" if tokens.startswith("workflow") else f"unknown.{own}"
+    found = await until(rig, kind, last)
+    assert set(found) == {kind, last}
 
 
 @pytest.mark.parametrize("token", ["a*b", "*", "ünï", 'a"b\\c', "x" * 65, "x" * 2000, "q." * 100 + "q", "BOGUS"])
 async def test_each_ends_once_and_the_next_ones_too(rig: Rig, token: str) -> None:
     """An id that is used twice is one task; nothing waits for a slot that can never be read."""
-    for _ in range(2):
-        await put(rig, f"task.{token}", b'{"id":"same"}')
-    await put(rig, "workflow.zzz.x")
+    own = [await put(rig, f"task.{token}", b'{"id":"same"}') for _ in range(2)]
+    last = await put(rig, "workflow.zzz.x")
     first = token.split(".", maxsplit=1)[0]
     nameable = first.isascii() and first.isalnum() and len(first) <= 64
-    wanted = {"workflow.seq-3", *([f"{first}.same"] if nameable else ["unknown.seq-1", "unknown.seq-2"])}
+    wanted = {f"workflow.{last}", *([f"{first}.same"] if nameable else [f"unknown.{each}" for each in own])}
     assert set(await until(rig, *wanted)) == wanted
 
 
@@ -153,9 +157,9 @@ class TestATypeThatIsTakenOut:
         fields = {"code": "engine_crashed", "message": "oops"} if kind is TaskParked else {}
         await put(rig, f"event.{GONE}.mine", told(kind, 2, **fields))
         await put(rig, f"task.{GONE}", b'{"id":"mine"}')
-        await put(rig, "workflow.zzz.x")
-        found = await until(rig, "workflow.seq-3", f"{GONE}.mine")
-        assert set(found) == {"workflow.seq-3", f"{GONE}.mine"}
+        last = f"workflow.{await put(rig, 'workflow.zzz.x')}"
+        found = await until(rig, last, f"{GONE}.mine")
+        assert set(found) == {last, f"{GONE}.mine"}
         assert found[f"{GONE}.mine"].code == "unknown_task_type"
 
     async def test_what_was_handed_over_ends_once(self, rig: Rig) -> None:
@@ -163,8 +167,8 @@ class TestATypeThatIsTakenOut:
         await put(rig, f"event.{GONE}.mine", handed_over)
         await put(rig, f"task.{GONE}", b'{"id":"mine"}')
         await put(rig, f"handover.{GONE}.x", b'{"id":"mine"}')
-        await put(rig, "workflow.zzz.x")
-        assert set(await until(rig, "workflow.seq-4", f"{GONE}.mine")) == {"workflow.seq-4", f"{GONE}.mine"}
+        last = f"workflow.{await put(rig, 'workflow.zzz.x')}"
+        assert set(await until(rig, last, f"{GONE}.mine")) == {last, f"{GONE}.mine"}
 
     async def test_anothers_id_on_a_subject_that_nobody_serves_ends_nothing_of_it(self, rig: Rig) -> None:
         event = told(TaskStarted, 7).replace(GONE.encode(), b"security")
