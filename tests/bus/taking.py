@@ -27,7 +27,7 @@ async def store(network: Network, *bodies: bytes, subject: str | None = None) ->
     ]
 
 
-async def take(network: Network, consumer: str, count: int = 1, *, wait_s: float = 2.0) -> list[Taken]:
+async def take(network: Network, consumer: str, count: int = 1, *, wait_s: float = 20.0) -> list[Taken]:
     """Take up to `count` messages; fewer where no more come within `wait_s`."""
     body = {"batch": count, "expires": round(wait_s * 1e9), "group": PRIORITY_GROUP}
     inbox = network.client.new_inbox()
@@ -36,7 +36,7 @@ async def take(network: Network, consumer: str, count: int = 1, *, wait_s: float
     await network.client.publish(subject, msgspec.json.encode(body), reply=inbox)
     taken: list[Taken] = []
     while len(taken) < count:
-        message = await subscription.next_msg(timeout=wait_s + 2)
+        message = await subscription.next_msg(timeout=wait_s + 30)
         if not message.reply.startswith("$JS.ACK."):
             break
         tokens = message.reply.split(".")

@@ -51,6 +51,7 @@ async def test_a_worker_that_comes_later_finds_it_ended(rig: Rig) -> None:
     assert len(await rig.results()) == 1
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_worker_that_is_there_has_the_first_word(rig: Rig) -> None:
     async with omega(rig), rig.worker(Runs()):
         await store(rig.network, TYPO)
