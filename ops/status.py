@@ -1,8 +1,9 @@
 """How a network fares: who answers, who is missed, what waits."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -187,26 +188,41 @@ async def following(network: Network, revision: int, *, within_s: float) -> tupl
 async def ask(network: Network, clone: str | None = None) -> list[StatusResponse]:
     """Return the answers of all instances (of `clone`) that answer soon, in the order of their names."""
     answers: list[StatusResponse] = []
-    heard = asyncio.Event()
+    with contextlib.suppress(TimeoutError):
+        async with _asked(network, clone) as heard, asyncio.timeout(LONGEST_S):
+            while True:
+                async with asyncio.timeout(QUIET_S):
+                    answer = await heard.get()
+                if answer is not None:
+                    answers.append(answer)
+    return sorted(answers, key=lambda answer: (answer.clone, answer.instance))
+
+
+async def is_there(network: Network, clone: str) -> bool:
+    """Tell whether an instance of `clone` answers within `LONGEST_S`: one on a busy machine may take longer than `ask` waits."""
+    with contextlib.suppress(TimeoutError):
+        async with _asked(network, clone) as heard, asyncio.timeout(LONGEST_S):
+            while await heard.get() is None:
+                pass
+            return True
+    return False
+
+
+@contextlib.asynccontextmanager
+async def _asked(network: Network, clone: str | None) -> AsyncIterator[asyncio.Queue[StatusResponse | None]]:
+    """Ask, and yield where the answers come in; None: no responders, or an instance of another version that answers otherwise."""
+    heard: asyncio.Queue[StatusResponse | None] = asyncio.Queue()
 
     async def on_answer(message: Msg) -> None:
-        heard.set()
         try:
-            answers.append(decode(StatusResponse, message.data))
+            heard.put_nowait(decode(StatusResponse, message.data))
         except SchemaError:
-            return  # no responders, or an instance of another version that answers otherwise
+            heard.put_nowait(None)
 
     inbox = network.client.new_inbox()
     subscription = await network.client.subscribe(inbox, cb=on_answer)
     try:
         await network.client.publish(network.subjects.status(clone), encode(StatusQuery()), reply=inbox)
-        async with asyncio.timeout(LONGEST_S):
-            while True:
-                heard.clear()
-                async with asyncio.timeout(QUIET_S):
-                    await heard.wait()
-    except TimeoutError:
-        pass
+        yield heard
     finally:
         await subscription.unsubscribe()
-    return sorted(answers, key=lambda answer: (answer.clone, answer.instance))

@@ -13,7 +13,7 @@ from bus.identity import OMEGA
 from bus.network import Network
 from ops.cli.text import clean
 from ops.hints import command_line
-from ops.status import ask
+from ops.status import is_there
 from schemas import (
     AnyTaskEvent,
     SchemaError,
@@ -53,6 +53,7 @@ async def wait(network: Network, submitter: Submitter, submitted: Submitted, clo
             raise
         finally:
             asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
             if not network.client.is_closed:
                 await subscription.unsubscribe()
 
@@ -77,7 +78,7 @@ async def tell_if_nobody(network: Network, clone: str, begun: asyncio.Event) -> 
     try:
         await asyncio.wait_for(begun.wait(), NOBODY_AFTER_S)
     except TimeoutError:
-        if not await ask(network, clone):
+        if not await is_there(network, clone):
             start = command_line(OMEGA) if clone == OMEGA else command_line("clone", clone)
             click.echo(f"Nobody answers as {clone}; the task waits until one runs ({start}).", err=True)
 

@@ -221,6 +221,7 @@ async def wait(
                 await following.look()
         finally:
             asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
     return result
 
 

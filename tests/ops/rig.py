@@ -20,6 +20,8 @@ from clones.offer import Offer
 from clones.omega.coordination import make_network
 from clones.routing import DEFAULT_TABLE
 from ops.metrics import Metrics
+from ops.status import ask
+from tests.bus.eventually import eventually
 from tests.bus.rig import Rig, open_rig
 from tests.clones.rig import put_table
 
@@ -73,6 +75,14 @@ class OpsRig:
         process = await self.start(*arguments, cwd=cwd)
         out, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
         return Ended(process.returncode or 0, out.decode(), err.decode())
+
+    async def ready(self, clone: str, count: int = 1) -> None:
+        """Return once so many instances of a clone, or of Omega, are ready."""
+
+        async def are() -> bool:
+            return [answer.state for answer in await ask(self.bus.network, clone)] == ["ready"] * count
+
+        await eventually(are)
 
     @asynccontextmanager
     async def clone(

@@ -13,7 +13,7 @@ from ops.cli.files import relative_path
 from ops.cli.tasks import MAX_LEFT_OUT
 from schemas import ErrorCode, TaskAssignment, decode
 from tests.bus.eventually import eventually
-from tests.ops.rig import OpsRig
+from tests.ops.rig import WITHIN_S, OpsRig
 
 
 async def done(task: Task) -> Done:
@@ -135,10 +135,10 @@ async def test_call_of_a_task_that_fails_exits_with_1(ops_rig: OpsRig) -> None:
 async def test_a_call_that_nobody_takes_says_so_and_leaves_the_task_behind(ops_rig: OpsRig) -> None:
     process = await ops_rig.start("call", "security", "-t", "/srv/p", "--id", "waits")
     assert process.stderr is not None
-    line = await asyncio.wait_for(process.stderr.readline(), 15)
+    line = await asyncio.wait_for(process.stderr.readline(), WITHIN_S)
     assert line.decode().startswith("Nobody answers as beta; the task waits")
     process.send_signal(2)
-    _, rest = await asyncio.wait_for(process.communicate(), 10)
+    _, rest = await asyncio.wait_for(process.communicate(), WITHIN_S)
     assert process.returncode == 130
     assert rest.decode() == "The task goes on; sanctuary task show waits tells how.\n"
     shown = await ops_rig.cli("task", "show", "waits", "--json")
@@ -233,7 +233,7 @@ async def test_list_shows_the_newest_first(ops_rig: OpsRig) -> None:
     for number in range(3):
         await ops_rig.bus.submitter.submit("security", TaskAssignment(id=f"s{number}"))
     async with ops_rig.clone("gamma", refuse):
-        await ops_rig.bus.submitter.run("architecture", TaskAssignment(id="g"), timeout_s=10)
+        await ops_rig.bus.submitter.run("architecture", TaskAssignment(id="g"), timeout_s=60)
     shown = await ops_rig.cli("task", "list")
     filtered = await ops_rig.cli("task", "list", "--type", "security-analysis", "--limit", "2", "--json")
     failed = await ops_rig.cli("task", "list", "--state", "failed", "--json")
@@ -274,9 +274,10 @@ async def test_progress_wakes_nobody_up_when_a_clone_is_there(ops_rig: OpsRig) -
         return Done()
 
     async with ops_rig.clone("beta", slow):
+        await ops_rig.ready("beta")
         process = await ops_rig.start("call", "security", "-t", "/srv/p", "--id", "slow")
         await eventually(lambda: running == ["slow"])
         release.set()
-        out, err = await asyncio.wait_for(process.communicate(), 15)
+        out, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
     assert out.decode().startswith("completed: security by beta-")
     assert err.decode() == "sanctuary task show slow\n"
