@@ -7,7 +7,7 @@ from typing import Any
 
 from bus.jetstream import publish
 from schemas import TaskAssignment
-from tests.ops.rig import OpsRig
+from tests.ops.rig import WITHIN_S, OpsRig
 
 
 async def test_tail_prints_the_last_entries_and_stops(ops_rig: OpsRig) -> None:
@@ -76,7 +76,7 @@ async def test_tail_follows_what_comes(ops_rig: OpsRig) -> None:
 
     async def next_line() -> Any:
         assert process.stdout is not None
-        return json.loads(await asyncio.wait_for(process.stdout.readline(), 15))
+        return json.loads(await asyncio.wait_for(process.stdout.readline(), WITHIN_S))
 
     assert (await next_line())["task_id"] == "before"
     await ops_rig.bus.submitter.submit("security", TaskAssignment(id="after"))
@@ -86,7 +86,7 @@ async def test_tail_follows_what_comes(ops_rig: OpsRig) -> None:
     line = await next_line()
     assert (line["message"], line["message_text"]) == (None, "\\xff\x1b[31m")
     process.send_signal(2)
-    assert await asyncio.wait_for(process.wait(), 10) == 130
+    assert await asyncio.wait_for(process.wait(), WITHIN_S) == 130
 
 
 async def test_show_tells_a_task_from_its_beginning_to_its_end(ops_rig: OpsRig, tmp_path: Path) -> None:

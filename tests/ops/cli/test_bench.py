@@ -19,16 +19,18 @@ from ops.bench.processes import BenchFailed, Child, child
 from ops.bench.workflows import FlowRuns
 from ops.cli.bench_notary import tables as notary_tables
 from ops.cli.bench_workflows import tables
+from tests.ops.network import command, parents
 
 SANCTUARY = Path(sys.executable).with_name("sanctuary")
 
 
 def bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [SANCTUARY, "bench", "--quick", *arguments], capture_output=True, text=True, timeout=110, check=False
+        [SANCTUARY, "bench", "--quick", *arguments], capture_output=True, text=True, timeout=280, check=False
     )
 
 
+@pytest.mark.timeout(300)
 def test_json_is_one_object_with_a_run_for_each_setting() -> None:
     done = bench("--json", "--in-flight", "1", "--in-flight", "20")
 
@@ -46,9 +48,12 @@ def test_json_is_one_object_with_a_run_for_each_setting() -> None:
         assert 0 < run["p50_ms"] <= run["p99_ms"]
         assert 0 < run["start_p50_ms"] <= run["start_p99_ms"] <= run["p99_ms"]
         assert run["ratio_to_floor"] == run["ratio_lowest"] == run["ratio_highest"]
-        assert run["ratio_to_floor"] == pytest.approx(run["tasks_per_s"] / run["floor_tasks_per_s"], rel=0.01)
+        # All three are rounded, which on a slow disk is a large share of them.
+        ours, floor = run["tasks_per_s"], run["floor_tasks_per_s"]
+        assert (ours - 0.06) / (floor + 0.06) - 0.001 <= run["ratio_to_floor"] <= (ours + 0.06) / (floor - 0.06) + 0.001
 
 
+@pytest.mark.timeout(300)
 def test_table_is_plain_text_in_a_pipe_and_nothing_is_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,8 +69,7 @@ def test_table_is_plain_text_in_a_pipe_and_nothing_is_left_behind(
     assert "default, 5 in flight" in done.stderr
     assert "in flight: ratio" not in done.stdout
     assert list(tmp_path.iterdir()) == []
-    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert [command for command in commands if str(tmp_path).encode() in command] == []
+    assert [line for line in map(command, parents()) if str(tmp_path) in line] == []
 
 
 @pytest.mark.chaos
@@ -75,7 +79,7 @@ def test_workflows_are_measured_beside_bare_tasks_and_by_one_and_three_omegas() 
         [SANCTUARY, "bench", "--quick", "--workflows", "--json"],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=280,
         check=False,
     )
 
@@ -128,6 +132,7 @@ async def test_a_process_that_cannot_start_ends_the_bench_in_words(
     assert "no server runs on" in capfd.readouterr().err
 
 
+@pytest.mark.timeout(300)
 async def test_a_worker_that_dies_ends_the_bench_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     processes: dict[str, asyncio.subprocess.Process] = {}
     begin, ask = Child.__init__, Child.ask
@@ -144,7 +149,7 @@ async def test_a_worker_that_dies_ends_the_bench_at_once(monkeypatch: pytest.Mon
     monkeypatch.setattr(Child, "__init__", remember)
     monkeypatch.setattr(Child, "ask", kill_the_worker_first)
     with pytest.raises(BenchFailed, match="the process `floor work` ended early"):
-        async with asyncio.timeout(100):
+        async with asyncio.timeout(280):
             async for _ in measure(["default"], [1], QUICK, lambda *_: None):
                 pass
     assert {process.returncode is not None for process in processes.values()} == {True}

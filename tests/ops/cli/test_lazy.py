@@ -30,7 +30,7 @@ def imported_by(*arguments: str) -> set[str]:
         "print('\\n'.join(sys.modules), file=sys.stderr)"
     )
     argv = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=90, check=True)
     return set(done.stderr.splitlines())
 
 

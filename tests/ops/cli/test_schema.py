@@ -10,7 +10,7 @@ from tests.ops.rig import SANCTUARY
 
 def export(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     argv = [SANCTUARY, "schema", "export", *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=90, check=False)
 
 
 def test_the_same_files_each_time(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """`sanctuary trends`: past results of a target, as tables, as JSON and as a picture."""
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,12 +44,16 @@ async def test_past_results_of_the_target_are_told_in_order(ops_rig: OpsRig, tmp
     shop, other = tmp_path / "shop", tmp_path / "other"
     shop.mkdir()
     other.mkdir()
-    results: Iterator[dict[str, Any]] = iter([measured(8, 2, 70.0), measured(9, 1, 75.5, flaky=1), measured(1, 0, 5.0)])
-    score = {"ran": True, "totals": {"score_percent": 80.0, "tried": 10, "survived": 2}}
+    found: dict[str, dict[str, Any]] = {
+        "t1": measured(8, 2, 70.0),
+        "t2": measured(9, 1, 75.5, flaky=1),
+        "t3": measured(1, 0, 5.0),
+        "t4": {"ran": True, "totals": {"score_percent": 80.0, "tried": 10, "survived": 2}},
+    }
 
     async def work(task: Task) -> Done:
-        data = score if task.task_type == "mutation" else next(results)
-        return Done(summary="done", output={"target": task.params["target"], "revision": "a" * 40, "data": data})
+        output = {"target": task.params["target"], "revision": "a" * 40, "data": found[task.id]}
+        return Done(summary="done", output=output)
 
     async with ops_rig.clone("delta", work):
         for number, (task_type, target) in enumerate(
