@@ -102,5 +102,5 @@ async def test_it_waits_while_the_server_is_away(tmp_path: Path, caplog: pytest.
         making = asyncio.create_task(make_network(network, Limits()))
         await eventually(lambda: "JetStream does not answer yet" in caplog.text)
         await server.restart()
-        await asyncio.wait_for(making, 30)
+        await asyncio.wait_for(making, 60)
         assert network.subjects.ledger in await made(network)

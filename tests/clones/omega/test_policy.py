@@ -11,6 +11,7 @@ import clones.omega.commands
 from bus.attempts import backoff_delay_s
 from bus.jetstream import publish
 from bus.task import Task
+from clones.omega.absence import is_absent
 from clones.omega.commands import ESCALATION_BACKOFF, ESCALATION_RETRIES
 from clones.omega.policy import Policy, by_route
 from schemas import (
@@ -72,7 +73,7 @@ async def park(rig: ClonesRig, by: str = "beta") -> int:
     return await store(rig, rig.subjects.event(TYPE, "t"), parked(by))
 
 
-async def decision(rig: ClonesRig, sequence: int, *, within_s: float = 15) -> TaskResult:
+async def decision(rig: ClonesRig, sequence: int, *, within_s: float = 60) -> TaskResult:
     return await rig.submitter.result("escalation", sequence_id(sequence), timeout_s=within_s)
 
 
@@ -115,6 +116,7 @@ async def test_a_clone_that_is_there_comes_first(clones_rig: ClonesRig, there: t
     async with AsyncExitStack() as stack:
         for name in there:
             await stack.enter_async_context(clones_rig.clone(name, {}))
+            await eventually(lambda: is_there(clones_rig, name))  # noqa: B023  it is awaited here
         told = await Policy(clones_rig.network, lambda: RoutingTable(routes={TYPE: ROUTE})).decide(as_task(sequence))
     assert told.output["clone"] == to
 
@@ -205,6 +207,10 @@ async def test_an_escalation_over_what_is_never_parked_costs_a_handful_of_entrie
         told = await decision(clones_rig, sequence)
     assert isinstance(told, TaskFailure)
     assert len(await clones_rig.bus.events(sequence_id(sequence), "escalation")) <= 10
+
+
+async def is_there(rig: ClonesRig, name: str) -> bool:
+    return not await is_absent(rig.network, name)
 
 
 async def has_retried(rig: ClonesRig, sequence: int) -> bool:

@@ -77,7 +77,7 @@ async def start(rig: ClonesRig, **given: Any) -> None:
 
 
 async def outcome(rig: ClonesRig) -> TaskResult:
-    return await rig.bus.result("w", WORKFLOW_TYPE, within_s=30)
+    return await rig.bus.result("w", WORKFLOW_TYPE, within_s=60)
 
 
 async def submissions(rig: ClonesRig, task_type: str) -> list[TaskAssignment]:
@@ -114,11 +114,17 @@ async def test_how_far_it_is_is_told(clones_rig: ClonesRig, monkeypatch: pytest.
     async with clones(clones_rig, Stubs()), clones_rig.omega():
         await start(clones_rig)
         await outcome(clones_rig)
-    events = await clones_rig.bus.events("w", WORKFLOW_TYPE)
-    told = sorted(event.fraction for event in events if isinstance(event, TaskProgress))
+    told: set[float] = set()
+
+    async def all_told() -> bool:
+        events = await clones_rig.bus.events("w", WORKFLOW_TYPE)
+        told.update(event.fraction for event in events if isinstance(event, TaskProgress))
+        return 1.0 in told
+
+    # Nobody waits until it is stored.
+    await eventually(all_told)
     # What is skipped counts as done: no command, no performance.
-    assert told[-1] == 1.0
-    assert set(told) <= {0.4, 0.6, 0.8, 1.0}
+    assert told <= {0.4, 0.6, 0.8, 1.0}
 
 
 async def test_a_step_that_fails_is_told_and_the_report_is_written(clones_rig: ClonesRig) -> None:
@@ -177,7 +183,6 @@ async def test_another_omega_takes_it_up_and_repeats_nothing(
 ) -> None:
     """However long ago the steps were submitted: the server has forgotten their ids, and one of them runs still."""
     monkeypatch.setattr("clones.omega.workflows.issuing.REMEMBERED_S", 0.1)
-    await _forget_ids_after(clones_rig, 0.2)
     stubs = Stubs()
     stubs.hold["testing"] = asyncio.Event()
     async with clones(clones_rig, stubs):
@@ -186,7 +191,7 @@ async def test_another_omega_takes_it_up_and_repeats_nothing(
             for task_type in ("security", "architecture"):
                 await clones_rig.bus.result(await id_of(clones_rig, task_type), task_type)
             await eventually(stubs.begun("testing"))
-        await _ids_are_forgotten(clones_rig)
+        await _forget_ids(clones_rig)
         async with clones_rig.omega() as second:
             await eventually(lambda: second.daemon.worker.in_flight == 1)
             stubs.hold["testing"].set()
@@ -200,18 +205,17 @@ async def test_another_omega_takes_it_up_and_repeats_nothing(
     assert all(source["sequence"] for source in report.params["report_over"] if source["state"] != "skipped")
 
 
-async def _forget_ids_after(rig: ClonesRig, window_s: float) -> None:
+async def _forget_ids(rig: ClonesRig) -> None:
+    """Return once the server would store a second time what was submitted before this."""
     requester, ledger = rig.network.requester, rig.subjects.ledger
     config = (await api(requester, f"STREAM.INFO.{ledger}"))["config"]
-    await api(requester, f"STREAM.UPDATE.{ledger}", config | {"duplicate_window": round(window_s * 1e9)})
-
-
-async def _ids_are_forgotten(rig: ClonesRig) -> None:
-    """Return once the server would store a second time what was submitted before this."""
+    await api(requester, f"STREAM.UPDATE.{ledger}", config | {"duplicate_window": 200_000_000})
     subject = rig.subjects.escalation("low", "probe")
 
     async def stored() -> bool:
-        return not (await publish(rig.network.requester, subject, b"{}", headers={"Nats-Msg-Id": "probe"})).duplicate
+        return not (await publish(requester, subject, b"{}", headers={"Nats-Msg-Id": "probe"})).duplicate
 
     assert await stored()
     await eventually(stored)
+    # What is submitted from now on is known for as long as ever: an answer that comes late does no harm.
+    await api(requester, f"STREAM.UPDATE.{ledger}", config)

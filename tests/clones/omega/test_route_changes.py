@@ -129,7 +129,7 @@ async def test_the_first_table_is_a_change_like_any_other(clones_rig: ClonesRig)
     assert current is not None
     assert current.routes.table == DEFAULT_TABLE
     async with clones_rig.omega():
-        verdict = await clones_rig.bus.result(f"seq-{current.routes.command}", "command", within_s=20)
+        verdict = await clones_rig.bus.result(f"seq-{current.routes.command}", "command")
     assert isinstance(verdict, TaskCompletion)
     assert verdict.output["revision"] == current.number
     assert len(await numbers(clones_rig)) == 1
