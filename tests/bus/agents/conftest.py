@@ -13,10 +13,38 @@ import pytest_asyncio
 from autogen_core import SingleThreadedAgentRuntime
 
 from bus.agent_runtime import NatsAgentRuntime
+from bus.requests import Requester
 from bus.server import EmbeddedServer, ServerOptions
 from tests.bus.agents.pair import Pair
+from tests.bus.eventually import WITHIN_S
 
 _serial = itertools.count(1)
+
+AWAITED = (
+    "bus.connect_options.PING_INTERVAL_S",
+    "bus.quick_client._FLUSH_S",
+    "bus.agents.control._START_WAIT_S",
+    "bus.agents.control._SYNC_WAIT_S",
+    "bus.agents.durable.dispatcher._STOP_WAIT_S",
+    "bus.agents.durable.dispatching._UNKNOWN_S",
+    "bus.agents.durable.office._RELEASE_WAIT_S",
+    "bus.agents.durable.topics._WITHIN_S",
+    "bus.agents.node._JOIN_WAIT_S",
+    "bus.agents.placing._WITHIN_S",
+    "bus.agents.running._START_WAIT_S",
+    "bus.agents.session._CONNECT_WAIT_S",
+    "bus.agents.states._WITHIN_S",
+    "bus.agents.watching._WITHOUT_CONNECTION_S",
+)
+"""How long a runtime waits for others, beside the single requests."""
+BACK_WITHIN = (
+    "bus.agents.claims._GRACE_S",
+    "bus.agents.placing._WITHIN_S",
+    "bus.agents.session._RECENTLY_S",
+    "bus.agents.states._WITHIN_S",
+    "bus.agents.watching._WITHOUT_CONNECTION_S",
+)
+"""How long a runtime waits for the server, and for others after it."""
 
 
 class Grounds:
@@ -59,6 +87,27 @@ class Grounds:
                 await process.wait()
         for runtime in reversed(self._runtimes):
             await runtime.close()
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nobody given up for being slow: for what is not about how long a runtime waits, however busy the machine is."""
+    for name in AWAITED:
+        monkeypatch.setattr(name, WITHIN_S)
+    send = Requester._send
+
+    def waiting(self: Requester, *arguments: Any) -> "asyncio.Future[Any]":
+        subject, payload, headers, timeout_s, parts = arguments
+        return send(self, subject, payload, headers, max(timeout_s, WITHIN_S), parts)
+
+    monkeypatch.setattr(Requester, "_send", waiting)
+
+
+@pytest.fixture
+def enduring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nobody give up while a server is restarted, nor on those who come back late; requests that broke are soon tried again."""
+    for name in BACK_WITHIN:
+        monkeypatch.setattr(name, WITHIN_S)
 
 
 @pytest_asyncio.fixture

@@ -20,6 +20,8 @@ ONE = AgentId("memory", "one")
 class Add:
     number: int
     after_s: float = 0.0
+    is_held: bool = False
+    """Until the agent is told to go on."""
     error: str = ""
 
 
@@ -48,12 +50,15 @@ class Memory(RoutedAgent):
         self.text: Any = ""
         self.waiting = 0
         self.saves = 0
+        self.go_on = asyncio.Event()
 
     @rpc
     async def add(self, message: Add, ctx: MessageContext) -> Added:
         self.waiting += 1
         if message.after_s:
             await asyncio.sleep(message.after_s)
+        if message.is_held:
+            await self.go_on.wait()
         self.numbers.append(message.number)
         if message.error:
             raise ValueError(message.error)

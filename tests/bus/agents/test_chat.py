@@ -18,6 +18,8 @@ from bus.agents.errors import CannotRead, RecipientNotFound
 from tests.bus.agents.conftest import Grounds
 from tests.bus.eventually import eventually
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 
 class Shape(BaseModel):
     sides: int

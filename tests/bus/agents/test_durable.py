@@ -17,6 +17,7 @@ from autogen_core import (
 )
 
 import bus.agents.durable.office
+import bus.agents.durable.topics
 from bus.agent_runtime import NatsAgentRuntime
 from bus.agents import wire
 from bus.agents.durable.progress import Lanes, Progress
@@ -83,6 +84,7 @@ def fresh_slow() -> None:
     Slow.gate, Slow.seen = asyncio.Event(), []
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_what_is_published_arrives_in_order_and_is_dropped_then(grounds: Grounds) -> None:
     runtime = await grounds.started(durable_topics=ORDERS)
     await take_worker(runtime, "worker", "orders")
@@ -96,6 +98,7 @@ async def test_what_is_published_arrives_in_order_and_is_dropped_then(grounds: G
     assert await stored(publisher) == 0
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_slow_agent_holds_up_nobody_else_and_keeps_its_order(grounds: Grounds) -> None:
     runtime = await grounds.started(durable_topics=ORDERS)
     await Slow.register(runtime, "slow", Slow)
@@ -112,6 +115,7 @@ async def test_a_slow_agent_holds_up_nobody_else_and_keeps_its_order(grounds: Gr
         assert [number for one, number in Slow.seen if one == key] == list(range(20))
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_events_wait_for_whoever_subscribes_later(grounds: Grounds) -> None:
     publisher = await grounds.started(durable_topics=ORDERS)
     for number in range(5):
@@ -156,6 +160,7 @@ async def seen_tail_is(runtime: NatsAgentRuntime, numbers: range) -> bool:
     return (await seen(runtime))[-len(numbers) :] == list(numbers)
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_the_sender_does_not_get_its_own(grounds: Grounds) -> None:
     runtime = await grounds.started(durable_topics=ORDERS)
     await take_worker(runtime, "worker", "orders")
@@ -166,6 +171,7 @@ async def test_the_sender_does_not_get_its_own(grounds: Grounds) -> None:
     assert agent.seen == [2]
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_failing_handler_counts_and_is_told_where_that_is_wanted(grounds: Grounds) -> None:
     runtime = await grounds.started(durable_topics=ORDERS, ignore_unhandled_exceptions=False)
     await Fails.register(runtime, "fails", Fails)
@@ -187,6 +193,7 @@ class Fails(RoutedAgent):
         raise OwnError("an event failed", code=message.number)
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_stop_when_idle_waits_for_what_events_lead_to(grounds: Grounds) -> None:
     runtime = await grounds.started(durable_topics=("orders", "next"))
     await take_worker(runtime, "worker", "orders")
@@ -198,6 +205,7 @@ async def test_stop_when_idle_waits_for_what_events_lead_to(grounds: Grounds) ->
     assert agent.seen == list(range(10))
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_two_name_a_topic_at_once_and_all_know(grounds: Grounds) -> None:
     before = await grounds.started()
     await take_worker(before, "worker", "orders")
@@ -219,6 +227,7 @@ async def seen_count_is(runtime: NatsAgentRuntime, agent: AgentId, count: int) -
     return len(await seen(runtime, agent)) == count
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_who_unsubscribes_holds_nothing_up(grounds: Grounds) -> None:
     publisher = await grounds.started(durable_topics=ORDERS)
     runtime = await grounds.started()
@@ -234,7 +243,7 @@ async def test_who_unsubscribes_holds_nothing_up(grounds: Grounds) -> None:
     await eventually(lambda: stored_is(publisher, 0))
 
 
-async def test_a_full_topic_holds_its_publishers_back(grounds: Grounds) -> None:
+async def test_a_full_topic_holds_its_publishers_back(grounds: Grounds, monkeypatch: pytest.MonkeyPatch) -> None:
     publisher = await grounds.started()
     session = publisher._node.session
     await publisher._node.join()
@@ -251,6 +260,7 @@ async def test_a_full_topic_holds_its_publishers_back(grounds: Grounds) -> None:
             await one
     assert 4 < time.monotonic() - began < WITHIN_S
     # Room is made, and those who wait for it get it, in the order in which they came.
+    monkeypatch.setattr(bus.agents.durable.topics, "_WITHIN_S", WITHIN_S)
     late = [asyncio.create_task(publisher.publish_message(Note(number), to())) for number in range(3, 20)]
     await asyncio.sleep(0)
     assert not any(one.done() for one in late)
@@ -259,6 +269,7 @@ async def test_a_full_topic_holds_its_publishers_back(grounds: Grounds) -> None:
     await eventually(lambda: seen_is(publisher, ONE, range(20)))
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_too_large_an_event_is_refused(grounds: Grounds) -> None:
     publisher = await grounds.started(durable_topics=ORDERS)
     with pytest.raises(CannotTravel, match="bytes"):
@@ -270,6 +281,7 @@ def test_a_durable_topic_has_a_name_that_topics_can_have(grounds: Grounds) -> No
         grounds.runtime(durable_topics=("no topic",))
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_another_takes_over_where_one_stops(grounds: Grounds) -> None:
     publisher = await grounds.started(durable_topics=ORDERS)
     first, second = await grounds.started(), await grounds.started()
@@ -283,6 +295,7 @@ async def test_another_takes_over_where_one_stops(grounds: Grounds) -> None:
     await eventually(lambda: seen_count_is(publisher, AgentId("worker", "two"), 1))
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_who_stops_has_nothing_repeated_that_is_handled_soon(
     grounds: Grounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +328,7 @@ class Sleeper(RoutedAgent):
         await asyncio.sleep(message.number / 10)
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_large_events_are_read_a_few_at_a_time(grounds: Grounds) -> None:
     publisher = await grounds.started(durable_topics=ORDERS)
     for number in range(5):
@@ -338,6 +352,7 @@ class Sizes(RoutedAgent):
         self.seen.append((message.text[0], len(message.text)))
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_what_is_no_event_is_passed_over(grounds: Grounds) -> None:
     runtime = await grounds.started(durable_topics=ORDERS)
     session = runtime._node.session
@@ -401,6 +416,7 @@ def test_lanes_are_one_for_each_key_and_end() -> None:
     assert lanes.add("a", 4)
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_what_was_placed_too_late_does_not_go_out(grounds: Grounds) -> None:
     runtime = await grounds.started()
     await take_worker(runtime)

@@ -1,6 +1,7 @@
 """State in the network: an agent goes on where it was, wherever it is made, in one line of history."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import signal
@@ -24,7 +25,7 @@ from bus.requests import Requester
 from tests.bus.agents.cast import Note, Nothing, Seen
 from tests.bus.agents.conftest import Grounds
 from tests.bus.agents.memory import ONE, Add, Added, Grow, Memory, Say, Shown, Spoil, Talker, letters
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 
 
 async def _worker(grounds: Grounds) -> NatsAgentRuntime:
@@ -55,6 +56,16 @@ async def _add(runtime: NatsAgentRuntime, number: int, agent: AgentId = ONE, **o
     answer = await runtime.send_message(Add(number, **options), agent)
     assert isinstance(answer, Added)
     return answer
+
+
+async def _add_somewhere(runtime: NatsAgentRuntime, number: int, agent: AgentId) -> Added:
+    """As `_add`, after a worker was killed.
+
+    The server may not have noticed yet: what it gives to the dead one is lost, and its sender hears of that.
+    """
+    while True:
+        with contextlib.suppress(WorkerLost):
+            return await _add(runtime, number, agent)
 
 
 async def _numbers(runtime: NatsAgentRuntime, agent: AgentId = ONE) -> list[int]:
@@ -93,16 +104,17 @@ class Bucket:
 
 async def test_an_agent_goes_on_after_its_worker_was_killed(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     processes = {process.pid: process for process in [await _process(grounds), await _process(grounds)]}
-    agents = [AgentId("memory", str(number)) for number in range(6)]
+    # So many that the dice do not give them all to one.
+    agents = [AgentId("memory", str(number)) for number in range(30)]
     for number in (1, 2):
         pids = {(await _add(caller, number, agent)).pid for agent in agents}
     assert len(pids) == 2
     victim = (await _add(caller, 3, agents[0])).pid
     processes[victim].send_signal(signal.SIGKILL)
     await processes[victim].wait()
-    async with asyncio.timeout(5):
-        answers = [await _add(caller, 4, agent) for agent in agents]
-    assert [answer.numbers for answer in answers] == [[1, 2, 3, 4]] + [[1, 2, 4]] * 5
+    async with asyncio.timeout(WITHIN_S):
+        answers = [await _add_somewhere(caller, 4, agent) for agent in agents]
+    assert [answer.numbers for answer in answers] == [[1, 2, 3, 4]] + [[1, 2, 4]] * (len(agents) - 1)
     assert {answer.pid for answer in answers} == processes.keys() - {victim}
 
 
@@ -118,11 +130,12 @@ async def test_what_a_killed_worker_had_not_answered_is_whole_or_not_there(
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert all(isinstance(result, Added | WorkerLost) for result in results)
     answered = {number for number, result in enumerate(results, 1) if isinstance(result, Added)}
-    numbers = await _numbers(caller)
+    numbers = (await _add_somewhere(caller, 400, ONE)).numbers
     assert answered | {0} <= set(numbers)
     assert len(numbers) == len(set(numbers))
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_events_are_kept(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     workers = [await _worker(grounds) for _ in range(2)]
     await workers[0].add_subscription(TypeSubscription("notes", "memory"))
@@ -142,7 +155,7 @@ async def test_durable_events_are_in_the_state_of_an_agent_whose_worker_was_kill
     processes[pid].send_signal(signal.SIGKILL)
     for number in range(100, 150):
         await publisher.publish_message(Note(number), TopicId("orders", "one"))
-    await eventually(functools.partial(_has_last, publisher, 149), within_s=30)
+    await eventually(functools.partial(_has_last, publisher, 149), within_s=60)
     # One whose end the killed worker could not tell any more came once more.
     assert list(dict.fromkeys(await _numbers(publisher))) == list(range(-1, 150))
 
@@ -158,6 +171,7 @@ async def _has_last(caller: NatsAgentRuntime, last: int) -> bool:
         return False
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_an_agent_goes_on_elsewhere_when_its_worker_stops(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     first = await _worker(grounds)
     assert (await _add(caller, 1)).numbers == [1]
@@ -171,6 +185,7 @@ async def test_an_agent_goes_on_elsewhere_when_its_worker_stops(grounds: Grounds
     assert (await _add(caller, 3)).numbers == [1, 2, 3]
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_an_agent_that_nobody_took_meanwhile_is_the_same_when_its_worker_starts_again(
     grounds: Grounds, caller: NatsAgentRuntime
 ) -> None:
@@ -183,6 +198,7 @@ async def test_an_agent_that_nobody_took_meanwhile_is_the_same_when_its_worker_s
     assert await worker.try_get_underlying_agent_instance(ONE, Memory) is agent
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_stopping_waits_until_what_runs_is_saved(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     first = await _worker(grounds)
     agent = await first.try_get_underlying_agent_instance(ONE, Memory)
@@ -194,6 +210,7 @@ async def test_stopping_waits_until_what_runs_is_saved(grounds: Grounds, caller:
     assert (await _add(caller, 2)).numbers == [1, 2]
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_an_instance_goes_on(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     first, second = await grounds.started(keep_state=True), grounds.runtime(keep_state=True)
     await Memory().register_instance(first, ONE)
@@ -206,12 +223,14 @@ async def test_an_instance_goes_on(grounds: Grounds, caller: NatsAgentRuntime) -
     assert mine.numbers == [1, 2]
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_state_that_is_loaded_is_kept(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     worker = await _worker(grounds)
     await caller.agent_load_state(ONE, {"numbers": [7], "text": ""})
     assert await (await _moved(grounds, worker)).agent_save_state(ONE) == {"numbers": [7], "text": ""}
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_talk_goes_on(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     first, second = await grounds.started(keep_state=True), await grounds.started(keep_state=True)
     talker = AgentId("talker", "one")
@@ -226,6 +245,7 @@ async def test_a_talk_goes_on(grounds: Grounds, caller: NatsAgentRuntime) -> Non
 # One line of history
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_what_comes_late_from_an_agent_that_moved_is_refused(
     grounds: Grounds, caller: NatsAgentRuntime, monkeypatch: MonkeyPatch
 ) -> None:
@@ -233,12 +253,13 @@ async def test_what_comes_late_from_an_agent_that_moved_is_refused(
     first = await _worker(grounds)
     await _add(caller, 1)
     agent = await first.try_get_underlying_agent_instance(ONE, Memory)
-    late = asyncio.create_task(_add(caller, 2, after_s=1.0))
+    late = asyncio.create_task(_add(caller, 2, is_held=True))
     await eventually(lambda: agent.waiting == 2)
     second = await _worker(grounds)
     await first.stop()
     # It is enough that the other has the agent.
     assert await _numbers(caller) == [1]
+    agent.go_on.set()
     with pytest.raises(WorkerLost, match="another worker"):
         await late
     assert agent.numbers == [1, 2]
@@ -278,6 +299,7 @@ async def test_a_worker_that_wakes_changes_nothing(grounds: Grounds, caller: Nat
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_handlers_that_end_at_once_are_all_kept(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     worker = await _worker(grounds)
     agent = await worker.try_get_underlying_agent_instance(ONE, Memory)
@@ -287,6 +309,7 @@ async def test_handlers_that_end_at_once_are_all_kept(grounds: Grounds, caller: 
     assert sorted(await _numbers(await _moved(grounds, worker))) == list(range(200))
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_several_workers_that_stop_and_start_lose_nothing(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     workers = [await _worker(grounds) for _ in range(3)]
     done: list[int] = []
@@ -323,6 +346,7 @@ def _is_longer(done: list[int], than: int) -> bool:
 # What is saved
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_failing_handler_changes_what_it_changed(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     worker = await _worker(grounds)
     with pytest.raises(ValueError, match="afterwards"):
@@ -330,6 +354,7 @@ async def test_a_failing_handler_changes_what_it_changed(grounds: Grounds, calle
     assert await _numbers(await _moved(grounds, worker)) == [1]
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_state_that_cannot_be_written_is_its_callers_error(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     worker = await _worker(grounds)
     await _add(caller, 1)
@@ -341,6 +366,7 @@ async def test_a_state_that_cannot_be_written_is_its_callers_error(grounds: Grou
     assert await worker.try_get_underlying_agent_instance(ONE, Memory) is not agent
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_agents_without_a_state_cost_nothing(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     worker = await grounds.started(keep_state=True)
     await Forgetful.register(worker, "forgetful", lambda: Forgetful("has no state"))
@@ -353,6 +379,7 @@ async def test_agents_without_a_state_cost_nothing(grounds: Grounds, caller: Nat
     assert await worker.try_get_underlying_agent_instance(agent, Forgetful) is kept
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_what_has_not_changed_is_not_written(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     await _worker(grounds)
     await _add(caller, 1)
@@ -362,6 +389,7 @@ async def test_what_has_not_changed_is_not_written(grounds: Grounds, caller: Nat
     assert await Bucket(grounds).last_sequence() == before
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_state_of_many_megabytes_is_kept_and_leaves_nothing_behind(
     grounds: Grounds, caller: NatsAgentRuntime
 ) -> None:
@@ -386,6 +414,7 @@ async def _has(bucket: Bucket, subjects: int) -> bool:
     return len(await bucket.subjects()) == subjects
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_where_there_is_no_room_the_sender_is_told_and_nothing_has_happened(
     grounds: Grounds, caller: NatsAgentRuntime
 ) -> None:
@@ -401,6 +430,7 @@ async def test_where_there_is_no_room_the_sender_is_told_and_nothing_has_happene
     assert await caller.send_message(Grow(10_000), ONE) == 0
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_durable_event_whose_effect_cannot_be_kept_waits_until_it_can(
     grounds: Grounds, caller: NatsAgentRuntime, caplog: pytest.LogCaptureFixture, monkeypatch: MonkeyPatch
 ) -> None:
@@ -422,6 +452,7 @@ async def test_a_durable_event_whose_effect_cannot_be_kept_waits_until_it_can(
     assert await _numbers(caller) == [1, 2]
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_bucket_that_was_removed_is_made_anew(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     bucket = Bucket(grounds)
     worker = await _worker(grounds)
@@ -434,6 +465,7 @@ async def test_a_bucket_that_was_removed_is_made_anew(grounds: Grounds, caller: 
     assert (await _add(caller, 3)).numbers == [3]
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_an_agent_whose_state_somebody_deleted_begins_anew(grounds: Grounds, caller: NatsAgentRuntime) -> None:
     worker = await _worker(grounds)
     await _add(caller, 1)

@@ -13,9 +13,10 @@ import bus.requests
 from tests.bus.agents.cast import Seen
 from tests.bus.agents.conftest import Grounds
 from tests.bus.agents.memory import ONE, Add, Added, Memory
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 
 
+@pytest.mark.usefixtures("enduring")
 async def test_what_ends_while_there_is_no_server_is_kept(own: Grounds) -> None:
     worker, caller = await own.started(keep_state=True), await own.started()
     await Memory.register(worker, "memory", Memory)
@@ -26,9 +27,9 @@ async def test_what_ends_while_there_is_no_server_is_kept(own: Grounds) -> None:
     made = [await worker.try_get_underlying_agent_instance(agent, Memory) for agent in agents]
     await eventually(lambda: all(agent.waiting == len(waits) for agent in made))
     await own.server.kill()
-    await eventually(lambda: all(agent.numbers == [1] for agent in made))
+    await eventually(lambda: all(agent.numbers for agent in made))
     await own.server.restart()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WITHIN_S):
         await asyncio.gather(*calls)
     await worker.close()
     other = await own.started(keep_state=True)
@@ -40,7 +41,8 @@ async def test_what_ends_while_there_is_no_server_is_kept(own: Grounds) -> None:
 async def test_a_save_that_was_stored_though_nobody_said_so_counts(
     own: Grounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # All of it is to be over long before the caller takes the worker for lost.
+    # The caller does not take the worker for lost meanwhile.
+    monkeypatch.setattr("bus.agents.watching._PATIENCE_S", WITHIN_S)
     monkeypatch.setattr("bus.agents.states._TRY_S", 0.3)
     worker, caller = await own.started(keep_state=True), await own.started()
     await Memory.register(worker, "memory", Memory)
@@ -61,6 +63,7 @@ async def test_a_save_that_was_stored_though_nobody_said_so_counts(
     assert await worker.try_get_underlying_agent_instance(ONE, Memory) is agent
 
 
+@pytest.mark.usefixtures("enduring")
 async def test_agents_outlive_a_server_that_lost_all_it_had(own: Grounds) -> None:
     worker, caller = await own.started(keep_state=True), await own.started()
     await Memory.register(worker, "memory", Memory)

@@ -37,6 +37,8 @@ from bus.agents.wire import Body
 from tests.bus.agents.cast import Anything
 from tests.bus.agents.conftest import Grounds
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 
 class Colour(enum.Enum):
     RED = "red"

@@ -17,7 +17,7 @@ from bus.agent_runtime import NatsAgentRuntime
 from bus.agents.chat import RemoteChatAgent, remote_chat_agent
 from tests.bus.agents.conftest import Grounds
 from tests.bus.agents.handing import HandsOver
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 
 
 async def _seat(
@@ -33,6 +33,7 @@ async def _seat(
     return await remote_chat_agent(runtime, name)
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_round_robin(grounds: Grounds) -> None:
     runtime = await grounds.started()
     writer, critic = await asyncio.gather(
@@ -70,7 +71,7 @@ async def test_a_team_is_told_when_a_host_dies_in_its_turn(grounds: Grounds) -> 
     running = asyncio.create_task(team.run(task="write more"))
     await eventually(lambda: _is_with(runtime, AgentId("writer", "default")))
     process.send_signal(signal.SIGKILL)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN_S):
         with pytest.raises(RuntimeError, match="WorkerLost: writer/default"):
             await running
 
@@ -80,6 +81,7 @@ def _is_with(runtime: NatsAgentRuntime, agent: AgentId) -> bool:
     return any(item.lane.recipient == agent and item.worker for item in runtime._node.outgoing.items.values())
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_selector(grounds: Grounds) -> None:
     runtime = await grounds.started()
     red, blue = await asyncio.gather(_seat(grounds, runtime, "red", "r1", "r2"), _seat(grounds, runtime, "blue", "b1"))
@@ -96,6 +98,7 @@ async def test_selector(grounds: Grounds) -> None:
     await runtime.stop_when_idle()
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_swarm(grounds: Grounds) -> None:
     runtime = await grounds.started()
     first, second = await asyncio.gather(
@@ -110,6 +113,7 @@ async def test_swarm(grounds: Grounds) -> None:
     await runtime.stop_when_idle()
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_magentic(grounds: Grounds) -> None:
     runtime = await grounds.started()
     worker = await _seat(grounds, runtime, "worker", "done it")

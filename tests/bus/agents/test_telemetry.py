@@ -13,6 +13,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tests.bus.agents.cast import Ask, Note, take_worker
 from tests.bus.agents.conftest import Grounds, Make
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 
 @pytest.fixture
 def exporter() -> InMemorySpanExporter:
