@@ -30,6 +30,9 @@ from tests.clones.rig import TABLE, ClonesRig, Running, put_table
 EFFECT_S = 2.0
 """Within which a change takes effect on a machine that has nothing else to do."""
 TYPE = "security"
+SHORT_S = 0.02
+LONG_S = 0.5
+"""Of tasks that are to run beside each other: so long that a slow machine has begun all of them before the first is over."""
 
 
 def routed(task_type: str = TYPE, table: RoutingTable = TABLE, **settings: Any) -> RoutingTable:
@@ -48,7 +51,7 @@ async def change(rig: ClonesRig, table: RoutingTable, base: int) -> None:
 class Busy:
     """A handler that notes what runs beside what."""
 
-    def __init__(self, sleep_s: float = 0.02) -> None:
+    def __init__(self, sleep_s: float = SHORT_S) -> None:
         self.sleep_s = sleep_s
         self.running = 0
         self.starts: list[tuple[float, str]] = []
@@ -108,12 +111,13 @@ def place(running: Running, task_type: str = TYPE) -> int | None:
 
 
 async def test_concurrency_weights_and_limits_under_load(clones_rig: ClonesRig) -> None:
-    busy = Busy()
+    busy = Busy(LONG_S)
     table = routed(concurrency=1, rate_per_s=None, timeout_s=7, retries=5)
     table = replace(table, weights=Weights(high=2, medium=2, low=2))
     async with clones_rig.omega(), clones_rig.clone("beta", {TYPE: busy}, capacity=8) as beta:
         async with load(clones_rig) as results:
             await eventually(lambda: busy.most_since(0) == 8)
+            busy.sleep_s = SHORT_S
             await change(clones_rig, table, 1)
             await eventually(lambda: beta.daemon.worker.services[0].concurrency == 1)
             # What was on its way when it changed has begun by then.
@@ -123,6 +127,7 @@ async def test_concurrency_weights_and_limits_under_load(clones_rig: ClonesRig) 
             await eventually(lambda: len([at for at, _ in busy.starts if at > seen_from]) >= 20)
             assert busy.most_since(seen_from) == 1
             await change(clones_rig, TABLE, 2)
+            busy.sleep_s = LONG_S
             back_at = time.monotonic()
             await eventually(lambda: busy.most_since(back_at) == 8)
         (service,) = beta.daemon.worker.services
