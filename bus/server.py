@@ -194,10 +194,16 @@ class EmbeddedServer:
         text = self._configure(self._configured_port)
         if text == self._loaded:
             return
-        before = await asyncio.to_thread(ask_loaded_at, monitoring_url)
-        process.send(signal.SIGHUP)
         deadline = time.monotonic() + RELOAD_TIMEOUT_S
-        while await asyncio.to_thread(ask_loaded_at, monitoring_url) in (before, ""):
+        before = ""
+        while True:
+            loaded_at = await asyncio.to_thread(ask_loaded_at, monitoring_url)
+            if loaded_at and not before:
+                # Asked only now: the next answer tells something because there is one from before.
+                before = loaded_at
+                process.send(signal.SIGHUP)
+            elif loaded_at not in (before, ""):
+                break
             if process.exit_status is not None:
                 return  # its restart brings the rights
             if time.monotonic() > deadline:

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 from nats.aio.client import Client
 
+from tests.bus.eventually import WITHIN_S
+
 RESULTS: dict[str, Any] = {
     "name": "SANCTUARY_RESULTS",
     "subjects": ["sanctuary.settle.*.*"],
@@ -28,7 +30,9 @@ LEDGER: dict[str, Any] = {
 
 
 async def api(client: Client, subject: str, body: Any = None) -> dict[str, Any]:
-    answer = await client.request(f"$JS.API.{subject}", b"" if body is None else msgspec.json.encode(body), timeout=5)
+    answer = await client.request(
+        f"$JS.API.{subject}", b"" if body is None else msgspec.json.encode(body), timeout=WITHIN_S
+    )
     decoded: dict[str, Any] = msgspec.json.decode(answer.data)
     assert "error" not in decoded, decoded
     return decoded
