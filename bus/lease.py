@@ -65,6 +65,11 @@ class Lease:
         """Whether the last confirmed renewal is too old to believe in."""
         return time.monotonic() - self.renewed_at > ACK_WAIT_S
 
+    @property
+    def over(self) -> bool:
+        """Whether what ran under it has come to its end, and nothing more is said about the task."""
+        return self._runner is not None and self._runner.done()
+
     def check(self) -> None:
         """Return where something may still be said about the task.
 
@@ -141,11 +146,11 @@ class LeaseKeeper:
         """Begin to renew the lease that came with `delivery`; None where a lease of the task is held already.
 
         A server that died, or this process if it was stopped for a while, brings a task again that runs here still: what
-        is said under the lease that is held counts for the new delivery too.
+        is said under the lease that is held counts for the new delivery too, unless all is said.
         """
         key = (delivery.consumer, delivery.sequence)
         held = self._leases.get(key)
-        if held is not None:
+        if held is not None and not held.over:
             if not held.lost:
                 held.delivered_again = True
                 return None

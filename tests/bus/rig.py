@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -10,8 +11,9 @@ from typing import Any
 import msgspec
 
 from bus.client import Submitted, Submitter
+from bus.consumers import consumer_state
 from bus.identity import Identity
-from bus.jetstream import PubAck, StoredMessage, api, publish, stored
+from bus.jetstream import PubAck, StoredMessage, publish, stored
 from bus.network import Network, open_network
 from bus.observer import Observer
 from bus.server import EmbeddedServer
@@ -32,6 +34,7 @@ from schemas import (
     TaskStarted,
     decode,
 )
+from tests.bus.eventually import WITHIN_S
 
 TYPE = "echo"
 QUICK = Backoff(initial_s=0.02, maximum_s=0.05)
@@ -59,17 +62,23 @@ class Runs:
         self.most = 0
         self.released = asyncio.Event()
 
+    def let_go(self) -> None:
+        """Release those that are held now; those that come later are held."""
+        self.released.set()
+        self.released = asyncio.Event()
+
     def has_finished(self, count: int) -> bool:
         return len(self.finished) == count
 
     async def __call__(self, task: Task) -> Done:
+        released = self.released
         self.starts.append((task.id, task.attempt))
         self.running += 1
         self.most = max(self.most, self.running)
         try:
             await asyncio.sleep(task.params.get("sleep_s", 0))
             if task.params.get("held"):
-                await self.released.wait()
+                await released.wait()
         except asyncio.CancelledError:
             self.cancelled.append(task.id)
             raise
@@ -128,13 +137,13 @@ class Rig:
         return await publish(self.network.requester, self.subjects.task(task_type, priority), body, headers=headers)
 
     async def run(
-        self, params: Mapping[str, Any] | None = None, *, within_s: float = 30.0, **fields: Any
+        self, params: Mapping[str, Any] | None = None, *, within_s: float = WITHIN_S, **fields: Any
     ) -> TaskResult:
         """Submit a task and return its result."""
         assignment = TaskAssignment(params=dict(params or {}), **fields)
         return await self.submitter.run(TYPE, assignment, timeout_s=within_s)
 
-    async def result(self, task_id: str, task_type: str = TYPE, *, within_s: float = 30.0) -> TaskResult:
+    async def result(self, task_id: str, task_type: str = TYPE, *, within_s: float = WITHIN_S) -> TaskResult:
         return await self.submitter.result(task_type, task_id, timeout_s=within_s)
 
     async def submit(self, task_id: str, params: Mapping[str, Any] | None = None, **fields: Any) -> Submitted:
@@ -168,11 +177,20 @@ class Rig:
         return await self.unsettled() == 0
 
     async def unsettled(self, task_type: str = TYPE) -> int:
-        """How many tasks wait or run, as the server counts them."""
+        """How many tasks wait or run.
+
+        What waits is told by the ledger: a consumer counts a task a moment after its publisher has heard that it is stored.
+        """
         total = 0
-        for consumer in weights(self.subjects, task_type):
-            info = await api(self.network.requester, f"CONSUMER.INFO.{self.subjects.ledger}.{consumer}")
-            total += info["num_pending"] + info["num_ack_pending"]
+        for priority in (None, *PRIORITIES):
+            state = await consumer_state(self.network, self.subjects.consumer(task_type, priority))
+            assert state is not None
+            waiting = {"seq": state.first_waiting, "next_by_subj": state.subject, "batch": 1}
+            get = f"$JS.API.DIRECT.GET.{self.subjects.ledger}"
+            first, *_ = await self.network.requester.collect(get, msgspec.json.encode(waiting))
+            if stored(first) is not None:
+                total += 1 + int((first.headers or {})["Nats-Num-Pending"])
+            total += state.num_ack_pending
         return total
 
 
@@ -188,6 +206,20 @@ def failure(task_id: str, code: str = ErrorCode.CANCELLED, *, writer: str = "som
         finished_at=datetime.now(UTC),
         writer=writer,
     )
+
+
+class LeaseClock:
+    """In place of the module `time` in `bus.lease`: goes as that does, and ahead of it after each `stop_for`."""
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._ahead_s
+
+    def stop_for(self, seconds: float) -> None:
+        """Have that time have passed for all leases of this process, as when it was stopped for so long."""
+        self._ahead_s += seconds
 
 
 @asynccontextmanager

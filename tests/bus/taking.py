@@ -7,6 +7,7 @@ import msgspec
 from bus.jetstream import publish
 from bus.network import Network
 from bus.topology import PRIORITY_GROUP
+from tests.bus.eventually import WITHIN_S
 from tests.bus.rig import TYPE
 
 
@@ -27,8 +28,8 @@ async def store(network: Network, *bodies: bytes, subject: str | None = None) ->
     ]
 
 
-async def take(network: Network, consumer: str, count: int = 1, *, wait_s: float = 20.0) -> list[Taken]:
-    """Take up to `count` messages; fewer where no more come within `wait_s`."""
+async def take(network: Network, consumer: str, count: int = 1, *, wait_s: float = WITHIN_S) -> list[Taken]:
+    """Take up to `count` messages; fewer where no more come within `wait_s`, which only who expects none makes short."""
     body = {"batch": count, "expires": round(wait_s * 1e9), "group": PRIORITY_GROUP}
     inbox = network.client.new_inbox()
     subscription = await network.client.subscribe(inbox)
@@ -36,7 +37,7 @@ async def take(network: Network, consumer: str, count: int = 1, *, wait_s: float
     await network.client.publish(subject, msgspec.json.encode(body), reply=inbox)
     taken: list[Taken] = []
     while len(taken) < count:
-        message = await subscription.next_msg(timeout=wait_s + 30)
+        message = await subscription.next_msg(timeout=wait_s + WITHIN_S)
         if not message.reply.startswith("$JS.ACK."):
             break
         tokens = message.reply.split(".")

@@ -1,6 +1,5 @@
 """Races that random lives of tasks came upon (`test_machine`), each one here made certain."""
 
-import time
 from functools import partial
 
 import pytest
@@ -19,7 +18,7 @@ from schemas import (
     TaskStarted,
 )
 from tests.bus.eventually import eventually
-from tests.bus.rig import Rig, Runs, failure
+from tests.bus.rig import LeaseClock, Rig, Runs, failure
 
 
 async def test_progress_that_is_reported_last_is_not_told_after_the_end(rig: Rig) -> None:
@@ -38,7 +37,7 @@ async def test_progress_that_is_reported_last_is_not_told_after_the_end(rig: Rig
     assert told == [(TaskProgress, 1), (TaskRetrying, 1), (TaskStarted, 2)]
 
 
-async def test_progress_that_is_reported_while_draining_uses_up_no_attempt(rig: Rig) -> None:
+async def test_progress_that_is_reported_while_draining_uses_up_no_attempt(patient: Rig) -> None:
     runs = Runs()
 
     async def handler(task: Task) -> Done:
@@ -47,15 +46,20 @@ async def test_progress_that_is_reported_while_draining_uses_up_no_attempt(rig: 
         finally:
             task.report(0.5, "stops here")
 
-    async with rig.worker(handler):
-        await rig.submit("x", {"sleep_s": 60})
-        await eventually(partial(rig.has_started, "x"))
-    told = [(type(event), event.attempt) for event in await rig.events("x")]
+    async with patient.worker(handler):
+        await patient.submit("x", {"sleep_s": 600})
+        await eventually(partial(patient.has_started, "x"))
+    told = [(type(event), event.attempt) for event in await patient.events("x")]
     assert told == [(TaskStarted, 1), (TaskProgress, 1), (TaskReassigned, 1)]
 
 
-async def test_a_task_that_ends_from_outside_while_it_is_parked_leaves_its_queue(rig: Rig) -> None:
+async def test_a_task_that_ends_from_outside_while_it_is_parked_leaves_its_queue(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever ends it meets a task that runs, and so does not wake it."""
+    # Its worker hears of it only once it has been parked.
+    monkeypatch.setattr("bus.attempt.STARTED_AFTER_S", 600.0)
+    monkeypatch.setattr("bus.lease.TICK_S", 600.0)
 
     async def handler(task: Task) -> Done:
         await rig.network.results.settle(failure(task.id))
@@ -68,19 +72,19 @@ async def test_a_task_that_ends_from_outside_while_it_is_parked_leaves_its_queue
 
 
 async def test_a_worker_that_was_frozen_before_an_attempt_does_not_tell_of_it(
-    brief: Rig, monkeypatch: pytest.MonkeyPatch
+    brief: Rig, lease_clock: LeaseClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else has the task by then, and its story must not go back to an attempt that nobody runs."""
-    frozen_at: list[float] = []
+    frozen: list[TaskEvent] = []
     last = Journal.last
 
     async def last_then_freeze(
         self: Journal, task_type: str, task_id: str, asked: Reader | None = None
     ) -> TaskEvent | None:
         event = await last(self, task_type, task_id, asked)
-        if event is not None and not frozen_at:
-            frozen_at.append(time.monotonic())
-            time.sleep(0.8)  # noqa: ASYNC251  as long as this, nothing in the process goes on
+        if event is not None and not frozen:
+            frozen.append(event)
+            lease_clock.stop_for(60.0)
         return event
 
     monkeypatch.setattr(Journal, "last", last_then_freeze)
