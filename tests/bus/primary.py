@@ -19,7 +19,8 @@ async def main(store: Path, realm: str) -> None:
     """Work until killed."""
 
     async def handle(task: Task) -> Done:
-        await asyncio.sleep(task.params.get("sleep_s", 0))
+        if task.params.get("stuck") and task.attempt == 1:
+            await asyncio.Event().wait()
         return Done()
 
     known = read_network(store)
