@@ -13,7 +13,7 @@ import pytest
 
 from tests.interop.peers import ENVIRONMENT, GO_CLIENT, GO_SUBMIT, NATS_CLI, NODE_MODULES, Go, Nats
 
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 200.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.interop)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +51,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield Running(wait_ready(process, log), store, workspace)
     finally:
         process.send_signal(signal.SIGTERM)
-        status = process.wait(timeout=60)
+        status = process.wait(timeout=READY_WITHIN_S)
     assert status == 0, log.read_text()
 
 

@@ -10,12 +10,13 @@ from tests.interop.peers import Nats, parse_answer, wait_until
 
 def request(nats: Nats, network: Running, command: dict[str, object]) -> str:
     seed = f"--nkey={network.operator_seed}"
-    return nats.run(seed, "req", "--timeout=20s", "sanctuary.call.command", json.dumps(command))
+    return nats.run(seed, "req", "--timeout=100s", "sanctuary.call.command", json.dumps(command))
 
 
 def test_a_task_is_cancelled_and_the_verdict_is_the_answer(nats: Nats, network: Running) -> None:
-    """It asks for a target that takes long to fetch, so that it has not ended by then."""
-    body = json.dumps({"id": "by-nats", "params": {"target": "https://192.0.2.1/slow.git"}, "timeout_s": 600})
+    """It asks for a target that nobody can fetch, at once or after long, again and again, so that it has not ended by then."""
+    task = {"id": "by-nats", "params": {"target": "https://192.0.2.1/slow.git"}, "timeout_s": 600, "retries": 10}
+    body = json.dumps(task)
     nats.run("pub", "--no-templates", "sanctuary.task.architecture", body)
     cancel = {"type": "TaskCancel", "task_id": "by-nats", "task_type": "architecture", "by": "nats"}
     verdict = parse_answer(request(nats, network, cancel)).json

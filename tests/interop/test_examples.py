@@ -19,7 +19,6 @@ from tests.interop.peers import (
     ENVIRONMENT,
     GO_SUBMIT,
     HERE,
-    WITHIN_S,
     Go,
     Message,
     Nats,
@@ -85,11 +84,10 @@ def arguments(line: str, network: Running) -> list[str]:
 def test_publish(nats: Nats, network: Running, line: str) -> None:
     """And the result comes to `nats sub`, as the page says."""
     (subscribe,) = (line for block in blocks("sh") for line in block.splitlines() if line.startswith("nats sub"))
+    # Whoever has just ended may still be counted.
+    wait_until(lambda: subscriptions(network) == 0)
     listener = subprocess.Popen(
-        nats.argv(*arguments(subscribe, network), "--count=1"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=ENVIRONMENT,
+        nats.argv(*arguments(subscribe, network)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT
     )
     try:
         assert listener.stdout is not None
@@ -97,29 +95,37 @@ def test_publish(nats: Nats, network: Running, line: str) -> None:
         # It says so before it does; that the server knows it is asked of the server.
         wait_until(lambda: subscriptions(network) > 0)
         nats.run(*arguments(line, network))
-        printed, _ = listener.communicate(timeout=WITHIN_S)
+        # Others may have a result at the same time.
+        for wanted in (f"sanctuary.result.{shlex.split(line)[2].split('.')[2]}.", '"type":"TaskCompletion"'):
+            while wanted.encode() not in (printed := listener.stdout.readline()):
+                assert printed, "it has ended"
     finally:
         listener.kill()
         listener.communicate()
-    assert printed.count(b'"type":"TaskCompletion"') == 1, printed
-    assert b"sanctuary.result." + shlex.split(line)[2].split(".")[2].encode() in printed
 
 
 def subscriptions(network: Running) -> int:
     """Return how many clients from outside listen to results, as the server tells."""
     address = json.loads((network.store / "network.json").read_text())["monitoring_url"]
-    with urllib.request.urlopen(f"{address}/connz?subs=1&acc=SANCTUARY_OPEN", timeout=5) as answer:  # noqa: S310  our own server's address
+    with urllib.request.urlopen(f"{address}/connz?subs=1&acc=SANCTUARY_OPEN", timeout=60) as answer:  # noqa: S310  our own server's address
         connections = json.load(answer)["connections"]
     return sum("sanctuary.result.>" in connection.get("subscriptions_list", ()) for connection in connections)
 
 
 @commands("nats req ")
 def test_request(nats: Nats, anyone: Go, network: Running, line: str) -> None:
-    printed = nats.run(*arguments(line, network))
     if "sanctuary.status" in line:
+
+        def all_answer() -> bool:
+            printed = nats.run(*arguments(line, network))
+            return set(re.findall('"type":"StatusResponse","clone":"([a-z]+)"', printed)) == clones
+
         clones = {"beta", "gamma", "delta", "sigma", "omega"}
-        assert set(re.findall('"type":"StatusResponse","clone":"([a-z]+)"', printed)) == clones
-    elif "sanctuary.task." in line:
+        # On a busy machine one of them may not answer within a second.
+        wait_until(all_answer)
+        return
+    printed = nats.run(*arguments(line, network))
+    if "sanctuary.task." in line:
         acknowledgement = parse_answer(printed).json
         assert acknowledgement["stream"] == "SANCTUARY_LEDGER"
         assert anyone.result(acknowledgement["seq"])["type"] == "TaskCompletion"
@@ -142,7 +148,7 @@ def check_result(answer: Message) -> None:
 
 @commands("nats micro ")
 def test_services(nats: Nats, network: Running, line: str) -> None:
-    assert "sanctuary-omega" in nats.run(*arguments(line, network))
+    wait_until(lambda: "sanctuary-omega" in nats.run(*arguments(line, network)))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +170,7 @@ def test_the_operator_looks_at_the_ledger(nats: Nats, anyone: Go, network: Runni
     )
     os.close(theirs)
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 90
         while b"Subject: sanctuary.task." not in shown:
             assert time.monotonic() < deadline, shown
             if select.select([ours], [], [], 0.2)[0]:

@@ -28,7 +28,7 @@ LOOKS = {
 
 def command(nats: Nats, network: Running, body: dict[str, Any]) -> Message:
     seed = f"--nkey={network.operator_seed}"
-    return parse_answer(nats.run(seed, "req", "--timeout=30s", "sanctuary.call.command", json.dumps(body)))
+    return parse_answer(nats.run(seed, "req", "--timeout=100s", "sanctuary.call.command", json.dumps(body)))
 
 
 def store(nats: Nats, network: Running, definition: dict[str, Any]) -> None:
@@ -40,7 +40,15 @@ def history(nats: Nats, network: Running, workflow_id: str, count: int) -> list[
     """The first `count` entries of a run's history, by the nats command line."""
     seed = f"--nkey={network.operator_seed}"
     question = json.dumps({"seq": 1, "next_by_subj": f"sanctuary.history.{workflow_id}", "batch": count})
-    printed = nats.run(seed, "req", "--raw", f"--replies={count}", "$JS.API.DIRECT.GET.SANCTUARY_LEDGER", question)
+    printed = nats.run(
+        seed,
+        "req",
+        "--raw",
+        f"--replies={count}",
+        "--reply-timeout=60s",
+        "$JS.API.DIRECT.GET.SANCTUARY_LEDGER",
+        question,
+    )
     return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
 
 
@@ -56,7 +64,7 @@ def test_started_by_a_publish_decided_by_a_request_and_read_back(
     with anyone.listening("sanctuary.result.workflow.by-nats", 1) as results:
         start = json.dumps({"id": "by-nats", "input": {"target": "project"}, "labels": {"team": "a"}})
         nats.run("pub", "--no-templates", "sanctuary.workflow.asks", start)
-        wait_until(lambda: "WorkflowWaiting" in kinds(operator, "sanctuary.event.workflow.by-nats"), within_s=60)
+        wait_until(lambda: "WorkflowWaiting" in kinds(operator, "sanctuary.event.workflow.by-nats"))
         decision = {
             "type": "Decision", "workflow_id": "by-nats", "step": "go", "verdict": "approve",
             "decided_by": "ann", "comment": "as the numbers are",
@@ -85,11 +93,11 @@ def test_started_by_a_publish_decided_by_a_request_and_read_back(
 def test_a_call_is_answered_with_the_result(nats: Nats, network: Running, anyone: Go) -> None:
     store(nats, network, LOOKS)
     start = json.dumps({"input": {"target": "project"}})
-    told = parse_answer(nats.run("req", "--timeout=60s", "sanctuary.call.workflow.looks", start))
+    told = parse_answer(nats.run("req", "--timeout=250s", "sanctuary.call.workflow.looks", start))
     assert told.header("Nats-Service-Error-Code") is None
     assert (told.json["type"], told.json["workflow"]) == ("WorkflowCompletion", "looks")
     assert told.json["output"]["modules"] >= 1
-    by_go = anyone.request("sanctuary.call.workflow.looks", start.encode(), wait="60s").json
+    by_go = anyone.request("sanctuary.call.workflow.looks", start.encode()).json
     assert (by_go["type"], by_go["output"]) == ("WorkflowCompletion", told.json["output"])
     request = {"subject": "sanctuary.call.workflow.looks", "data": base64.b64encode(start.encode()).decode()}
     (by_node,) = parse(run([node(), HERE / "node" / "request.mjs", network.url], json.dumps(request).encode()))
@@ -100,7 +108,7 @@ def test_a_run_that_fails_says_so_in_headers(nats: Nats, network: Running) -> No
     failing = {**LOOKS, "name": "fails"}
     store(nats, network, failing)
     start = json.dumps({"input": {"target": "nowhere"}})
-    told = parse_answer(nats.run("req", "--timeout=60s", "sanctuary.call.workflow.fails", start))
+    told = parse_answer(nats.run("req", "--timeout=250s", "sanctuary.call.workflow.fails", start))
     assert told.header("Nats-Service-Error-Code") == "step_failed"
     assert "look" in (told.header("Nats-Service-Error") or "")
     failure = told.json
@@ -109,10 +117,10 @@ def test_a_run_that_fails_says_so_in_headers(nats: Nats, network: Running) -> No
 
 
 def test_what_cannot_begin_is_told(nats: Nats) -> None:
-    unknown = parse_answer(nats.run("req", "--timeout=30s", "sanctuary.call.workflow.reviwe", "{}"))
+    unknown = parse_answer(nats.run("req", "--timeout=250s", "sanctuary.call.workflow.reviwe", "{}"))
     assert unknown.header("Nats-Service-Error-Code") == "unknown_workflow"
     assert "review" in (unknown.header("Nats-Service-Error") or "")
-    misfit = parse_answer(nats.run("req", "--timeout=30s", "sanctuary.call.workflow.review", '{"input":{}}'))
+    misfit = parse_answer(nats.run("req", "--timeout=250s", "sanctuary.call.workflow.review", '{"input":{}}'))
     assert misfit.header("Nats-Service-Error-Code") == "incompatible_task"
     assert "target" in (misfit.header("Nats-Service-Error") or "")
 

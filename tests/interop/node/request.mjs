@@ -6,7 +6,7 @@ import { connect } from "@nats-io/transport-node";
 const nc = await connect({ servers: process.argv[2] });
 const requests = [];
 for await (const line of createInterface({ input: process.stdin })) requests.push(JSON.parse(line));
-const answers = requests.map(({ subject, data }) => nc.request(subject, Buffer.from(data, "base64"), { timeout: 20000 }));
+const answers = requests.map(({ subject, data }) => nc.request(subject, Buffer.from(data, "base64"), { timeout: 250000 }));
 for (const answer of await Promise.all(answers)) {
   const headers = {};
   for (const key of answer.headers?.keys() ?? []) headers[key] = answer.headers.values(key);

@@ -16,7 +16,7 @@ async def main(url: str, task_type: str, target: str) -> None:
     task = {"id": task_id, "params": {"target": target}}
     # A request, because the answer says that the task is stored.
     await client.request(f"sanctuary.task.{task_type}", json.dumps(task).encode(), timeout=5)
-    result = await results.next_msg(timeout=60)
+    result = await results.next_msg(timeout=600)
     sys.stdout.write(result.data.decode())
     await client.close()
 

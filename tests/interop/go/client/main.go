@@ -28,7 +28,7 @@ import (
 var (
 	server      = flag.String("s", nats.DefaultURL, "server")
 	seedFile    = flag.String("nkey", "", "file with a user's nkey seed")
-	wait        = flag.Duration("wait", 20*time.Second, "how long to wait")
+	wait        = flag.Duration("wait", 250*time.Second, "how long to wait")
 	count       = flag.Int("count", 1, "messages to receive")
 	replies     = flag.Int("replies", 1, "answers to wait for; 0: all within -wait")
 	lines       = flag.Bool("lines", false, "each line of standard input is a message")
@@ -239,12 +239,17 @@ func view(ctx context.Context, stream jetstream.Stream) error {
 	if stream.CachedInfo().State.Msgs == 0 {
 		return nil
 	}
-	reader, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{InactiveThreshold: time.Second})
+	reader, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{InactiveThreshold: 30 * time.Second})
 	if err != nil {
 		return err
 	}
+	messages, err := reader.Messages()
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
 	for {
-		msg, err := reader.Next(jetstream.FetchMaxWait(*wait))
+		msg, err := messages.Next(jetstream.NextMaxWait(*wait))
 		if err != nil {
 			return err
 		}

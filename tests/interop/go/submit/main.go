@@ -33,7 +33,7 @@ func main() {
 	if _, err := nc.Request("sanctuary.task."+kind, task, 5*time.Second); err != nil {
 		log.Fatal(err)
 	}
-	result, err := results.NextMsg(time.Minute)
+	result, err := results.NextMsg(10 * time.Minute)
 	if err != nil {
 		log.Fatal(err)
 	}
