@@ -134,7 +134,7 @@ async def test_a_number_is_given_once(clones_rig: ClonesRig, how: str) -> None:
         await buckets.delete(requester, newest.subject, newest.sequence)
     else:
         await buckets.put(requester, newest.subject, b"{", newest.sequence)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         output = await carried_out(clones_rig, putting(TWO), 70)
         again = await carried_out(clones_rig, putting(TWO), 70)
     assert output == again == {"workflow": "flow", "version": 3, "replaced": 1, "is_new": True}
@@ -188,7 +188,7 @@ async def test_what_a_later_version_has_stored_is_not_run_here(clones_rig: Clone
     body, revision = await grow(clones_rig, "flow.2", how)
     async with clones_rig.omega():
         call = clones_rig.subjects.call_workflow("flow")
-        calling = asyncio.create_task(clones_rig.network.requester.request(call, b'{"id":"w"}', timeout_s=30))
+        calling = asyncio.create_task(clones_rig.network.requester.request(call, b'{"id":"w"}', timeout_s=90))
         await eventually(lambda: is_put_off(clones_rig))
         assert await history(clones_rig) == []
         subject = buckets.subject_of(clones_rig.subjects.workflows, "flow.2")

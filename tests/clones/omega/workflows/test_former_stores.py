@@ -90,11 +90,15 @@ class FormerStore:
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self.rig.subjects.ledger}.{FORMER}"
         wanted = {"batch": 10, "group": "jobs", "expires": 300_000_000_000}
         await client.publish(subject, msgspec.json.encode(wanted), reply=inbox)
-        await client.flush()
+        await eventually(self.is_pulled)
         try:
             yield
         finally:
             await subscription.unsubscribe()
+
+    async def is_pulled(self) -> bool:
+        state = await consumer_state(self.rig.network, FORMER)
+        return state is not None and state.num_waiting > 0
 
     async def end(self, task_id: str, task_type: str = WORKFLOW_TYPE, code: str = "") -> TaskResult:
         common: dict[str, Any] = {

@@ -104,7 +104,7 @@ async def test_what_cannot_be_undone_is_named(
             defect.setattr(Telling, "run", _fails)
         async with clones(clones_rig, doers), clones_rig.omega():
             await begin(clones_rig)
-            result = await clones_rig.bus.result("w", WORKFLOW_TYPE, within_s=30)
+            result = await clones_rig.bus.result("w", WORKFLOW_TYPE, within_s=60)
             own = await ids_of(clones_rig.network)
             if is_read:
                 held = await clones_rig.bus.result(own("held"), "security")
@@ -138,7 +138,7 @@ async def test_one_that_never_began_fails_with_what_kept_it(
     monkeypatch.setattr(TakingUp, "commands", _fails)
     async with clones_rig.omega():
         await begin(clones_rig)
-        result = await clones_rig.bus.result("w", WORKFLOW_TYPE, within_s=30)
+        result = await clones_rig.bus.result("w", WORKFLOW_TYPE, within_s=60)
     assert isinstance(result, TaskFailure)
     assert result.code == "handler_failed"
     assert "no sense" in result.message

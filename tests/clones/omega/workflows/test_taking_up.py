@@ -8,6 +8,7 @@ from bus.histories import Histories
 from bus.sleepers import Sleepers
 from bus.subjects import COMMAND_TYPE, WORKFLOW_TYPE
 from clones.omega.once import store_command
+from clones.omega.workflows import driver
 from schemas import (
     CancelRequested,
     Decision,
@@ -41,11 +42,11 @@ from tests.clones.step_ids import ids_of
 CHAIN = definition({"one": task("one"), "two": task("two", "one"), "three": task("three", "two")})
 
 
-@pytest.fixture
-def quick_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs that wait for tasks sleep soon as well."""
-    monkeypatch.setattr("clones.omega.workflows.driver.TASKS_SILENT_S", 0.3)
-    monkeypatch.setattr("clones.omega.workflows.driver.ALL_SILENT_S", 0.1)
+async def lies_down(rig: ClonesRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the run `w` sleep, which waits for a task: from now on, and not again."""
+    with monkeypatch.context() as sleepy:
+        sleepy.setattr(driver, "TASKS_SILENT_S", 0.1)
+        await eventually(lambda: sleeps(rig))
 
 
 async def sleeps(rig: ClonesRig, workflow_id: str = "w") -> bool:
@@ -103,13 +104,16 @@ async def test_a_run_that_ends_while_it_is_taken_up_has_nothing_behind_its_end(
     assert all(entry.events for entry in await history(clones_rig))
 
 
-async def test_a_silent_run_sleeps_and_its_result_wakes_it(clones_rig: ClonesRig, quick_sleep: None) -> None:
+async def test_a_silent_run_sleeps_and_its_result_wakes_it(
+    clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await put(clones_rig, CHAIN)
     doers = Doers()
     hold = doers.hold("two")
     async with clones(clones_rig, doers), clones_rig.omega() as omega:
         await start(clones_rig)
-        await eventually(lambda: sleeps(clones_rig))
+        await eventually(doers.begun("two"))
+        await lies_down(clones_rig, monkeypatch)
         await eventually(lambda: omega.daemon.worker.in_flight == 0)
         hold.set()
         ended = await completed(clones_rig)
@@ -119,7 +123,7 @@ async def test_a_silent_run_sleeps_and_its_result_wakes_it(clones_rig: ClonesRig
 
 
 async def test_a_run_that_sleeps_is_taken_up_after_all_omegas_are_gone(
-    clones_rig: ClonesRig, quick_sleep: None
+    clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await put(clones_rig, CHAIN)
     doers = Doers()
@@ -127,7 +131,8 @@ async def test_a_run_that_sleeps_is_taken_up_after_all_omegas_are_gone(
     async with clones(clones_rig, doers):
         async with clones_rig.omega():
             await start(clones_rig)
-            await eventually(lambda: sleeps(clones_rig))
+            await eventually(doers.begun("two"))
+            await lies_down(clones_rig, monkeypatch)
         hold.set()
         await clones_rig.bus.result((await ids_of(clones_rig.network))("two"), "security")
         async with clones_rig.omega():
@@ -209,7 +214,11 @@ async def test_a_driver_that_holds_the_run_hears_of_a_decision(clones_rig: Clone
     assert await activations(clones_rig) == 1
 
 
-async def test_a_cancelled_parent_cancels_its_sub_workflows_and_tasks(clones_rig: ClonesRig, quick_sleep: None) -> None:
+async def test_a_cancelled_parent_cancels_its_sub_workflows_and_tasks(
+    clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "TASKS_SILENT_S", 0.3)
+    monkeypatch.setattr(driver, "ALL_SILENT_S", 0.1)
     inner = definition({"deep": task("deep"), "after": task("after", "deep")}, "inner")
     outer = definition({"sub": {"workflow": "inner"}, "own": task("own")})
     await put(clones_rig, inner, outer)
@@ -264,6 +273,6 @@ async def test_thirty_running_children_are_cancelled_with_their_parent(clones_ri
 
 async def _told(rig: ClonesRig, command: Decision | TaskCancel) -> TaskCompletion:
     """Have a command carried out, and return the verdict."""
-    verdict = await rig.bus.result(sequence_id(await store_command(rig.network, command)), COMMAND_TYPE, within_s=20)
+    verdict = await rig.bus.result(sequence_id(await store_command(rig.network, command)), COMMAND_TYPE, within_s=60)
     assert isinstance(verdict, TaskCompletion), verdict
     return verdict

@@ -100,22 +100,21 @@ async def test_the_first_lies_down_and_the_second_dies(clones_rig: ClonesRig, mo
     message = await taken(clones_rig)
     async with means_of(clones_rig) as first, means_of(clones_rig) as second:
         assert isinstance(await drive(clones_rig, message, *first), Suspended)
-        monkeypatch.setattr("clones.omega.workflows.driver.ALL_SILENT_S", 60.0)
-        driving = asyncio.create_task(drive(clones_rig, message, *second))
-        await eventually(lambda: grown(clones_rig, driving))
-        driving.cancel()
+        with monkeypatch.context() as wakeful:
+            wakeful.setattr("clones.omega.workflows.driver.ALL_SILENT_S", 60.0)
+            driving = asyncio.create_task(drive(clones_rig, message, *second))
+            await eventually(lambda: grown(clones_rig, driving))
+            driving.cancel()
         await answer(clones_rig.network, message, b"+ACK")
-    monkeypatch.undo()
     doers = Doers()
     async with clones(clones_rig, doers), clones_rig.omega():
         await verdict(clones_rig, decision())
-        await completed(clones_rig, within_s=15)
+        await completed(clones_rig)
     assert doers.targets == ["after"]
 
 
-async def test_the_first_drives_on(clones_rig: ClonesRig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_first_drives_on(clones_rig: ClonesRig) -> None:
     """The second has the run go on under another message, and the first lets go as soon as it hears of that."""
-    monkeypatch.setattr("clones.omega.workflows.driver.TASKS_SILENT_S", 60.0)
     await put(clones_rig, BUSY)
     await start(clones_rig)
     message = await taken(clones_rig)
@@ -129,7 +128,7 @@ async def test_the_first_drives_on(clones_rig: ClonesRig, monkeypatch: pytest.Mo
         async with clones(clones_rig, doers), clones_rig.omega():
             await eventually(lambda: has_entries(clones_rig, 2))
             await verdict(clones_rig, decision())
-            assert isinstance(await asyncio.wait_for(driving, 10), LetGo)
+            assert isinstance(await asyncio.wait_for(driving, 60), LetGo)
             await eventually(doers.begun("long", "after"))
             hold.set()
             await completed(clones_rig)

@@ -39,7 +39,7 @@ async def refusal(rig: ClonesRig, command: Command) -> TaskFailure:
 
 async def _verdict(rig: ClonesRig, command: Command) -> Any:
     sequence = await store_command(rig.network, command)
-    return await rig.submitter.result("command", sequence_id(sequence), timeout_s=20)
+    return await rig.submitter.result("command", sequence_id(sequence), timeout_s=90)
 
 
 def decision(step: str = "ask", verdict: Any = "approve", workflow_id: str = "w", **fields: Any) -> Decision:
