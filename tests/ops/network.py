@@ -174,11 +174,10 @@ class Client:
         return {answer.clone: answer for answer in await ask(self.network) if answer.state == "ready"}
 
     async def all_ready(self, *clones: str) -> dict[str, StatusResponse]:
-        """As `ready`, once these have all answered."""
+        """As `ready`, once each of these has answered at one time or another."""
         found: dict[str, StatusResponse] = {}
 
         async def have_answered() -> bool:
-            found.clear()
             found.update(await self.ready())
             return found.keys() >= set(clones)
 

@@ -169,6 +169,7 @@ async def test_a_clone_that_gets_a_type_gets_the_rights_to_it(network: Command) 
             await eventually(takes_over, within_s=WITHIN_S)
 
 
+@pytest.mark.timeout(300)  # two networks come up
 async def test_another_start_on_the_store_knows_it_at_once(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "translator", ignore=shutil.ignore_patterns("__pycache__"))
     with up(tmp_path) as command:

@@ -70,6 +70,7 @@ async def instances(client: Client) -> dict[str, str]:
     return {clone: answer.instance for clone, answer in (await client.all_ready("omega", *CLONES)).items()}
 
 
+@pytest.mark.timeout(400)  # two changes of the table, each of which it waits for three times, for up to 90 s each time
 async def test_a_type_moves_under_load_and_back_with_nobody_restarted(network: Command) -> None:
     results: list[tuple[float, TaskResult]] = []
     ending = asyncio.Event()
