@@ -60,7 +60,8 @@ class Node:
         self.members = Members(self.session, durable_topics, self.topics.name)
         self.incoming = Incoming(runtime, self.session, idle, handle)
         self.claims = Claims(self.session, self._held)
-        self.outgoing = Outgoing(self.session, Placing(self.session, self.members, self.started), idle)
+        placing = Placing(self.session, self.members, self.started)
+        self.outgoing = Outgoing(self.session, placing, idle)
         self.dispatching = Dispatching(self.session, self.members, self.outgoing, self.topics, self.started)
         self._control = Control(
             session=self.session,
@@ -72,7 +73,7 @@ class Node:
             started=self.started,
             dispatching=self.dispatching,
         )
-        self._watching = Watching(self.session, self.members, self.outgoing)
+        self._watching = Watching(self.session, self.members, self.outgoing, placing)
 
     async def join(self) -> None:
         """Enter the namespace, once; raises as `Session.open` and `Members.join`, and the next call tries again."""

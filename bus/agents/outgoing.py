@@ -169,6 +169,17 @@ class Outgoing:
         """Return what looks for the recipients of messages that wait to be sent."""
         return [lane.placing for lane in self._lanes.values() if lane.placing is not None]
 
+    def moved(self, recipient: AgentId, before: str, now: str) -> None:
+        """Note that another worker has an agent, and so what was sent to it there."""
+        for item in self.items.values():
+            if item.lane.recipient == recipient and item.worker == before:
+                self.windows.returned(before)
+                self.windows.sent(now)
+                item.worker = now
+        lane = self._lanes.get(recipient)
+        if lane is not None and lane.worker == before:
+            lane.worker = now
+
     def lost(self, worker: str, numbers: list[int] | None, error: str) -> None:
         """Give up what a worker was sent: these, or all, and the way to it too."""
         for item in tuple(self.items.values()) if numbers is None else [self.items.get(number) for number in numbers]:

@@ -41,7 +41,7 @@ class Placing:
         refused: dict[str, str] = {}
         while True:
             try:
-                return await self._holder(agent)
+                return await self.holder(agent)
             except RequestTimeout:
                 raise WorkerLost(f"{agent}: the worker that holds it does not answer") from None
             except Disconnected:
@@ -62,7 +62,8 @@ class Placing:
             if problem:
                 await asyncio.sleep(_PAUSE_S)
 
-    async def _holder(self, agent: AgentId) -> str:
+    async def holder(self, agent: AgentId) -> str:
+        """Return the name of the worker that holds `agent`; raises NoResponders where none does, and as `Requester.request`."""
         answer = await self._session.requester.request(
             self._session.names.agent(agent), _HELLO, timeout_s=ORDER_TIMEOUT_S
         )

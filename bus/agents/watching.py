@@ -2,15 +2,19 @@
 
 Nobody there (the process died, or its connection did) is known at the next look; no answer (a frozen process, or a handler
 that blocks its event loop) after 3 s; a message or an answer that was lost on the way, as soon as its worker says that it
-knows nothing of it.
+knows nothing of it. Where the agent has moved meanwhile, the message went to its new worker, which is asked next.
 """
 
 import asyncio
 import functools
+from collections.abc import Collection
+
+from autogen_core import AgentId
 
 from bus.agents import wire
 from bus.agents.members import Members
-from bus.agents.outgoing import Outgoing
+from bus.agents.outgoing import Item, Outgoing
+from bus.agents.placing import Placing
 from bus.agents.session import Session
 from bus.errors import Disconnected, NoResponders, RequestTimeout
 
@@ -23,10 +27,11 @@ _WITHOUT_CONNECTION_S = 4.0
 class Watching:
     """Watches what one runtime has sent."""
 
-    def __init__(self, session: Session, members: Members, outgoing: Outgoing) -> None:
+    def __init__(self, session: Session, members: Members, outgoing: Outgoing, placing: Placing) -> None:
         self._session = session
         self._members = members
         self._outgoing = outgoing
+        self._placing = placing
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._gone_since: float | None = None
 
@@ -64,6 +69,7 @@ class Watching:
             answer = await self._session.order(worker, wire.Watch(self._outgoing.inbox, numbers), timeout_s=_PATIENCE_S)
         except NoResponders:
             if not self._session.recently_back:
+                await self._follow(worker)
                 self._outgoing.lost(worker, None, "the worker that had the message is gone")
                 await self._members.bury(worker)
         except RequestTimeout:
@@ -76,4 +82,32 @@ class Watching:
         else:
             unknown = wire.decode_numbers(answer.data)
             # Their answers would have come before the one to this question.
-            self._outgoing.lost(worker, unknown, "the message, or the answer to it, was lost with a connection")
+            missing = {item.number: item.posted_at for item in self._sent_to(worker, unknown)}
+            if missing:
+                await self._follow(worker, unknown)
+                # But for those that were sent once more meanwhile.
+                lost = [
+                    one.number for one in self._sent_to(worker, unknown) if one.posted_at == missing.get(one.number)
+                ]
+                self._outgoing.lost(worker, lost, "the message, or the answer to it, was lost with a connection")
+
+    def _sent_to(self, worker: str, numbers: Collection[int] | None = None) -> list[Item]:
+        """Return what is under way to a worker, of these or of all."""
+        items = self._outgoing.items
+        found = [items[number] for number in (items if numbers is None else numbers) if number in items]
+        return [item for item in found if item.worker == worker]
+
+    async def _follow(self, worker: str, numbers: Collection[int] | None = None) -> None:
+        """Take what was sent for agents that have moved from a worker as sent to where they are now."""
+        looked: set[AgentId] = set()
+        while more := {item.lane.recipient for item in self._sent_to(worker, numbers)} - looked:
+            looked |= more
+            await asyncio.gather(*(self._follow_one(agent, worker) for agent in more))
+
+    async def _follow_one(self, agent: AgentId, worker: str) -> None:
+        try:
+            holder = await self._placing.holder(agent)
+        except (NoResponders, RequestTimeout, Disconnected):
+            return
+        if holder != worker:
+            self._outgoing.moved(agent, worker, holder)

@@ -310,3 +310,17 @@ async def test_a_claim_that_somebody_deleted_is_nobodys(grounds: Grounds) -> Non
     await take_worker(second)
     await first.close()
     assert (await second.send_message(Ask(3), ONE)).number == 3
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_a_call_to_an_agent_that_has_moved_is_watched_where_it_is_now(grounds: Grounds, leaves: bool) -> None:
+    first, second, caller = [await grounds.started() for _ in range(3)]
+    await take_worker(first)
+    await caller.send_message(Ask(1), ONE)
+    await take_worker(second)
+    await (first.close() if leaves else first.stop())
+    agent = await second.try_get_underlying_agent_instance(ONE, Worker)
+    # The caller sends to where the agent is, and knows no better than that this is the first still.
+    calls = [asyncio.create_task(caller.send_message(Wait(1.5), ONE)) for _ in range(2)]
+    assert [answer.pid for answer in await asyncio.gather(*calls)] == [os.getpid()] * 2
+    assert agent.waiting == 2
