@@ -1,6 +1,10 @@
 """An instance that fails everything takes no tasks for a while, and comes back carefully."""
 
 import asyncio
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -8,10 +12,11 @@ from bus import breaker
 from bus.breaker import ATTEMPTS, COOL_DOWN_S, MAX_COOL_DOWN_S, Breaker, State
 from bus.subjects import COMMAND_TYPE
 from bus.task import Done, Task, TaskError
-from schemas import ErrorCode, TaskAssignment, TaskCompletion, TaskFailure
-from tests.bus.eventually import eventually
-from tests.bus.rig import Rig, Runs
-from tests.bus.working import make, working
+from bus.worker import Worker
+from schemas import ErrorCode, TaskAssignment, TaskCompletion, TaskFailure, TaskResult
+from tests.bus.eventually import WITHIN_S, eventually
+from tests.bus.rig import TYPE, Rig, Runs
+from tests.bus.working import is_primary_there, knows_of_a_primary, make, working
 
 FAILED = ErrorCode.HANDLER_FAILED
 
@@ -94,92 +99,114 @@ class Switched(Runs):
         return await super().__call__(task)
 
 
+async def run(rig: Rig, worker: Worker, params: Mapping[str, Any] | None = None) -> TaskResult:
+    """Run a task that this worker has; returns once its breaker has counted it too, and not only its result is stored."""
+    result = await rig.run(params)
+    await eventually(lambda: worker.in_flight == 0)
+    return result
+
+
+def end_cool_down(worker: Worker) -> None:
+    """Have so much time pass as a breaker stays open for."""
+    breakers = worker._serving.breakers
+    breakers._breakers[TYPE]._until = 0.0
+    breakers._look(TYPE)
+
+
 @pytest.mark.parametrize("capacity", [2, 100], ids=["few slots", "slots to spare"])
 async def test_a_broken_instance_leaves_the_tasks_to_others_and_comes_back(
     rig: Rig, capacity: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breaker, "COOL_DOWN_S", 0.5)
+    monkeypatch.setattr(breaker, "COOL_DOWN_S", 600.0)
+    monkeypatch.setattr("bus.primaries.SILENCE_S", 600.0)
     await make(rig, "other")
     broken, sound, fallback = Switched(), Runs(), Runs()
     services = rig.service(broken, retries=1), rig.service(sound, "other")
     behind = rig.service(fallback, place=1, only_when_absent=True)
-    async with (
-        working(rig, *services, capacity=capacity, name="primary") as worker,
-        working(rig, behind, name="fallback"),
-    ):
-        for number in range(ATTEMPTS):
-            assert isinstance(await rig.run({"again": number == 0}), TaskFailure)
-            if worker.problems():
-                break
-        assert len(broken.starts) == ATTEMPTS
-        (problem,) = worker.problems()
-        assert (
-            problem
-            == "echo: one attempt after the other failed here (handler_failed); no tasks of it are taken for 0 s"
-        )
-        # Its presence is withdrawn, so a fallback that is for absence alone takes over.
-        result = await rig.run(within_s=3)
-        assert isinstance(result, TaskCompletion)
-        assert result.clone == "fallback"
-        await rig.submitter.run("other", TaskAssignment(), timeout_s=3)  # other types are not touched
-        # Half open, it takes one task at a time, and is not present yet.
-        await eventually(lambda: "one task at a time" in "".join(worker.problems()), within_s=3)
-        broken.broken = False
-        await asyncio.gather(*(rig.submit(f"t{number}", {"sleep_s": 0.1}) for number in range(12)))
-        at_once: list[int] = []
-
-        def closed() -> bool:
-            if worker.problems():
-                at_once.append(broken.most)
-            return not worker.problems()
-
-        await eventually(closed)
-        assert at_once[-1] <= 1
-        await eventually(lambda: len(broken.finished) + len(fallback.finished) == 13)
-        count = len(fallback.starts)
-        for _ in range(5):
-            await rig.run(within_s=3)
-        assert len(fallback.starts) <= count + 1  # the last presence that it knew
-        await eventually(rig.all_settled)
+    async with working(rig, *services, capacity=capacity, name="primary") as worker:
+        await eventually(lambda: is_primary_there(rig))
+        async with working(rig, behind, name="fallback") as other:
+            await knows_of_a_primary(rig, other)
+            for number in range(ATTEMPTS - 1):
+                assert worker.problems() == ()
+                assert isinstance(await run(rig, worker, {"again": number == 0}), TaskFailure)
+            assert len(broken.starts) == ATTEMPTS
+            (problem,) = worker.problems()
+            assert re.fullmatch(
+                r"echo: one attempt after the other failed here \(handler_failed\); no tasks of it are taken for \d+ s",
+                problem,
+            )
+            # Its presence is withdrawn, so a fallback that is for absence alone takes over.
+            result = await rig.run()
+            assert isinstance(result, TaskCompletion)
+            assert result.clone == "fallback"
+            await rig.submitter.run("other", TaskAssignment(), timeout_s=WITHIN_S)  # other types are not touched
+            # Half open, it takes one task at a time, and is not present yet.
+            end_cool_down(worker)
+            assert "one task at a time" in "".join(worker.problems())
+            broken.broken = False
+            await asyncio.gather(*(rig.submit(f"t{number}", {"held": True}) for number in range(12)))
+            await eventually(lambda: (broken.running, fallback.running) == (1, 8))
+            await asyncio.sleep(0.1)  # in which it could take another one
+            assert broken.most == 1
+            broken.released.set()
+            await eventually(lambda: worker.problems() == ())
+            fallback.released.set()
+            await eventually(lambda: len(broken.finished) + len(fallback.finished) == 13)
+            await knows_of_a_primary(rig, other)
+            count = len(fallback.starts)
+            for _ in range(5):
+                await rig.run()
+            assert len(fallback.starts) == count
+            await eventually(rig.all_settled)
 
 
 async def test_a_broken_instance_without_others_tries_again_after_a_longer_while(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(breaker, "COOL_DOWN_S", 0.2)
-    broken = Switched()
+    started_at: list[float] = []
+
+    class Noted(Switched):
+        async def __call__(self, task: Task) -> Done:
+            started_at.append(time.monotonic())
+            return await super().__call__(task)
+
+    broken = Noted()
     async with working(rig, rig.service(broken)) as worker:
-        for number in range(8):
-            await rig.submit(f"t{number}")
-            await eventually(lambda: bool(worker.problems()) or len(broken.starts) > number)  # noqa: B023  waited for
-        await eventually(lambda: len(broken.starts) == ATTEMPTS + 1)
-        await eventually(lambda: len(broken.starts) == ATTEMPTS + 2)
-        assert not [task for task, _ in broken.starts if task == "t7"]
+        for _ in range(ATTEMPTS):
+            await run(rig, worker)
+        assert len(worker.problems()) == 1
+        for number in range(2):
+            assert isinstance(await run(rig, worker), TaskFailure)
+            assert started_at[ATTEMPTS + number] - started_at[ATTEMPTS + number - 1] >= 0.2 * 2**number
         broken.broken = False
-        assert isinstance(await rig.result("t7", within_s=5), TaskCompletion)
-        await eventually(lambda: worker.problems() == ())
+        assert isinstance(await run(rig, worker), TaskCompletion)
+        assert worker.problems() == ()
+    assert len(broken.starts) == ATTEMPTS + 3
+    assert started_at[-1] - started_at[-2] >= 0.8
 
 
 async def test_a_type_that_is_not_served_any_more_has_no_problem(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(breaker, "COOL_DOWN_S", 60.0)
+    monkeypatch.setattr(breaker, "COOL_DOWN_S", 600.0)
     broken = Switched()
     async with working(rig, rig.service(broken)) as worker:
         await asyncio.gather(*(rig.run() for _ in range(ATTEMPTS)))
-        assert len(worker.problems()) == 1
+        await eventually(lambda: len(worker.problems()) == 1)
         await worker.serve([])
         assert worker.problems() == ()
         broken.broken = False
         await worker.serve([rig.service(broken)])
-        assert isinstance(await rig.run(within_s=3), TaskCompletion)
+        assert isinstance(await rig.run(), TaskCompletion)
 
 
 async def test_omegas_own_work_is_never_left_alone(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody else would do it, and a person could steer nothing meanwhile."""
-    monkeypatch.setattr(breaker, "COOL_DOWN_S", 60.0)
+    monkeypatch.setattr(breaker, "COOL_DOWN_S", 600.0)
     await make(rig, COMMAND_TYPE)
     broken = Switched()
     async with working(rig, rig.service(broken, COMMAND_TYPE)) as worker:
         for _ in range(ATTEMPTS + 1):
-            result = await rig.submitter.run(COMMAND_TYPE, TaskAssignment(), timeout_s=5)
+            result = await rig.submitter.run(COMMAND_TYPE, TaskAssignment(), timeout_s=WITHIN_S)
             assert isinstance(result, TaskFailure)
         assert worker.problems() == ()

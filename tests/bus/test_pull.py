@@ -14,7 +14,7 @@ from bus.subjects import PRIORITIES
 from bus.task import Done, Task
 from bus.topology import Limits, ensure
 from schemas import Priority, TaskAssignment, TaskCompletion
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 from tests.bus.rig import TYPE, Rig, Runs
 
 ALL: tuple[Priority | None, ...] = (None, *PRIORITIES)
@@ -33,17 +33,16 @@ async def submit_many(rig: Rig, count: int, params: dict[str, Any] | None = None
 
 
 @BOTH
-async def test_each_task_starts_once_and_never_more_run_than_there_are_slots(rig: Rig, capacity: int) -> None:
+async def test_each_task_starts_once_and_never_more_run_than_there_are_slots(patient: Rig, capacity: int) -> None:
     runs = Runs()
-    async with rig.worker(runs, capacity=capacity) as worker:
-        await submit_many(rig, 300, {"sleep_s": 0.001})
+    async with patient.worker(runs, capacity=capacity) as worker:
+        await submit_many(patient, 300, {"sleep_s": 0.001})
         await eventually(lambda: len(runs.finished) == 300)
-        await eventually(rig.all_settled)
+        await eventually(patient.all_settled)
         assert worker.in_flight == 0
     assert len(runs.starts) == len(set(runs.starts)) == 300
     assert runs.most <= capacity
-    assert runs.most == capacity or capacity > 3  # tasks of a millisecond leave as fast as they come
-    assert len(await rig.results()) == 300
+    assert len(await patient.results()) == 300
 
 
 @pytest.mark.parametrize("capacity", [3, 8, 31, 40])
@@ -64,7 +63,7 @@ async def test_single_tasks_now_and_then_are_taken_at_once(patient: Rig, capacit
     runs = Runs()
     async with patient.worker(runs, capacity=capacity):
         for number in range(40):
-            await patient.submitter.run(TYPE, TaskAssignment(), priority=ALL[number % 4], timeout_s=30)
+            await patient.submitter.run(TYPE, TaskAssignment(), priority=ALL[number % 4], timeout_s=WITHIN_S)
     assert len(runs.starts) == 40
 
 
@@ -96,11 +95,11 @@ async def test_a_claimed_slot_is_free_again_where_its_pull_was_never_sent(
 
         monkeypatch.setattr(worker._network.client, "listen", slow)
         await worker.serve([rig.service(runs)])
-        await asyncio.wait_for(stuck.wait(), 5)
+        await asyncio.wait_for(stuck.wait(), WITHIN_S)
         monkeypatch.undo()
         await worker.serve([])
         await worker.serve([rig.service(runs)])
-        assert isinstance(await rig.run(within_s=5), TaskCompletion)
+        assert isinstance(await rig.run(), TaskCompletion)
 
 
 @pytest.mark.parametrize("capacity", [2, 8, 24])
@@ -116,6 +115,9 @@ async def test_under_backlog_slots_are_shared_by_weight(
         await pull(*args, **options)
 
     monkeypatch.setattr(PullLoop, "_pull", far)
+    # On a machine that is busy for a moment nobody loses its share, nor counts as lost.
+    monkeypatch.setattr("bus.sharing.RESERVE_S", 60.0)
+    monkeypatch.setattr("bus.pull_request.GRACE_S", 60.0)
 
     async def note(task: Task) -> Done:
         order.append(task.labels["priority"])
@@ -164,25 +166,33 @@ async def test_what_is_on_its_way_to_a_worker_that_stops_goes_to_the_next_at_onc
     assert len(await patient.results()) == 480
 
 
-async def test_two_workers_share_200_equal_tasks(rig: Rig) -> None:
+async def test_two_workers_share_200_equal_tasks(patient: Rig) -> None:
+    """Neither has more than it has slots for, and neither waits while there is something to do."""
     first, second = Runs(), Runs()
-    async with rig.worker(first, capacity=4, name="first"), rig.worker(second, capacity=4, name="second"):
-        await asyncio.gather(*(rig.submit(f"t{number}", {"sleep_s": 0.01}) for number in range(200)))
+    async with patient.worker(first, capacity=4, name="first"), patient.worker(second, capacity=4, name="second"):
+        await asyncio.gather(*(patient.submit(f"t{number}", {"held": True}) for number in range(200)))
+        for rounds in range(1, 6):
+            await eventually(lambda: first.running == second.running == 4)
+            assert len(first.starts) == len(second.starts) == 4 * rounds
+            for runs in (first, second):
+                runs.let_go()
+            await eventually(lambda done=4 * rounds: first.has_finished(done) and second.has_finished(done))  # type: ignore[misc]
+        for runs in (first, second):
+            runs.released.set()
         await eventually(lambda: len(first.finished) + len(second.finished) == 200)
-    assert 80 <= len(first.starts) <= 120
     assert len({task_id for task_id, _ in first.starts + second.starts}) == 200
 
 
-async def test_without_faults_handlers_start_as_often_as_there_are_tasks(rig: Rig) -> None:
+async def test_without_faults_handlers_start_as_often_as_there_are_tasks(patient: Rig) -> None:
     runs = Runs()
-    async with rig.worker(runs, capacity=50, name="first"), rig.worker(runs, capacity=50, name="second"):
+    async with patient.worker(runs, capacity=50, name="first"), patient.worker(runs, capacity=50, name="second"):
         for wave in range(4):
-            await asyncio.gather(*(rig.submit(f"{wave}-{number}") for number in range(500)))
-        await eventually(lambda: len(runs.finished) == 2000, within_s=30)
-        await eventually(rig.all_settled)
+            await asyncio.gather(*(patient.submit(f"{wave}-{number}") for number in range(500)))
+        await eventually(lambda: len(runs.finished) == 2000, within_s=3 * WITHIN_S)
+        await eventually(patient.all_settled)
     assert len(runs.starts) == 2000
     assert {attempt for _, attempt in runs.starts} == {1}
-    assert len(await rig.results()) == 2000
+    assert len(await patient.results()) == 2000
 
 
 async def test_consumers_that_are_made_after_the_worker_started(rig: Rig) -> None:
@@ -195,7 +205,7 @@ async def test_consumers_that_are_made_after_the_worker_started(rig: Rig) -> Non
     working = asyncio.create_task(work())
     ack = await rig.publish(b"{}", "later")  # before there is a consumer
     await ensure(rig.network.requester, rig.subjects, task_types={"later": ()})
-    result = await rig.result(f"seq-{ack.seq}", "later", within_s=4)
+    result = await rig.result(f"seq-{ack.seq}", "later")
     assert isinstance(result, TaskCompletion)
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)

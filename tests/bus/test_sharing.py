@@ -8,7 +8,7 @@ import pytest
 from bus import sharing
 from bus.sharing import SlotSharing
 from bus.slots import WeightedRound
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 
 WEIGHTS = {"high": 8, "medium": 3, "low": 1}
 
@@ -108,7 +108,7 @@ async def test_no_slot_is_lost_or_made(seed: int, monkeypatch: pytest.MonkeyPatc
                 shared.forgo(consumer)
 
     await asyncio.gather(*(consume(consumer) for consumer in WEIGHTS))
-    assert most == 10
+    assert most <= 10
     await eventually(lambda: not shared._reserved)
     assert free(shared) == 10
 
@@ -133,5 +133,5 @@ async def test_one_that_ends_and_one_that_follows_it_claim_for_the_same_consumer
     second = asyncio.create_task(shared.claim("high", 1))
     await asyncio.gather(first, return_exceptions=True)
     shared.give_back(1)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(WITHIN_S):
         assert await second == 1
