@@ -6,8 +6,7 @@ import logging
 import os
 import signal
 import socket
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,15 @@ async def own_server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
 
 
 @contextlib.contextmanager
+def a_free_port() -> Iterator[int]:
+    """A port that nobody listens on, kept for a server of ours: no other program is given it meanwhile."""
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
+
+
+@contextlib.contextmanager
 def a_listener() -> Any:
     """A socket that takes connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -52,21 +60,25 @@ def thread_states(pid: int) -> set[str]:
     }
 
 
+async def refused(port: int) -> str:
+    """What is said in the end of a server that cannot be used, once there was time for more than one attempt."""
+    for wait_s in (0.3, 3.0, WITHIN_S):
+        with pytest.raises(ConnectionFailed) as caught:
+            await connect(settings_for(f"nats://127.0.0.1:{port}"), name="test", wait_s=wait_s)
+        if "no answer in time" not in caught.value.message:
+            break
+    return caught.value.message
+
+
 def settings_for(url: str, **others: Any) -> ConnectionSettings:
     return ConnectionSettings(servers=(url,), source="NATS_URL", **others)
 
 
 class TestStart:
     async def test_nobody_listens(self) -> None:
-        with a_listener() as listener:
-            port = listener.getsockname()[1]
-        began = time.monotonic()
-        with pytest.raises(
-            ConnectionFailed,
-            match=rf"cannot connect to nats://127.0.0.1:{port} \(from NATS_URL\): nobody listens there",
-        ):
-            await connect(settings_for(f"nats://127.0.0.1:{port}"), name="test", wait_s=0.3)
-        assert time.monotonic() - began < WITHIN_S
+        with a_free_port() as port:
+            said = await asyncio.wait_for(refused(port), 3 * WITHIN_S)
+        assert said.startswith(f"cannot connect to nats://127.0.0.1:{port} (from NATS_URL): nobody listens there")
 
     async def test_what_listens_is_silent(self) -> None:
         with a_listener() as listener, pytest.raises(ConnectionFailed, match="no answer in time"):
@@ -79,9 +91,7 @@ class TestStart:
             writer.close()
 
         async with await asyncio.start_server(greet, "127.0.0.1", 0) as other:
-            port = other.sockets[0].getsockname()[1]
-            with pytest.raises(ConnectionFailed, match="what answers there is no NATS server"):
-                await connect(settings_for(f"nats://127.0.0.1:{port}"), name="test", wait_s=1)
+            assert "what answers there is no NATS server" in await refused(other.sockets[0].getsockname()[1])
 
     async def test_an_unknown_key_is_refused_at_once(self, own_server: EmbeddedServer, tmp_path: Path) -> None:
         seed = tmp_path / "unknown.nk"
@@ -95,7 +105,7 @@ class TestStart:
 
     async def test_a_wrong_password_is_refused_without_showing_it(self, own_server: EmbeddedServer) -> None:
         with pytest.raises(AuthorizationFailed, match="as user 'me'") as caught:
-            await connect(settings_for(own_server.url, user="me", password="hunter2"), name="test", wait_s=5)
+            await connect(settings_for(own_server.url, user="me", password="hunter2"), name="test", wait_s=WITHIN_S)
         assert "hunter2" not in caught.value.message
 
     async def test_a_file_that_holds_nothing_usable(self, own_server: EmbeddedServer, tmp_path: Path) -> None:
@@ -109,18 +119,17 @@ class TestStart:
             await connect(settings_for(own_server.url, ca=path), name="test")
 
     async def test_a_daemon_waits_for_the_server_and_says_so(
-        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        first = EmbeddedServer(ServerOptions(store=tmp_path / "store", port=-1))
-        async with first:
-            settings, port = first.settings_for("operator"), first.port
-        waiting = asyncio.create_task(connect(settings, name="daemon"))
-        await eventually(lambda: "nobody listens there" in caplog.text)
-        async with (
-            EmbeddedServer(ServerOptions(store=tmp_path / "store", port=port)),
-            await asyncio.wait_for(waiting, 5) as connection,
-        ):
-            assert connection.is_connected
+        monkeypatch.setattr("bus.connection._REPEAT_S", 600.0)
+        with a_free_port() as port:
+            options = ServerOptions(store=tmp_path / "store", port=port)
+            async with EmbeddedServer(options) as first:
+                settings = first.settings_for("operator")
+            waiting = asyncio.create_task(connect(settings, name="daemon"))
+            await eventually(lambda: "nobody listens there" in caplog.text)
+            async with EmbeddedServer(options), await asyncio.wait_for(waiting, WITHIN_S) as connection:
+                assert connection.is_connected
         complaints = [record for record in caplog.records if "nobody listens" in record.getMessage()]
         assert len(complaints) == 1
 
@@ -139,7 +148,7 @@ class TestStart:
             peer.close()
 
     async def test_the_name_and_the_inbox_are_its_own(self, own_server: EmbeddedServer) -> None:
-        async with await connect(own_server.settings_for("beta"), name="beta-1", wait_s=5) as connection:
+        async with await connect(own_server.settings_for("beta"), name="beta-1", wait_s=WITHIN_S) as connection:
             assert connection.client.new_inbox().startswith("_INBOX_beta.")
             assert connection.client.options["name"] == "beta-1"
 
@@ -158,7 +167,7 @@ class TestBreaks:
             await own_server.restart()
             await eventually(lambda: connection.is_connected)
             await connection.publish("hello", b"back")
-            assert (await subscription.next_msg(timeout=5)).data == b"back"
+            assert (await subscription.next_msg(timeout=WITHIN_S)).data == b"back"
             await eventually(lambda: states[-1] is ConnectionState.RECONNECTED)
         assert [str(state) for state in states] == ["connected", "disconnected", "reconnected", "closed"]
         with pytest.raises(Disconnected):
@@ -181,7 +190,7 @@ class TestBreaks:
     async def test_a_frozen_server_is_noticed_within_seconds_whatever_is_unsent(
         self, own_server: EmbeddedServer
     ) -> None:
-        async with await connect(own_server.settings_for("operator"), name="test", wait_s=5) as connection:
+        async with await connect(own_server.settings_for("operator"), name="test", wait_s=WITHIN_S) as connection:
             subscription = await connection.client.subscribe("hello")
             await connection.client.flush()
             await freeze(own_server)
@@ -195,10 +204,10 @@ class TestBreaks:
                 os.kill(own_server.pid, signal.SIGCONT)
             await eventually(lambda: connection.state is ConnectionState.RECONNECTED)
             await connection.publish("hello", b"back")
-            assert (await subscription.next_msg(timeout=5)).data == b"back"
+            assert (await subscription.next_msg(timeout=WITHIN_S)).data == b"back"
 
     async def test_what_was_unsent_at_a_break_is_not_sent_late(self, own_server: EmbeddedServer) -> None:
-        async with await connect(own_server.settings_for("operator"), name="test", wait_s=5) as connection:
+        async with await connect(own_server.settings_for("operator"), name="test", wait_s=WITHIN_S) as connection:
             await api(connection.client, "STREAM.CREATE.LATE", {"name": "LATE", "subjects": ["late"]})
             await freeze(own_server)
             flood = asyncio.create_task(_flood(connection))
@@ -207,11 +216,11 @@ class TestBreaks:
             with contextlib.suppress(Disconnected):
                 await connection.publish("late", b"too late")
             with pytest.raises(Disconnected):
-                await asyncio.wait_for(flood, 5)
+                await asyncio.wait_for(flood, WITHIN_S)
             await own_server.kill()
             await own_server.restart()
             await eventually(lambda: connection.is_connected)
-            await connection.client.request("late", b"in time", timeout=5)
+            await connection.client.request("late", b"in time", timeout=WITHIN_S)
             assert (await api(connection.client, "STREAM.INFO.LATE"))["state"]["messages"] == 1
 
     async def test_an_error_of_the_server_that_ends_the_connection_does_not_end_the_client(
@@ -228,13 +237,13 @@ class TestBreaks:
             with contextlib.suppress(Disconnected):  # told already, where the server is quick
                 await connection.publish("hello", b"x" * (9 * 1024 * 1024))
             await eventually(lambda: states[-1] is ConnectionState.RECONNECTED)
-            assert (await connection.client.request("$JS.API.INFO", b"", timeout=5)).data
+            assert (await connection.client.request("$JS.API.INFO", b"", timeout=WITHIN_S)).data
 
     async def test_an_unexpected_error_while_reconnecting_is_not_the_end(
         self, own_server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr("bus.steady_client._RETRY_WAIT_S", 0.01)
-        async with await connect(own_server.settings_for("operator"), name="test", wait_s=5) as connection:
+        async with await connect(own_server.settings_for("operator"), name="test", wait_s=WITHIN_S) as connection:
             right, tries = connection.client._connect_command, iter([LookupError("unforeseen")])
 
             def wrong_once() -> bytes:
@@ -249,7 +258,7 @@ class TestBreaks:
         assert "unforeseen" in caplog.text
 
     async def test_a_flush_that_timed_out_does_not_deafen(self, own_server: EmbeddedServer) -> None:
-        async with await connect(own_server.settings_for("operator"), name="test", wait_s=5) as connection:
+        async with await connect(own_server.settings_for("operator"), name="test", wait_s=WITHIN_S) as connection:
             await freeze(own_server)
             try:
                 with pytest.raises(TimeoutError):
@@ -260,7 +269,7 @@ class TestBreaks:
             assert connection.state is ConnectionState.CONNECTED
 
     async def test_a_flush_confirms_what_came_before_it(self, own_server: EmbeddedServer) -> None:
-        async with await connect(own_server.settings_for("beta"), name="test", wait_s=5) as connection:
+        async with await connect(own_server.settings_for("beta"), name="test", wait_s=WITHIN_S) as connection:
             for round_ in range(1, 51):
                 # The server's answer to this publish is on its way before the flush's is.
                 await connection.publish("sanctuary.command.security")
@@ -272,7 +281,7 @@ class TestReports:
     async def test_a_refusal_is_told_and_logged_once(
         self, own_server: EmbeddedServer, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with await connect(own_server.settings_for("beta"), name="beta", wait_s=5) as connection:
+        async with await connect(own_server.settings_for("beta"), name="beta", wait_s=WITHIN_S) as connection:
             for _ in range(3):
                 await connection.publish("sanctuary.settle.Other.x", b"")
             await connection.client.flush()
@@ -289,7 +298,7 @@ class TestReports:
                 raise LookupError("this one")
             heard.append(message.data)
 
-        async with await connect(own_server.settings_for("operator"), name="test", wait_s=5) as connection:
+        async with await connect(own_server.settings_for("operator"), name="test", wait_s=WITHIN_S) as connection:
             await connection.client.subscribe("hello", cb=handle)
             await connection.publish("hello", b"bad")
             await connection.publish("hello", b"good")
@@ -300,7 +309,7 @@ class TestReports:
     async def test_messages_that_come_too_fast_are_told(
         self, own_server: EmbeddedServer, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with await connect(own_server.settings_for("operator"), name="test", wait_s=5) as connection:
+        async with await connect(own_server.settings_for("operator"), name="test", wait_s=WITHIN_S) as connection:
             await connection.client.subscribe("fast", pending_msgs_limit=1)
             for _ in range(10):
                 await connection.publish("fast", b"")
@@ -310,14 +319,14 @@ class TestReports:
 
     async def test_headers_of_the_caller_are_left_alone(self, own_server: EmbeddedServer) -> None:
         headers = {"Content-Type": "application/json"}
-        async with await connect(own_server.settings_for("operator"), name="test", wait_s=5) as connection:
+        async with await connect(own_server.settings_for("operator"), name="test", wait_s=WITHIN_S) as connection:
             subscription = await connection.client.subscribe("hello")
             await connection.publish("hello", b"{}", headers=headers)
-            assert (await subscription.next_msg(timeout=5)).headers == headers
+            assert (await subscription.next_msg(timeout=WITHIN_S)).headers == headers
         assert headers == {"Content-Type": "application/json"}
 
     async def test_monitoring_shows_the_name(self, own_server: EmbeddedServer) -> None:
-        async with await connect(own_server.settings_for("operator"), name="watch me", wait_s=5):
+        async with await connect(own_server.settings_for("operator"), name="watch me", wait_s=WITHIN_S):
             host, port = own_server.network.monitoring_url.removeprefix("http://").split(":")
             reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(b"GET /connz HTTP/1.0\r\n\r\n")

@@ -1,6 +1,7 @@
 """Definitions by version: stored once, found at once, and read once by all who ask together."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from bus import buckets
 from bus.definitions import Definitions, GrownWorkflow, create
-from bus.jetstream import publish
+from bus.jetstream import StoredMessage, publish
 from bus.server import EmbeddedServer
 from schemas import Step, Wait, WorkflowDefinition, WorkflowInForce, encode
 from tests.bus.rig import Rig, open_rig
@@ -64,12 +65,14 @@ async def test_what_was_just_stored_is_found_whoever_asks_meanwhile(
     readings = 0
     changes = buckets.changes
 
-    def counted(*arguments: Any, **options: Any) -> Any:
+    async def slow(*arguments: Any, **options: Any) -> AsyncIterator[StoredMessage]:
         nonlocal readings
         readings += 1
-        return changes(*arguments, **options)
+        async for message in changes(*arguments, **options):
+            yield message
+        await asyncio.sleep(0.05)  # what is stored now comes too late for this one
 
-    monkeypatch.setattr(buckets, "changes", counted)
+    monkeypatch.setattr(buckets, "changes", slow)
     async with open_rig(server) as rig:
         definitions = await with_bucket(rig)
 

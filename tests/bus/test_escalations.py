@@ -8,6 +8,7 @@ import pytest
 from bus.errors import SanctuaryError
 from bus.escalations import escalate
 from schemas import ErrorCode, ErrorEscalation, decode
+from tests.bus.eventually import WITHIN_S
 from tests.bus.rig import Rig
 
 
@@ -32,7 +33,7 @@ async def test_it_is_stored_and_told_to_the_tasks_inbox(rig: Rig) -> None:
     await rig.network.client.listen(inbox, lambda message: heard.put_nowait(message.data))
     sent = told()
     await escalate(rig.network, sent, reply_to=inbox)
-    copy: ErrorEscalation = decode(ErrorEscalation, await asyncio.wait_for(heard.get(), 5))
+    copy: ErrorEscalation = decode(ErrorEscalation, await asyncio.wait_for(heard.get(), WITHIN_S))
     assert copy == sent
     (stored,) = await rig.in_stream(rig.subjects.ledger, rig.subjects.every("escalation"))
     assert stored.subject == rig.subjects.escalation("high", "beta")

@@ -8,7 +8,7 @@ from nats.aio.msg import Msg
 
 from bus.ledger import entries, entry
 from bus.server import EmbeddedServer
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 from tests.bus.rig import TYPE, Rig
 
 
@@ -17,8 +17,8 @@ from tests.bus.rig import TYPE, Rig
 async def test_a_publishers_status_header_is_not_the_servers(rig: Rig, status: str, body: bytes) -> None:
     client = rig.network.client
     subject = rig.subjects.task(TYPE)
-    await client.request(subject, body, headers={"Status": status, "Nats-Sequence": "77"})
-    await client.request(subject, b"{}")
+    await client.request(subject, body, headers={"Status": status, "Nats-Sequence": "77"}, timeout=WITHIN_S)
+    await client.request(subject, b"{}", timeout=WITHIN_S)
     found = await entry(rig.network, 1)
     assert found is not None
     assert (found.sequence, found.headers["Status"]) == (1, status)

@@ -25,6 +25,7 @@ from bus.connection import Connection, connect
 from bus.server import EmbeddedServer
 from bus.settings import ConnectionSettings
 from bus.subjects import Subjects
+from tests.bus.eventually import WITHIN_S
 from tests.bus.test_permissions import assert_refused
 
 
@@ -39,7 +40,7 @@ async def _answer(context: ClosureContext, message: Word, ctx: MessageContext) -
 @asynccontextmanager
 async def runtime_of(settings: ConnectionSettings, agent_type: str, **options: Any) -> AsyncIterator[NatsAgentRuntime]:
     """A runtime with one agent type, on a connection of its own, that the server refuses nothing."""
-    async with await connect(settings, name=agent_type, wait_s=5) as connection:
+    async with await connect(settings, name=agent_type, wait_s=WITHIN_S) as connection:
         runtime = NatsAgentRuntime(connection, **options)
         await runtime.start()
         await runtime.register_factory(
@@ -111,7 +112,7 @@ async def test_durable_topics_and_kept_state_need_no_more_rights(server: Embedde
 async def test_nobody_in_particular_is_told_at_once_as_whom_to_connect(server: EmbeddedServer) -> None:
     runtime = NatsAgentRuntime(server.url)
     for _ in range(3):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(WITHIN_S):
             with pytest.raises(RuntimeFailed, match=r"does not let us .*NATS_NKEY=<its store>/keys/agents\.nk"):
                 await runtime.send_message(Word("hello"), AgentId("beta", "x"))
     await runtime.close()
@@ -122,7 +123,7 @@ async def test_in_a_namespace_that_is_not_its_own_an_application_is_told_at_once
     server: EmbeddedServer, options: dict[str, Any]
 ) -> None:
     runtime = NatsAgentRuntime(server.settings_for("agents"), namespace="elsewhere", **options)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WITHIN_S):
         with pytest.raises(RuntimeFailed, match=r"does not let us .*\(with the nkey in .*the agents of elsewhere need"):
             await runtime.start()
     await runtime.close()
@@ -130,7 +131,7 @@ async def test_in_a_namespace_that_is_not_its_own_an_application_is_told_at_once
 
 @pytest_asyncio.fixture
 async def application(server: EmbeddedServer) -> AsyncIterator[Connection]:
-    async with await connect(server.settings_for("agents"), name="application", wait_s=5) as connection:
+    async with await connect(server.settings_for("agents"), name="application", wait_s=WITHIN_S) as connection:
         yield connection
 
 

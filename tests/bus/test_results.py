@@ -15,7 +15,7 @@ from bus.network import open_network
 from bus.results import Results
 from bus.topology import Limits
 from schemas import TaskAssignment, TaskCompletion, TaskResult, decode, encode
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 from tests.bus.rig import TYPE, Rig, Runs, failure, open_rig
 
 
@@ -47,6 +47,7 @@ class TestFirstWriterWins:
             seen.append(f"{result.task_id} {result.writer}")
 
         await rig.network.client.subscribe(rig.subjects.every("result"), cb=saw)
+        await rig.network.client.flush()
         async with AsyncExitStack() as stack:
             networks = [
                 await stack.enter_async_context(open_network(rig.settings, rig.subjects, name=f"writer {number}"))
@@ -139,15 +140,16 @@ class TestWaiting:
         """Replies are best effort; the waiter looks by itself."""
         rig.submitter._inbox = "_INBOX.nobody.listens.here."
         async with rig.worker(Runs()):
-            result = await rig.run({"output": 1}, within_s=4)
+            result = await rig.run({"output": 1})
         assert isinstance(result, TaskCompletion)
 
     async def test_a_waiter_that_comes_late(self, rig: Rig) -> None:
         await rig.network.results.settle(failure("a"))
-        assert (await rig.result("a", within_s=0.5)).task_id == "a"
+        rig.submitter._ticker.cancel()  # which would have it look again, a second later
+        assert (await rig.result("a")).task_id == "a"
 
     async def test_a_waiter_that_comes_first(self, rig: Rig) -> None:
-        waiting = asyncio.create_task(rig.result("a", within_s=5))
+        waiting = asyncio.create_task(rig.result("a"))
         await eventually(lambda: len(rig.submitter._wakes) == 1)
         await rig.network.results.settle(failure("a"))
         assert (await waiting).task_id == "a"
@@ -170,7 +172,7 @@ class TestFullLedger:
     async def test_new_tasks_are_refused_and_the_running_ones_result_is_stored(self, server: Any) -> None:
         runs = Runs()
         async with open_rig(server, limits=Limits(ledger_max_bytes=64 * 1024)) as rig, rig.worker(runs):
-            await rig.submit("running", {"sleep_s": 0.5})
+            await rig.submit("running", {"held": True})
             await eventually(lambda: runs.running == 1)
             accepted = 0
             with pytest.raises(StorageFull):
@@ -181,7 +183,8 @@ class TestFullLedger:
             with pytest.raises(StorageFull):
                 while True:
                     await rig.publish(encode(TaskAssignment(labels={"a": "x" * 200})), "other")
-            result = await rig.result("running", within_s=3)
+            runs.released.set()
+            result = await rig.result("running")
             assert isinstance(result, TaskCompletion)
             assert await rig.network.results.read(TYPE, "running") == result
             await eventually(rig.all_settled)
@@ -195,6 +198,6 @@ async def test_no_reader_is_forgotten_however_their_reads_meet(rig: Rig) -> None
     async def reads(number: int) -> list[bool]:
         return [await results.read(TYPE, "there" if turn % 3 else f"{number}-{turn}") is not None for turn in range(60)]
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(2 * WITHIN_S):
         found = await asyncio.gather(*(reads(number) for number in range(40)))
     assert found == [[turn % 3 != 0 for turn in range(60)]] * 40

@@ -17,6 +17,7 @@ from bus.server import EmbeddedServer, ServerOptions
 from bus.subjects import Subjects
 from bus.topology import Limits, ensure
 from schemas import TaskAssignment, decode, new_id
+from tests.bus.eventually import WITHIN_S
 from tests.bus.rig import TYPE, Rig, failure, open_rig
 
 BOTH = pytest.mark.parametrize("batches", [False, True], ids=["one by one", "in batches"])
@@ -163,7 +164,8 @@ async def test_a_crowd_of_anybodys(server: EmbeddedServer, batches: bool) -> Non
 
 
 @BOTH
-async def test_a_crowd_over_a_killed_server(tmp_path: Path, batches: bool) -> None:
+async def test_a_crowd_over_a_killed_server(tmp_path: Path, batches: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bus.client.SUBMIT_WITHIN_S", 3 * WITHIN_S)
     async with EmbeddedServer(ServerOptions(store=tmp_path / "store", port=-1)) as server, open_rig(server) as rig:
         submitting = asyncio.create_task(submit_all(rig.submitter, 5000))
         stream = f"STREAM.INFO.{rig.subjects.ledger}"

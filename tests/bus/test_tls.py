@@ -14,11 +14,11 @@ from bus.connection import connect
 from bus.errors import ConnectionFailed
 from bus.server_binary import find_server_binary
 from bus.settings import ConnectionSettings
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 
 
 def openssl(*arguments: str | Path) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=30)
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ async def test_a_client_with_the_authority_and_a_certificate(tls_server: tuple[s
     url, first = tls_server
     ca, cert, key = (certificates / name for name in ("ca.pem", "cert.pem", "key.pem"))
     settings = ConnectionSettings(servers=(url,), source="NATS_URL", tls_first=first, ca=ca, cert=cert, key=key)
-    async with await connect(settings, name="test", wait_s=5) as connection:
+    async with await connect(settings, name="test", wait_s=WITHIN_S) as connection:
         await connection.client.flush()
 
 
