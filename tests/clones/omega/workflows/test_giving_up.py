@@ -10,6 +10,7 @@ from clones.omega.workflows import running
 from clones.omega.workflows.driver import Driver
 from clones.omega.workflows.taking_up import TakingUp
 from clones.omega.workflows.telling import Telling
+from clones.workflows.ids import step_id
 from clones.workflows.state import State
 from schemas import CancelRequested, TaskFailure, WorkflowEvent
 from tests.bus.eventually import eventually
@@ -51,16 +52,22 @@ def doers(monkeypatch: pytest.MonkeyPatch) -> Doers:
 
 
 def meets_a_defect(monkeypatch: pytest.MonkeyPatch, doers: Doers, *, ending: bool = False) -> None:
-    """Once `held` runs no Omega can drive the run `w`, and where `ending` not to its end either."""
+    """Once `held` runs and `sub` has begun, no Omega can drive the run `w`, and where `ending` not to its end either."""
     following = Driver._next
 
     async def fails(self: Driver, state: State) -> Sequence[WorkflowEvent] | None:
         if self._task.id == "w" and state.steps["made"].state == "completed" and (ending or state.failure is None):
             await eventually(doers.begun("held"))
+            sub = step_id("w", "sub", secret=state.begun.secret)
+            await eventually(lambda: has_begun(self, sub))
             raise ZeroDivisionError("a defect")
         return await following(self, state)
 
     monkeypatch.setattr(Driver, "_next", fails)
+
+
+async def has_begun(driver: Driver, workflow_id: str) -> bool:
+    return bool(await driver._books.histories.read(workflow_id))
 
 
 async def begin(rig: ClonesRig) -> None:
