@@ -118,7 +118,8 @@ def _run_examples(
     of_documents = (steps.of_document(file, read, lines.of(file)) for file, read in examined.read.items())
     of_modules = (steps.of_module(module, lines) for module in found.modules)
     documents = [each for each in (*of_documents, *of_modules) if each is not None]
-    return tell(look(target, documents, frozenset(found.roots), lines, progress, deadline=deadline), lines)
+    own = frozenset(module.name for module in found.modules) | frozenset(found.roots)
+    return tell(look(target, documents, own, lines, progress, deadline=deadline), lines)
 
 
 def _stated(read: Sequence[Finding], ran: Sequence[tuple[Finding, Statement | None]], lines: Lines) -> dict[str, Any]:

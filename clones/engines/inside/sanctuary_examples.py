@@ -39,7 +39,7 @@ from typing import Any
 
 # functions are imported by name: a step may replace them where they are
 _MAX_PRINTED = 20_000
-_MAX_MESSAGE = 600
+_MAX_MESSAGE = 4000
 _MAX_CHAIN = 6
 _NEAR = 0.8
 _NEAR_CHARS = 4
@@ -153,7 +153,18 @@ class _Runner:
     def _execute(self, step: dict[str, Any], namespace: dict[str, Any]) -> None:
         # with as many lines in front as there are in the document, its lines are the document's
         source = "\n" * (step["line"] - 1) + step["source"]
-        mode = "single" if step["typed"] else "exec"
+        if step["typed"]:
+            parsed = compile(source, self._name, "exec", self._flags | _AWAIT | ast.PyCF_ONLY_AST, True)
+            for node in parsed.body:
+                self._run_code(ast.Interactive(body=[node]), "single", namespace)
+        else:
+            self._run_code(source, "exec", namespace)
+        for name in __future__.all_feature_names:
+            feature = getattr(__future__, name)
+            if namespace.get(name) is feature:
+                self._flags |= getattr(feature, "compiler_flag", 0)
+
+    def _run_code(self, source: Any, mode: str, namespace: dict[str, Any]) -> None:
         code = compile(source, self._name, mode, self._flags | _AWAIT, True)
         if code.co_flags & _COROUTINE:
             if self._loop is None or self._loop.is_closed():
@@ -162,10 +173,6 @@ class _Runner:
             self._loop.run_until_complete(eval(code, namespace))  # noqa: S307 -- running it is what is asked for
         else:
             exec(code, namespace)  # noqa: S102 -- running it is what is asked for
-        for name in __future__.all_feature_names:
-            feature = getattr(__future__, name)
-            if namespace.get(name) is feature:
-                self._flags |= getattr(feature, "compiler_flag", 0)
 
     def _show(self, steps: list[dict[str, Any]]) -> None:
         """Let `inspect` find the source of what the steps define."""

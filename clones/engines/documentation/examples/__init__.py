@@ -11,7 +11,7 @@ import msgspec
 from clones.engines import isolation
 from clones.engines.contract import EngineError, NotAnalysed, Progress
 from clones.engines.documentation.examples.judging import NOT_RUN, Outcome
-from clones.engines.documentation.examples.running import Place, run_document
+from clones.engines.documentation.examples.running import NO_TIME, Place, run_document
 from clones.engines.documentation.examples.steps import Document
 from clones.engines.environment import Environment, prepare
 from clones.engines.running import by_hand, offline
@@ -21,6 +21,8 @@ __all__ = ["Looked", "look"]
 
 _INSTALL_SHARE, _END_SHARE = 0.5, 0.95
 """Parts of what is left of the budget: for the environment, and where the last document ends."""
+_FROM, _PART = 0.75, 0.15
+"""Where in the whole work this begins, and its part of it."""
 _MAX_NAMED = 50
 
 
@@ -50,7 +52,7 @@ def look(
 ) -> Looked:
     """Run `documents` in a copy of the target until `deadline`, a time of `time.monotonic`.
 
-    `own` are the names of the project's packages. An environment that cannot be made is told and no error.
+    `own` are the project's modules, by their dotted names. An environment that cannot be made is told and no error.
     """
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sanctuary-examples-") as name:
@@ -58,7 +60,12 @@ def look(
         outcomes: list[tuple[Document, tuple[Outcome, ...]]] = []
         try:
             copied = isolation.copy_target(target, scratch / "copy")
-            environment = prepare(target, copied.root, progress, deadline=begin + (deadline - begin) * _INSTALL_SHARE)
+            environment = prepare(
+                target,
+                copied.root,
+                lambda _, message: progress(_FROM, message),
+                deadline=begin + (deadline - begin) * _INSTALL_SHARE,
+            )
         except EngineError as error:
             reason = f"nothing was run: {error.message}"
             return Looked(outcomes=tuple((each, _none(each, reason)) for each in documents), reason=reason)
@@ -74,7 +81,10 @@ def look(
             has=lambda path: (target / path).exists(),
         )
         for number, document in enumerate(documents):
-            progress(0.85, f"running the examples of {document.file} ({number + 1} of {len(documents)})")
+            progress(
+                _FROM + _PART * number / len(documents),
+                f"running the examples of {document.file} ({number + 1} of {len(documents)})",
+            )
             try:
                 found = run_document(document, lines.of(document.file), place)
             except EngineError as error:
@@ -86,7 +96,7 @@ def look(
                 f"the examples could reach the network, for this machine does not let us keep them from it: {problem}"
             )
             left_out.append(NotAnalysed(subject="network", reason=reason))
-        is_complete = place.left_s() > 0
+        is_complete = not any(each.reason == NO_TIME for _, found in outcomes for each in found)
         if not is_complete:
             reason = "the budget was used up before all of them were run; allow more time"
             left_out.append(NotAnalysed(subject="examples", reason=reason))

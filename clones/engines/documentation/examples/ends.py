@@ -30,7 +30,8 @@ class Error(msgspec.Struct, frozen=True, kw_only=True):
     def says(self) -> str:
         """Return it as Python prints it, on one line and without addresses."""
         message = ADDRESS.sub("0x…", " ".join(self.message.split()))[:_MAX_MESSAGE]
-        return f"{self.name}: {message}" if message else self.name
+        name = self.name[:_MAX_MESSAGE]
+        return f"{name}: {message}" if message else name
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """What a run lacked that a reader of the document may have: then its failure says nothing of the document."""
 
 import errno
+import re
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -12,6 +13,7 @@ _NETWORK_KINDS = frozenset({"gaierror", "ConnectionError", "ConnectTimeout", "Co
 _NETWORK_NUMBERS = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUSED, errno.EADDRNOTAVAIL})
 _FULL = frozenset({errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
 _ASKS = frozenset({"EOFError", "BdbQuit", "GetPassWarning"})
+_NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
 _ENDS = {
     "SystemExit": "it ended the program with an error's status, as programs do that want arguments",
     "KeyboardInterrupt": "it interrupted itself",
@@ -24,7 +26,7 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
     """What there is where a step runs."""
 
     own: frozenset[str]
-    """The project's packages and modules."""
+    """The project's modules, by their dotted names."""
     has: Callable[[str], bool]
     """Whether the target has something at a relative path."""
     unsure: Mapping[str, int]
@@ -53,13 +55,22 @@ def _network(error: Error, _: Here) -> str:
 def _module(error: Error, here: Here) -> str:
     if "ImportError" not in error.kinds:
         return ""
-    if "relative import" in error.message:
-        return "it is part of a package: it has a relative import"
     name = error.missing or ""
     if name.partition(".")[0] in here.own:
         return "" if error.direct else f"the project cannot be imported here: {error.says()}"
     is_missing = error.message.startswith("No module")
     return f"the module `{name}` is not installed" if is_missing else f"a module lacks something: {error.says()}"
+
+
+def _attribute(error: Error, here: Here) -> str:
+    found = _NO_ATTRIBUTE.fullmatch(error.message) if "AttributeError" in error.kinds else None
+    if found is None:
+        return ""
+    module, name = found.groups()
+    if module.partition(".")[0] not in here.own:
+        return f"the module `{module}` has no `{name}` here"
+    whole = f"{module}.{name}"
+    return f"it takes the import of `{whole}` for granted" if whole in here.own else ""
 
 
 def _name(error: Error, here: Here) -> str:
@@ -103,4 +114,4 @@ def _file(error: Error, here: Here) -> str:
     return "" if slash and head and here.has(head) else f"it wants the file {error.path}, which is the reader's"
 
 
-_CHECKS = (_network, _module, _name, _context, _end, _person, _variable, _file)
+_CHECKS = (_network, _module, _attribute, _name, _context, _end, _person, _variable, _file)

@@ -32,11 +32,12 @@ from clones.launching import Limits
 STEP_S = 10.0
 """What a block, or one thing that is typed, may take."""
 FORKS = 32
-_MOST_STARTS = 4
+_MOST_STARTS = 8
 """Of a document's process."""
 _AROUND_LINES = 6
 _PROGRAM = INSIDE / "sanctuary_examples.py"
 _LEAST_S = 1.0
+NO_TIME = "the budget was used up"
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +50,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float
     """A time of `time.monotonic`."""
     own: frozenset[str]
+    """The project's modules, by their dotted names."""
     has: Callable[[str], bool]
-    step_s: float = STEP_S
 
     def left_s(self) -> float:
         """Return the seconds that are left."""
@@ -102,7 +103,7 @@ class _Attempt:
         why = ""
         while waiting and not why:
             if self._place.left_s() < _LEAST_S:
-                why = "the budget was used up"
+                why = NO_TIME
                 break
             if starts == _MOST_STARTS:
                 why = f"the process of the document was started {starts} times, and each time a block ended it"
@@ -114,7 +115,7 @@ class _Attempt:
             if heard.finished:
                 break
             if not heard.why:
-                why = "the budget was used up"
+                why = NO_TIME
             elif heard.begun is None:
                 why = heard.why
             elif heard.begun in waiting:
@@ -148,9 +149,7 @@ class _Attempt:
                 number += 1
             if steps:
                 groups.append(supervised.RequestedGroup(module=group.module, steps=tuple(steps)))
-        request = supervised.Request(
-            file=self._document.file, limit_s=place.step_s, processes=FORKS, groups=tuple(groups)
-        )
+        request = supervised.Request(file=self._document.file, limit_s=STEP_S, processes=FORKS, groups=tuple(groups))
         home = place.scratch / "home-of-run"
         home.mkdir()
         env = run_env(place.environment, place.copy, home)
@@ -195,9 +194,11 @@ class _Attempt:
 
     def _judge(self, step: Step, end: End, unsure: Mapping[str, int]) -> Outcome:
         last = step.line + step.source.count("\n")
-        text = "\n".join(self._lines[max(0, step.line - 1 - _AROUND_LINES) : last + _AROUND_LINES])
+        text = "\n".join(
+            [self._document.file, *self._lines[max(0, step.line - 1 - _AROUND_LINES) : last + _AROUND_LINES]]
+        )
         here = Here(own=self._place.own, has=self._place.has, unsure=unsure)
-        return judge(step, end, here, text=text, limit_s=self._place.step_s)
+        return judge(step, end, here, text=text, limit_s=STEP_S)
 
 
 def _restore(place: Place) -> None:

@@ -133,7 +133,23 @@ def _of_session(text: str, line: int) -> tuple[Step, ...]:
         found = doctest.DocTestParser().get_examples(text)
     except ValueError:
         return (Step(source=text, line=line, left_alone="doctest does not read it as a session"),)
-    return tuple(_typed(each, line) for each in found)
+    return tuple(_typed(each, line) for each in _decorated(found))
+
+
+def _decorated(found: Sequence[doctest.Example]) -> Iterator[doctest.Example]:
+    """Yield what is typed, decorators together with what they decorate: some authors give each a prompt of its own."""
+    before: doctest.Example | None = None
+    for each in found:
+        if before is not None and before.lineno + before.source.count("\n") == each.lineno:
+            each.source, each.lineno = before.source + each.source, before.lineno
+        elif before is not None:
+            yield before
+        is_decorator = each.source.startswith("@") and not each.want and _parsed(each.source) is None
+        before = each if is_decorator else None
+        if not is_decorator:
+            yield each
+    if before is not None:
+        yield before
 
 
 def _typed(each: doctest.Example, line: int) -> Step:
@@ -191,6 +207,8 @@ def _why_not(source: str) -> str:
         return "it does not parse by itself"
     if _LEFT_OUT.search(source) or any(_is_ellipsis(node) for node in _outside_of_subscripts(parsed)):
         return "something is left out of it: it has an ellipsis"
+    if any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(parsed)):
+        return "it is part of a package: it has a relative import"
     placeholder = _PLACEHOLDER.search(source)
     return f"it has a placeholder, {placeholder[0]}" if placeholder else ""
 

@@ -17,6 +17,9 @@ from clones.engines.statements import MAX_SHOWN_CHARS, Lines, Statement, quoted
 
 _WORST_FIRST = (FAILED, DIFFERS, NOT_RUN, RAN)
 _PROMPTED = re.compile(r"^ *(>>>|\.\.\.) ?")
+_CLASS = re.compile(r"[\w.<>]{1,200}", re.ASCII)
+"""A class may have any name; this one is put into a command."""
+_TYPED = f"s/{_PROMPTED.pattern}//p"
 _ECHOED = "import ast,sys; [exec(compile(ast.Interactive([n]),'-','single'),globals()) for n in ast.parse(sys.stdin.read()).body]"
 """Runs what it reads as if it were typed, so that values are printed."""
 _MAX_PRINTED_LINES = 10
@@ -84,13 +87,13 @@ def _findings(
 ) -> Iterator[tuple[Finding, Statement | None]]:
     remaining = iter(outcomes)
     for group in document.groups:
+        command = _Command(lines, document.file, group.module, roots)
         before: list[Step] = []
         for example in group.examples:
             for step in example.steps:
                 outcome = next(remaining)
                 if outcome.outcome in {FAILED, DIFFERS}:
                     finding = _finding(document, example, outcome)
-                    command = _Command(lines, document.file, group.module, roots)
                     yield finding, command.statement(finding, [*before, step], outcome)
                 if outcome.outcome in {RAN, DIFFERS} and not outcome.error:
                     before.append(step)
@@ -116,18 +119,19 @@ class _Command:
 
     def statement(self, finding: Finding, steps: Sequence[Step], outcome: Outcome) -> Statement | None:
         """Return how to see an outcome of the last of `steps`; None where lines alone do not make what was run."""
-        parts = [self._part(step) for step in steps]
-        if None in parts or not _runs_at_once(steps) or not self._file.isprintable():
+        script = self._script(steps)
+        if script is None or not _runs_at_once(steps) or not self._file.isprintable():
             return None
-        script = ";".join(part for part in parts if part is not None)
         source = f"sed -nE '{script}' {quoted(self._file)}"
         if self._module is not None:
             source = f"(echo 'import {self._module} as m; globals().update(vars(m))'; {source})"
         command = f"{source} | PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={self._roots} python3"
         text = f"{finding.file}:{finding.line}: {finding.message}"
-        if outcome.error:
+        if outcome.error and _CLASS.fullmatch(outcome.error):
             shown = f"{command} - 2>&1 >/dev/null | grep -o '^{outcome.error}' | tail -n 1"
             return Statement(text=text, how_to_check=shown, expected=outcome.error)
+        if outcome.error:
+            return None
         printed = outcome.printed.rstrip().splitlines()
         plain = all(line.isascii() and line.isprintable() and len(line) <= MAX_SHOWN_CHARS for line in printed)
         if not printed or len(printed) > _MAX_PRINTED_LINES or not plain or "0x" in outcome.printed:
@@ -135,19 +139,36 @@ class _Command:
         shown = f'{command} -c "{_ECHOED}" 2>/dev/null | tail -n {len(printed)}'
         return Statement(text=text, how_to_check=shown, expected="\n".join(printed))
 
-    def _part(self, step: Step) -> str | None:
-        """Return what sed does to print a step; None where it would print something else."""
+    def _script(self, steps: Sequence[Step]) -> str | None:
+        """Return what sed does to print steps; None where it would print something else."""
+        parts: list[tuple[int, int, str]] = []
+        for step in steps:
+            last, what = self._part(step)
+            if what is None:
+                return None
+            if parts and parts[-1][2] == what == _TYPED and not any(self._typed(parts[-1][1] + 1, step.line - 1)):
+                parts[-1] = (parts[-1][0], last, what)
+            else:
+                parts.append((step.line, last, what))
+        return ";".join(f"{first},{last}{what}" if last > first else f"{last}{what}" for first, last, what in parts)
+
+    def _part(self, step: Step) -> tuple[int, str | None]:
+        """Return a step's last line, and what sed does with its lines."""
         wanted = step.source.rstrip("\n").split("\n")
         last = step.line + len(wanted) - 1
-        place = f"{step.line},{last}" if last > step.line else f"{last}"
-        found = [line.expandtabs() for line in self._lines[step.line - 1 : last]]
         if step.typed:
-            printed = [_PROMPTED.sub("", line) for line in found if _PROMPTED.match(line)]
-            return f"{place}s/{_PROMPTED.pattern}//p" if printed == wanted else None
+            return last, _TYPED if list(self._typed(step.line, last)) == wanted else None
+        found = self._lines[step.line - 1 : last]
         indent = min((len(line) - len(line.lstrip()) for line in found if line.strip()), default=0)
         if dedent("\n".join(found)).split("\n") != wanted or any("\t" in line for line in found):
-            return None
-        return f"{place}{{s/^ {{{indent}}}//;p;}}" if indent else f"{place}p"
+            return last, None
+        return last, f"{{s/^ {{{indent}}}//;p;}}" if indent else "p"
+
+    def _typed(self, first: int, last: int) -> Iterator[str]:
+        """Yield what is typed in some lines."""
+        for line in self._lines[first - 1 : last]:
+            if _PROMPTED.match(line):
+                yield _PROMPTED.sub("", line)
 
 
 def _runs_at_once(steps: Sequence[Step]) -> bool:

@@ -1,0 +1,127 @@
+"""Documents whose blocks harm what runs them: each is told for itself, and what the others do is told all the same."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from clones.engines.documentation.docs.text import read
+from clones.engines.documentation.examples import Looked, look, running, steps, supervised
+from clones.engines.documentation.examples.told import tell
+from clones.engines.statements import Lines
+from tests.clones.engines.checking import failed
+from tests.clones.engines.documentation.test_documents import write
+
+
+def looked(target: Path, *, budget_s: float = 100.0) -> Looked:
+    lines = Lines(target)
+    documents = []
+    for path in sorted(target.rglob("*.md")):
+        file = path.relative_to(target).as_posix()
+        found = read(file, lines.of(file))
+        assert found is not None
+        document = steps.of_document(file, found, lines.of(file))
+        assert document is not None
+        documents.append(document)
+    own = frozenset({"shop"})
+    return look(target, documents, own, lines, lambda *_: None, deadline=time.monotonic() + budget_s)
+
+
+def blocks(*sources: str) -> str:
+    return "\n".join(f"```python\n{source}\n```\n" for source in sources)
+
+
+def told(found: Looked) -> list[tuple[str, str]]:
+    return [(each.outcome, each.reason) for _, outcomes in found.outcomes for each in outcomes]
+
+
+def test_what_ends_the_process_does_not_take_the_others_along(tmp_path: Path) -> None:
+    target = write(
+        tmp_path / "target",
+        {
+            "README.md": blocks(
+                "import os, subprocess, sys, threading, time\nfirst = 1",
+                "os._exit(3)",
+                "second = first + 1",
+                "os.kill(os.getppid(), 9)",
+                "os.kill(os.getpid(), 9)",
+                "subprocess.run(['kill', '-9', str(os.getppid())])\ntime.sleep(30)",
+                "threading.Thread(target=time.sleep, args=(1000,)).start()\nthird = second + 1",
+                "if os.fork() == 0:\n    third = 0",
+                "while True:\n    os.fork()",
+                "sys.exit(2)",
+                "assert third == 4, 'seeded'",
+            )
+        },
+    )
+    found = told(looked(target))
+    refused = "it is not allowed to do something: PermissionError: [Errno 1] what looks after this process is not to be killed"
+    assert found == [
+        ("ran", ""),
+        ("not run", "it ended its process with status 3"),
+        ("ran", ""),
+        ("not run", refused),
+        ("not run", "it ended its process by signal 9"),
+        ("not run", "it killed the process that looks after it"),
+        ("ran", ""),
+        ("ran", ""),
+        ("not run", "it started more processes than it may, or would have waited"),
+        ("not run", "it ended the program with an error's status, as programs do that want arguments"),
+        ("failed", "AssertionError: seeded"),
+    ]
+
+
+def test_what_does_not_end_is_told_and_those_behind_it_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "STEP_S", 2.0)
+    monkeypatch.setattr(supervised, "GRACE_S", 1.0)
+    endless = "while True:\n    print('x' * 10**6)"
+    deaf = "import time\nwhile True:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass"
+    target = write(tmp_path / "target", {"README.md": blocks("a = 1", endless, deaf, "assert a == 2, 'seeded'")})
+    assert told(looked(target)) == [
+        ("ran", ""),
+        ("not run", "it had not ended after 2 s: a server, or what waits for something"),
+        ("not run", "it had not ended after 2 s, and could not be interrupted"),
+        ("failed", "AssertionError: seeded"),
+    ]
+
+
+def test_a_document_s_files_are_gone_for_the_next_and_none_may_be_endless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "DISK_BYTES", 10 * 1024**2)
+    # slowly: what looks at it may come late
+    many = "import time\nfor n in range(900):\n    open(f'f{n}', 'wb').write(bytes(2**20))\n    time.sleep(0.01)\ntime.sleep(60)"
+    target = write(
+        tmp_path / "target",
+        {
+            "a.md": blocks("open('one', 'wb').write(bytes(2**25))", many),
+            "b.md": blocks("import os, shutil\nshutil.rmtree(os.getcwd())", "os.symlink('/etc', '../target')"),
+            "c.md": blocks("import os, shop\nassert sorted(os.listdir()) == ['a.md', 'b.md', 'c.md', 'shop']"),
+            "shop/__init__.py": "",
+        },
+    )
+    found = told(looked(target))
+    assert found[:2] == [("not run", "it wrote more than it may")] * 2
+    assert found[2:] == [("ran", "")] * 3
+    assert sorted(path.name for path in target.iterdir()) == ["a.md", "b.md", "c.md", "shop"]
+
+
+def test_when_the_time_is_used_up_what_was_run_is_told(tmp_path: Path) -> None:
+    target = write(tmp_path / "target", {"a.md": blocks("1 + 1"), "b.md": blocks("1 + 1")})
+    found = looked(target, budget_s=0.5)
+    assert told(found) == [("not run", "the budget was used up")] * 2
+    assert not tell(found, Lines(target)).data["complete"]
+    assert any("allow more time" in note.reason for note in found.left_out)
+
+
+def test_what_a_document_says_gets_into_no_command(tmp_path: Path) -> None:
+    name = "x'; touch ran; echo '"
+    source = f"raise type({name!r}, (Exception,), {{}})('a\\nb')"
+    session = "```\n>>> print(\"'; touch ran; '`touch ran`$(touch ran)\")\n1\n```\n"
+    target = write(tmp_path / "target", {"it's.md": blocks(source) + session})
+    lines = Lines(target)
+    report = tell(looked(target), lines)
+    statements = [statement.plain() for _, statement in report.findings if statement is not None]
+    assert [finding.rule for finding, _ in report.findings] == ["example-fails", "example-differs"]
+    assert failed(target, statements) == []
+    assert [path.name for path in target.iterdir()] == ["it's.md"]
