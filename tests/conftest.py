@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import AsyncIterator, Mapping
+from unittest import mock
 
 import hypothesis
 import pytest_asyncio
@@ -14,7 +15,9 @@ from clones.routing import DEFAULT_TABLE, types_by_clone
 # so, and by every process whose answer to an interrupt it tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A busy machine is no failure, and a suite that passes passes again.
+# A busy machine is no failure, and a suite that passes passes again. Hypothesis would draw constants of the project's
+# modules, too, of those that are loaded by then: examples would follow what ran before, and each change of any module.
+mock.patch("hypothesis.internal.conjecture.providers.is_local_module_file", lambda _: False).start()
 hypothesis.settings.register_profile(
     "steady", deadline=None, derandomize=True, suppress_health_check=(hypothesis.HealthCheck.too_slow,)
 )
