@@ -74,8 +74,8 @@ def timeline(sections: Sequence[Section]) -> Timeline | None:
 
 
 def _row(section: Section, start: datetime, zero: datetime, scale: float, top: float) -> Row:
-    waited = section.queued_s or 0.0
     begin = _after(start, zero)
+    waited = min(section.queued_s or 0.0, begin)  # moments are told in microseconds, and it is not
     took = wording.duration(section.duration_s)
     return Row(
         clone=section.clone,
