@@ -19,9 +19,9 @@ from bus.server_rights import inbox_prefix
 from bus.settings import ConnectionSettings
 
 _ORPHAN_WAIT_S = 10.0
-"""How long a server whose starter died is given to write its state out and leave the store."""
+"""How long a server whose starter died is given to write its state out and leave the store; and those who only read."""
 _PROBE_WAIT_S = 0.2
-"""`read_network` takes the lock for an instant, to see whether it is free; a start does not take that for an owner."""
+"""`read_network` takes the lock for an instant, to see whether it is free, and so long at least it is tried again."""
 
 
 class NetworkFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,9 +107,18 @@ async def _lock(descriptor: int, store: Path) -> None:
         waited = time.monotonic() - began
         starter = _starter(descriptor)
         orphaned = starter is not None and not _alive(starter)
-        if waited > (_ORPHAN_WAIT_S if orphaned else _PROBE_WAIT_S):
+        if waited > _PROBE_WAIT_S and (waited > _ORPHAN_WAIT_S or not (orphaned or _is_only_read(descriptor))):
             raise StoreInUse(_owner_message(store, starter, orphaned=orphaned))
         await asyncio.sleep(0.02)
+
+
+def _is_only_read(descriptor: int) -> bool:
+    """Tell whether whoever keeps us from the store just now only looks whether it is taken, as `read_network` does."""
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        return True
+    return False
 
 
 def _starter(descriptor: int) -> int | None:

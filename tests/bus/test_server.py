@@ -1,6 +1,7 @@
 """The embedded server: starting, failing in words, its store, its end."""
 
 import asyncio
+import fcntl
 import json
 import os
 import resource
@@ -182,6 +183,18 @@ class TestOneServerForEachStore:
         finally:
             reading = False
             await reader
+
+    async def test_a_reader_that_is_slow_is_waited_for(self, tmp_path: Path) -> None:
+        async with EmbeddedServer(options(tmp_path)):
+            pass
+        reader = os.open(tmp_path / "store" / "lock", os.O_RDONLY)
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        server = EmbeddedServer(options(tmp_path))
+        starting = asyncio.create_task(server.start())
+        await asyncio.wait({starting}, timeout=0.5)
+        os.close(reader)
+        await starting
+        await server.stop()
 
     async def test_a_local_command_line_connects_from_network_json(self, tmp_path: Path) -> None:
         async with EmbeddedServer(options(tmp_path)):
