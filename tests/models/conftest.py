@@ -18,6 +18,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.models)
+            # A busy machine may need minutes for the few hundred tokens of an answer.
+            item.add_marker(pytest.mark.timeout(1500))
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +45,7 @@ def model_file(tmp_path: Path) -> ModelFile:
             "model_info": info or INFO,
         }
         path = tmp_path / "model.json"
-        given = {"timeout_s": 300.0, "max_tokens": 4000, **limits}
+        given = {"timeout_s": 600.0, "max_tokens": 4000, **limits}
         prices = {"prompt": 0.15, "answer": 0.6}
         path.write_text(json.dumps({"provider": OPENAI, "config": config, "limits": given, "prices": prices}))
         return path
