@@ -1,6 +1,7 @@
 """A realm of its own on a real server, workers on connections of their own, and what the streams hold afterwards."""
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -12,6 +13,7 @@ import msgspec
 
 from bus.client import Submitted, Submitter
 from bus.consumers import consumer_state
+from bus.errors import RequestTimeout
 from bus.identity import Identity
 from bus.jetstream import PubAck, StoredMessage, publish, stored
 from bus.network import Network, open_network
@@ -34,7 +36,7 @@ from schemas import (
     TaskStarted,
     decode,
 )
-from tests.bus.eventually import WITHIN_S
+from tests.bus.eventually import WITHIN_S, eventually
 
 TYPE = "echo"
 QUICK = Backoff(initial_s=0.02, maximum_s=0.05)
@@ -134,7 +136,8 @@ class Rig:
     ) -> PubAck:
         """Store any bytes as a task, as a stranger to the SDK would."""
         headers = {"Content-Type": content_type} if content_type else None
-        return await publish(self.network.requester, self.subjects.task(task_type, priority), body, headers=headers)
+        subject = self.subjects.task(task_type, priority)
+        return await publish(self.network.requester, subject, body, headers=headers, timeout_s=WITHIN_S)
 
     async def run(
         self, params: Mapping[str, Any] | None = None, *, within_s: float = WITHIN_S, **fields: Any
@@ -155,7 +158,8 @@ class Rig:
         following = 1
         while True:
             body = msgspec.json.encode({"seq": following, "next_by_subj": subject, "batch": 1000})
-            answers = await self.network.requester.collect(f"$JS.API.DIRECT.GET.{stream}", body)
+            get = f"$JS.API.DIRECT.GET.{stream}"
+            answers = await self.network.requester.collect(get, body, timeout_s=WITHIN_S)
             messages = [message for message in map(stored, answers[:-1]) if message is not None]
             found += messages
             if len(messages) < 1000:
@@ -187,7 +191,7 @@ class Rig:
             assert state is not None
             waiting = {"seq": state.first_waiting, "next_by_subj": state.subject, "batch": 1}
             get = f"$JS.API.DIRECT.GET.{self.subjects.ledger}"
-            first, *_ = await self.network.requester.collect(get, msgspec.json.encode(waiting))
+            first, *_ = await self.network.requester.collect(get, msgspec.json.encode(waiting), timeout_s=WITHIN_S)
             if stored(first) is not None:
                 total += 1 + int((first.headers or {})["Nats-Num-Pending"])
             total += state.num_ack_pending
@@ -230,5 +234,13 @@ async def open_rig(
     subjects = Subjects(f"realm{next(_serial)}")
     settings = server.settings_for("operator")
     async with open_network(settings, subjects, name="rig") as network, Submitter(network) as submitter:
-        await ensure(network.requester, subjects, task_types=dict.fromkeys(types, ("echo",)), limits=limits)
+        task_types = dict.fromkeys(types, ("echo",))
+
+        async def made() -> bool:
+            with contextlib.suppress(RequestTimeout):  # a disk with much else to do
+                await ensure(network.requester, subjects, task_types=task_types, limits=limits)
+                return True
+            return False
+
+        await eventually(made, within_s=2 * WITHIN_S)
         yield Rig(settings, network, submitter)

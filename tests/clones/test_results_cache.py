@@ -18,6 +18,7 @@ from clones.params import TestingParams as OfTesting  # pytest takes whatever is
 from clones.results_cache import Memory, recall
 from clones.targets import Checkout, TargetPolicy
 from schemas import Route, TaskCompletion
+from tests.bus.eventually import WITHIN_S
 from tests.bus.rig import failure
 from tests.clones.rig import ClonesRig
 from tests.clones.test_engine_handler import project
@@ -59,7 +60,7 @@ async def test_only_a_completion_with_all_its_files_answers(clones_rig: ClonesRi
     project(workspace)
     async with clones_rig.clone("gamma"):
         first = await done(clones_rig, "first", "use")
-        store = await clones_rig.network.client.jetstream().object_store(clones_rig.subjects.artifacts)
+        store = await clones_rig.network.client.jetstream(timeout=WITHIN_S).object_store(clones_rig.subjects.artifacts)
         await store.delete(first.artifacts[0].name)
         assert (await done(clones_rig, "second", "use")).cached_from is None
         assert (await done(clones_rig, "third", "use")).cached_from == "second"
