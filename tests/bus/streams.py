@@ -54,7 +54,7 @@ async def make_streams(client: Client) -> None:
         config = {"durable_name": name, "ack_policy": "explicit", "filter_subject": subject}
         request = {"stream_name": "SANCTUARY_LEDGER", "config": config}
         await api(client, f"CONSUMER.DURABLE.CREATE.SANCTUARY_LEDGER.{name}", request)
-    js = client.jetstream()
+    js = client.jetstream(timeout=WITHIN_S)
     await js.create_object_store("sanctuary_artifacts")
     await js.create_key_value(bucket="sanctuary_routes", direct=True)
 

@@ -106,7 +106,7 @@ class TestAnybody:
         assert (answer.data, (answer.headers or {})["Nats-Subject"]) == (b'{"n":1}', subject)
 
     async def test_reads_the_routing_table(self, anybody: Connection, operator: Client) -> None:
-        await (await operator.jetstream().key_value("sanctuary_routes")).put("table", b"routes")
+        await (await operator.jetstream(timeout=WITHIN_S).key_value("sanctuary_routes")).put("table", b"routes")
         subject = "$JS.API.DIRECT.GET.KV_sanctuary_routes.$KV.sanctuary_routes.table"
         assert (await anybody.client.request(subject, b"", timeout=WITHIN_S)).data == b"routes"
 
@@ -247,7 +247,7 @@ class TestClone:
     async def test_reads_the_ledger_and_the_results(self, beta: Connection) -> None:
         await beta.client.request("sanctuary.event.security.t2", b"event", timeout=WITHIN_S)
         answer = await beta.client.request(
-            "$JS.API.DIRECT.GET.SANCTUARY_LEDGER.sanctuary.event.security.t2", b"", timeout=5
+            "$JS.API.DIRECT.GET.SANCTUARY_LEDGER.sanctuary.event.security.t2", b"", timeout=WITHIN_S
         )
         assert answer.data == b"event"
         batch = b'{"batch":10,"next_by_subj":"sanctuary.event.>","seq":1}'
@@ -256,13 +256,13 @@ class TestClone:
         ).subject.startswith("_INBOX_beta.")
 
     async def test_stores_replaces_and_reads_artifacts(self, beta: Connection) -> None:
-        store = await beta.client.jetstream().object_store("sanctuary_artifacts")
+        store = await beta.client.jetstream(timeout=WITHIN_S).object_store("sanctuary_artifacts")
         await store.put("report.html", b"x" * 300_000)
         await store.put("report.html", b"y" * 300_001)
         assert (await store.get("report.html")).data == b"y" * 300_001
 
     async def test_reads_the_routes(self, beta: Connection, operator: Client) -> None:
-        await (await operator.jetstream().key_value("sanctuary_routes")).put("table", b"routes")
+        await (await operator.jetstream(timeout=WITHIN_S).key_value("sanctuary_routes")).put("table", b"routes")
         subject = "$JS.API.DIRECT.GET.KV_sanctuary_routes.$KV.sanctuary_routes.table"
         assert (await beta.client.request(subject, b"", timeout=WITHIN_S)).data == b"routes"
 

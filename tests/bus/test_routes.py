@@ -10,7 +10,7 @@ import bus.routes
 from bus.network import Network
 from bus.routes import Revision, RouteWatch, ensure_bucket, put
 from schemas import RoutesInForce, RoutingTable
-from tests.bus.eventually import eventually
+from tests.bus.eventually import WITHIN_S, eventually
 from tests.bus.rig import Rig
 
 
@@ -24,7 +24,7 @@ async def test_a_table_is_noticed_that_has_the_number_of_another_one(rig: Rig) -
             await ensure_bucket(rig.network)
             assert await put(rig.network, routes, base_revision=0) == 1
             await eventually(lambda: bool(seen) and seen[-1].routes == routes)  # noqa: B023  waited for here and now
-            await rig.network.client.jetstream().delete_key_value(rig.subjects.routes)
+            await rig.network.client.jetstream(timeout=WITHIN_S).delete_key_value(rig.subjects.routes)
     assert len(seen) == 2
 
 
