@@ -37,7 +37,7 @@ _FIRST = {
     "sums/__init__.py": '"""Sums."""\n',
     "sums/totals.py": _TOTALS,
     "sums/spread.py": _SPREAD,
-    "bench.py": "from sums.spread import spread\n\nprint(spread(list(range(700))))\n",
+    "bench.py": "from sums.spread import spread\n\nprint(spread(list(range(1500))))\n",
     "tests/test_totals.py": (
         "from sums.totals import mean, total\n"
         "\n"

@@ -20,7 +20,10 @@ from tests.conftest import CLONES
 from tests.integration.shop import EVAL, FAILING, FILES, UNDOCUMENTED, git, make_shop
 from tests.ops.network import Client, Command, needs_proc, running
 
-pytestmark = needs_proc
+pytestmark = [needs_proc, pytest.mark.timeout(600)]
+REVIEWED_WITHIN_S = 500.0
+"""The first one on a machine makes the environment for the project's tests."""
+ENDLESS = "import time\n\n\ndef test_endless():\n    while True:\n        time.sleep(1)\n"
 
 STEPS = {"security": "security", "architecture": "architecture", "testing": "testing", "documentation": "report"}
 """By task type the names of the steps."""
@@ -58,7 +61,7 @@ def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Reviewed:
     with running(*arguments, directory=directory) as command:
         command.until("reviewing ")
         command.below()
-        status = command.wait()
+        status = command.wait(REVIEWED_WITHIN_S)
     assert status == 0, command.log
     return Reviewed(command, project, revision, json.loads(command.out))
 
@@ -195,6 +198,9 @@ async def test_each_task_has_one_result_and_ran_once(reviewed: Reviewed, afterwa
 
 def test_ctrl_c_in_the_middle_leaves_nothing_and_says_little(tmp_path: Path) -> None:
     make_shop(tmp_path / "project")
+    (tmp_path / "project" / "tests" / "test_endless.py").write_text(ENDLESS)
+    git(tmp_path / "project", "add", ".")
+    git(tmp_path / "project", "commit", "-q", "-m", "it never ends")
     with running("review", "project", "--up", "--store", "store", directory=tmp_path) as command:
         command.until("testing +running")
         assert command.end(signal.SIGINT) == 1

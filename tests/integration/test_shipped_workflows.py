@@ -32,6 +32,7 @@ from tests.bus.eventually import eventually
 from tests.integration.sums import BROKEN, FAILING, FAILURE_BROUGHT_BY, SLOWED, make_sums
 from tests.ops.network import Client, Command, needs_proc, running
 
+pytestmark = pytest.mark.timeout(900)
 ENDED_WITHIN_S = 600.0
 """All the runs share one machine: far more than they take where it has nothing else to do."""
 BENCH = "python bench.py"

@@ -131,9 +131,9 @@ class Command:
         self.process.send_signal(number)
         return self.wait()
 
-    def wait(self) -> int:
+    def wait(self, within_s: float = WITHIN_S) -> int:
         """Return its exit status once it has ended by itself; standard output is in `out`."""
-        self.out = self.process.communicate(timeout=WITHIN_S)[0].decode()
+        self.out = self.process.communicate(timeout=within_s)[0].decode()
         return self.process.returncode
 
     def left(self) -> list[str]:
