@@ -26,6 +26,8 @@ QUICK = Backoff(initial_s=0.05, maximum_s=0.2)
 class Toil(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds: float = 0.0
     """How long it takes."""
+    until: str = ""
+    """It takes until this file is there, too."""
     exit: int | None = None
     """End the process with this status."""
     fail: str = ""
@@ -59,6 +61,8 @@ class Toiler(Clone):
     @serves("toil")
     async def toil(self, task: Task, params: Toil) -> Done:
         await asyncio.sleep(params.seconds)
+        while params.until and not Path(params.until).exists():  # noqa: ASYNC110, ASYNC240  a look at one name
+            await asyncio.sleep(0.05)
         if params.exit is not None:
             os._exit(params.exit)
         if params.fail:

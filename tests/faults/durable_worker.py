@@ -1,7 +1,7 @@
 """A runtime for faults to happen to: `python -m tests.faults.durable_worker URL SEED INBOX NAMESPACE JOURNAL ROLE...`.
 
 Roles: `hosts` agents of the type `reader`, which write what they get to the journal, a line each, before they handle it;
-`subscribes` that type to the durable topic `orders`, and so stands for delivering it. Says `ready <its name>`, then serves.
+`subscribes` that type to the durable topic `orders`, and so stands for delivering it. Says its name, then `ready`, then serves.
 """
 
 import asyncio
@@ -37,12 +37,14 @@ async def main(url: str, seed: str, inbox: str, namespace: str, journal: str, *r
 
     settings = ConnectionSettings(servers=(url,), source="the test", nkey=Path(seed), inbox_prefix=inbox)
     runtime = NatsAgentRuntime(settings, namespace=namespace)
+    sys.stdout.write(f"{runtime._node.session.worker}\n")
+    sys.stdout.flush()
     await runtime.start()
     if "hosts" in roles:
         await Reader.register(runtime, "reader", Reader, skip_class_subscriptions=True)
     if "subscribes" in roles:
         await runtime.add_subscription(TypeSubscription("orders", "reader"))
-    sys.stdout.write(f"ready {runtime._node.session.worker}\n")
+    sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.Event().wait()
 

@@ -22,7 +22,7 @@ def fork(target: Callable[..., None], *arguments: object) -> ForkServerProcess:
     return process
 
 
-async def gone(process: ForkServerProcess, *, within_s: float = 15.0) -> None:
+async def gone(process: ForkServerProcess, *, within_s: float = 60.0) -> None:
     """Return once a process has ended."""
     await asyncio.to_thread(process.join, within_s)
     assert not process.is_alive(), "the process does not end"

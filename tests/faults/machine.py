@@ -29,8 +29,8 @@ from tests.clones.completeness.whole import findings
 from tests.faults.machine_processes import CLONES, TABLE, Act, Place, start_omega, start_worker
 from tests.faults.promises import Asked, Ledger, Task, told
 
-READY_WITHIN_S = 20.0
-DRAINED_WITHIN_S = 40.0
+READY_WITHIN_S = 60.0
+DRAINED_WITHIN_S = 90.0
 POLL_S = 0.02
 DECISIONS = 3
 """So many parked tasks are decided about as the example wants; then they fail, so that there is an end."""
@@ -88,7 +88,7 @@ class Realm:
             await self.ready(instance)
         self.send(instance, number)
         process = self.process(instance)
-        await asyncio.to_thread(process.join, 15)
+        await asyncio.to_thread(process.join, READY_WITHIN_S)
         assert not process.is_alive(), f"{instance} does not end"
         self.workers.pop(instance, None)
         self.omegas.pop(instance, None)

@@ -62,8 +62,12 @@ class Scene:
 
     async def start_worker(self, name: str, capacity: int = 8, module: str = "tests.faults.worker") -> None:
         """Start one and wait until it takes tasks."""
+        await self.spawn_worker(name, capacity, module)
+        await eventually(lambda: self.noted("is-ready", name=name), within_s=60)
+
+    async def spawn_worker(self, name: str, capacity: int = 8, module: str = "tests.faults.worker") -> None:
+        """Start one, which may be gone again before it says that it is ready."""
         self.workers[name] = await asyncio.create_subprocess_exec(*self.argv(name, capacity, module), cwd=ROOT)
-        await eventually(lambda: self.noted("is-ready", name=name), within_s=20)
 
     def send(self, name: str, number: signal.Signals) -> None:
         self.workers[name].send_signal(number)

@@ -22,6 +22,8 @@ from tests.ops.network import make_project, needs_proc
 
 pytestmark = needs_proc
 TOIL = AgentId("toiler", "toil")
+KNOWN_WITHIN_S = 20.0
+"""A few seconds in truth; the machine may have much else to do."""
 
 
 @asynccontextmanager
@@ -54,6 +56,7 @@ def facts(result: TaskResult) -> dict[str, Any]:
     return {"output": {**result.output, "data": data}, "summary": result.summary, "clone": result.clone}
 
 
+@pytest.mark.timeout(600)
 async def test_a_foreign_agent_gets_from_a_clone_what_its_subject_gives(tmp_path: Path) -> None:
     make_project(tmp_path / "project")
     (tmp_path / "project" / "run.py").write_text(
@@ -66,11 +69,11 @@ async def test_a_foreign_agent_gets_from_a_clone_what_its_subject_gives(tmp_path
         await asyncio.gather(
             joined(runtime, beta), joined(runtime, delta), joined(runtime, AgentId("omega", "security"))
         )
-        by_subject = facts(await stage.result(await stage.submit("security", assignment.params)))
+        by_subject = facts(await stage.result(await stage.submit("security", assignment.params), within_s=200))
         assert by_subject["output"]["data"]["findings"]
         assert facts(await runtime.send_message(assignment, beta)) == by_subject
         assert facts(await runtime.send_message(assignment, AgentId("omega", "security"))) == by_subject
-        tested = await runtime.send_message(TaskAssignment(params={"target": "project"}, timeout_s=120), delta)
+        tested = await runtime.send_message(TaskAssignment(params={"target": "project"}, timeout_s=300), delta)
         assert (tested.clone, tested.task_type) == ("delta", "testing")
         for name in ("beta", "delta", "omega"):
             assert "does not let us" not in (tmp_path / f"{name}.log").read_text()
@@ -80,7 +83,8 @@ async def test_a_daemon_that_is_killed_costs_its_caller_an_error_and_nobody_the_
     async with open_stage(tmp_path) as stage, application(stage) as runtime:
         await stage.start("first", TOILER)
         await joined(runtime, TOIL)
-        assignment = TaskAssignment(id="toil-1", params={"seconds": 2}, retries=1)
+        go_on = tmp_path / "go-on"
+        assignment = TaskAssignment(id="toil-1", params={"until": str(go_on)}, retries=1)
         sent = asyncio.create_task(runtime.send_message(assignment, TOIL))
         submitted = Submitted("toil", "toil-1", 0)
         await stage.told(submitted, TaskStarted)
@@ -89,7 +93,8 @@ async def test_a_daemon_that_is_killed_costs_its_caller_an_error_and_nobody_the_
         killed_at = time.monotonic()
         with pytest.raises(WorkerLost):
             await sent
-        assert time.monotonic() - killed_at < 5
+        assert time.monotonic() - killed_at < KNOWN_WITHIN_S
+        go_on.touch()
 
         await stage.start("second", TOILER)
         result = await stage.result(submitted)
@@ -106,7 +111,8 @@ async def test_a_daemon_that_freezes_costs_its_caller_an_error_and_the_task_ends
     async with open_stage(tmp_path) as stage, application(stage) as runtime:
         await stage.start("first", TOILER)
         await joined(runtime, TOIL)
-        assignment = TaskAssignment(id="toil-1", params={"seconds": 1}, retries=1)
+        go_on = tmp_path / "go-on"
+        assignment = TaskAssignment(id="toil-1", params={"until": str(go_on)}, retries=1)
         sent = asyncio.create_task(runtime.send_message(assignment, TOIL))
         submitted = Submitted("toil", "toil-1", 0)
         await stage.told(submitted, TaskStarted)
@@ -115,7 +121,8 @@ async def test_a_daemon_that_freezes_costs_its_caller_an_error_and_the_task_ends
         frozen_at = time.monotonic()
         with pytest.raises(WorkerLost):
             await sent
-        assert time.monotonic() - frozen_at < 5
+        assert time.monotonic() - frozen_at < KNOWN_WITHIN_S
+        go_on.touch()
 
         await stage.start("second", TOILER)
         result = await stage.result(submitted)

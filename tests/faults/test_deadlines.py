@@ -11,14 +11,15 @@ from pathlib import Path
 from bus.identity import Identity
 from bus.network import open_network
 from clones.omega.deadlines import Deadlines
-from schemas import Route, RoutingTable, TaskFailure, TaskResult, decode
+from schemas import Route, RoutingTable, TaskCompletion, TaskFailure, TaskResult, decode
 from tests.bus.eventually import eventually
 from tests.bus.rig import TYPE
 from tests.faults.scene import Scene, open_scene
 
-ON_TIME_S = 5.0
+ON_TIME_S = 20.0
+"""A few seconds in truth; the machine may have much else to do."""
 LIMIT_S = 3.0
-"""The limit of most tasks: long enough for what has to happen before."""
+"""The limit of most tasks."""
 
 
 @asynccontextmanager
@@ -46,24 +47,28 @@ async def failures(scene: Scene) -> dict[str, TaskFailure]:
 
 
 async def begun_and_dead(scene: Scene) -> None:
-    """Have a task of each kind that is not ended by whoever has it, two of them begun by a worker that is killed then."""
+    """Have a task of each kind that is not ended by whoever has it, two of them begun by a worker that a third one kills then."""
     rig = scene.rig
     await rig.submit("running", {"first_s": 60}, timeout_s=LIMIT_S, retries=0)
     await rig.submit("again", {"first_s": 60}, timeout_s=LIMIT_S, retries=3)
-    await eventually(lambda: rig.has_started("running"))
-    await eventually(lambda: rig.has_started("again"))
-    await scene.end("first", signal.SIGKILL)
+    await rig.submit("killer", {"falls": "SIGKILL", "once_told": ["running", "again"]})
+    await scene.spawn_worker("first")
+    assert await scene.workers.pop("first").wait() == -signal.SIGKILL
+    assert await rig.has_started("running")
+    assert await rig.has_started("again")
     await rig.submit("to-close", schedule_to_close_s=LIMIT_S)
     await rig.submit("to-start", schedule_to_start_s=LIMIT_S)
 
 
 async def test_the_only_worker_is_killed(tmp_path: Path) -> None:
     async with open_scene(tmp_path) as scene:
-        await scene.start_worker("first")
         async with omega(scene):
-            began = time.monotonic()
             await begun_and_dead(scene)
-            told = {name: await scene.rig.result(name, within_s=15) for name in ("running", "to-close", "to-start")}
+            began = time.monotonic()
+            told = {
+                name: await scene.rig.result(name, within_s=LIMIT_S + ON_TIME_S)
+                for name in ("running", "to-close", "to-start")
+            }
             assert time.monotonic() - began < LIMIT_S + ON_TIME_S
             codes = {name: result.code for name, result in told.items() if isinstance(result, TaskFailure)}
             assert codes == {
@@ -73,17 +78,17 @@ async def test_the_only_worker_is_killed(tmp_path: Path) -> None:
             }
             # Further attempts are allowed, so it ends with the next worker's.
             await scene.start_worker("second")
-            await eventually(lambda: scene.noted("ends", name="second", task_id="again", attempt=2), within_s=15)
-            await scene.rig.result("again")
-            await eventually(scene.rig.all_settled, within_s=15)
+            await eventually(lambda: scene.noted("ends", name="second", task_id="again", attempt=2))
+            for name in ("again", "killer"):
+                assert isinstance(await scene.rig.result(name), TaskCompletion)
+            await eventually(scene.rig.all_settled)
         results = [message.subject for message in await scene.rig.results()]
-        assert len(results) == len(set(results)) == 4
+        assert len(results) == len(set(results)) == 5
 
 
 async def test_everything_is_restarted(tmp_path: Path) -> None:
     """No Omega, no worker and a killed server while their time passes; then a server on the same store, and a new Omega."""
     async with open_scene(tmp_path) as scene:
-        await scene.start_worker("first")
         async with omega(scene):
             await begun_and_dead(scene)
         await scene.server.kill()
@@ -105,7 +110,7 @@ async def test_the_server_is_killed_and_omega_lives(tmp_path: Path) -> None:
         await scene.rig.submit("before", schedule_to_close_s=LIMIT_S)
         await scene.server.kill()
         await scene.server.restart()
-        await eventually(lambda: scene.rig.network.reconnects == 1)
+        await eventually(lambda: scene.rig.network.reconnects > 0)
         began = time.monotonic()
         await scene.rig.submit("after", schedule_to_close_s=LIMIT_S)
         for name in ("before", "after"):
@@ -118,12 +123,11 @@ async def test_a_stopped_worker_that_goes_on_says_nothing_more(tmp_path: Path) -
     """Stopped over its limit, its last attempt is ended in its place; its own word comes too late."""
     async with open_scene(tmp_path) as scene, omega(scene):
         await scene.start_worker("first")
-        await scene.rig.submit("running", {"first_s": 3}, timeout_s=2, retries=0)
-        await eventually(lambda: scene.rig.has_started("running"))
-        scene.send("first", signal.SIGSTOP)
-        result = await scene.rig.result("running", within_s=2 + 2 * ON_TIME_S)
+        params = {"first_s": 3, "falls": "SIGSTOP", "once_told": ["running"]}
+        await scene.rig.submit("running", params, timeout_s=2, retries=0)
+        result = await scene.rig.result("running", within_s=2 + ON_TIME_S)
         scene.send("first", signal.SIGCONT)
         assert isinstance(result, TaskFailure)
         assert (result.code, result.clone) == ("start_to_close_timeout", "omega")
-        await eventually(scene.rig.all_settled, within_s=15)
+        await eventually(scene.rig.all_settled)
         assert set(await failures(scene)) == {"running"}

@@ -24,7 +24,7 @@ from tests.faults.durable_worker import POISON
 from tests.faults.journals import whole_lines
 
 KEYS = ("a", "b", "c")
-WITHIN_S = 40.0
+WITHIN_S = 60.0
 
 
 class Scene:
@@ -40,14 +40,21 @@ class Scene:
         self.published = 0
 
     async def worker(self, *roles: str) -> str:
-        """Start a worker and return its name."""
+        """Start a worker and return its name once it serves."""
+        name = await self.begin(*roles)
+        out = self.processes[name].stdout
+        assert out is not None
+        assert await out.readline() == b"ready\n"
+        return name
+
+    async def begin(self, *roles: str) -> str:
+        """Start a worker, which may die before it has said that it serves, and return its name."""
         settings = self.server.settings_for("operator")
         command = [sys.executable, "-m", "tests.faults.durable_worker", settings.servers[0], str(settings.nkey)]
         command += [str(settings.inbox_prefix), "faults", str(self.journal), *roles]
         process = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
         assert process.stdout is not None
-        word, name = (await process.stdout.readline()).decode().split()
-        assert word == "ready"
+        name = (await process.stdout.readline()).decode().strip()
         self.processes[name] = process
         return name
 
@@ -117,7 +124,8 @@ async def test_the_dispatcher_is_killed(scene: Scene) -> None:
     await scene.kill(await scene.holder())
     await publishing
     await scene.all_in_order()
-    assert await scene.holder() in scene.processes
+    # All may have been delivered before it was killed: the office goes over in any case.
+    await eventually(lambda: _is_held_by(scene, *scene.processes))
 
 
 async def test_the_agents_process_is_killed(scene: Scene) -> None:
@@ -191,8 +199,8 @@ async def test_an_event_that_kills_each_process_is_given_up_and_kept(scene: Scen
     await scene.publisher.publish_message(Note(0, to=POISON), TopicId("orders", "a"))
     await scene.publish(20)
     for _ in range(5):
-        name = await scene.worker(*roles)
-        async with asyncio.timeout(20):
+        name = await scene.begin(*roles)
+        async with asyncio.timeout(WITHIN_S):
             assert await scene.processes.pop(name).wait() == -signal.SIGKILL
     name = await scene.worker(*roles)
     await scene.all_in_order()

@@ -97,18 +97,20 @@ async def test_the_fallback_takes_over_at_once(tmp_path: Path, capsys: pytest.Ca
         (await settled_books(stage.network)).hold((task.task_type, task.id) for task in everything)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_the_fallback_finds_what_the_primary_finds(tmp_path: Path) -> None:
     """Beta and Delta with their engines: nothing is lost, each task has one result, and all say the same."""
     make_shop(tmp_path / "shop")
     async with open_stage(tmp_path) as stage:
         beta = await stage.start("beta", "beta", "--concurrency", "2")
         await stage.start("delta", "delta", "--concurrency", "2")
-        tasks = [await stage.submit("security", {"target": "shop"}, timeout_s=120) for _ in range(6)]
-        await eventually(lambda: is_done(stage, tasks, 1), within_s=WITHIN_S)
+        tasks = [await stage.submit("security", {"target": "shop"}, timeout_s=300) for _ in range(3)]
+        await eventually(lambda: is_done(stage, tasks, 1), within_s=200)
         await stage.end("beta", signal.SIGKILL)
         stopped_at = await closed_at(stage, beta.instance)
-        results = [await stage.result(task, within_s=120) for task in tasks]
+        # Beta may have done all of the others before it died.
+        tasks.append(await stage.submit("security", {"target": "shop"}, timeout_s=300))
+        results = [await stage.result(task, within_s=300) for task in tasks]
         assert [result for result in results if not isinstance(result, TaskCompletion)] == []
         assert {result.clone for result in results} == {"beta", "delta"}
         assert first_start(results, "delta") > stopped_at

@@ -76,8 +76,8 @@ async def test_tasks_that_never_end_or_take_all_they_can_get(stage: Stage, tmp_p
     before = await stage.start("toiler", TOILER, "--concurrency", "8")
     endless = await stage.submit("toil", {"seconds": 3600}, timeout_s=2)
     hungry = await stage.submit("toil", {"engine": "eats_memory", "out": str(tmp_path / "hungry")})
-    parent = await stage.submit("toil", {"engine": "spawns", "out": str(tmp_path / "parent")}, timeout_s=8)
-    chain = await stage.submit("toil", {"engine": "forks_forever", "out": str(tmp_path / "chain")}, timeout_s=8)
+    parent = await stage.submit("toil", {"engine": "spawns", "out": str(tmp_path / "parent")}, timeout_s=12)
+    chain = await stage.submit("toil", {"engine": "forks_forever", "out": str(tmp_path / "chain")}, timeout_s=12)
     pids_file, beat = tmp_path / "parent" / "pids", tmp_path / "chain" / "beat"
     await eventually(lambda: pids_file.exists() and beat.exists() and beat.stat().st_size > 0, within_s=WITHIN_S)
     pids = [int(pid) for pid in pids_file.read_text().splitlines()[0].split()]

@@ -122,7 +122,7 @@ async def signed_up_to(network: Network, size: int) -> None:
     async def signed() -> bool:
         return any(each.checkpoint.size >= size for each in await checkpoints(network))
 
-    await eventually(signed)
+    await eventually(signed, within_s=60)
 
 
 async def test_kills_of_notary_and_server_leave_one_history(tmp_path: Path) -> None:

@@ -21,24 +21,33 @@ from tests.faults.scene import ROOT, Scene, open_scene
 from tests.ops.network import make_project, needs_proc, running
 
 MANY = 10_000
+SOME = 1_000
+"""So many that each of two workers gets some of them."""
 MAY_GROW_BYTES = 80 * MB
 """Eight kilobytes for each; an allocator gives back what it likes."""
 REAL = Counter(architecture=30, documentation=30, security=20, testing=10, performance=10)
 """Fewer of those that run the target's tests: they take most of the time."""
 
 
+@pytest.mark.timeout(300)
 async def test_ten_thousand_tasks_that_wait_when_the_clones_start(tmp_path: Path) -> None:
     async with open_scene(tmp_path) as scene:
         ids = [new_id() for _ in range(MANY)]
         await asyncio.gather(*(scene.rig.submitter.submit(TYPE, TaskAssignment(id=task_id)) for task_id in ids))
-        assert await scene.rig.unsettled() == MANY
-        for name in ("first", "second"):
-            await scene.start_worker(name, capacity=64)
-        await eventually(scene.rig.all_settled, within_s=60)
+        await eventually(lambda: all_wait(scene))
+        await asyncio.gather(*(scene.start_worker(name, capacity=64) for name in ("first", "second")))
+        # One that starts late may find little left to do.
+        left = await scene.rig.unsettled()
+        await eventually(scene.rig.all_settled, within_s=200)
         await scene.check(dict.fromkeys(ids, True))
         ran = [line.task_id for line in scene.lines("ends")]
         assert sorted(ran) == sorted(ids)
-        assert {line.name for line in scene.lines("ends")} == {"first", "second"}
+        assert left < SOME or {line.name for line in scene.lines("ends")} == {"first", "second"}
+
+
+async def all_wait(scene: Scene) -> bool:
+    """Tell whether the server counts all tasks as waiting."""
+    return await scene.rig.unsettled() == MANY
 
 
 @asynccontextmanager
@@ -59,6 +68,7 @@ async def crowd(scene: Scene) -> AsyncIterator[asyncio.subprocess.Process]:
 
 
 @needs_proc
+@pytest.mark.timeout(300)
 async def test_ten_thousand_tasks_in_flight(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All of them at once, from one client that waits for all."""
     async with open_scene(tmp_path) as scene, crowd(scene) as client:
@@ -74,13 +84,10 @@ async def test_ten_thousand_tasks_in_flight(tmp_path: Path, capsys: pytest.Captu
             scene.send(name, signal.SIGSTOP)
         client.stdin.write(b"\n")
 
-        async def all_stored() -> bool:
-            return await scene.rig.unsettled() == MANY
-
-        await eventually(all_stored, within_s=30)
+        await eventually(lambda: all_wait(scene), within_s=60)
         for name in scene.workers:
             scene.send(name, signal.SIGCONT)
-        delivered = int(await asyncio.wait_for(client.stdout.readline(), 60))
+        delivered = int(await asyncio.wait_for(client.stdout.readline(), 200))
         grown = memory.grown()
         with capsys.disabled():
             print(f"\n{MANY:,} tasks in flight, {delivered:,} delivered")  # noqa: T201

@@ -1,8 +1,9 @@
 """A worker in a process of its own, for faults to happen to: `python -m tests.faults.worker STORE REALM NAME JOURNAL CAPACITY`.
 
 Its handler sleeps `first_s` seconds in the first attempt and `later_s` in further ones, and writes what happens to the
-journal, a line each: `<name> <what> <task id> <attempt>`. A task that has `exit` ends the process with that status.
-SIGTERM stops it as a daemon is stopped.
+journal, a line each: `<name> <what> <task id> <attempt>`. A task that has `held_by` is not done before it is cancelled by the
+worker of that name. In the first attempt of one that has `falls`, the process sends itself that signal as soon as the ledger
+tells that each task of `once_told` has begun. SIGTERM stops it as a daemon is stopped.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import sys
 from pathlib import Path
 
 from bus.identity import Identity
+from bus.jetstream import last_of
 from bus.network import open_network
 from bus.store import read_network
 from bus.subjects import Subjects
@@ -40,16 +42,24 @@ async def main(store: Path, realm: str, name: str, journal: Journal, capacity: i
 
     async def handle(task: Task) -> Done:
         journal.note("starts", task)
+        if "falls" in task.params and task.attempt == 1:
+            for task_id in task.params["once_told"]:
+                await told(task_id)
+            os.kill(os.getpid(), signal.Signals[task.params["falls"]])
         try:
+            if task.params.get("held_by") == name:
+                await asyncio.Event().wait()
             await asyncio.sleep(task.params.get("first_s" if task.attempt == 1 else "later_s", 0))
         except asyncio.CancelledError:
             journal.note("is-cancelled", task)
             raise
-        if "exit" in task.params:
-            os._exit(task.params["exit"])
         task.report(1.0, "almost done")
         journal.note("ends", task)
         return Done(output=name)
+
+    async def told(task_id: str) -> None:
+        while await last_of(network.requester, subjects.ledger, subjects.event(TYPE, task_id)) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
     known = read_network(store)
     assert known is not None
