@@ -16,7 +16,7 @@ typed. Of a step that is run `again` nothing is written but its beginning::
 `error` is that of the step, or of the module's import: {"name": "ValueError", "kinds": [its classes], "message", "line": of the
 document or null, "direct": whether it was raised by the document's own code, "stated": whether by a `raise`, "where": the file
 that raised it, "chain": [what came before], "missing": the name or module that is not there, "near": a name like it, "path",
-"number", "reached": whether a connection was tried}.
+"number", "reached": whether a connection was tried, "started": whether a program was}.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class _Runner:
         self._not_killed = (os.getppid(), 1, -1)
         self._forks = 0
         self._late = False
-        self._reached = False
+        self._reached = self._started = False
         self._flags = 0
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -119,7 +119,7 @@ class _Runner:
                 self._write(event="end", number=step["number"], **told)
 
     def _import(self, name: str, namespace: types.ModuleType) -> dict[str, Any] | None:
-        self._late = self._reached = False
+        self._late = self._reached = self._started = False
         self._start_clock()
         try:
             module = importlib.import_module(name)
@@ -137,7 +137,7 @@ class _Runner:
         )
         sys.stdout, sys.displayhook = text, sys.__displayhook__
         error = None
-        self._late = self._reached = False
+        self._late = self._reached = self._started = False
         self._start_clock()
         try:
             self._execute(step, namespace)
@@ -205,6 +205,7 @@ class _Runner:
         return {
             "name": _full_name(type(error)),
             "reached": self._reached,
+            "started": self._started,
             "kinds": [kind.__name__ for kind in type(error).__mro__],
             "message": _said(error),
             "line": line,
@@ -244,6 +245,8 @@ class _Runner:
     def _on_event(self, event: str, arguments: Any) -> None:
         if event == "socket.getaddrinfo" or (event == "socket.connect" and isinstance(arguments[1], tuple)):
             self._reached = True
+        elif event in ("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.startfile"):
+            self._started = True
         elif event == "os.kill" and arguments[0] in self._not_killed:
             raise PermissionError(1, "what looks after this process is not to be killed")
         elif event in ("os.fork", "os.forkpty"):

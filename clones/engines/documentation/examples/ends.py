@@ -26,6 +26,8 @@ class Error(msgspec.Struct, frozen=True, kw_only=True):
     number: int | None
     reached: bool
     """Whether a connection was tried."""
+    started: bool
+    """Whether a program was."""
 
     def says(self) -> str:
         """Return it as Python prints it, on one line and without addresses."""

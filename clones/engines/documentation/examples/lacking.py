@@ -11,6 +11,7 @@ from clones.engines.running.offline import wants_network
 
 _NETWORK_KINDS = frozenset({"gaierror", "ConnectionError", "ConnectTimeout", "ConnectError", "URLError"})
 _NETWORK_NUMBERS = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUSED, errno.EADDRNOTAVAIL})
+_NO_TERMINAL = frozenset({errno.ENOTTY, errno.ENXIO})
 _FULL = frozenset({errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
 _ASKS = frozenset({"EOFError", "BdbQuit", "GetPassWarning"})
 _NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
@@ -91,8 +92,13 @@ def _end(error: Error, _: Here) -> str:
 
 
 def _person(error: Error, _: Here) -> str:
-    asks = _ASKS.intersection(error.kinds) or "Inappropriate ioctl" in error.message
+    asks = _ASKS.intersection(error.kinds) or ("OSError" in error.kinds and error.number in _NO_TERMINAL)
+    asks = asks or "Inappropriate ioctl" in error.message
     return "it wants an answer from somebody at a terminal" if asks else ""
+
+
+def _program(error: Error, _: Here) -> str:
+    return f"it leaves something to another program: {error.says()}" if error.started else ""
 
 
 def _variable(error: Error, _: Here) -> str:
@@ -114,4 +120,4 @@ def _file(error: Error, here: Here) -> str:
     return "" if slash and head and here.has(head) else f"it wants the file {error.path}, which is the reader's"
 
 
-_CHECKS = (_network, _module, _attribute, _name, _context, _end, _person, _variable, _file)
+_CHECKS = (_network, _module, _attribute, _name, _context, _end, _person, _program, _variable, _file)

@@ -137,6 +137,7 @@ def test_what_is_left_alone(source: str, reason: str) -> None:
     ("want", "printed", "same"),
     [
         ("", "1\n", True),
+        ("# said\n", "1\n", True),
         ("1\n", "2\n", False),
         ("[1,\n 2]\n", "[1, 2]\n", True),
         ("{'a': 1, ...}\n", "{'a': 1, 'b': 2}\n", True),
@@ -193,6 +194,8 @@ def test_names_that_a_step_makes() -> None:
             {"kinds": ("AttributeError",), "message": "module 'copy' has no attribute 'replace'"},
             "the module `copy` has no `replace` here",
         ),
+        ({"started": True}, "it leaves something to another program: X: said"),
+        ({"kinds": ("OSError",), "number": 6, "path": "/dev/tty"}, "it wants an answer from somebody at a terminal"),
         ({"reached": True}, "it wants the network, or a service that is not here"),
         (
             {"kinds": ("KeyError",), "message": "'HOME'", "where": "<frozen os>:__getitem__"},
@@ -215,6 +218,7 @@ def test_what_a_run_lacked(changes: dict[str, object], reason: str) -> None:
         "path": None,
         "number": None,
         "reached": False,
+        "started": False,
     }
     here = Here(own=frozenset({"shop", "shop.till"}), has=lambda path: path == "docs", unsure={"x": 3})
     assert lacks(Error(**{**plain, **changes}), here) == reason  # type: ignore[arg-type]
