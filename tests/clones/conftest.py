@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+import bus.lease
+import bus.topology
 import clones
 import schemas
 from bus.server import EmbeddedServer
@@ -32,6 +34,13 @@ def workspace(tmp_path: Path) -> Path:
     directory = tmp_path / "workspace"
     directory.mkdir()
     return directory
+
+
+@pytest.fixture
+def long_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leases of ten minutes instead of 5 s: a task that is held stays with who has it, however busy the machine is."""
+    for module in (bus.lease, bus.topology):
+        monkeypatch.setattr(module, "ACK_WAIT_S", 600.0)
 
 
 @pytest_asyncio.fixture

@@ -60,6 +60,7 @@ async def test_tasks_run_on_a_real_network_and_nothing_is_left(tmp_path: Path, m
     (tmp_path / "name").write_text("here")
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setattr(Shouter, "stopped", [])
     async with network_of(Shouter, Reader, workspace=tmp_path) as network:
         result = await network.run("shout", {"text": "hi"}, priority="high")
         assert isinstance(result, TaskCompletion)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 from nats.errors import NoRespondersError
 
@@ -182,6 +183,7 @@ async def test_a_type_moves_to_another_clone_under_load(clones_rig: ClonesRig) -
     assert all(isinstance(result, TaskCompletion) for result in results)
 
 
+@pytest.mark.usefixtures("long_leases")
 async def test_what_runs_where_a_type_is_taken_from_ends_there(clones_rig: ClonesRig) -> None:
     busy = Busy()
     async with (

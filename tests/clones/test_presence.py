@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import msgspec
+import pytest
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NoAnswer
 
@@ -77,6 +78,7 @@ async def test_it_tells_what_its_code_can_do_in_the_table_or_not_and_a_canarys_s
     await running
 
 
+@pytest.mark.usefixtures("long_leases")
 async def test_it_tells_the_queues_of_what_it_serves_and_omega_tells_all(clones_rig: ClonesRig) -> None:
     release = asyncio.Event()
 
