@@ -28,7 +28,17 @@ async def recorded(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFact
         for number in range(TASKS):
             await rig.submitter.submit("testing", TaskAssignment(id=f"t{number}", params={"value": number}))
             await rig.submitter.result("testing", f"t{number}", timeout_s=60)
+        await copied(rig, TASKS)
         yield rig
+
+
+async def copied(rig: ClonesRig, count: int) -> None:
+    """Return once the ledger has its copies of so many results: what is read there has ended then."""
+
+    async def are() -> bool:
+        return len(await rig.bus.in_stream(rig.subjects.ledger, rig.subjects.every("result"))) == count
+
+    await eventually(are)
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -107,6 +117,7 @@ async def test_the_check_names_the_entry_that_does_not_fit(server: EmbeddedServe
         cli = OpsRig(rig.bus, server)
         await rig.submitter.submit("testing", TaskAssignment(id="t"))
         await rig.submitter.result("testing", "t", timeout_s=60)
+        await copied(rig, 1)
         forged = await publish(
             rig.network.requester,
             rig.subjects.event("testing", "never"),
