@@ -26,6 +26,7 @@ from schemas import (
     TaskParked,
     TaskResult,
     TaskResumed,
+    TaskRetrying,
     decode,
 )
 from tests.faults.legal import Execution, excesses
@@ -120,7 +121,7 @@ def wrongs(asked: Asked, ledger: Ledger, place: Place) -> list[Wrong]:
         executions[begun.task_id].append(Execution(begun.attempt, begun.sequence, end))
     return [
         *_of_results(asked, ledger),
-        *_of_stories(ledger, executions),
+        *_of_stories(asked, ledger, executions),
         *_of_verdicts(ledger),
         *_of_predictions(asked, ledger),
     ]
@@ -139,7 +140,7 @@ def _of_results(asked: Asked, ledger: Ledger) -> list[Wrong]:
     return found
 
 
-def _of_stories(ledger: Ledger, executions: dict[str, list[Execution]]) -> list[Wrong]:
+def _of_stories(asked: Asked, ledger: Ledger, executions: dict[str, list[Execution]]) -> list[Wrong]:
     found: list[Wrong] = []
     for task, entries in ledger.entries.items():
         route, assignments = TABLE.routes.get(task[0]), ledger.assignments(task)
@@ -148,15 +149,23 @@ def _of_stories(ledger: Ledger, executions: dict[str, list[Execution]]) -> list[
         retries = route.retries if assignments[0].retries is None else assignments[0].retries
         said = breaches(entries, retries=retries, parks=route.when_exhausted != "fail")
         said += excesses(executions[task[1]], entries, retries=retries)
-        if task in ledger.results and not _is_founded(ledger.results[task], assignments, executions[task[1]]):
+        founded = task not in ledger.results or _is_founded(
+            ledger.results[task], assignments, executions[task[1]], disturbed=asked.disturbed
+        )
+        if not founded:
             ends = [(each.attempt, each.ended) for each in executions[task[1]]]
             said.append(f"it ended with {brief(ledger.results[task])}, and its executions with {ends}")
         found += [(task, each) for each in said]
     return found
 
 
-def _is_founded(result: TaskResult, assignments: Sequence[TaskAssignment], executions: Sequence[Execution]) -> bool:
-    """Tell whether somebody may have written this: an execution that ended so, a command, or whoever keeps the limits."""
+def _is_founded(
+    result: TaskResult, assignments: Sequence[TaskAssignment], executions: Sequence[Execution], *, disturbed: bool
+) -> bool:
+    """Tell whether somebody may have written this: an execution that ended so, a command, or whoever keeps the limits.
+
+    A process that is killed just after its handler has noted its end has told nobody of it.
+    """
     ends = [execution.ended for execution in executions if execution.attempt == result.attempt]
     by_command = result.writer.startswith("command-")
     if isinstance(result, TaskCompletion):
@@ -167,7 +176,7 @@ def _is_founded(result: TaskResult, assignments: Sequence[TaskAssignment], execu
         ErrorCode.FAILED_BY_OPERATOR: by_command,
         ErrorCode.DEADLINE_EXCEEDED: limited,
         ErrorCode.START_TO_CLOSE_TIMEOUT: any(each.timeout_s is not None for each in assignments),
-        ErrorCode.ATTEMPTS_EXHAUSTED: any(end in (None, "cancelled") for end in ends) or not ends,
+        ErrorCode.ATTEMPTS_EXHAUSTED: disturbed or any(end in (None, "cancelled") for end in ends) or not ends,
         **{code: end in ends for end, code in _CODES.items()},
     }
     return founded.get(result.code, False)
@@ -204,7 +213,10 @@ def _of_verdicts(ledger: Ledger) -> list[Wrong]:
 
 
 def _of_predictions(asked: Asked, ledger: Ledger) -> list[Wrong]:
-    """Where nobody meddled with a task, its script tells its end."""
+    """Where nobody meddled with a task, its script tells its end.
+
+    An attempt whose lease ended as the machine stood still is one that the ledger tells no end of; `_of_stories` judges those.
+    """
     steered = {
         (each.task_type, each.task_id)
         for each in ledger.commands.values()
@@ -219,7 +231,12 @@ def _of_predictions(asked: Asked, ledger: Ledger) -> list[Wrong]:
             continue
         retries = TABLE.routes[task[0]].retries if assignment.retries is None else assignment.retries
         acts = [script[min(number, len(script) - 1)] for number in range(retries + 1)]
-        last = next((number for number, act in enumerate(acts, 1) if act.ends in ("done", "refuses")), retries + 1)
+        if isinstance(result, TaskFailure) and result.code == ErrorCode.ATTEMPTS_EXHAUSTED:
+            continue
+        failed = {entry.said.attempt for entry in ledger.entries[task] if isinstance(entry.said, TaskRetrying)}
+        lost = set(range(1, result.attempt)) - failed
+        ends = [number for number, act in enumerate(acts, 1) if act.ends in ("done", "refuses") and number not in lost]
+        last = ends[0] if ends else retries + 1
         expected = last, _CODES.get(acts[last - 1].ends)
         if expected != (result.attempt, result.code if isinstance(result, TaskFailure) else None):
             found.append((task, f"it was to end with {expected} and ended with {brief(result)}"))
