@@ -259,7 +259,7 @@ class _Runner:
 
     def _write(self, **fields: Any) -> None:
         if getpid() == self._pid:
-            line = (dumps(fields) + "\n").encode()
+            line = (dumps(fields, ensure_ascii=False) + "\n").encode("utf-8", "replace")
             while line:
                 line = line[os.write(self._record, line) :]
 

@@ -1,5 +1,6 @@
 """The blocks of Python and the sessions of a target's documents and docstrings, run in a copy as its tests are."""
 
+import os
 import shutil
 import tempfile
 import time
@@ -78,7 +79,7 @@ def look(
             scratch=scratch,
             deadline=begin + (deadline - begin) * _END_SHARE,
             own=own,
-            has=lambda path: (target / path).exists(),
+            has=lambda path: os.path.lexists(target / path),
         )
         for number, document in enumerate(documents):
             progress(

@@ -28,7 +28,7 @@ _OTHER_VERSIONS = re.compile(
 )
 """Where that is said, what is imported may have been there once."""
 _MADE = re.compile(
-    r"^\s*(?:(?:async )?def |class |from .* import |import )?(\w+)(?=\s*(?:[=(:,]|$))", re.MULTILINE | re.ASCII
+    r"^[ \t]*(?:(?:async )?def |class |from .* import |import )?(\w+)(?=[ \t]*(?:[=(:,]|$))", re.MULTILINE | re.ASCII
 )
 _WORD = re.compile(r"\w+")
 _MAX_SHOWN = 100

@@ -17,11 +17,18 @@ from clones.engines.statements import Lines
 
 _LANGUAGES = frozenset({"python", "py", "python3", "py3", "pycon", "doctest"})
 _PROMPT = ">>>"
-_SESSION = re.compile(r"^\s*>>> ", re.MULTILINE)
-_OTHER_PROMPT = re.compile(r"^\s*(?:In \[\d+\]:|[!%][\w!]|\$ )", re.MULTILINE)
-_LEFT_OUT = re.compile(r"#.*(?:\.\.\.|…)|^\s*\.\.\.\s*$", re.MULTILINE)
-_PLACEHOLDER = re.compile(r"<[A-Za-z]\w*(?:[ _-]\w+)+>|\b(?:YOUR|MY)[_-][A-Z_-]+|\byour[_-]\w+|\{\{|\{%|…", re.ASCII)
+_SESSION = re.compile(r"^[ \t]*>>> ", re.MULTILINE)
+_OTHER_PROMPT = re.compile(r"^[ \t]*(?:In \[\d+\]:|[!%][\w!]|\$ )", re.MULTILINE)
+_LEFT_OUT = re.compile(r"^[^#\n]*#.*(?:\.\.\.|…)|^[ \t]*\.\.\.[ \t]*$", re.MULTILINE)
+_PLACEHOLDER = re.compile(
+    r"<[A-Za-z][A-Za-z0-9]*(?:[ _-][A-Za-z0-9]+)+>|\b(?:YOUR|MY)[_-][A-Z_-]+|\byour[_-]\w+|\{\{|\{%|…", re.ASCII
+)
+_TOO_LONG = "it is too long"
 _MARKDOWN_INDENT = 4
+MAX_STEPS = 2000
+"""Of a document: more are made by a program."""
+_MAX_UNDOTTED = 50
+"""Lines without their dots that are tried as what is typed."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +89,7 @@ def of_document(file: str, read: Read, lines: Sequence[str]) -> Document | None:
     found += _bare_sessions(lines, covered, least)
     if not found:
         return None
-    ordered = tuple(sorted(found, key=lambda example: example.line))
+    ordered = _first(sorted(found, key=lambda example: example.line))
     return Document(file=file, groups=(Group(module=None, examples=ordered),))
 
 
@@ -98,9 +105,20 @@ def of_module(module: Module, lines: Lines) -> Document | None:
         found = [_of_docstring(node) for node in ast.walk(parsed) if isinstance(node, _DOCUMENTED)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    examples = sorted((each for each in found if each is not None), key=lambda example: example.line)
+    examples = _first(sorted((each for each in found if each is not None), key=lambda example: example.line))
     groups = tuple(Group(module=module.name, examples=(each,)) for each in examples)
     return Document(file=module.file, groups=groups) if groups else None
+
+
+def _first(examples: Sequence[Example]) -> tuple[Example, ...]:
+    """Return the examples with the first `MAX_STEPS` steps, and one that tells of the rest."""
+    steps = 0
+    for number, example in enumerate(examples):
+        steps += len(example.steps)
+        if steps > MAX_STEPS:
+            reason = f"it and what follows it: of a document the first {MAX_STEPS} pieces of code are run"
+            return (*examples[:number], Example(line=example.line, steps=(_alone(example.line, reason),)))
+    return tuple(examples)
 
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -117,22 +135,23 @@ def _of_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncF
 def _of_block(code: str, line: int) -> Example | None:
     if not code.strip():
         return None
-    if len(code) > MAX_BLOCK_CHARS:
-        steps: tuple[Step, ...] = (Step(source="", line=line, left_alone="it is too long"),)
-    elif _SESSION.search(code):
+    if _SESSION.search(code):
         steps = _of_session(code, line)
-    else:
-        source = dedent(code)
-        steps = (Step(source=source, line=line, left_alone=_why_not(source)),)
-    return Example(line=line, steps=steps) if steps else None
+        return Example(line=line, steps=steps) if steps else None
+    if len(code) > MAX_BLOCK_CHARS:
+        return Example(line=line, steps=(_alone(line, _TOO_LONG),))
+    source = dedent(code)
+    return Example(line=line, steps=(Step(source=source, line=line, left_alone=_why_not(source)),))
 
 
 def _of_session(text: str, line: int) -> tuple[Step, ...]:
     """Return what is typed at prompts, as doctest reads it; what it does not read as a session is left alone."""
+    if len(text) > MAX_BLOCK_CHARS:
+        return (_alone(line, _TOO_LONG),)
     try:
         found = doctest.DocTestParser().get_examples(text)
     except ValueError:
-        return (Step(source=text, line=line, left_alone="doctest does not read it as a session"),)
+        return (_alone(line, "doctest does not read it as a session"),)
     return tuple(_typed(each, line) for each in _decorated(found))
 
 
@@ -173,11 +192,11 @@ def _whole(source: str, want: str) -> tuple[str, str]:
     """Return what is typed with its further lines, where the author left their dots away, and what is printed."""
     if not want or _parsed(source) is not None:
         return source, want
-    lines = want.splitlines(keepends=True)
+    lines = want.splitlines(keepends=True)[:_MAX_UNDOTTED]
     for cut in range(len(lines), 0, -1):
         longer = source + "".join(lines[:cut])
         if _parsed(longer) is not None:
-            return longer, "".join(lines[cut:])
+            return longer, want[len(longer) - len(source) :]
     return source, want
 
 
@@ -196,6 +215,10 @@ def _bare_sessions(lines: Sequence[str], covered: set[int], least: int) -> Itera
         if steps:
             yield Example(line=number, steps=steps)
         number += text.count("\n")
+
+
+def _alone(line: int, reason: str) -> Step:
+    return Step(source="", line=line, left_alone=reason)
 
 
 def _why_not(source: str) -> str:

@@ -1,6 +1,7 @@
 """Run the steps of one document in a process of their own, below a launcher of its own, and hear what comes of each."""
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -75,9 +76,9 @@ def run(argv: Sequence[str], request: Request, *, env: Mapping[str, str], copy: 
 async def _run(argv: Sequence[str], hearing: "_Hearing", *, env: Mapping[str, str], limits: Limits) -> Heard:
     log = Tail(_TAIL_BYTES)
     stopped = ""
-    async with launched(
-        argv, stdin=msgspec.json.encode(hearing.request), limits=limits, env=env, log=log, directory=str(hearing.copy)
-    ) as output:
+    # names of files may hold what is no text; msgspec refuses that, and json escapes it
+    stdin = json.dumps(msgspec.to_builtins(hearing.request)).encode()
+    async with launched(argv, stdin=stdin, limits=limits, env=env, log=log, directory=str(hearing.copy)) as output:
         while not stopped:
             try:
                 async with asyncio.timeout(_LOOK_EVERY_S):

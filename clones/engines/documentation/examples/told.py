@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from textwrap import dedent
 from typing import Any
 
@@ -23,6 +24,9 @@ _TYPED = f"s/{_PROMPTED.pattern}//p"
 _ECHOED = "import ast,sys; [exec(compile(ast.Interactive([n]),'-','single'),globals()) for n in ast.parse(sys.stdin.read()).body]"
 """Runs what it reads as if it were typed, so that values are printed."""
 _MAX_PRINTED_LINES = 10
+MAX_COMMANDS = 100
+"""Findings that have a command of their own."""
+_MAX_SCRIPT_CHARS = 2000
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,8 +45,9 @@ def tell(looked: Looked, lines: Lines) -> Told:
     findings: dict[Finding, Statement | None] = {}
     for document, outcomes in looked.outcomes:
         rows += list(_rows(document, outcomes))
-        for finding, statement in _findings(document, outcomes, lines, looked.roots):
-            findings.setdefault(finding, statement)
+        for finding, make in _findings(document, outcomes, lines, looked.roots):
+            if finding not in findings:
+                findings[finding] = make() if len(findings) < MAX_COMMANDS else None
     counts = Counter(str(row["outcome"]) for row in rows)
     data: dict[str, Any] = {
         "documents": len(looked.outcomes),
@@ -84,7 +89,8 @@ def _rows(document: Document, outcomes: Sequence[Outcome]) -> Iterator[dict[str,
 
 def _findings(
     document: Document, outcomes: Sequence[Outcome], lines: Lines, roots: str
-) -> Iterator[tuple[Finding, Statement | None]]:
+) -> Iterator[tuple[Finding, Callable[[], Statement | None]]]:
+    """Yield what does not hold, each with what makes the command that shows it."""
     remaining = iter(outcomes)
     for group in document.groups:
         command = _Command(lines, document.file, group.module, roots)
@@ -94,7 +100,7 @@ def _findings(
                 outcome = next(remaining)
                 if outcome.outcome in {FAILED, DIFFERS}:
                     finding = _finding(document, example, outcome)
-                    yield finding, command.statement(finding, [*before, step], outcome)
+                    yield finding, partial(command.statement, finding, (*before, step), outcome)
                 if outcome.outcome in {RAN, DIFFERS} and not outcome.error:
                     before.append(step)
 
@@ -120,7 +126,12 @@ class _Command:
     def statement(self, finding: Finding, steps: Sequence[Step], outcome: Outcome) -> Statement | None:
         """Return how to see an outcome of the last of `steps`; None where lines alone do not make what was run."""
         script = self._script(steps)
-        if script is None or not _runs_at_once(steps) or not self._file.isprintable():
+        if (
+            script is None
+            or len(script) > _MAX_SCRIPT_CHARS
+            or not _runs_at_once(steps)
+            or not self._file.isprintable()
+        ):
             return None
         source = f"sed -nE '{script}' {quoted(self._file)}"
         if self._module is not None:

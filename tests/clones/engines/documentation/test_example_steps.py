@@ -8,7 +8,7 @@ from clones.engines.documentation.docs.text import read
 from clones.engines.documentation.examples.ends import Error
 from clones.engines.documentation.examples.judging import agrees, made
 from clones.engines.documentation.examples.lacking import Here, lacks
-from clones.engines.documentation.examples.steps import Step, of_document, of_module
+from clones.engines.documentation.examples.steps import MAX_STEPS, Step, of_document, of_module
 from clones.engines.documentation.sources import Module
 from clones.engines.statements import Lines
 from tests.clones.engines.documentation.test_documents import write
@@ -111,6 +111,18 @@ def test_sessions_of_docstrings(tmp_path: Path) -> None:
     assert [group.module for group in document.groups] == ["a", "a"]
     assert [(step.line, step.source) for step in document.steps()] == [(4, "1\n"), (8, "2\n")]
     assert of_module(Module(name="b", file="b.py"), lines) is None
+
+
+def test_what_is_long_or_many_takes_no_time() -> None:
+    hostile = ["#" * 40_000, "<a" + "_a" * 20_000, "\n" * 40_000 + "x y", "<a " * 10_000, "x" * 60_000]
+    for source in hostile:
+        steps_of("a.md", f"```python\n{source}\n```\n")
+        made(Step(source=source, line=1))
+    many = steps_of("a.rst", ">>> x\n1\n\n" * 3000)
+    assert len(many) == MAX_STEPS + 1
+    assert many[-1][3] == "it and what follows it: of a document the first 2000 pieces of code are run"
+    assert steps_of("a.rst", ">>> x\n" * 20_000) == [(1, "", "", "it is too long")]
+    assert len(steps_of("a.rst", ">>> (\n" + "x(\n" * 10_000)) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Documents whose blocks harm what runs them: each is told for itself, and what the others do is told all the same."""
 
+import os
 import time
 from pathlib import Path
 
@@ -114,6 +115,19 @@ def test_when_the_time_is_used_up_what_was_run_is_told(tmp_path: Path) -> None:
     assert told(found) == [("not run", "the budget was used up")] * 2
     assert not tell(found, Lines(target)).data["complete"]
     assert any("allow more time" in note.reason for note in found.left_out)
+
+
+def test_names_and_messages_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / os.fsdecode(b"\xff.md")).write_text(
+        blocks("raise FileNotFoundError(2, '\\udcff', 'x' * 290 + '/y')", "1 / 0", "{}['\\udcff']")
+    )
+    reason = f"it wants the file {'x' * 290}/y, which is the reader's"
+    assert told(looked(tmp_path / "target")) == [
+        ("not run", reason),
+        ("failed", "ZeroDivisionError: division by zero"),
+        ("failed", r"KeyError: '\udcff'"),
+    ]
 
 
 def test_what_a_document_says_gets_into_no_command(tmp_path: Path) -> None:
