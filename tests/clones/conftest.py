@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+import bus.connect_options
 import bus.lease
 import bus.topology
 import clones
@@ -41,6 +42,12 @@ def long_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leases of ten minutes instead of 5 s: a task that is held stays with who has it, however busy the machine is."""
     for module in (bus.lease, bus.topology):
         monkeypatch.setattr(module, "ACK_WAIT_S", 600.0)
+
+
+@pytest.fixture
+def patient_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that stands still for some seconds is not given up: for what is done without where the network does not answer."""
+    monkeypatch.setattr(bus.connect_options, "PING_INTERVAL_S", 60)
 
 
 @pytest_asyncio.fixture

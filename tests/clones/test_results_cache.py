@@ -23,6 +23,8 @@ from tests.bus.rig import failure
 from tests.clones.rig import ClonesRig
 from tests.clones.test_engine_handler import project
 
+pytestmark = pytest.mark.usefixtures("patient_connections")
+
 ENGINE = "clones.engines.architecture:analyse"
 BUDGET_S = 60.0
 """Well within what the route gives an attempt, which would set another budget otherwise, and with it another key."""
