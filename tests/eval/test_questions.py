@@ -8,6 +8,8 @@ import pytest
 
 from tests.eval import retrieval
 
+pytestmark = pytest.mark.timeout(600)  # a busy machine takes its time
+
 
 @pytest.fixture(scope="module")
 def indexes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:

@@ -127,6 +127,7 @@ def test_coverage_equals_interrogate_by_hand(layout: str, tmp_path: Path) -> Non
     assert len(data["undocumented"]) == data["undocumented_total"]
 
 
+@pytest.mark.timeout(600)  # a busy machine takes its time
 def test_coverage_of_this_repository_equals_interrogate_by_hand(tmp_path: Path) -> None:
     target = Path(__file__).parents[4]
     data = run(target, tmp_path / "out").data
