@@ -27,6 +27,7 @@ from clones.omega import asks, deadlines
 from clones.omega.asked_ids import AskedIds
 from clones.omega.asks import Asks
 from clones.omega.calls import CallRefused
+from clones.omega.children import Children
 from clones.omega.inheritance import inherited, left_s
 from clones.omega.once import store_command
 from clones.workflows.ids import secret_id
@@ -264,6 +265,24 @@ async def test_with_a_parent_its_thirty_running_children_are_cancelled(server: E
         events = [event for event in await rig.bus.events("p", "edit") if isinstance(event, TaskAsked)]
         assert len(events) == 30
         assert {(event.attempt, event.instance) for event in events} == {(1, "beta-dead")}
+
+
+async def test_what_another_omega_has_ended_counts_as_well(server: EmbeddedServer, workspace: Path) -> None:
+    runs = Runs()
+    async with rig_of(server, workspace) as rig, rig.omega(), rig.clone("gamma", {"count": runs}):
+        await running(rig)
+        waiting = [asyncio.create_task(asked(rig, key, held=True)) for key in ("a", "b")]
+        await eventually(lambda: runs.running == 2)
+        own = {await own_id(rig, key) for key in ("a", "b")}
+        one, other = (Children(rig.network, Identity("omega")) for _ in range(2))
+        assert await one.end("edit", "p") == own
+        await asyncio.gather(*waiting)
+        await eventually(lambda: nothing_is_left(rig))
+        assert await other.end("edit", "p") == own
+
+
+async def nothing_is_left(rig: ClonesRig) -> bool:
+    return await rig.bus.unsettled("count") == 0
 
 
 async def test_what_was_asked_for_ends_whoever_ended_the_first_and_what_that_asked_for_too(
