@@ -54,6 +54,9 @@ class StoredMessage(msgspec.Struct, frozen=True):
 _decode_pub_answer = msgspec.json.Decoder(_PubAnswer).decode
 _decode_time = msgspec.json.Decoder(datetime).decode
 
+BATCH_BYTES = 4 * 1024 * 1024
+"""How large the answer to one direct get may grow, but for its last message: the server hangs up on who leaves 64 MB unread."""
+
 # https://github.com/nats-io/nats-server/blob/main/server/errors.json
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
@@ -146,7 +149,7 @@ async def last_of_each(
     found: dict[str, StoredMessage] = {}
     wanted = list(subjects)
     while True:
-        body = msgspec.json.encode({"multi_last": wanted, "batch": len(wanted)})
+        body = msgspec.json.encode({"multi_last": wanted, "batch": len(wanted), "max_bytes": BATCH_BYTES})
         answers = await requester.collect(f"$JS.API.DIRECT.GET.{stream}", body, timeout_s=timeout_s)
         end = answers.pop().headers or {}
         if end.get("Status") not in ("204", "404"):
@@ -154,7 +157,7 @@ async def last_of_each(
         found |= {message.subject: message for answer in answers if (message := stored(answer)) is not None}
         if not answers or end.get("Nats-Num-Pending", "0") == "0":
             return found
-        # The server ends a batch early where it grows large (64 MB by default); the rest is asked for anew.
+        # The server ends a batch early where it grows large; the rest is asked for anew.
         wanted = [subject for subject in wanted if subject not in found]
 
 

@@ -7,12 +7,11 @@ from datetime import datetime
 import msgspec
 
 from bus.errors import JetStreamError
-from bus.jetstream import StoredMessage, api, stored
+from bus.jetstream import BATCH_BYTES, StoredMessage, api, stored
 from bus.network import Network
 from bus.requests import Requester
 
 BATCH = 256
-BATCH_BYTES = 4 * 1024 * 1024
 WINDOW = 512
 """Sequences that are read at once when reading newest first; windows that hold little are doubled."""
 LARGEST_WINDOW = 65_536

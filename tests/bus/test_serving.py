@@ -110,7 +110,7 @@ async def test_nothing_is_lost_or_run_twice_where_services_change_all_the_time(p
             )
         )
         await changing
-        await eventually(lambda: runs.has_finished(300) and others.has_finished(100))
+        await eventually(lambda: runs.has_finished(300) and others.has_finished(100), within_s=2 * WITHIN_S)
         await eventually(patient.all_settled)
         # All slots are there, and no more.
         await worker.serve([echo])
