@@ -3,6 +3,7 @@
 import pytest
 import pytest_asyncio
 
+import bus.connect_options
 from tests.ops.proofs.stores import SignedStore, build, copied
 
 
@@ -10,7 +11,9 @@ from tests.ops.proofs.stores import SignedStore, build, copied
 async def signed_store(tmp_path_factory: pytest.TempPathFactory) -> SignedStore:
     """A network's store on which nothing runs; not to be changed."""
     directory = tmp_path_factory.mktemp("signed")
-    await build(directory / "store", "a", "b")
-    early = copied(directory / "store", directory / "early")
-    await build(directory / "store", "c")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bus.connect_options, "PING_INTERVAL_S", 60)  # as every module's connections here
+        await build(directory / "store", "a", "b")
+        early = copied(directory / "store", directory / "early")
+        await build(directory / "store", "c")
     return SignedStore(early, directory / "store")
