@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -102,7 +103,8 @@ class _Hearing:
         self._all = self._asked | {step.number for group in request.groups for step in group.steps}
         self._ends: dict[int, End] = {}
         self._begun: int | None = None
-        self._begun_at = time.monotonic()
+        self._begun_at = math.inf
+        """The time that it takes to start is no step's."""
         self._finished = False
         self._ended: Ended | None = None
         self._partial = b""

@@ -14,7 +14,7 @@ from tests.clones.engines.checking import failed
 from tests.clones.engines.documentation.test_documents import write
 
 
-def looked(target: Path, *, budget_s: float = 100.0) -> Looked:
+def looked(target: Path, *, budget_s: float = 1000.0) -> Looked:
     lines = Lines(target)
     documents = []
     for path in sorted(target.rglob("*.md")):
@@ -36,7 +36,8 @@ def told(found: Looked) -> list[tuple[str, str]]:
     return [(each.outcome, each.reason) for _, outcomes in found.outcomes for each in outcomes]
 
 
-def test_what_ends_the_process_does_not_take_the_others_along(tmp_path: Path) -> None:
+def test_what_ends_the_process_does_not_take_the_others_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "STEP_S", 60.0)
     target = write(
         tmp_path / "target",
         {
@@ -75,15 +76,14 @@ def test_what_ends_the_process_does_not_take_the_others_along(tmp_path: Path) ->
 
 
 def test_what_does_not_end_is_told_and_those_behind_it_are_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "STEP_S", 2.0)
-    monkeypatch.setattr(supervised, "GRACE_S", 1.0)
+    monkeypatch.setattr(running, "STEP_S", 4.0)
     endless = "while True:\n    print('x' * 10**6)"
     deaf = "import time\nwhile True:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass"
     target = write(tmp_path / "target", {"README.md": blocks("a = 1", endless, deaf, "assert a == 2, 'seeded'")})
     assert told(looked(target)) == [
         ("ran", ""),
-        ("not run", "it had not ended after 2 s: a server, or what waits for something"),
-        ("not run", "it had not ended after 2 s, and could not be interrupted"),
+        ("not run", "it had not ended after 4 s: a server, or what waits for something"),
+        ("not run", "it had not ended after 4 s, and could not be interrupted"),
         ("failed", "AssertionError: seeded"),
     ]
 
