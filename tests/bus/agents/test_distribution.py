@@ -312,6 +312,7 @@ async def test_a_claim_that_somebody_deleted_is_nobodys(grounds: Grounds) -> Non
     assert (await second.send_message(Ask(3), ONE)).number == 3
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("leaves", [True, False])
 async def test_a_call_to_an_agent_that_has_moved_is_watched_where_it_is_now(grounds: Grounds, leaves: bool) -> None:
     first, second, caller = [await grounds.started() for _ in range(3)]
