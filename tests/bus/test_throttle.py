@@ -256,6 +256,158 @@ async def test_bursts_beyond_a_limit_leave_nothing_stuck(patient: Rig, capacity:
 
 
 @BOTH
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
+    def test_it_comes_to_its_share_and_never_exceeds_it_by_more_than_a_task(self, share: float) -> None:
+        chance = random.Random(1)  # noqa: S311  repeatable, not secret
+        limit, handed_out, taken = Share(share), 1000, 0
+        limit.seen(handed_out)
+        for _ in range(2000):
+            handed_out += chance.randint(0, 20)  # by others
+            while limit.has_room() and chance.random() < 0.999:
+                limit.enter()
+                taken += 1
+                handed_out += 1
+                assert taken <= share * (handed_out - 1000) + 1
+            limit.seen(handed_out)
+        assert taken == pytest.approx(share * (handed_out - 1000), rel=0.02)
+
+    def test_the_first_task_may_be_taken_before_anything_is_known(self) -> None:
+        limit = Share(0.1)
+        assert limit.has_room()
+        limit.enter()
+        assert not limit.has_room()
+        limit.seen(7)  # the one that was taken is among them
+        assert not limit.has_room()
+        limit.seen(17)
+        assert limit.has_room()
+
+    def test_a_consumer_that_is_made_anew_begins_to_count_anew(self) -> None:
+        limit = Share(0.5)
+        limit.seen(0)
+        limit.enter()
+        limit.seen(4)
+        limit.seen(1)
+        assert [enter_all(limit), limit.has_room()] == [2, False]  # type: ignore[arg-type]
+        limit.seen(3)
+        assert limit.has_room()
+
+
+class TestLines:
+    def test_few_slots_are_one_line(self) -> None:
+        feeds = [Feed(f"c{number}", "t", 1) for number in range(4)]
+        (line,) = lines(feeds, 31)
+        assert line.in_turn
+        assert line.feeds == tuple(feeds)
+
+    def test_with_slots_to_spare_each_has_its_own_and_limited_types_share_one(self) -> None:
+        limit = Throttle(1, None)
+        feeds = [Feed("a", "t", 8), Feed("b", "u", 3, limits=(limit,)), Feed("c", "u", 8, limits=(limit,))]
+        found = {
+            line.key: (line.in_turn, line.weight, [feed.consumer for feed in line.feeds]) for line in lines(feeds, 24)
+        }
+        assert found == {"a": (False, 8, ["a"]), "u in turn": (True, 8, ["b", "c"])}
+
+    def test_nothing_to_pull_from(self) -> None:
+        assert lines((), 100) == ()
+
+
+@BOTH
+async def test_no_more_of_a_type_run_at_once_and_the_others_have_all_other_slots(rig: Rig, capacity: int) -> None:
+    await make(rig, "slow")
+    slow, quick = Runs(), Runs()
+    services = rig.service(slow, "slow", concurrency=2), rig.service(quick)
+    for number in range(12):
+        await rig.submitter.submit("slow", TaskAssignment(id=f"s{number}", params={"held": True}), priority="high")
+    async with working(rig, *services, capacity=capacity):
+        await eventually(lambda: slow.running == 2)
+        await asyncio.gather(*(rig.submit(f"q{number}", {"sleep_s": 0.01}) for number in range(40)))
+        await eventually(lambda: quick.has_finished(40))
+        assert slow.running == 2
+        slow.released.set()
+        await eventually(lambda: slow.has_finished(12))
+        await eventually(rig.all_settled)
+    assert slow.most == 2
+    assert len(slow.starts) == 12
+
+
+@BOTH
+async def test_no_more_of_a_type_start_in_a_second(rig: Rig, capacity: int) -> None:
+    runs = Runs()
+    await asyncio.gather(*(rig.submit(f"t{number}") for number in range(30)))
+    before = time.monotonic()
+    async with working(rig, rig.service(runs, rate_per_s=10.0), capacity=capacity):
+        await eventually(lambda: runs.has_finished(30))
+        assert time.monotonic() - before >= 1.9  # ten at once, then ten a second
+        await eventually(rig.all_settled)
+    assert len(runs.starts) == 30
+
+
+@BOTH
+async def test_limits_change_while_tasks_run(rig: Rig, capacity: int) -> None:
+    runs = Runs()
+    first = min(capacity, 60)
+    await asyncio.gather(*(rig.submit(f"t{number}", {"held": True}) for number in range(first)))
+    await asyncio.gather(*(rig.submit(f"t{number}", {"sleep_s": 0.05}) for number in range(first, 80)))
+    async with working(rig, rig.service(runs), capacity=capacity) as worker:
+        await eventually(lambda: runs.running >= first)
+        await worker.serve([rig.service(runs, concurrency=3)])
+        runs.released.set()
+        await eventually(lambda: worker.in_flight <= 3)
+        runs.most = 0
+        await eventually(lambda: runs.has_finished(80))
+        assert runs.most <= 3
+        await worker.serve([rig.service(runs)])
+        runs.released.clear()
+        await asyncio.gather(*(rig.submit(f"u{number}", {"held": True}) for number in range(12)))
+        await eventually(lambda: runs.running >= 9)
+        runs.released.set()
+        await eventually(rig.all_settled)
+    assert len(runs.starts) == 92
+
+
+async def test_room_that_is_gone_again_when_there_is_a_slot_for_it_is_waited_for(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was on its way when services changed has taken it."""
+    runs, too_soon = Runs(), asyncio.Event()
+    any_of = Readiness.any_of
+
+    async def once_at_once(readiness: Readiness, feeds: Sequence[Feed]) -> None:
+        if too_soon.is_set():
+            await any_of(readiness, feeds)
+        too_soon.set()
+
+    async with working(rig, rig.service(runs, concurrency=1), capacity=2) as worker:
+        await rig.submit("first", {"held": True})
+        await eventually(lambda: runs.running == 1)
+        monkeypatch.setattr(Readiness, "any_of", once_at_once)
+        heavier = {name: 2 * weight for name, weight in weights(rig.subjects, TYPE).items()}
+        await worker.serve([rig.service(runs, concurrency=1, consumers=heavier)])
+        await eventually(too_soon.is_set)
+        runs.released.set()
+        await rig.run()
+        await eventually(rig.all_settled)
+    assert len(runs.starts) == 2
+
+
+@BOTH
+async def test_bursts_beyond_a_limit_leave_nothing_stuck(patient: Rig, capacity: int) -> None:
+    """One task on each priority at once, just when a pull waits on each: the surplus goes back and comes again at once."""
+    runs = Runs()
+    async with working(patient, patient.service(runs, concurrency=1), capacity=capacity):
+        for burst in range(5):
+            await asyncio.gather(
+                *(
+                    patient.submitter.submit(TYPE, TaskAssignment(id=f"b{burst}-{priority}"), priority=priority)
+                    for priority in (None, "high", "medium", "low")
+                )
+            )
+            await eventually(lambda count=4 * (burst + 1): runs.has_finished(count))  # type: ignore[misc]
+    assert runs.most == 1
+    assert Counter(runs.starts).most_common(1)[0][1] == 1
+
+
+@BOTH
 async def test_a_canary_takes_its_share_and_the_rest_goes_to_the_others(rig: Rig, capacity: int) -> None:
     canary, others = Runs(), Runs()
     async with (
