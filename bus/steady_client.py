@@ -94,6 +94,12 @@ class SteadyClient(Client):
             flushed = self._flush_queue.get_nowait()
             if not flushed.done():
                 flushed.set_result(None)
+        # Nobody answers the pings of a connection that is gone: a flush would wait for its whole time.
+        for pong in self._pongs:
+            if not pong.done():
+                pong.set_exception(errors.FlushTimeoutError())
+                pong.exception()  # those of the client's own pings are awaited by nobody
+        self._pongs = []
         while not self._closed_for_good:
             try:
                 await super()._attempt_reconnect()

@@ -10,12 +10,13 @@ from typing import Any
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.errors import FlushTimeoutError
 
 from bus.agents import wire
 from bus.agents.addressing import Names, new_worker
 from bus.agents.errors import RuntimeFailed
 from bus.connection import Connection, Refusal, connect
-from bus.errors import ConfigurationError, Disconnected
+from bus.errors import ConfigurationError, Disconnected, RequestTimeout
 from bus.quick_client import Listener, QuickClient
 from bus.requests import Requester
 from bus.server_config import AGENTS
@@ -28,6 +29,8 @@ ORDER_TIMEOUT_S = 2.5
 _CONNECT_WAIT_S = 4.5
 """No first caller waits longer for a server."""
 _RECENTLY_S = 5.0
+_CONFIRM_TRIES = 2
+"""A subscription that a break interrupted is confirmed after it."""
 
 
 class Session:
@@ -152,10 +155,23 @@ class Session:
         return self.names.reply(self.client.new_inbox())
 
     async def listen(self, subject: str, listener: Listener) -> "Listening":
-        """Subscribe; when this returns, the server knows."""
+        """Subscribe; when this returns, the server knows, or hears of it with the connection's return.
+
+        Raises:
+            RequestTimeout: the server did not confirm it, nor after a break, if there was one.
+        """
         subscription = await self.client.listen(subject, listener)
-        await self.client.flush()
-        return Listening(self.client, subscription)
+        for _ in range(_CONFIRM_TRIES):
+            try:
+                await self.client.flush()
+            except FlushTimeoutError:
+                # A break, with which the confirmation was lost: what was subscribed is so again afterwards.
+                continue
+            return Listening(self.client, subscription)
+        await self.client.end(subscription)
+        raise RequestTimeout(
+            f"{subject}: the server did not confirm the subscription; it may be too busy, or stand still"
+        )
 
     async def order(self, worker: str, order: wire.Order, *, timeout_s: float = ORDER_TIMEOUT_S) -> Msg:
         """Ask another runtime; raises NoResponders where it is gone, and as `Requester.request`."""

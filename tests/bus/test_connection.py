@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
+from nats.errors import FlushTimeoutError
 
 from bus.connection import Connection, ConnectionState, connect
 from bus.errors import AuthorizationFailed, ConfigurationError, ConnectionFailed, Disconnected
@@ -267,6 +268,22 @@ class TestBreaks:
                 os.kill(own_server.pid, signal.SIGCONT)
             await connection.client.flush()
             assert connection.state is ConnectionState.CONNECTED
+
+    async def test_a_flush_ends_with_the_connection(
+        self, own_server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bus.connect_options.PING_INTERVAL_S", WITHIN_S)
+        async with await connect(own_server.settings_for("operator"), name="test", wait_s=WITHIN_S) as connection:
+            client: Any = connection.client
+            await freeze(own_server)
+            flushing = asyncio.create_task(client.flush(timeout=10 * WITHIN_S))
+            await eventually(lambda: bool(client._pongs))
+            await own_server.kill()
+            with pytest.raises(FlushTimeoutError):
+                await asyncio.wait_for(asyncio.shield(flushing), WITHIN_S)
+            await own_server.restart()
+            await eventually(lambda: connection.is_connected)
+            await client.flush()
 
     async def test_a_flush_confirms_what_came_before_it(self, own_server: EmbeddedServer) -> None:
         async with await connect(own_server.settings_for("beta"), name="test", wait_s=WITHIN_S) as connection:

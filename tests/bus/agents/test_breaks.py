@@ -1,14 +1,18 @@
 """The server is killed, a worker is cut off and comes back: agents stay one each, and nobody waits for ever."""
 
 import asyncio
+import os
 import signal
 import time
+from typing import Any
 
 import pytest
 from autogen_core import AgentId, TopicId, TypeSubscription
 
 from bus.agent_runtime import NatsAgentRuntime
 from bus.agents.errors import NotPlaced, WorkerLost
+from bus.agents.session import Session
+from bus.connection import connect
 from bus.errors import ConnectionFailed
 from tests.bus.agents.cast import Ask, Note, Seen, Wait, Worker, take_worker
 from tests.bus.agents.conftest import Grounds
@@ -35,6 +39,28 @@ async def test_calls_in_hand_live_through_a_crash_of_the_server(own: Grounds) ->
     assert (await caller.send_message(Ask(2), ONE)).number == 2
     assert agent.count == 2
     assert await worker.try_get_underlying_agent_instance(ONE, Worker) is agent
+
+
+@pytest.mark.usefixtures("unhurried")
+async def test_who_begins_to_listen_as_the_connection_breaks_is_heard_afterwards(own: Grounds) -> None:
+    async with await connect(own.server.settings_for("operator"), name="test", wait_s=WITHIN_S) as connection:
+        session = Session(connection, own.namespace)
+        await session.open()
+        client: Any = session.client
+        heard: list[bytes] = []
+        os.kill(own.server.pid, signal.SIGSTOP)
+        before = len(client._pongs)
+        listening = asyncio.create_task(session.listen("hello", lambda message: heard.append(message.data)))
+        await eventually(lambda: len(client._pongs) > before)
+        await own.server.kill()
+        await own.server.restart()
+        async with asyncio.timeout(WITHIN_S):
+            listener = await listening
+        await eventually(lambda: connection.is_connected)
+        await connection.publish("hello", b"you")
+        await eventually(lambda: heard == [b"you"])
+        await listener.end()
+        await session.close()
 
 
 @pytest.mark.usefixtures("enduring")
