@@ -3,7 +3,8 @@
 Left out, wherever it stands in the output:
 
 - fields whose name ends with `_s`, `_ms` or `_at`: durations, and points in time;
-- fields of the name of a thing that was done or of who did it: ids, sequence numbers, instances, processes;
+- fields of the name of a thing that was done or of who did it: ids, sequence numbers, clones (a fallback does its
+  primary's own work), instances, processes;
 - fields that hold what is measured of time or memory, such as a profile's hot spots or the slowest tests;
 - what a language model said.
 
@@ -26,7 +27,7 @@ _ENDINGS = ("_s", "_ms", "_at")
 _NAMES = frozenset(
     {
         *("task_id", "workflow_id", "parent_id", "child_id", "retry_of", "cached_from", "data_artifact", "command_id"),
-        *("sequence", "instance", "host", "hostname", "pid", "writer", "traceparent", "at", "advice"),
+        *("sequence", "clone", "instance", "host", "hostname", "pid", "writer", "traceparent", "at", "advice"),
         *("slowest", "hot", "samples", "functions_seen", "share", "share_by_kind", "share_of_time", "self_share"),
         *("peak_bytes", "seen_bytes", "peak_rss_bytes", "at_peak", "at_end", "record", "change_percent", "throughput"),
     }

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from bus.artifacts import Artifacts
 from bus.server import EmbeddedServer
@@ -18,12 +19,16 @@ from clones.targets import TargetPolicy
 from ops.replaying.plan import Selection
 from schemas import TaskCompletion, WorkflowStart
 from tests.clones.completeness.whole import findings
-from tests.clones.rig import MODULES, ClonesRig, open_clones_rig
+from tests.clones.rig import MODULES, TABLE, ClonesRig, open_clones_rig
 from tests.integration.shop import make_shop
 from tests.ops.replaying.scene import different, replayed, verdicts
 
 ENDED_WITHIN_S = 300.0
 STEPS = ("architecture", "report", "security", "testing")
+ALONE = structs.replace(
+    TABLE, routes={name: structs.replace(route, fallback=()) for name, route in TABLE.routes.items()}
+)
+"""A fallback that is up before its primary would do that one's work, and find what a forgetful primary overlooks."""
 
 
 @asynccontextmanager
@@ -58,19 +63,19 @@ async def test_a_review_has_equal_outcomes_and_a_changed_engine_is_found_out(
 ) -> None:
     make_shop(tmp_path / "shop")
     begun = Selection(start=datetime.now(UTC) - timedelta(minutes=1))
-    async with open_clones_rig(server, tmp_path) as recorded:
+    async with open_clones_rig(server, tmp_path, ALONE) as recorded:
         async with working(recorded):
             start = WorkflowStart(id="review", input={"target": "shop"}, labels={"team": "a"})
             await recorded.submitter.start_workflow("review", start)
             result = await recorded.submitter.result(WORKFLOW_TYPE, "review", timeout_s=ENDED_WITHIN_S)
             assert isinstance(result, TaskCompletion), result
-        async with open_clones_rig(server, tmp_path) as target, working(target):
+        async with open_clones_rig(server, tmp_path, ALONE) as target, working(target):
             told = await replayed(recorded.network, target.network, begun, wait_s=ENDED_WITHIN_S)
             assert await findings(target.network) == []
         expected = {("review", step) for step in ("", *STEPS)}
         assert verdicts(told) == dict.fromkeys(expected, "equal"), different(told)
         named = Selection(workflows=frozenset({"review"}))
-        async with open_clones_rig(server, tmp_path) as target, working(target, changed=True):
+        async with open_clones_rig(server, tmp_path, ALONE) as target, working(target, changed=True):
             told = await replayed(recorded.network, target.network, named, wait_s=ENDED_WITHIN_S)
     (row,) = different(told)
     assert (row.step, row.verdict) == ("security", "different")

@@ -51,6 +51,7 @@ EQUAL: dict[str, tuple[TaskResult, TaskResult]] = {
         done({"data": {"duration_s": 1.5, "took_ms": 3, "used_at": "x", "rows": [{"wall_s": 1}]}}),
         done({"data": {"duration_s": 2.5, "took_ms": 4, "used_at": "y", "rows": [{"wall_s": 2}]}}),
     ),
+    "who did a step": (done({"steps": [{"clone": "beta"}]}), done({"steps": [{"clone": "delta"}]})),
     "ids of other tasks": (done({"steps": [{"task_id": "a"}]}), done({"steps": [{"task_id": "b"}]})),
     "what was measured": (done({"slowest": [1], "hot": [{"a": 1}]}), done({"slowest": [2, 3], "hot": []})),
     "temporary paths": (done("in /tmp/abc-1/out.txt"), done("in /tmp/xyz/out.txt")),
