@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from bus.client import Submitted
+from bus.errors import SanctuaryError
 from schemas import TaskCompletion, TaskResult
 from tests.bus.eventually import eventually
 from tests.faults.books import settled_books
@@ -54,6 +55,15 @@ async def closed_at(stage: Stage, instance: str) -> datetime:
     return found[instance]
 
 
+async def is_there(stage: Stage, task_type: str) -> bool:
+    """Tell whether a primary of the type answers the fallbacks that ask for one."""
+    try:
+        await stage.network.requester.send(stage.network.subjects.presence(task_type), b"", timeout_s=1)
+    except SanctuaryError:
+        return False
+    return True
+
+
 async def is_done(stage: Stage, submitted: Iterable[Submitted], count: int) -> bool:
     """Tell whether so many of these have their results."""
     results = await asyncio.gather(*(stage.network.results.read(task.task_type, task.id) for task in submitted))
@@ -72,6 +82,7 @@ async def test_the_fallback_takes_over_at_once(tmp_path: Path, capsys: pytest.Ca
         waits_s: list[float] = []
         everything: list[Submitted] = []
         primary = await stage.start("primary 0", TOILER, "--concurrency", "4")
+        await eventually(partial(is_there, stage, "toil"), within_s=WITHIN_S)
         await stage.start("fallback", UNDERSTUDY, "--concurrency", "4")
         for number in range(ROUNDS):
             tasks = [await stage.submit("toil", {"seconds": 0.1}, retries=3) for _ in range(40)]
@@ -103,6 +114,8 @@ async def test_the_fallback_finds_what_the_primary_finds(tmp_path: Path) -> None
     make_shop(tmp_path / "shop")
     async with open_stage(tmp_path) as stage:
         beta = await stage.start("beta", "beta", "--concurrency", "2")
+        # One whose first question meets nobody takes what comes.
+        await eventually(partial(is_there, stage, "security"), within_s=WITHIN_S)
         await stage.start("delta", "delta", "--concurrency", "2")
         tasks = [await stage.submit("security", {"target": "shop"}, timeout_s=300) for _ in range(3)]
         await eventually(lambda: is_done(stage, tasks, 1), within_s=200)
