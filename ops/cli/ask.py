@@ -41,7 +41,7 @@ def ask(question: str, target: Path, limit: int, *, embeddings: str | None, as_j
     """Answer QUESTION with passages: of the project's code and documents, of past tasks' results and decisions.
 
     What the network remembers is searched where one answers; the project is read here and now, and not changed. Exits with 1
-    where nothing says anything about it.
+    where nothing says anything about it; with --embeddings there is nearly always something, however far from it.
     """
     run(_ask(question, target, limit, embeddings, as_json=as_json, where=where))
 
@@ -121,7 +121,7 @@ async def _alike(path: Path, question: str, model: str) -> dict[int, int]:
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("Embedding", visible=False)
         async with Endpoint(model) as endpoint:
-            with Vectors(default_path(), endpoint.name) as vectors:
+            with Vectors(default_path(), endpoint.key) as vectors:
                 return await alike(
                     path,
                     question,

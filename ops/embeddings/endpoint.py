@@ -1,5 +1,6 @@
 """A model that embeds texts, behind OpenAI's API (`POST /v1/embeddings`): OpenAI's own, Ollama, llama.cpp, vLLM and others."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from types import TracebackType
@@ -39,9 +40,11 @@ class Endpoint:
             self._client = AsyncOpenAI(timeout=TIMEOUT_S, max_retries=RETRIES)
         except Exception as error:  # noqa: BLE001  the library raises what it likes of what the environment says
             raise EmbeddingsUnusable(f"{described(error, self._secrets).rstrip('.')}. {_ADVICE}") from None
-        place = endpoint_of({"base_url": str(self._client.base_url)}) or "OPENAI_BASE_URL"
-        self.name = f"{model} at {place}{self._client.base_url.path}"
-        """What tells its vectors from those of others. Without user and password, as it is written to files."""
+        url = str(self._client.base_url)
+        self.name = f"{model} at {endpoint_of({'base_url': url}) or 'OPENAI_BASE_URL'}"
+        """For people; of the address, whose path may hold keys, no more than the server."""
+        self.key = hashlib.blake2b(f"{model} {url}".encode(), digest_size=16).hexdigest()
+        """What tells its vectors from those of others."""
 
     async def __aenter__(self) -> Self:
         return self
