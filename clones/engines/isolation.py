@@ -1,5 +1,6 @@
 """A copy of a target to run its code in, so that nothing a test or a script writes reaches the target itself."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ NOT_COPIED = frozenset(
 
 _NOT_PLAIN = re.compile(r"[^\w .+@-]")
 _GIT_TIMEOUT_S = 60.0
+_REMOVE_TIMEOUT_S = 60.0
 # a target's own git configuration may name programs to run; none of these commands needs one
 _GIT = ("git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 
@@ -84,8 +86,21 @@ def copy_target(target: Path, parent: Path) -> Copied:
 
 def restore(root: Path, pristine: Path) -> None:
     """Make a copy what it was when `pristine` was copied from it, whatever has run there."""
-    shutil.rmtree(root, ignore_errors=True)
+    remove(root)
     shutil.copytree(pristine, root, symlinks=True, dirs_exist_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove what is at `path`, a file or a tree of any depth and permissions, as far as it can be; raises nothing."""
+    with contextlib.suppress(EngineError, OSError):
+        if path.is_symlink() or not path.is_dir():
+            path.unlink()
+            return
+        # shutil.rmtree ends with a RecursionError in a deep tree, and its paths may be too long for the kernel
+        for argv in (["rm", "-rf"], ["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+            process.run([*argv, "--", str(path)], cwd=path.parent, timeout_s=_REMOVE_TIMEOUT_S)
+            if not os.path.lexists(path):
+                return
 
 
 def git_tag(target: Path) -> str | None:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +10,9 @@ import msgspec
 
 from clones.engines import isolation
 from clones.engines.contract import EngineError, NotAnalysed, Progress
-from clones.engines.documentation.examples.judging import NOT_RUN, Outcome
-from clones.engines.documentation.examples.running import NO_TIME, Place, run_document
+from clones.engines.documentation.examples.copies import Copy, directory
+from clones.engines.documentation.examples.judging import NO_TIME, NOT_RUN, Outcome
+from clones.engines.documentation.examples.running import Place, run_document
 from clones.engines.documentation.examples.steps import Document
 from clones.engines.environment import Environment, prepare
 from clones.engines.running import by_hand, offline
@@ -56,8 +56,8 @@ def look(
     `own` are the project's modules, by their dotted names. An environment that cannot be made is told and no error.
     """
     begin = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="sanctuary-examples-") as name:
-        scratch = Path(name)
+    # apart from each other: what a run does to its home's parent leaves what is kept whole
+    with directory("sanctuary-examples-") as scratch, directory("sanctuary-kept-") as kept:
         outcomes: list[tuple[Document, tuple[Outcome, ...]]] = []
         try:
             copied = isolation.copy_target(target, scratch / "copy")
@@ -67,16 +67,14 @@ def look(
                 lambda _, message: progress(_FROM, message),
                 deadline=begin + (deadline - begin) * _INSTALL_SHARE,
             )
-        except EngineError as error:
-            reason = f"nothing was run: {error.message}"
+            copy = Copy(copied.root, scratch, kept)
+        except (EngineError, OSError, shutil.Error) as error:
+            reason = f"nothing was run: {error}"
             return Looked(outcomes=tuple((each, _none(each, reason)) for each in documents), reason=reason)
         roots = by_hand.roots(copied.root)
-        shutil.copytree(copied.root, scratch / "pristine", symlinks=True)
         place = Place(
             environment=environment,
-            copy=copied.root,
-            pristine=scratch / "pristine",
-            scratch=scratch,
+            copy=copy,
             deadline=begin + (deadline - begin) * _END_SHARE,
             own=own,
             has=lambda path: os.path.lexists(target / path),
@@ -86,11 +84,7 @@ def look(
                 _FROM + _PART * number / len(documents),
                 f"running the examples of {document.file} ({number + 1} of {len(documents)})",
             )
-            try:
-                found = run_document(document, lines.of(document.file), place)
-            except EngineError as error:
-                found = _none(document, error.message)
-            outcomes.append((document, found))
+            outcomes.append((document, run_document(document, lines.of(document.file), place)))
         left_out = [*copied.left_out[:_MAX_NAMED]]
         if problem := offline.why_not():
             reason = (

@@ -16,6 +16,7 @@ from clones.engines.documentation.examples.lacking import Here, lacks, needs
 from clones.engines.documentation.examples.steps import Step
 
 RAN, FAILED, DIFFERS, NOT_RUN = "ran", "failed", "differs", "not run"
+NO_TIME = "the budget was used up"
 
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 _CHANGES = re.compile(r"\b(?:now|today|utcnow|time|localtime|gmtime|ctime|uuid\w*|random|randint|getpid|urandom)\s*\(")
@@ -57,10 +58,15 @@ def judge(step: Step, end: End, here: Here, *, text: str, limit_s: float) -> Out
     return found if rests_on is None else _not_run(step, rests_on)
 
 
-def with_second(first: Outcome, second: Outcome) -> Outcome:
-    """Return what holds of a step that was run twice: what comes out otherwise the second time says nothing of the document."""
+def with_second(first: Outcome, second: Outcome, unended: str) -> Outcome:
+    """Return what holds of a step that was run twice: what comes out otherwise the second time says nothing of the document.
+
+    `unended` is why it came to no end the second time: then there is nothing to compare with.
+    """
     if first.outcome not in {FAILED, DIFFERS}:
         return first
+    if unended:
+        return Outcome(outcome=NOT_RUN, line=first.line, reason=unended)
     if (first.outcome, first.error, first.printed) != (second.outcome, second.error, second.printed):
         return Outcome(outcome=NOT_RUN, line=first.line, reason="it comes out otherwise each time")
     return first if first.reason == second.reason else msgspec.structs.replace(first, reason=f"it raises {first.error}")

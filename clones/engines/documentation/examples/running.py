@@ -1,20 +1,18 @@
 """From a document to the outcome of each of its steps: started again behind a step that ended the process, run twice where in doubt."""
 
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
-from clones.engines import isolation
 from clones.engines.contract import EngineError
 from clones.engines.documentation.examples import supervised
+from clones.engines.documentation.examples.copies import Copy
 from clones.engines.documentation.examples.ends import End
 from clones.engines.documentation.examples.judging import (
     DIFFERS,
     FAILED,
+    NO_TIME,
     NOT_RUN,
     RAN,
     Outcome,
@@ -37,16 +35,13 @@ _MOST_STARTS = 8
 _AROUND_LINES = 6
 _PROGRAM = INSIDE / "sanctuary_examples.py"
 _LEAST_S = 1.0
-NO_TIME = "the budget was used up"
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where documents are run, and how long."""
 
     environment: Environment
-    copy: Path
-    pristine: Path
-    scratch: Path
+    copy: Copy
     deadline: float
     """A time of `time.monotonic`."""
     own: frozenset[str]
@@ -65,11 +60,14 @@ def run_document(document: Document, lines: Sequence[str], place: Place) -> tupl
     first.run()
     outcomes = first.outcomes()
     doubted = [number for number, each in enumerate(outcomes) if each.outcome in {FAILED, DIFFERS}]
-    if not doubted or place.left_s() < _LEAST_S:
+    if not doubted:
         return outcomes
     second = first.again(doubted[-1])
     second.run()
-    return tuple(map(with_second, outcomes, second.outcomes()))
+    return tuple(
+        with_second(one, other, second.unended(number))
+        for number, (one, other) in enumerate(zip(outcomes, second.outcomes(), strict=True))
+    )
 
 
 class _Attempt:
@@ -109,7 +107,11 @@ class _Attempt:
                 why = f"the process of the document was started {starts} times, and each time a block ended it"
                 break
             starts += 1
-            heard = self._start(waiting)
+            try:
+                heard = self._start(waiting)
+            except EngineError as error:
+                why = error.message
+                break
             self._ends |= heard.ends
             waiting = [number for number in waiting if number not in heard.ends]
             if heard.finished:
@@ -150,23 +152,23 @@ class _Attempt:
             if steps:
                 groups.append(supervised.RequestedGroup(module=group.module, steps=tuple(steps)))
         request = supervised.Request(file=self._document.file, limit_s=STEP_S, processes=FORKS, groups=tuple(groups))
-        home = place.scratch / "home-of-run"
-        home.mkdir()
-        env = run_env(place.environment, place.copy, home)
-        env |= {"PYTHONHASHSEED": str(self._seed), "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg"}
         limits = Limits(
             timeout_s=max(_LEAST_S, place.left_s()),
             processes=supervised.PROCESSES,
             disk_bytes=supervised.DISK_BYTES,
         )
         argv = offline([place.environment.python, str(_PROGRAM)])
-        try:
-            before = _state(place.copy)
-            return supervised.run(argv, request, env=env, copy=place.copy, limits=limits)
-        finally:
-            shutil.rmtree(home, ignore_errors=True)
-            if _state(place.copy) != before:
-                _restore(place)
+        with place.copy.prepared() as home:
+            env = run_env(place.environment, place.copy.root, home)
+            env |= {"PYTHONHASHSEED": str(self._seed), "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg"}
+            try:
+                return supervised.run(argv, request, env=env, copy=place.copy, limits=limits)
+            except OSError as error:
+                raise EngineError(f"it could not be started: {error}") from None
+
+    def unended(self, number: int) -> str:
+        """Say why a step that was to be run came to no end; empty where it did."""
+        return self._dead.get(number, "")
 
     def outcomes(self) -> tuple[Outcome, ...]:
         """Return what came of each step."""
@@ -199,27 +201,3 @@ class _Attempt:
         )
         here = Here(own=self._place.own, has=self._place.has, unsure=unsure)
         return judge(step, end, here, text=text, limit_s=STEP_S)
-
-
-def _restore(place: Place) -> None:
-    try:
-        if place.copy.is_symlink():
-            place.copy.unlink()
-        isolation.restore(place.copy, place.pristine)
-    except (OSError, shutil.Error) as error:
-        raise EngineError(f"what ran before it left no copy of the project to run in: {error}") from None
-
-
-def _state(directory: Path) -> int:
-    """Return what is another number as soon as a file below is another."""
-    found = []
-    for place, directories, files in os.walk(directory):
-        for name in (*directories, *files):
-            try:
-                status = os.lstat(os.path.join(place, name))  # noqa: PTH118 -- for every file of a project
-            except OSError:
-                continue
-            # a directory's own times change by what is put in it and taken out again
-            kept = (status.st_mtime_ns, status.st_size) if name in files else ()
-            found.append((place, name, status.st_mode, status.st_ino, *kept))
-    return hash(tuple(found))

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from clones import launcher
+from clones.engines.documentation.examples.copies import Copy
 from clones.engines.documentation.examples.ends import End
 from clones.engines.messages import Ended
 from clones.launching import Limits, Tail, launched
@@ -18,6 +19,7 @@ GRACE_S = 5.0
 """What a step that does not let itself be interrupted gets beyond its time."""
 PROCESSES = 100
 DISK_BYTES = 1024**3
+"""What a run may add to the copy and its home; its TMPDIR may hold as much again."""
 _READ_BYTES = 64 * 1024
 _MAX_TOLD_BYTES = 32 * 1024 * 1024
 _LOOK_EVERY_S = 0.5
@@ -68,7 +70,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     """How it ended where it is not finished."""
 
 
-def run(argv: Sequence[str], request: Request, *, env: Mapping[str, str], copy: Path, limits: Limits) -> Heard:
+def run(argv: Sequence[str], request: Request, *, env: Mapping[str, str], copy: Copy, limits: Limits) -> Heard:
     """Run `argv`, which is `sanctuary_examples` with its interpreter, in `copy`; no process of it is left afterwards."""
     hearing = _Hearing(request, copy)
     return asyncio.run(_run(argv, hearing, env=env, limits=limits))
@@ -79,7 +81,7 @@ async def _run(argv: Sequence[str], hearing: "_Hearing", *, env: Mapping[str, st
     stopped = ""
     # names of files may hold what is no text; msgspec refuses that, and json escapes it
     stdin = json.dumps(msgspec.to_builtins(hearing.request)).encode()
-    async with launched(argv, stdin=stdin, limits=limits, env=env, log=log, directory=str(hearing.copy)) as output:
+    async with launched(argv, stdin=stdin, limits=limits, env=env, log=log, directory=str(hearing.copy.root)) as output:
         while not stopped:
             try:
                 async with asyncio.timeout(_LOOK_EVERY_S):
@@ -96,7 +98,7 @@ async def _run(argv: Sequence[str], hearing: "_Hearing", *, env: Mapping[str, st
 class _Hearing:
     """The lines of a run as they arrive; the code that is run can write some of its own, so none is believed beyond itself."""
 
-    def __init__(self, request: Request, copy: Path) -> None:
+    def __init__(self, request: Request, copy: Copy) -> None:
         self.request = request
         self.copy = copy
         self._asked = {step.number for group in request.groups for step in group.steps if not step.again}
@@ -109,7 +111,7 @@ class _Hearing:
         self._ended: Ended | None = None
         self._partial = b""
         self._bytes = 0
-        self._least = _taken(copy)
+        self._least = _taken(copy.scratch)
         self._look_at = time.monotonic() + _LOOK_EVERY_S
 
     def feed(self, data: bytes) -> None:
@@ -138,7 +140,7 @@ class _Hearing:
         begin = time.monotonic()
         if begin < self._look_at:
             return False
-        taken = _taken(self.copy)
+        taken = _taken(self.copy.scratch)
         self._look_at = begin + max(_LOOK_EVERY_S, (time.monotonic() - begin) / _LOOK_SHARE)
         return taken - self._least > DISK_BYTES
 

@@ -6,7 +6,7 @@ import pytest
 
 from clones.engines.documentation.docs.text import read
 from clones.engines.documentation.examples.ends import Error
-from clones.engines.documentation.examples.judging import agrees, made
+from clones.engines.documentation.examples.judging import FAILED, NO_TIME, NOT_RUN, Outcome, agrees, made, with_second
 from clones.engines.documentation.examples.lacking import Here, lacks
 from clones.engines.documentation.examples.steps import MAX_STEPS, Step, of_document, of_module
 from clones.engines.documentation.sources import Module
@@ -234,3 +234,11 @@ def test_what_a_run_lacked(changes: dict[str, object], reason: str) -> None:
     }
     here = Here(own=frozenset({"shop", "shop.till"}), has=lambda path: path == "docs", unsure={"x": 3})
     assert lacks(Error(**{**plain, **changes}), here) == reason  # type: ignore[arg-type]
+
+
+def test_without_a_second_end_a_failure_is_none() -> None:
+    first = Outcome(outcome=FAILED, line=3, reason="KeyError: 1", error="KeyError")
+    assert with_second(first, first, "") == first
+    second = Outcome(outcome=NOT_RUN, line=3, reason=NO_TIME)
+    assert with_second(first, second, NO_TIME) == second
+    assert "otherwise each time" in with_second(first, Outcome(outcome=NOT_RUN, line=3, reason="late"), "").reason

@@ -141,3 +141,32 @@ def test_what_a_document_says_gets_into_no_command(tmp_path: Path) -> None:
     assert [finding.rule for finding, _ in report.findings] == ["example-fails", "example-differs"]
     assert failed(target, statements) == []
     assert [path.name for path in target.iterdir()] == ["it's.md"]
+
+
+def test_whatever_a_document_makes_of_its_copy_and_home_the_next_is_run(tmp_path: Path) -> None:
+    away = "import pathlib, shutil\nh = pathlib.Path.home().parent\nshutil.rmtree(h)\nh.write_text('x')"
+    deep = "import os\nfor i in range(3000):\n    os.mkdir('d')\n    os.chdir('d')"
+    closed = "import os\nos.makedirs('in/side')\nos.chmod('in', 0)\nos.chdir('/')\nos.chmod(os.path.expanduser('~'), 0)"
+    other = "import os, shutil\nc = os.getcwd()\nshutil.rmtree(c)\nopen(c, 'w').close()"
+    set_back = "import os\ns = os.stat('shop.py')\nopen('shop.py', 'r+').write('b')\nos.utime('shop.py', ns=(0, s.st_mtime_ns))"
+    whole = "import os\nassert sorted(os.listdir()) == FILES and os.listdir(os.path.expanduser('~')) == []\nimport shop"
+    files = {"a.md": away, "b.md": deep, "c.md": closed, "d.md": other, "e.md": set_back}
+    whole = whole.replace("FILES", repr([*files, "shop.py"]))
+    target = write(
+        tmp_path / "target",
+        {"shop.py": "a = 1\n"} | {name: blocks(whole + "\nassert shop.a", source) for name, source in files.items()},
+    )
+    assert told(looked(target)) == [("ran", "")] * 10
+
+
+def test_where_no_copy_is_left_what_was_run_is_kept_and_the_others_say_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "all").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "all"))
+    lost = f"import shutil\nshutil.rmtree({str(tmp_path / 'all')!r})"
+    target = write(tmp_path / "target", {"a.md": blocks("a = 1", lost, "1 / 0"), "b.md": blocks("1 + 1")})
+    found = told(looked(target))
+    assert found[:2] == [("ran", "")] * 2
+    assert [outcome for outcome, _ in found[2:]] == ["not run"] * 2
+    assert all(reason.startswith("what ran before it left no copy") for _, reason in found[2:])
