@@ -7,8 +7,9 @@ A program for the target's interpreter, standard library only. On standard input
 
 Each group has a namespace, which begins as that of `module` where there is one. A step that is `typed` is one at a prompt. On
 standard output, one JSON object a line; what the steps themselves write goes nowhere, but into `printed` for those that are
-typed. Of a step that is run `again` nothing is written but its beginning::
+typed. Of a step that is run `again` nothing is written but its beginning, and a module is imported before its first::
 
+    {"event": "import"}
     {"event": "begin", "number": 0}
     {"event": "end", "number": 0, "late": false, "printed": "1", "error": null}
     {"event": "finish"}
@@ -90,6 +91,7 @@ class _Runner:
         self._reached = self._started = False
         self._flags = 0
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._unimported: dict[str, dict[str, Any]] = {}
 
     def run(self) -> None:
         signal.signal(signal.SIGALRM, self._on_alarm)
@@ -100,7 +102,7 @@ class _Runner:
         self._write(event="finish")
 
     def _run_group(self, group: dict[str, Any]) -> None:
-        error: dict[str, Any] | None = None
+        unimported: dict[str, Any] | None = None
         namespace = types.ModuleType("__main__")
         if group["module"] is None:
             # as of a script: what is defined there is found again by dataclasses, pickle and the like
@@ -108,17 +110,20 @@ class _Runner:
         self._flags = 0
         self._show(group["steps"])
         if group["module"] is not None:
-            error = self._import(group["module"], namespace)
+            unimported = self._import(group["module"], namespace)
         for step in group["steps"]:
             self._write(event="begin", number=step["number"])
-            unimported: dict[str, Any] = {"late": self._late, "printed": "", "error": error}
-            told = self._step(step, vars(namespace)) if error is None else unimported
+            told = unimported or self._step(step, vars(namespace))
             if getpid() != self._pid:
                 _exit(0)  # what a step forked and let return
             if not step["again"]:
                 self._write(event="end", number=step["number"], **told)
 
     def _import(self, name: str, namespace: types.ModuleType) -> dict[str, Any] | None:
+        """Give a namespace the names of a module; returns how its steps end where it cannot be imported."""
+        self._write(event="import")
+        if name in self._unimported:  # it may take as long each time
+            return self._unimported[name]
         self._late = self._reached = self._started = False
         self._start_clock()
         try:
@@ -126,7 +131,9 @@ class _Runner:
             vars(namespace).update(vars(module))
         except BaseException as error:  # noqa: BLE001 -- it is told, whatever it is
             self._stop_clock()
-            return self._explained(error, {}, stated=False)
+            told = self._explained(error, {}, stated=False)
+            self._unimported[name] = {"late": self._late, "printed": "", "error": told}
+            return self._unimported[name]
         self._stop_clock()
         return None
 
@@ -280,7 +287,9 @@ def _chain(error: BaseException) -> list[str]:
 
 
 def _full_name(kind: type) -> str:
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def _said(error: BaseException) -> str:

@@ -7,6 +7,11 @@ import msgspec
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 """Another each time."""
 _MAX_MESSAGE = 200
+_MAX_PRINTED = 20_000
+_MAX_TEXT = 8000
+_MAX_NAME = 400
+_MAX_PARTS = 40
+_MAX_LINE = 10**6
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,3 +48,28 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     late: bool
     printed: str
     error: Error | None
+
+
+def decoded(line: bytes) -> End:
+    """Return the end that a line tells of, each of its texts cut short: a step can write such a line itself.
+
+    Raises:
+        msgspec.MsgspecError, UnicodeDecodeError: it tells of none.
+    """
+    end = msgspec.json.decode(line, type=End)
+    return msgspec.structs.replace(end, printed=end.printed[:_MAX_PRINTED], error=end.error and _cut(end.error))
+
+
+def _cut(error: Error) -> Error:
+    return msgspec.structs.replace(
+        error,
+        name=error.name[:_MAX_NAME],
+        kinds=tuple(each[:_MAX_NAME] for each in error.kinds[:_MAX_PARTS]),
+        message=error.message[:_MAX_TEXT],
+        line=error.line if error.line is not None and 0 < error.line <= _MAX_LINE else None,
+        where=error.where[-_MAX_NAME:],
+        chain=tuple(each[:_MAX_TEXT] for each in error.chain[:_MAX_PARTS]),
+        missing=error.missing and error.missing[:_MAX_NAME],
+        near=error.near and error.near[:_MAX_NAME],
+        path=error.path and error.path[:_MAX_NAME],
+    )

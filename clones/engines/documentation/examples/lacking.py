@@ -1,6 +1,7 @@
 """What a run lacked that a reader of the document may have: then its failure says nothing of the document."""
 
 import errno
+import posixpath
 import re
 from collections.abc import Callable, Mapping
 
@@ -44,11 +45,11 @@ def needs(name: str, line: int) -> str:
     return f"it needs `{name}`, which line {line} makes, and that did not run"
 
 
-def _network(error: Error, _: Here) -> str:
+def _network(error: Error, _here: Here) -> str:
     is_network = error.reached
     is_network |= "OSError" in error.kinds and error.number in _NETWORK_NUMBERS
     for each in error.chain:
-        kinds, message = each.split(": ", 1)
+        kinds, _, message = each.partition(": ")
         is_network |= bool(_NETWORK_KINDS & set(kinds.split())) or wants_network(message)
     return "it wants the network, or a service that is not here" if is_network else ""
 
@@ -115,9 +116,13 @@ def _file(error: Error, here: Here) -> str:
         return f"it is not allowed to do something: {error.says()}"
     if "FileNotFoundError" not in error.kinds or error.path is None:
         return ""
-    head, slash, _ = error.path.removeprefix("./").partition("/")
+    head, slash, _ = posixpath.normpath(error.path).partition("/")
     # a directory that is not there is one of the reader's own, and so is a file at the top
-    return "" if slash and head and here.has(head) else f"it wants the file {error.path}, which is the reader's"
+    return (
+        ""
+        if slash and head not in {"", ".."} and here.has(head)
+        else f"it wants the file {error.path}, which is the reader's"
+    )
 
 
 _CHECKS = (_network, _module, _attribute, _name, _context, _end, _person, _program, _variable, _file)

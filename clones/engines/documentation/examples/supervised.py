@@ -4,14 +4,15 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from clones import launcher
 from clones.engines.documentation.examples.copies import Copy
-from clones.engines.documentation.examples.ends import End
+from clones.engines.documentation.examples.ends import End, decoded
 from clones.engines.messages import Ended
 from clones.launching import Limits, Tail, launched
 
@@ -64,7 +65,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
     ends: Mapping[int, End]
     begun: int | None
-    """The last step that was begun."""
+    """The step that was begun last; None before the first, and in the import of what a docstring begins with."""
     finished: bool
     why: str
     """How it ended where it is not finished."""
@@ -96,13 +97,17 @@ async def _run(argv: Sequence[str], hearing: "_Hearing", *, env: Mapping[str, st
 
 
 class _Hearing:
-    """The lines of a run as they arrive; the code that is run can write some of its own, so none is believed beyond itself."""
+    """The lines of a run as they arrive.
+
+    The code that is run can write lines too: it may so tell of itself and of what follows it in the same process, and get the
+    time of that; not of what ended before it, and no step is begun twice.
+    """
 
     def __init__(self, request: Request, copy: Copy) -> None:
         self.request = request
         self.copy = copy
         self._asked = {step.number for group in request.groups for step in group.steps if not step.again}
-        self._all = self._asked | {step.number for group in request.groups for step in group.steps}
+        self._expected = deque(_beginnings(request))
         self._ends: dict[int, End] = {}
         self._begun: int | None = None
         self._begun_at = math.inf
@@ -151,11 +156,13 @@ class _Hearing:
                 return
             event = msgspec.json.decode(line, type=_Event)
             if event.event == "finish":
-                self._finished = True
-            elif event.event == "begin" and event.number in self._all:
-                self._begun, self._begun_at = event.number, time.monotonic()
+                self._finished = not self._expected
             elif event.event == "end" and event.number == self._begun and event.number in self._asked:
-                self._ends.setdefault(event.number, msgspec.json.decode(line, type=End))
+                self._ends.setdefault(event.number, decoded(line))
+            elif self._expected and event == self._expected[0]:
+                self._expected.popleft()
+                self._begun = event.number if event.event == "begin" else None
+                self._begun_at = time.monotonic()
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return
 
@@ -171,6 +178,15 @@ class _Hearing:
         how = f"by signal {-status}" if status < 0 else f"with status {status}"
         last = log.strip().splitlines()[-1:] if self._begun is None else []
         return f"it ended its process {how}" + (f": {last[0][:200]}" if last else "")
+
+
+def _beginnings(request: Request) -> Iterator[_Event]:
+    """Yield what a run is to write of what it begins, in order."""
+    for group in request.groups:
+        if group.module is not None:
+            yield _Event(event="import")
+        for step in group.steps:
+            yield _Event(event="begin", number=step.number)
 
 
 def _taken(directory: Path) -> int:

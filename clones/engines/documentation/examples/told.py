@@ -139,7 +139,8 @@ class _Command:
         command = f"{source} | PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={self._roots} python3"
         text = f"{finding.file}:{finding.line}: {finding.message}"
         if outcome.error and _CLASS.fullmatch(outcome.error):
-            shown = f"{command} - 2>&1 >/dev/null | grep -o '^{outcome.error}' | tail -n 1"
+            # the lines of a group of exceptions have a bar in front
+            shown = f"{command} - 2>&1 >/dev/null | sed -nE 's/^( *[|] )?({outcome.error}).*/\\2/p' | tail -n 1"
             return Statement(text=text, how_to_check=shown, expected=outcome.error)
         if outcome.error:
             return None

@@ -206,6 +206,11 @@ def test_names_that_a_step_makes() -> None:
             {"kinds": ("AttributeError",), "message": "module 'copy' has no attribute 'replace'"},
             "the module `copy` has no `replace` here",
         ),
+        (
+            {"kinds": ("OSError", "FileNotFoundError"), "path": "docs/../../docs/x"},
+            "it wants the file docs/../../docs/x, which is the reader's",
+        ),
+        ({"kinds": ("OSError", "FileNotFoundError"), "path": "./docs/x"}, ""),
         ({"started": True}, "it leaves something to another program: X: said"),
         ({"kinds": ("OSError",), "number": 6, "path": "/dev/tty"}, "it wants an answer from somebody at a terminal"),
         ({"reached": True}, "it wants the network, or a service that is not here"),

@@ -9,6 +9,7 @@ import pytest
 from clones.engines.documentation.docs.text import read
 from clones.engines.documentation.examples import Looked, look, running, steps, supervised
 from clones.engines.documentation.examples.told import tell
+from clones.engines.documentation.sources import Module
 from clones.engines.statements import Lines
 from tests.clones.engines.checking import failed
 from tests.clones.engines.documentation.test_documents import write
@@ -170,3 +171,62 @@ def test_where_no_copy_is_left_what_was_run_is_kept_and_the_others_say_why(
     assert found[:2] == [("ran", "")] * 2
     assert [outcome for outcome, _ in found[2:]] == ["not run"] * 2
     assert all(reason.startswith("what ran before it left no copy") for _, reason in found[2:])
+
+
+WRITE = """import json, os
+def told(event, number, chain=()):
+    kept = dict.fromkeys(("name", "message", "where", "missing", "near", "path"), "N" * 10**5)
+    flags = dict.fromkeys(("direct", "stated", "reached", "started"), False)
+    error = {**kept, **flags, "kinds": ["Exception"], "line": 10**30, "chain": chain, "number": None}
+    end = {"late": False, "printed": "", "error": error} if event == "end" else {}
+    for fd in range(3, 10):
+        try:
+            os.write(fd, json.dumps({"event": event, "number": number, **end}).encode() + b"\\n")
+        except OSError:
+            pass
+"""
+
+
+def test_what_a_block_writes_in_its_runner_s_name_is_short_and_earns_it_no_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "STEP_S", 4.0)
+    deaf = (
+        "import time\nwhile True:\n    try:\n        time.sleep(0.5)\n        told('begin', 0)\n        told('begin', 2)\n"
+        "        told('end', 0)\n        told('finish', 0)\n    except BaseException:\n        pass"
+    )
+    name = "raise ModuleNotFoundError('No module', name='A' * 10**7)"
+    target = write(tmp_path / "target", {"a.md": blocks(WRITE, "told('end', 1, ['x'])", deaf, name)})
+    found = told(looked(target))
+    assert [outcome for outcome, _ in found] == ["ran", "failed", "not run", "not run"]
+    assert found[2][1] == "it had not ended after 4 s, and could not be interrupted"
+    assert max(len(reason) for _, reason in found) < 1000
+
+
+def test_a_module_that_cannot_be_imported_is_imported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "STEP_S", 4.0)
+    session = 'def {}():\n    """Do.\n\n    >>> 1\n    1\n    """\n\n\n'
+    deaf = "import time\nwhile True:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass\n"
+    counted = "import sys\nsys.tries = getattr(sys, 'tries', 0) + 1\n{}[sys.tries]\n"
+    sessions = session.format("a") + session.format("b")
+    target = write(tmp_path / "target", {"deaf.py": sessions + deaf, "counted.py": sessions + counted})
+    lines = Lines(target)
+    modules = [Module(name=name, file=f"{name}.py") for name in ("counted", "deaf")]
+    documents = [document for each in modules if (document := steps.of_module(each, lines)) is not None]
+    own = frozenset({"deaf", "counted"})
+    found = told(look(target, documents, own, lines, lambda *_: None, deadline=time.monotonic() + 1000.0))
+    reason = "it had not ended after 4 s, and could not be interrupted"
+    assert found == [("failed", "KeyError: 1")] * 2 + [("not run", reason)] * 2
+
+
+def test_a_class_of_the_document_s_own_and_a_group_are_seen_again(tmp_path: Path) -> None:
+    made = (
+        "class E(Exception):\n    pass\ndef one():\n    raise E(1)\ndef more():\n    raise ExceptionGroup('g', [E(1)])"
+    )
+    target = write(
+        tmp_path / "target", {"a.md": blocks(made) + "\n" * 9 + blocks("one()") + "\n" * 9 + blocks("more()")}
+    )
+    report = tell(looked(target), Lines(target))
+    statements = [statement.plain() for _, statement in report.findings if statement is not None]
+    assert [statement["expected"] for statement in statements] == ["E", "ExceptionGroup"]
+    assert failed(target, statements) == []
