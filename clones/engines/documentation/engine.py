@@ -4,6 +4,7 @@ import io
 import tarfile
 import time
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ MAX_FINDINGS = 200
 """Of documents, and of docstrings, in the data; `documentation.json` has all of them."""
 MAX_CHECKED = 100
 """Of those, the ones with a command of their own; `command` shows all."""
+_FINDING_SHARE = 0.25
+"""Of the time that is left for examples, to find them."""
 
 
 def analyse(target: Path, params: DocumentationParams, out: Path, progress: Progress) -> EngineOutput:
@@ -115,11 +118,25 @@ def analyse(target: Path, params: DocumentationParams, out: Path, progress: Prog
 def _run_examples(
     target: Path, found: sources.Sources, examined: Examined, lines: Lines, progress: Progress, *, deadline: float
 ) -> Told:
+    begin = time.monotonic()
     of_documents = (steps.of_document(file, read, lines.of(file)) for file, read in examined.read.items())
     of_modules = (steps.of_module(module, lines) for module in found.modules)
-    documents = [each for each in (*of_documents, *of_modules) if each is not None]
+    documents: list[steps.Document] = []
+    is_late = False
+    for each in chain(of_documents, of_modules):
+        if each is None:
+            continue
+        is_late = time.monotonic() > begin + (deadline - begin) * _FINDING_SHARE
+        if is_late:
+            break
+        documents.append(each)
     own = frozenset(module.name for module in found.modules) | frozenset(found.roots)
-    return tell(look(target, documents, own, lines, progress, deadline=deadline), lines)
+    looked = look(target, documents, own, lines, progress, deadline=deadline)
+    if is_late:
+        reason = "there was no time to find those of all documents; allow more time"
+        late = NotAnalysed(subject="examples", reason=reason)
+        looked = msgspec.structs.replace(looked, complete=False, left_out=(*looked.left_out, late))
+    return tell(looked, lines)
 
 
 def _stated(read: Sequence[Finding], ran: Sequence[tuple[Finding, Statement | None]], lines: Lines) -> dict[str, Any]:

@@ -27,14 +27,21 @@ class Copy:
         self._pristine = kept / "pristine"
         shutil.copytree(root, self._pristine, symlinks=True)
         self._whole = _state(root)
+        self._given_up = ""
+
+    def give_up(self, why: str) -> None:
+        """Have nothing run here any more."""
+        self._given_up = why
 
     @contextmanager
     def prepared(self) -> Iterator[Path]:
         """Have the copy whole, and yield an empty home for one run.
 
         Raises:
-            EngineError: it cannot be made whole. It is tried again the next time.
+            EngineError: it is given up, or cannot be made whole; that is tried again the next time.
         """
+        if self._given_up:
+            raise EngineError(self._given_up)
         try:
             if _state(self.root) != self._whole:
                 self._restore()

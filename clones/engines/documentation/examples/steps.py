@@ -27,6 +27,8 @@ _TOO_LONG = "it is too long"
 _MARKDOWN_INDENT = 4
 MAX_STEPS = 2000
 """Of a document: more are made by a program."""
+_MAX_DECORATORS = 20
+"""Each is parsed again with those before it."""
 _MAX_UNDOTTED = 50
 """Lines without their dots that are tried as what is typed."""
 
@@ -163,7 +165,8 @@ def _decorated(found: Sequence[doctest.Example]) -> Iterator[doctest.Example]:
             each.source, each.lineno = before.source + each.source, before.lineno
         elif before is not None:
             yield before
-        is_decorator = each.source.startswith("@") and not each.want and _parsed(each.source) is None
+        is_decorator = each.source.startswith("@") and not each.want and each.source.count("\n") <= _MAX_DECORATORS
+        is_decorator = is_decorator and _parsed(each.source) is None
         before = each if is_decorator else None
         if not is_decorator:
             yield each

@@ -27,6 +27,7 @@ _LOOK_EVERY_S = 0.5
 _LOOK_SHARE = 0.1
 """Of the time that looking at what a run has written may take, in a very large project."""
 _TAIL_BYTES = 4096
+_LOST = "it killed the process that looks after it"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,9 +73,16 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run(argv: Sequence[str], request: Request, *, env: Mapping[str, str], copy: Copy, limits: Limits) -> Heard:
-    """Run `argv`, which is `sanctuary_examples` with its interpreter, in `copy`; no process of it is left afterwards."""
+    """Run `argv`, which is `sanctuary_examples` with its interpreter, in `copy`.
+
+    No process of it is left afterwards, unless it killed its launcher: what it then left in sessions of its own ends with the
+    engine, and the copy is given up, as that could write there.
+    """
     hearing = _Hearing(request, copy)
-    return asyncio.run(_run(argv, hearing, env=env, limits=limits))
+    heard = asyncio.run(_run(argv, hearing, env=env, limits=limits))
+    if heard.why == _LOST:
+        copy.give_up("a block before it killed the process that looks after it, so what that started may still run")
+    return heard
 
 
 async def _run(argv: Sequence[str], hearing: "_Hearing", *, env: Mapping[str, str], limits: Limits) -> Heard:
@@ -168,7 +176,7 @@ class _Hearing:
 
     def _how(self, log: str, limits: Limits) -> str:
         if self._ended is None:
-            return "it killed the process that looks after it"
+            return _LOST
         passed = limits.passed(self._ended.reason)
         if passed is not None:
             return f"it was stopped: {passed}"

@@ -23,6 +23,7 @@ _CLASS = re.compile(r"[\w.<>]{1,200}", re.ASCII)
 _TYPED = f"s/{_PROMPTED.pattern}//p"
 _ECHOED = "import ast,sys; [exec(compile(ast.Interactive([n]),'-','single'),globals()) for n in ast.parse(sys.stdin.read()).body]"
 """Runs what it reads as if it were typed, so that values are printed."""
+_RUNS = "the command runs the document's own code in the directory where it is started, without a sandbox"
 _MAX_PRINTED_LINES = 10
 MAX_COMMANDS = 100
 """Findings that have a command of their own."""
@@ -137,7 +138,7 @@ class _Command:
         if self._module is not None:
             source = f"(echo 'import {self._module} as m; globals().update(vars(m))'; {source})"
         command = f"{source} | PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={self._roots} python3"
-        text = f"{finding.file}:{finding.line}: {finding.message}"
+        text = f"{finding.file}:{finding.line}: {finding.message} ({_RUNS})"
         if outcome.error and _CLASS.fullmatch(outcome.error):
             # the lines of a group of exceptions have a bar in front
             shown = f"{command} - 2>&1 >/dev/null | sed -nE 's/^( *[|] )?({outcome.error}).*/\\2/p' | tail -n 1"

@@ -247,3 +247,11 @@ def test_without_a_second_end_a_failure_is_none() -> None:
     second = Outcome(outcome=NOT_RUN, line=3, reason=NO_TIME)
     assert with_second(first, second, NO_TIME) == second
     assert "otherwise each time" in with_second(first, Outcome(outcome=NOT_RUN, line=3, reason="late"), "").reason
+
+
+def test_a_session_of_decorators_is_read_in_time_that_grows_with_it(tmp_path: Path) -> None:
+    module = Module(name="a", file="a.py")
+    write(tmp_path, {"a.py": '"""' + ">>> @a\n" * 2500 + '"""\n'})
+    document = of_module(module, Lines(tmp_path))
+    assert document is not None
+    assert {step.source.count("@") for step in document.steps()} == {21, 2500 % 21}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from clones.engines.contract import EngineOutput
-from clones.engines.documentation import analyse
+from clones.engines.documentation import analyse, engine
 from clones.params import DocumentationParams
 from tests.clones.engines.checking import failed
 from tests.clones.engines.documentation.test_documents import write
@@ -326,3 +326,10 @@ def test_nothing_is_run_unasked_and_no_shell_ever(shop: tuple[Path, EngineOutput
     )
     assert "examples" not in silent.data
     assert found(silent) == {}
+
+
+def test_where_finding_them_takes_too_long_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_FINDING_SHARE", 0.0)
+    output = ran(write(tmp_path / "till", {"a.md": "```python\n1 / 0\n```\n"}), tmp_path)
+    assert not output.data["examples"]["complete"]
+    assert any("no time to find" in note.reason for note in output.not_analysed)
