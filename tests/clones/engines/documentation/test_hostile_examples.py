@@ -240,3 +240,11 @@ def test_behind_what_is_looked_after_no_more_nothing_is_run(tmp_path: Path) -> N
         ("not run", reason),
         ("not run", reason),
     ]
+
+
+def test_what_is_written_at_home_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "DISK_BYTES", 10 * 1024**2)
+    monkeypatch.setattr(running, "STEP_S", 60.0)
+    many = "import pathlib, time\nfor n in range(20):\n    (pathlib.Path.home() / str(n)).write_bytes(bytes(2**20))\ntime.sleep(50)"
+    target = write(tmp_path / "target", {"a.md": blocks(many)})
+    assert told(looked(target)) == [("not run", "it wrote more than it may")]
