@@ -22,7 +22,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
     text: str
     how_to_check: str
-    """A command for `sh`, run in the target's directory; it changes nothing there."""
+    """A command for `sh`, run in the target's directory; it changes nothing there, but for what code of the target that it runs does."""
     expected: str
     """What the command prints, without the last line end."""
 
