@@ -1,6 +1,5 @@
 """A model that embeds texts, behind OpenAI's API (`POST /v1/embeddings`): OpenAI's own, Ollama, llama.cpp, vLLM and others."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from types import TracebackType
@@ -8,7 +7,7 @@ from typing import Self
 
 from clones.models.client import described, endpoint_of, secrets_of
 from ops.embeddings.errors import EmbeddingsUnusable
-from ops.embeddings.vectors import Vector, unit
+from ops.embeddings.vectors import Vector, digest, unit
 
 TIMEOUT_S = 600.0
 """For one request: a model on this machine's CPU may take seconds for each text."""
@@ -43,7 +42,7 @@ class Endpoint:
         url = str(self._client.base_url)
         self.name = f"{model} at {endpoint_of({'base_url': url}) or 'OPENAI_BASE_URL'}"
         """For people; of the address, whose path may hold keys, no more than the server."""
-        self.key = hashlib.blake2b(f"{model} {url}".encode(), digest_size=16).hexdigest()
+        self.key = digest(f"{model} {url}").hex()
         """What tells its vectors from those of others."""
 
     async def __aenter__(self) -> Self:

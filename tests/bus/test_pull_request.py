@@ -7,16 +7,9 @@ from nats.aio.msg import Msg
 
 from bus import pull_request
 from bus.pull_request import PullRequest
+from tests.bus.clock import Clock
 
 INBOXES = ("inbox.a", "inbox.b")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

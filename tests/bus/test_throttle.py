@@ -19,19 +19,12 @@ from bus.feeds import Feed, lines
 from bus.readiness import Readiness
 from bus.throttle import Throttle
 from schemas import TaskAssignment
+from tests.bus.clock import Clock
 from tests.bus.eventually import eventually
 from tests.bus.rig import TYPE, Rig, Runs, weights
 from tests.bus.working import make, working
 
 BOTH = pytest.mark.parametrize("capacity", [12, 96], ids=["few slots", "slots to spare"])
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
