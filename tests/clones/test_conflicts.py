@@ -1,6 +1,5 @@
 """What is wrong with a table, and what a network that answers makes of one."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,8 +10,8 @@ from clones.conflicts import absences, conflicts, disagreements, doubts
 from clones.routing import DEFAULT_TABLE, types_by_clone
 from clones.table_changes import changes
 from schemas import Backoff, Route, RoutesInForce, RoutingTable, StatusResponse, Weights
+from tests.clones.statuses import NOW, status_of
 
-NOW = datetime.now(UTC)
 HERE = Route(clone="beta")
 FIVE = replace(
     DEFAULT_TABLE,
@@ -104,23 +103,11 @@ def answer(clone: str, **fields: Any) -> StatusResponse:
     mine = types_by_clone(FIVE).get(clone, ())
     primary = tuple(name for name in mine if FIVE.routes[name].clone == clone)
     told: dict[str, Any] = {
-        "instance": f"{clone}-1",
-        "state": "ready",
-        "version": "1",
-        "host": "h",
-        "pid": 1,
-        "started_at": NOW,
-        "uptime_s": 1.0,
         "task_types": primary,
         "fallback_types": tuple(name for name in mine if name not in primary),
-        "in_flight": 0,
-        "capacity": 1,
-        "succeeded": 0,
-        "failed": 0,
-        "reconnects": 0,
         "routes_revision": 7,
     }
-    return StatusResponse(clone=clone, **(told | fields))
+    return status_of(clone, **(told | fields))
 
 
 ALL = {clone: answer(clone) for clone in ("omega", *types_by_clone(FIVE))}

@@ -7,7 +7,6 @@ import os
 import pty
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,11 @@ from bus.routes import in_force
 from clones.routing import DEFAULT_TABLE
 from ops.table_file import read_table
 from ops.table_text import write_table
-from schemas import Route, RoutingTable, StatusResponse, encode
+from schemas import Route, RoutingTable, encode
 from tests.bus.eventually import eventually
 from tests.bus.rig import Runs
 from tests.clones.rig import TABLE, ClonesRig, put_table
+from tests.clones.statuses import status_of
 from tests.ops.rig import WITHIN_S, Ended, OpsRig
 
 NOBODY = "nobody serves it: beta cannot serve it; its tasks wait"
@@ -250,23 +250,7 @@ async def test_what_a_clone_that_is_there_cannot_do_is_said_beforehand(rig: OpsR
 
 async def test_set_names_who_does_not_follow(rig: OpsRig, tmp_path: Path) -> None:
     async with omega(rig, tmp_path):
-        stuck = StatusResponse(
-            clone="beta",
-            instance="beta-1",
-            state="ready",
-            version="1",
-            host="h",
-            pid=1,
-            started_at=datetime.now(UTC),
-            uptime_s=1.0,
-            task_types=(),
-            in_flight=0,
-            capacity=1,
-            succeeded=0,
-            failed=0,
-            reconnects=0,
-            routes_revision=2,
-        )
+        stuck = status_of("beta", routes_revision=2)
         network = rig.bus.network
 
         async def answer(message: Msg) -> None:

@@ -1,32 +1,17 @@
 """What is said to whoever waits for a task that nobody begins."""
 
 import asyncio
-from datetime import UTC, datetime
 
 import pytest
 from nats.aio.msg import Msg
 
 from ops import status
 from ops.cli import waiting
-from schemas import StatusResponse, encode
+from schemas import encode
+from tests.clones.statuses import status_of
 from tests.ops.rig import OpsRig
 
-BUSY = StatusResponse(
-    clone="beta",
-    instance="beta-1",
-    state="ready",
-    version="1",
-    host="h",
-    pid=1,
-    started_at=datetime.now(UTC),
-    uptime_s=1.0,
-    task_types=("security",),
-    in_flight=1,
-    capacity=1,
-    succeeded=0,
-    failed=0,
-    reconnects=0,
-)
+BUSY = status_of("beta", task_types=("security",), in_flight=1)
 
 
 async def test_a_clone_that_is_slow_to_answer_is_not_called_absent(
